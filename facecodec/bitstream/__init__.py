@@ -1,0 +1,1 @@
+"""The .fcv format in pure integers and bytes; SPEC.md's twin. Knows no torch."""

@@ -1,0 +1,1 @@
+"""One small module a command: options in, one call, a table or a progress bar out."""

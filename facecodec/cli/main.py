@@ -1,0 +1,85 @@
+"""The `facecodec` command: finds the subcommand, imports only that, turns errors into one line."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from facecodec.errors import FacecodecError
+from facecodec.version import __version__
+
+# name of the command -> module of this package; imported on use, so that --help is instant.
+COMMANDS = {
+    "encode": "encode",
+    "decode": "decode",
+    "puppet": "puppet",
+    "info": "info",
+    "verify": "verify",
+    "cut": "cut",
+    "identity": "identity",
+    "model": "model",
+    "rig": "rig",
+    "bench": "bench",
+    "doctor": "doctor",
+}
+
+
+class LazyGroup(click.Group):
+    """A click group whose subcommands live in one module each (`facecodec.cli.<name>.command`)."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in pipeline order, not alphabetically."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module of one command, or return None for an unknown name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"facecodec.cli.{COMMANDS[cmd_name]}")
+        command: click.Command = module.command
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="facecodec")
+@click.option("--debug", is_flag=True, help="Show the full traceback of an error.")
+def main(debug: bool) -> None:
+    """Talking-head video at a few kilobits a second.
+
+    \b
+    facecodec encode in.mp4 out.fcv        one identity latent + 35 floats a frame
+    facecodec decode out.fcv back.mp4      1024x1024 frames
+    facecodec puppet --source WHO --driver MOTION out.mp4
+    """
+
+
+def run(argv: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 failure, 2 misuse, 130 interrupted."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    if debug:
+        arguments = ["--debug", *(a for a in arguments if a != "--debug")]
+    try:
+        sys.exit(main.main(args=arguments, prog_name="facecodec", standalone_mode=False) or 0)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        click.echo("facecodec: interrupted", err=True)
+        sys.exit(130)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    except Exception as error:
+        if debug:
+            raise
+        code = error.exit_code if isinstance(error, FacecodecError) else 1
+        name = "" if isinstance(error, FacecodecError) else f"{type(error).__name__}: "
+        message = " ".join(f"{name}{error}".split())
+        click.echo(f"facecodec: {message}", err=True)
+        sys.exit(code)

@@ -1,0 +1,1 @@
+"""dlib: detection, landmarks, FFHQ alignment, identity embedding."""

@@ -1,0 +1,1 @@
+"""From pixels to numbers: inversion, identity selection, tracking, tuning."""

@@ -1,0 +1,1 @@
+"""PyAV in and out: frames, exact rational timestamps, audio packets."""

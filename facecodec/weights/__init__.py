@@ -1,0 +1,1 @@
+"""Where models come from: catalogue, local store, safe importers."""
