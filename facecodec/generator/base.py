@@ -1,0 +1,77 @@
+"""What every generator offers: mapping, styles, synthesis, and a cheap preview for fitting."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class StyleLayer:
+    """One affine layer of the synthesis network, a slice of the style vector.
+
+    `name` addresses it ("2.up"), `offset` and `size` place its channels in the style vector,
+    `ws_index` is the W+ row it reads, `resolution` the side of the feature map it scales.
+    """
+
+    name: str
+    offset: int
+    size: int
+    ws_index: int
+    resolution: int
+
+
+class Generator(nn.Module, ABC):
+    """Mapping and synthesis of one StyleGAN2-like network.
+
+    Shapes: z and w are [N, 512], an identity latent w_plus is [N, num_ws, 512], a style vector is
+    [N, num_styles], pictures are [N, 3, resolution, resolution] in [-1, 1], not clamped.
+    """
+
+    name: str
+    sha256: str
+    resolution: int
+    num_ws: int
+    num_styles: int
+    w_dim: ClassVar[int] = 512
+    layers: tuple[StyleLayer, ...]
+    preview_sizes: tuple[int, ...]
+    w_mean: Tensor
+
+    @abstractmethod
+    def mapping(self, z: Tensor) -> Tensor:
+        """Map normal noise z [N, 512] to w [N, 512]."""
+
+    @abstractmethod
+    def styles(self, w_plus: Tensor) -> Tensor:
+        """Return the style vectors [N, num_styles] of identity latents [N, num_ws, 512]."""
+
+    @abstractmethod
+    def synthesize(self, styles: Tensor) -> Tensor:
+        """Render styles [N, num_styles] to pictures [N, 3, resolution, resolution] in [-1, 1]."""
+
+    @abstractmethod
+    def preview(self, styles: Tensor, size: int) -> Tensor:
+        """Render small pictures [N, 3, size, size], several times cheaper than `synthesize`.
+
+        Raises ValueError for a size that is not in `preview_sizes`.
+        """
+
+    def broadcast(self, w: Tensor) -> Tensor:
+        """Repeat w [N, 512] over all rows: [N, num_ws, 512]."""
+        return w[:, None, :].expand(-1, self.num_ws, -1)
+
+    def channel(self, layer: str, index: int) -> int:
+        """Return the position of channel `index` of layer `layer` in the style vector.
+
+        Raises KeyError for an unknown layer and IndexError for a channel outside it.
+        """
+        for candidate in self.layers:
+            if candidate.name == layer:
+                if not 0 <= index < candidate.size:
+                    raise IndexError(f"layer {layer} has channels 0..{candidate.size - 1}")
+                return candidate.offset + index
+        raise KeyError(layer)

@@ -1,0 +1,135 @@
+"""MobileStyleGAN (arXiv 2104.04767): StyleGAN2 distilled into separable convolutions.
+
+Demodulation and noise are constants of the network, so that the picture is a deterministic
+function of the styles and frames batch freely.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import cuda_ops
+from facecodec.errors import ModelError
+from facecodec.generator.base import Generator, StyleLayer
+
+BLOCKS = 7
+PREVIEW_BLOCKS = {256: 5, 128: 4}  # picture size -> blocks run before the linear head
+
+
+class MobileStyleGAN(Generator):
+    """The default generator: 1024x1024, 16 W+ rows, 23 style layers, 6752 channels."""
+
+    resolution = 1024
+    num_ws = 2 * BLOCKS + 2
+    preview_sizes = tuple(PREVIEW_BLOCKS)
+
+    def __init__(self, tensors: Mapping[str, Tensor], name: str, sha256: str) -> None:
+        super().__init__()
+        self.name, self.sha256 = name, sha256
+        for key, value in tensors.items():
+            self.register_buffer(key.replace(".", "_"), value.float().contiguous())
+        self.layers = tuple(self._list_layers())
+        self.num_styles = sum(layer.size for layer in self.layers)
+        self._heads: dict[int, tuple[Tensor, Tensor]] = {}
+
+    @classmethod
+    def from_tensors(
+        cls, tensors: Mapping[str, Tensor | np.ndarray], name: str, sha256: str
+    ) -> MobileStyleGAN:
+        """Build the network from the tensors `facecodec.weights.openvino_ir.convert` returns.
+
+        Raises ModelError when one is missing.
+        """
+        as_torch = {k: torch.as_tensor(v) for k, v in tensors.items()}
+        try:
+            return cls(as_torch, name, sha256)
+        except AttributeError as error:
+            raise ModelError(f"{name} is not a MobileStyleGAN: {error}") from error
+
+    def _tensor(self, key: str) -> Tensor:
+        value: Tensor = getattr(self, key.replace(".", "_"))
+        return value
+
+    def _list_layers(self) -> list[StyleLayer]:
+        entries = [("conv1", 0, 4)]
+        for k in range(BLOCKS):
+            entries += [
+                (f"{k}.up", 2 * k + 1, 4 << k),
+                (f"{k}.conv1", 2 * k + 1, 8 << k),
+                (f"{k}.conv2", 2 * k + 2, 8 << k),
+            ]
+        entries.append(("to_img", self.num_ws - 1, 4 << BLOCKS))
+        layers, offset = [], 0
+        for name, row, resolution in entries:
+            size = self._tensor(f"{name}.affine.bias").numel()
+            layers.append(StyleLayer(name, offset, size, row, resolution))
+            offset += size
+        return layers
+
+    def mapping(self, z: Tensor) -> Tensor:
+        """Map normal noise z [N, 512] to w [N, 512]: pixel norm, then eight layers."""
+        x = z * torch.rsqrt(z.square().mean(1, keepdim=True) + 1e-8)
+        for i in range(8):
+            x = F.linear(x, self._tensor(f"mapping.{i}.weight"), self._tensor(f"mapping.{i}.bias"))
+            x = F.leaky_relu(x, 0.2) * 2**0.5
+        return x
+
+    def styles(self, w_plus: Tensor) -> Tensor:
+        """Return the style vectors [N, 6752] of identity latents [N, 16, 512]."""
+        parts = []
+        for layer in self.layers:
+            weight = self._tensor(f"{layer.name}.affine.weight")
+            bias = self._tensor(f"{layer.name}.affine.bias")
+            parts.append(F.linear(w_plus[:, layer.ws_index], weight, bias))
+        return torch.cat(parts, 1)
+
+    def features(self, styles: Tensor, blocks: int = BLOCKS) -> Tensor:
+        """Run the first `blocks` blocks: [N, C, 4 << blocks, 4 << blocks]."""
+        s = dict(
+            zip(
+                (layer.name for layer in self.layers),
+                styles.split([layer.size for layer in self.layers], 1),
+                strict=True,
+            )
+        )
+        x = self._tensor("input") * s["conv1"][:, :, None, None]
+        x = F.conv2d(x, self._tensor("conv1.weight"), self._tensor("conv1.bias"), padding=1)
+        x = F.leaky_relu(x + self._tensor("conv1.noise"), 0.2)
+        for k in range(blocks):
+            x = cuda_ops.mobile_block(
+                x, s[f"{k}.up"], s[f"{k}.conv1"], s[f"{k}.conv2"],
+                self._conv(f"{k}.conv1"), self._conv(f"{k}.conv2"),
+            )  # fmt: skip
+        return x
+
+    def _conv(self, name: str) -> cuda_ops.SeparableConv:
+        return cuda_ops.SeparableConv(
+            self._tensor(f"{name}.depthwise"),
+            self._tensor(f"{name}.weight"),
+            self._tensor(f"{name}.noise"),
+            self._tensor(f"{name}.bias"),
+        )
+
+    def synthesize(self, styles: Tensor) -> Tensor:
+        """Render styles [N, 6752] to pictures [N, 3, 1024, 1024] in [-1, 1], not clamped."""
+        style = styles[:, self.layers[-1].offset :]
+        return cuda_ops.to_image(
+            self.features(styles), style, self._tensor("to_img.weight"), self._tensor("to_img.bias")
+        )
+
+    def preview(self, styles: Tensor, size: int) -> Tensor:
+        """Render [N, 3, size, size] from the features of an early block through a linear head."""
+        if size not in self._heads:
+            raise ValueError(f"no preview head for {size}; there are {sorted(self._heads)}")
+        x = self.features(styles, PREVIEW_BLOCKS[size])
+        weight, bias = self._heads[size]
+        return cuda_ops.inverse_haar(F.conv2d(x, weight[:, :, None, None], bias))
+
+    def set_head(self, size: int, weight: Tensor, bias: Tensor) -> None:
+        """Install the preview head of one size: weight [12, C], bias [12]."""
+        self._heads[size] = (weight, bias)
