@@ -1,1 +1,27 @@
 """The .fcv format in pure integers and bytes; SPEC.md's twin. Knows no torch."""
+
+from facecodec.bitstream.audio import AudioPacket, AudioParameters
+from facecodec.bitstream.chunks import Damage
+from facecodec.bitstream.frames import FrameRecord
+from facecodec.bitstream.header import StreamHeader
+from facecodec.bitstream.identity import IdentityFile, pack_identity, read_identity
+from facecodec.bitstream.reader import StreamReader
+from facecodec.bitstream.segment import FrameFlags
+from facecodec.bitstream.steps import DEFAULT_QUALITY, control_steps
+from facecodec.bitstream.writer import StreamWriter
+
+__all__ = [
+    "DEFAULT_QUALITY",
+    "AudioPacket",
+    "AudioParameters",
+    "Damage",
+    "FrameFlags",
+    "FrameRecord",
+    "IdentityFile",
+    "StreamHeader",
+    "StreamReader",
+    "StreamWriter",
+    "control_steps",
+    "pack_identity",
+    "read_identity",
+]

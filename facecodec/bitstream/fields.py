@@ -1,0 +1,125 @@
+"""The little-endian fields every payload is made of: fixed integers, varints, strings."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from facecodec.bitstream.limits import MAX_STRING, MAX_VARINT
+from facecodec.errors import StreamError
+
+
+class FieldWriter:
+    """Appends fields to a growing payload; every method returns the writer."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def integer(self, value: int, size: int) -> FieldWriter:
+        """Append an unsigned integer of `size` bytes."""
+        self.data += value.to_bytes(size, "little")
+        return self
+
+    def varint(self, value: int) -> FieldWriter:
+        """Append 0..2^63-1: seven bits a byte, low bits first, top bit set on all but the last."""
+        if not 0 <= value <= MAX_VARINT:
+            raise ValueError(f"varint out of range: {value}")
+        while value > 127:
+            self.data.append(value & 127 | 128)
+            value >>= 7
+        self.data.append(value)
+        return self
+
+    def signed(self, value: int) -> FieldWriter:
+        """Append a signed varint: 0, -1, 1, -2, ... become 0, 1, 2, 3, ..."""
+        return self.varint(2 * value if value >= 0 else -2 * value - 1)
+
+    def fraction(self, value: Fraction | None) -> FieldWriter:
+        """Append numerator and denominator as two u32; None is 0/0."""
+        numerator, denominator = (value.numerator, value.denominator) if value else (0, 0)
+        return self.integer(numerator, 4).integer(denominator, 4)
+
+    def string(self, value: str) -> FieldWriter:
+        """Append a length byte and that many bytes of UTF-8; longer text is cut."""
+        data = value.encode()[:MAX_STRING].decode(errors="ignore").encode()
+        return self.integer(len(data), 1).raw(data)
+
+    def raw(self, value: bytes) -> FieldWriter:
+        """Append bytes as they are."""
+        self.data += value
+        return self
+
+
+class FieldReader:
+    """Takes fields off the front of a payload; a field that is not whole is a StreamError."""
+
+    def __init__(self, data: bytes, what: str) -> None:
+        self.data = data
+        self.what = what
+        self.position = 0
+
+    def fail(self, reason: str) -> StreamError:
+        """Return the error that names this payload; the caller raises it."""
+        return StreamError(f"{self.what}: {reason}")
+
+    def raw(self, size: int) -> bytes:
+        """Take `size` bytes."""
+        end = self.position + size
+        if end > len(self.data):
+            raise self.fail("ends before its fields do")
+        data = self.data[self.position : end]
+        self.position = end
+        return data
+
+    def integer(self, size: int, low: int = 0, high: int = MAX_VARINT, name: str = "") -> int:
+        """Take an unsigned integer of `size` bytes and hold it to [low, high]."""
+        return self._within(int.from_bytes(self.raw(size), "little"), low, high, name)
+
+    def varint(self, low: int = 0, high: int = MAX_VARINT, name: str = "") -> int:
+        """Take a varint and hold it to [low, high]; a longer form than needed is refused."""
+        value = shift = 0
+        while True:
+            byte = self.raw(1)[0]
+            value |= (byte & 127) << shift
+            if byte < 128:
+                break
+            shift += 7
+            if shift > 56:
+                raise self.fail("a varint of more than nine bytes")
+        if byte == 0 and shift:
+            raise self.fail("a varint longer than it need be")
+        return self._within(value, low, high, name)
+
+    def signed(self, limit: int, name: str = "") -> int:
+        """Take a signed varint and hold its magnitude to `limit`."""
+        value = self.varint(0, 2 * limit, name)
+        return value >> 1 if value % 2 == 0 else -(value >> 1) - 1
+
+    def fraction(self, name: str) -> Fraction | None:
+        """Take a fraction: both parts positive, or None for 0/0."""
+        numerator, denominator = self.integer(4), self.integer(4)
+        if numerator == denominator == 0:
+            return None
+        if not numerator or not denominator:
+            raise self.fail(f"{name} {numerator}/{denominator} is not a positive fraction")
+        return Fraction(numerator, denominator)
+
+    def string(self) -> str:
+        """Take a length byte and that many bytes of UTF-8."""
+        try:
+            return self.raw(self.integer(1)).decode()
+        except UnicodeDecodeError:
+            raise self.fail("text that is not UTF-8") from None
+
+    def rest(self) -> bytes:
+        """Take all that is left."""
+        return self.raw(len(self.data) - self.position)
+
+    def end(self) -> None:
+        """Refuse bytes after the last field."""
+        if self.position != len(self.data):
+            raise self.fail(f"{len(self.data) - self.position} bytes after its last field")
+
+    def _within(self, value: int, low: int, high: int, name: str) -> int:
+        if not low <= value <= high:
+            raise self.fail(f"{name or 'a field'} is {value}, allowed is {low} to {high}")
+        return value

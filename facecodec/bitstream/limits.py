@@ -1,0 +1,22 @@
+"""The promises of SPEC.md section 3: what a stream may claim before a reader refuses it."""
+
+VERSION = 1
+
+MAX_CHUNK = 1 << 20  # bytes of payload of any chunk
+MAX_SEGMENT = 1 << 16  # bytes of payload of one segment
+MAX_SEGMENT_FRAMES = 240
+MAX_CONTROLS = 64
+MAX_NUM_WS = 64
+MAX_W_DIM = 1024
+MAX_RESOLUTION = 8192  # pixels a side of the generator's picture
+MAX_SIDE = 65535  # pixels a side of the source video
+MAX_STRING = 255  # bytes of UTF-8
+MAX_METADATA = 1 << 14  # bytes of payload of the metadata chunk
+MAX_EXTRADATA = 1 << 16  # bytes of audio codec parameters
+MAX_AUDIO_PACKET = 1 << 19  # bytes
+MAX_TUNING_PARTS = 256
+MAX_LEVEL = (1 << 18) - 1  # magnitude of a quantised value: times a step it is exact in float32
+MAX_VARINT = (1 << 63) - 1
+MAX_PTS = 1 << 48  # magnitude of a timestamp, in units of the time base
+# Bytes that may be checksummed in search of a chunk after damage, per byte of the file read.
+SCAN_WORK = 64

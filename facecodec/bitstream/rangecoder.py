@@ -1,0 +1,146 @@
+"""An adaptive binary range coder in 32-bit integers (SPEC.md section 6).
+
+The arithmetic is Martin's range coding (G. N. N. Martin, 1979) in the byte-wise form of LZMA, with
+two estimates of each probability, a fast and a slow one, whose mean is used. Encoder and decoder
+share one method, `bit`, so that a model written once serves both directions: the encoder codes the
+bit it is given, the decoder ignores the argument, and both return the bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+TOP = 1 << 24
+FULL = 0xFFFFFFFF
+ONE = 1 << 16  # probabilities are in units of 2^-16
+HALF = ONE // 2
+FAST = 4  # the fast estimate moves 1/16 of the way to the last bit
+SLOW = 7
+
+
+class Coder(Protocol):
+    """What a model needs of either direction."""
+
+    def bit(self, context: int, bit: int) -> int:
+        """Code one bit with the adaptive probability of a context."""
+        ...
+
+    def even(self, bit: int) -> int:
+        """Code one bit of probability one half."""
+        ...
+
+
+class RangeEncoder:
+    """Writes bits; `finish` returns the shortest bytes that decode to them."""
+
+    def __init__(self, probabilities: Sequence[int]) -> None:
+        self.fast = list(probabilities)
+        self.slow = list(probabilities)
+        self.low = 0
+        self.range = FULL
+        self.out = bytearray()
+
+    def bit(self, context: int, bit: int) -> int:
+        """Encode one bit; the probability that it is 1 then moves towards it."""
+        fast = self.fast[context]
+        slow = self.slow[context]
+        bound = (self.range >> 16) * ((fast + slow) >> 1)
+        if bit:
+            self.range = bound
+            self.fast[context] = fast + ((ONE - fast) >> FAST)
+            self.slow[context] = slow + ((ONE - slow) >> SLOW)
+        else:
+            self.low += bound
+            self.range -= bound
+            self.fast[context] = fast - (fast >> FAST)
+            self.slow[context] = slow - (slow >> SLOW)
+        if self.range < TOP:
+            self._shift()
+        return bit
+
+    def even(self, bit: int) -> int:
+        """Encode one bit of probability one half."""
+        self.range >>= 1
+        if not bit:
+            self.low += self.range
+        if self.range < TOP:
+            self._shift()
+        return bit
+
+    def finish(self) -> bytes:
+        """Return the coded bytes; zeros at the end are left out, since a decoder supplies them."""
+        # The value in [low, low + range) with most zero bits at its end.
+        for zeros in range(32, -1, -1):
+            value = (self.low + (1 << zeros) - 1) >> zeros << zeros
+            if value < self.low + self.range:
+                break
+        self.low = value
+        for _ in range(4):
+            self._byte()
+        return bytes(self.out).rstrip(b"\0")
+
+    def _shift(self) -> None:
+        while self.range < TOP:
+            self.range <<= 8
+            self._byte()
+
+    def _byte(self) -> None:
+        if self.low > FULL:  # carry into the bytes already out
+            self.low &= FULL
+            place = len(self.out) - 1
+            while self.out[place] == 255:
+                self.out[place] = 0
+                place -= 1
+            self.out[place] += 1
+        self.out.append(self.low >> 24)
+        self.low = (self.low << 8) & FULL
+
+
+class RangeDecoder:
+    """Reads the bits back from bytes; past their end it reads zeros."""
+
+    def __init__(self, data: bytes, probabilities: Sequence[int]) -> None:
+        self.fast = list(probabilities)
+        self.slow = list(probabilities)
+        self.data = data
+        self.code = int.from_bytes(data[:4].ljust(4, b"\0"), "big")
+        self.position = 4
+        self.range = FULL
+
+    def bit(self, context: int, bit: int = 0) -> int:
+        """Decode one bit; the argument is there for the encoder's sake."""
+        fast = self.fast[context]
+        slow = self.slow[context]
+        bound = (self.range >> 16) * ((fast + slow) >> 1)
+        if self.code < bound:
+            self.range = bound
+            self.fast[context] = fast + ((ONE - fast) >> FAST)
+            self.slow[context] = slow + ((ONE - slow) >> SLOW)
+            bit = 1
+        else:
+            self.code -= bound
+            self.range -= bound
+            self.fast[context] = fast - (fast >> FAST)
+            self.slow[context] = slow - (slow >> SLOW)
+            bit = 0
+        if self.range < TOP:
+            self._shift()
+        return bit
+
+    def even(self, bit: int = 0) -> int:
+        """Decode one bit of probability one half."""
+        self.range >>= 1
+        bit = int(self.code < self.range)
+        if not bit:
+            self.code -= self.range
+        if self.range < TOP:
+            self._shift()
+        return bit
+
+    def _shift(self) -> None:
+        while self.range < TOP:
+            self.range <<= 8
+            place = self.position
+            self.code = self.code << 8 | (self.data[place] if place < len(self.data) else 0)
+            self.position = place + 1

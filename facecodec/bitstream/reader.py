@@ -1,0 +1,312 @@
+"""Reads a `.fcv` stream from any file object; goes on after damage and says what was lost."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facecodec.bitstream import chunks, limits
+from facecodec.bitstream.audio import (
+    AudioPacket,
+    AudioParameters,
+    parse_audio_parameters,
+    parse_packets,
+)
+from facecodec.bitstream.chunks import Chunk, ChunkReader, Damage
+from facecodec.bitstream.fields import FieldReader
+from facecodec.bitstream.frames import FrameRecord, fill_gap, segment_records
+from facecodec.bitstream.header import StreamHeader, parse_header, parse_metadata
+from facecodec.bitstream.identity import IdentityFile, parse_identity
+from facecodec.bitstream.index import Index, IndexEntry, parse_index
+from facecodec.bitstream.segment import Segment, parse_segment, segment_start
+from facecodec.errors import StreamError, UsageError
+
+
+class StreamReader:
+    """Reads the header at once, frames and audio on iteration.
+
+    A file that can seek may be iterated any number of times; a pipe once. `damage` fills while
+    reading. Raises StreamError for a file that is not a stream, whose header is damaged, that
+    breaks a promised limit, or that needs a critical chunk this reader does not know.
+
+    name: what error messages call the file.
+    """
+
+    header: StreamHeader
+    identity_payload: bytes | None
+    identity_reference: bytes | None
+    audio: AudioParameters | None
+    tuning: bytes | None
+    damage: list[Damage]
+
+    def __init__(self, file: BinaryIO, name: str = "") -> None:
+        self.name = name or str(getattr(file, "name", "stream"))
+        self._file = file
+        self._seekable = file.seekable()
+        self._base = file.tell() if self._seekable else 0
+        self.damage = []
+        self.identity_payload = self.identity_reference = self.audio = self.tuning = None
+        self._index: Index | None = None
+        self._consumed = False
+        self._chunks = ChunkReader(file)
+        if self._chunks.take(8) != chunks.STREAM_MAGIC:
+            raise StreamError(f"{self.name}: not a .fcv stream")
+        head = self._chunks.first()
+        if head is None or head.type != chunks.HEADER:
+            raise StreamError(f"{self.name}: the stream header is damaged or missing")
+        self.header = parse_header(head.payload)
+        self._seed = self._chunks.seed = chunks.chunk_crc(head.type, head.payload, 0)
+        self._first: Chunk | Damage | None = None
+        self._read_preamble()
+
+    def _read_preamble(self) -> None:
+        """Read up to the first chunk of frames or audio."""
+        tuning: dict[int, bytes] = {}
+        parts = 0
+        for chunk in self._chunks:
+            if isinstance(chunk, Damage):
+                self._report(chunk)
+                continue
+            if chunk.type in (chunks.SEGMENT, chunks.AUDIO, chunks.END):
+                self._first = chunk
+                break
+            if chunk.type == chunks.METADATA:
+                self.header.metadata = parse_metadata(chunk.payload)
+            elif chunk.type in (chunks.IDENTITY, chunks.IDENTITY_REFERENCE):
+                self._set_identity(chunk)
+            elif chunk.type == chunks.AUDIO_PARAMETERS and self.audio is None:
+                self.audio = parse_audio_parameters(chunk.payload)
+            elif chunk.type == chunks.TUNING:
+                fields = FieldReader(chunk.payload, "tuning")
+                part = fields.varint(0, limits.MAX_TUNING_PARTS - 1, "part")
+                parts = fields.varint(part + 1, limits.MAX_TUNING_PARTS, "number of parts")
+                tuning[part] = fields.rest()
+            else:
+                self._refuse(chunk)
+        if parts and len(tuning) == parts:
+            self.tuning = b"".join(tuning[part] for part in range(parts))
+
+    def _set_identity(self, chunk: Chunk) -> None:
+        if self.identity_payload is not None or self.identity_reference is not None:
+            raise StreamError(f"{self.name}: more than one identity")
+        if chunk.type == chunks.IDENTITY:
+            self.identity_payload = chunk.payload
+        elif len(chunk.payload) != 32:
+            raise StreamError(f"{self.name}: an identity reference that is no SHA-256")
+        else:
+            self.identity_reference = chunk.payload
+
+    def _refuse(self, chunk: Chunk) -> None:
+        """Refuse a critical chunk that is unknown or out of place; pass over an ancillary one."""
+        if chunk.critical:
+            kind = chunk.type.decode()
+            known = "out of place" if chunk.type in chunks.LIMITS else "unknown to this program"
+            raise StreamError(f"{self.name}: critical chunk {kind} at {chunk.offset} is {known}")
+
+    def _report(self, damage: Damage) -> None:
+        if damage not in self.damage:
+            self.damage.append(damage)
+
+    def identity(
+        self, w_mean: NDArray[np.float32], identity_file: IdentityFile | None = None
+    ) -> NDArray[np.float32]:
+        """Return the identity latent, float32 [num_ws, w_dim].
+
+        w_mean: [w_dim], the generator's mean of W. identity_file: the `.fci` file, needed when the
+        stream only references its identity; refused unless its SHA-256 is the one referenced.
+        """
+        header = self.header
+        if self.identity_payload is not None:
+            return parse_identity(self.identity_payload, header.num_ws, header.w_dim, w_mean)
+        if self.identity_reference is None:
+            raise StreamError(f"{self.name}: the identity is damaged or missing")
+        wanted = self.identity_reference.hex()
+        if identity_file is None:
+            raise StreamError(
+                f"{self.name}: its identity is in a .fci file; pass the one with SHA-256 {wanted}"
+            )
+        if identity_file.sha256 != self.identity_reference:
+            raise StreamError(
+                f"{self.name}: needs the .fci file with SHA-256 {wanted}, "
+                f"not {identity_file.sha256.hex()}"
+            )
+        if (identity_file.num_ws, identity_file.w_dim) != (header.num_ws, header.w_dim):
+            raise StreamError(f"{self.name}: the .fci file is for another generator")
+        return identity_file.w_plus(w_mean)
+
+    def __iter__(self) -> Iterator[FrameRecord]:
+        return self.frames()
+
+    def frames(
+        self, start: Fraction | None = None, end: Fraction | None = None
+    ) -> Iterator[FrameRecord]:
+        """Yield the frames with start <= pts * time_base < end, in seconds."""
+        for item in self.items(start, end, audio=False):
+            if isinstance(item, FrameRecord):
+                yield item
+
+    def audio_packets(
+        self, start: Fraction | None = None, end: Fraction | None = None
+    ) -> Iterator[AudioPacket]:
+        """Yield the audio packets with start <= pts * time_base < end, in seconds."""
+        if self.audio is None:
+            return
+        for chunk in self.walk():
+            if isinstance(chunk, Chunk) and chunk.type == chunks.AUDIO:
+                for packet in self._packets(chunk):
+                    if _within(packet.pts * self.audio.time_base, start, end):
+                        yield packet
+
+    def items(
+        self, start: Fraction | None = None, end: Fraction | None = None, audio: bool = True
+    ) -> Iterator[FrameRecord | AudioPacket]:
+        """Yield frames and, unless told otherwise, audio packets, in the order of the file.
+
+        This is the way to read both from a pipe. In a file that can seek, `start` is found
+        through the index; audio packets are then those written near the frames asked for.
+        """
+        entry: IndexEntry | None = None
+        if start is not None and self._seekable:
+            entry = self.index().find(-(-start // self.header.time_base))
+        for item in self._decode(self.walk(entry), entry.first if entry else 0, audio):
+            base = self.header.time_base
+            if isinstance(item, AudioPacket):
+                if self.audio and _within(item.pts * self.audio.time_base, start, end):
+                    yield item
+            elif end is not None and item.pts * base >= end:
+                return
+            elif start is None or item.pts * base >= start:
+                yield item
+
+    def walk(self, entry: IndexEntry | None = None) -> Iterator[Chunk | Damage]:
+        """Yield the chunks from the first frame or audio on (or from an index entry), and damage.
+
+        Damage and a missing end are added to `damage`; the end chunk is the last one yielded.
+        """
+        if self._seekable:
+            offset = entry.offset if entry else self._chunks_start()
+            self._file.seek(self._base + offset)
+            source: Iterator[Chunk | Damage] = iter(ChunkReader(self._file, offset, self._seed))
+        else:
+            if self._consumed:
+                raise UsageError(f"{self.name}: a pipe can be read only once")
+            first = [] if self._first is None else [self._first]
+            source = itertools.chain(first, self._chunks)
+        self._consumed = True
+        offset = 0
+        for chunk in source:
+            offset = chunk.offset + chunk.size
+            if isinstance(chunk, Damage):
+                self._report(chunk)
+            elif chunk.type not in (chunks.SEGMENT, chunks.AUDIO, chunks.END):
+                self._refuse(chunk)
+            yield chunk
+            if isinstance(chunk, Chunk) and chunk.type == chunks.END:
+                after = next(source, None)
+                if after is not None:
+                    self._report(Damage(offset, after.size, "data after the end of the stream"))
+                return
+        self._report(Damage(offset, 0, "the stream ends without its end chunk"))
+
+    def _chunks_start(self) -> int:
+        return self._first.offset if self._first else self._chunks.offset
+
+    def index(self) -> Index:
+        """Return the index of the segments: from the end chunk, or by a scan where it is missing.
+
+        Needs a file that can seek.
+        """
+        if not self._seekable:
+            raise UsageError(f"{self.name}: a pipe has no index")
+        if self._index is None:
+            self._index = self._stored_index() or self._scanned_index()
+        return self._index
+
+    def _stored_index(self) -> Index | None:
+        size = self._file.seek(0, 2) - self._base
+        self._file.seek(self._base + max(size - 8, 0))
+        length = int.from_bytes(self._file.read(4), "little")
+        if not chunks.OVERHEAD < length <= min(size, limits.MAX_CHUNK + chunks.OVERHEAD):
+            return None
+        self._file.seek(self._base + size - length)
+        chunk = ChunkReader(self._file, size - length, self._seed).first()
+        if chunk is None or chunk.type != chunks.END:
+            return None
+        try:
+            return parse_index(chunk.payload)
+        except StreamError:
+            return None
+
+    def _scanned_index(self) -> Index:
+        index = Index()
+        group = self._chunks_start()
+        for chunk in self.walk():
+            if isinstance(chunk, Chunk) and chunk.type == chunks.SEGMENT:
+                first, frames, pts = segment_start(chunk.payload)
+                if first >= index.frames:
+                    index.add(IndexEntry(group, first, frames, pts))
+                group = chunk.offset + chunk.size
+        return index
+
+    def _packets(self, chunk: Chunk) -> list[AudioPacket]:
+        try:
+            return parse_packets(chunk.payload)
+        except StreamError as error:
+            self._report(Damage(chunk.offset, chunk.size, str(error)))
+            return []
+
+    def _decode(
+        self, source: Iterator[Chunk | Damage], expected: int, audio: bool
+    ) -> Iterator[FrameRecord | AudioPacket]:
+        """Decode chunks in order; `expected` is the number of the next frame."""
+        before: FrameRecord | None = None
+        lost = 0
+        step = 1
+        for chunk in source:
+            if isinstance(chunk, Damage):
+                lost += chunk.size
+            elif chunk.type == chunks.AUDIO and audio:
+                yield from self._packets(chunk)
+            elif chunk.type == chunks.SEGMENT:
+                segment = self._segment(chunk, expected, before)
+                if segment is None:
+                    lost += chunk.size
+                    continue
+                records = segment_records(segment)
+                if len(records) > 1:
+                    step = records[-1].pts - records[-2].pts
+                missing = segment.first - expected
+                if missing:
+                    self._allow_gap(missing, lost)
+                    yield from fill_gap(before, records[0], missing, step)
+                yield from records
+                before, expected, lost = records[-1], segment.first + len(segment), 0
+            elif chunk.type == chunks.END:
+                missing = parse_index(chunk.payload).frames - expected
+                if missing > 0:
+                    self._allow_gap(missing, lost)
+                    yield from fill_gap(before, None, missing, step)
+
+    def _segment(self, chunk: Chunk, expected: int, before: FrameRecord | None) -> Segment | None:
+        try:
+            segment = parse_segment(self.header, chunk.payload)
+            if segment.first < expected or (before and segment.pts[0] <= before.pts):
+                raise StreamError("segment: goes back in time")
+            return segment
+        except StreamError as error:
+            self._report(Damage(chunk.offset, chunk.size, str(error)))
+            return None
+
+    def _allow_gap(self, missing: int, lost: int) -> None:
+        """Refuse a gap that the bytes lost cannot explain."""
+        if not lost or missing > (lost // 16 + 1) * limits.MAX_SEGMENT_FRAMES:
+            raise StreamError(f"{self.name}: {missing} frames are missing where nothing was lost")
+
+
+def _within(time: Fraction, start: Fraction | None, end: Fraction | None) -> bool:
+    return (start is None or time >= start) and (end is None or time < end)

@@ -1,0 +1,182 @@
+"""A segment: up to 240 frames that decode alone (SPEC.md section 5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntFlag
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facecodec.bitstream import limits, tracks
+from facecodec.bitstream.fields import FieldReader, FieldWriter
+from facecodec.bitstream.header import StreamHeader
+from facecodec.bitstream.models import SIGNED_SIZE, code_signed
+from facecodec.bitstream.rangecoder import HALF, Coder, RangeDecoder, RangeEncoder
+from facecodec.bitstream.steps import from_levels, to_levels
+from facecodec.errors import StreamError
+
+EXACT_TYPES: dict[str, np.dtype[Any]] = {"f16": np.dtype("<f2"), "f32": np.dtype("<f4")}
+
+# Contexts: timing, flags, then one set for placement and one for controls.
+TIMING = 0  # as expected; as the step before; the difference
+FLAGS = TIMING + 2 + SIGNED_SIZE
+PLACED = FLAGS + 4
+PLACEMENT = PLACED + 2
+CONTROLS = PLACEMENT + tracks.SIZE
+INITIAL = [HALF] * PLACEMENT + tracks.INITIAL + tracks.INITIAL
+
+
+class FrameFlags(IntFlag):
+    """What the encoder saw in a frame."""
+
+    NO_FACE = 1
+    LOW_CONFIDENCE = 2
+
+
+@dataclass
+class Segment:
+    """The frames of one segment, as arrays over frames.
+
+    pts: int64 [frames], rising. flags: uint8 [frames]. controls: float32 [frames, num_controls].
+    placement: float32 [frames, 4]; placed: bool [frames], whether the row means anything.
+    parts: bytes spent on 'container', 'placement' and 'controls', known after decoding.
+    """
+
+    first: int
+    pts: NDArray[np.int64]
+    flags: NDArray[np.uint8]
+    controls: NDArray[np.float32]
+    placement: NDArray[np.float32]
+    placed: NDArray[np.bool_]
+    parts: dict[str, int]
+
+    def __len__(self) -> int:
+        return len(self.pts)
+
+
+def frame_clock(header: StreamHeader) -> Fraction | None:
+    """Return the expected length of a frame in units of the time base, None if unknown."""
+    return 1 / (header.frame_rate * header.time_base) if header.frame_rate else None
+
+
+def _expected_step(clock: Fraction | None, index: int, before: int) -> int:
+    """Return the expected distance from frame index - 1 to frame index."""
+    if clock is None:
+        return before
+    return (2 * index * clock + 1) // 2 - (2 * (index - 1) * clock + 1) // 2
+
+
+def _code_timing(
+    coder: Coder, clock: Fraction | None, first: int, frames: int, pts: list[int] | None, start: int
+) -> list[int]:
+    out = [start]
+    step = 1
+    for i in range(1, frames):
+        expected = _expected_step(clock, first + i, step)
+        given = pts[i] - pts[i - 1] if pts else expected
+        if coder.bit(TIMING, int(given == expected)):
+            step = expected
+        elif not coder.bit(TIMING + 1, int(given == step)):
+            step += code_signed(coder, TIMING + 2, given - step)
+        out.append(out[-1] + step)
+        if step < 1 or out[-1] > limits.MAX_PTS:
+            raise StreamError("timestamps that do not rise")
+    return out
+
+
+def _code_flags(coder: Coder, frames: int, flags: list[int] | None) -> list[int]:
+    out = []
+    before = 0
+    for i in range(frames):
+        value = 0
+        for bit in range(2):
+            context = FLAGS + 2 * bit + (before >> bit & 1)
+            value |= coder.bit(context, flags[i] >> bit & 1 if flags else 0) << bit
+        out.append(value)
+        before = value
+    return out
+
+
+def _code_placed(coder: Coder, frames: int, placed: list[bool] | None) -> list[bool]:
+    out = []
+    before = 1
+    for i in range(frames):
+        before = coder.bit(PLACED + before, int(placed[i]) if placed else 0)
+        out.append(bool(before))
+    return out
+
+
+def pack_segment(header: StreamHeader, segment: Segment) -> bytes:
+    """Return the payload of a segment chunk."""
+    frames = len(segment)
+    out = FieldWriter().varint(segment.first).varint(frames)
+    pts = segment.pts.tolist()
+    out.signed(pts[0])
+    exact = EXACT_TYPES.get(header.precision)
+    if exact:
+        out.raw(segment.controls.astype(exact).tobytes())
+    coder = RangeEncoder(INITIAL)
+    _code_timing(coder, frame_clock(header), segment.first, frames, pts, pts[0])
+    _code_flags(coder, frames, segment.flags.tolist())
+    _code_placed(coder, frames, segment.placed.tolist())
+    placement = to_levels(segment.placement[segment.placed], header.placement_steps)
+    tracks.code_track(coder, PLACEMENT, 4, len(placement), placement)
+    if not exact:
+        levels = to_levels(segment.controls, header.control_steps)
+        tracks.code_track(coder, CONTROLS, header.num_controls, frames, levels)
+    return bytes(out.raw(coder.finish()).data)
+
+
+def parse_segment(header: StreamHeader, payload: bytes) -> Segment:
+    """Decode the payload of a segment chunk; StreamError when it breaks the format."""
+    fields = FieldReader(payload, "segment")
+    first = fields.varint(0, limits.MAX_PTS, "first frame")
+    frames = fields.varint(1, limits.MAX_SEGMENT_FRAMES, "number of frames")
+    start = fields.signed(limits.MAX_PTS, "timestamp")
+    exact = EXACT_TYPES.get(header.precision)
+    width = header.num_controls
+    raw = fields.raw(frames * width * exact.itemsize) if exact else b""
+    body = fields.rest()
+    coder = RangeDecoder(body, INITIAL)
+    pts = _code_timing(coder, frame_clock(header), first, frames, None, start)
+    flags = _code_flags(coder, frames, None)
+    placed = np.array(_code_placed(coder, frames, None), bool)
+    timing_end = min(coder.position, len(body))
+    levels = tracks.code_track(coder, PLACEMENT, 4, int(placed.sum()), None)
+    placement = np.zeros((frames, 4), np.float32)
+    placement[placed] = from_levels(levels, header.placement_steps)
+    placement_end = min(coder.position, len(body))
+    if exact:
+        controls = np.frombuffer(raw, exact).reshape(frames, width).astype(np.float32)
+        if not np.isfinite(controls).all():
+            raise fields.fail("a control that is not a finite number")
+    else:
+        levels = tracks.code_track(coder, CONTROLS, width, frames, None)
+        controls = from_levels(levels, header.control_steps)
+    if coder.position < len(body):
+        raise fields.fail(f"{len(body) - coder.position} bytes after its last frame")
+    parts = {
+        "container": len(payload) - len(body) - len(raw) + timing_end,
+        "placement": placement_end - timing_end,
+        "controls": len(raw) + len(body) - placement_end,
+    }
+    return Segment(
+        first,
+        np.array(pts, np.int64),
+        np.array(flags, np.uint8),
+        controls,
+        placement,
+        placed,
+        parts,
+    )
+
+
+def segment_start(payload: bytes) -> tuple[int, int, int]:
+    """Return first frame, number of frames and first pts of a segment without decoding it."""
+    fields = FieldReader(payload, "segment")
+    first = fields.varint(0, limits.MAX_PTS, "first frame")
+    frames = fields.varint(1, limits.MAX_SEGMENT_FRAMES, "number of frames")
+    return first, frames, fields.signed(limits.MAX_PTS, "timestamp")

@@ -1,0 +1,64 @@
+"""Quantiser steps: one byte each, exact in binary, set from the rig and one quality number."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facecodec.bitstream.limits import MAX_LEVEL
+from facecodec.errors import UsageError
+
+DEFAULT_QUALITY = 60
+# Doubling or halving every step is worth this many points of quality.
+QUALITY_PER_OCTAVE = 16
+
+# A step is (16 + mantissa) * 2^(exponent - 16): from 0.00024 to 15.5, 16 to an octave.
+# Below 2^24 / 31 every integer times such a step is exact in float32.
+ALL_STEPS: NDArray[np.float32] = np.ldexp(
+    np.float32(16) + np.arange(256, dtype=np.float32) % 16, np.arange(256) // 16 - 16
+).astype(np.float32)
+
+
+def step_codes(steps: NDArray[np.floating]) -> bytes:
+    """Return the byte of the nearest storable step for each positive value."""
+    middles = (ALL_STEPS[1:].astype(np.float64) + ALL_STEPS[:-1]) / 2
+    return np.searchsorted(middles, np.asarray(steps, np.float64)).astype(np.uint8).tobytes()
+
+
+def steps_from_codes(codes: bytes) -> NDArray[np.float32]:
+    """Return the float32 steps that bytes stand for; any byte is a valid step."""
+    return ALL_STEPS[np.frombuffer(codes, np.uint8)]
+
+
+def control_steps(
+    base_steps: NDArray[np.floating], quality: int = DEFAULT_QUALITY
+) -> NDArray[np.float32]:
+    """Scale the rig's steps by the quality number.
+
+    base_steps: [num_controls], positive, in rig units: the steps at quality 60.
+    quality: 0 (coarse) to 100 (fine); 16 points halve the step.
+    Returns float32 [num_controls], each rounded to the nearest step a stream can name.
+    Raises UsageError when the quality or a step is out of range.
+    """
+    if not 0 <= quality <= 100:
+        raise UsageError(f"quality {quality} is not in 0 to 100")
+    if not np.all(np.isfinite(base_steps)) or np.any(np.asarray(base_steps) <= 0):
+        raise UsageError("quantiser steps must be positive numbers")
+    scale = 2.0 ** ((DEFAULT_QUALITY - quality) / QUALITY_PER_OCTAVE)
+    return steps_from_codes(step_codes(np.asarray(base_steps, np.float64) * scale))
+
+
+def to_levels(values: NDArray[np.floating], steps: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return value / step rounded to the nearest integer, halves away from zero.
+
+    Raises UsageError for a value that is not finite or lies beyond the 2^18 levels either side.
+    """
+    scaled = np.asarray(values, np.float64) / steps
+    if not np.all(np.abs(scaled) <= MAX_LEVEL):
+        raise UsageError("a value is not finite or too large for its quantiser step")
+    return (np.sign(scaled) * np.floor(np.abs(scaled) + 0.5)).astype(np.int64)
+
+
+def from_levels(levels: NDArray[np.int64], steps: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return level * step as float32; the product is exact, so every machine gets the same."""
+    return levels.astype(np.float32) * steps
