@@ -1,0 +1,111 @@
+"""The FFHQ alignment: an oriented square around a face, held steady over time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+Landmarks = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """An oriented square in a frame: centre (x, y) and side in pixels, angle in radians."""
+
+    x: float
+    y: float
+    size: float
+    angle: float
+
+    def as_array(self) -> NDArray[np.float64]:
+        """Return x, y, size, angle, float64 [4]: one row of a placement track."""
+        return np.array([self.x, self.y, self.size, self.angle])
+
+    def corner_matrix(self) -> NDArray[np.float64]:
+        """Return the map [2, 3] from unit-square coordinates (0 to 1) to frame pixels."""
+        u = self.size * np.array([np.cos(self.angle), np.sin(self.angle)])
+        v = np.array([-u[1], u[0]])
+        origin = np.array([self.x, self.y]) - 0.5 * (u + v)
+        return np.stack([u, v, origin], axis=1)
+
+    def to_unit(self, points: Landmarks) -> Landmarks:
+        """Convert frame pixels [N, 2] to coordinates of the square, 0 to 1 inside."""
+        matrix = self.corner_matrix()
+        return np.linalg.solve(matrix[:, :2], (points - matrix[:, 2]).T).T
+
+
+def ffhq_alignment(points: Landmarks, mouth_length: float | None = None) -> Alignment:
+    """Return the FFHQ square of landmarks [68, 2] (Karras et al. 2019, arXiv 1812.04948).
+
+    x = eye_to_eye - rot90(eye_to_mouth), normalised; half side = max(2.0 |eye_to_eye|,
+    1.8 |eye_to_mouth|); centre = eyes + 0.1 eye_to_mouth. `mouth_length` replaces the length of
+    eye_to_mouth, so that an opening jaw does not scale the square.
+    """
+    left, right = points[36:42].mean(0), points[42:48].mean(0)
+    eyes = (left + right) / 2
+    across = right - left
+    down = points[[48, 54]].mean(0) - eyes
+    if mouth_length is not None:
+        down = down * (mouth_length / max(float(np.linalg.norm(down)), 1e-6))
+    x = across - np.array([-down[1], down[0]])
+    half = max(2.0 * float(np.linalg.norm(across)), 1.8 * float(np.linalg.norm(down)))
+    centre = eyes + 0.1 * down
+    angle = float(np.arctan2(x[1], x[0]))
+    return Alignment(float(centre[0]), float(centre[1]), 2 * half, angle)
+
+
+def stabilise(
+    landmarks: Sequence[Landmarks | None], sigma: float = 2.0, sigma_size: float = 12.0
+) -> list[Alignment]:
+    """Return one alignment a frame, smooth over time; frames without a face are interpolated.
+
+    Centre and angle are smoothed by a Gaussian of `sigma` frames. The size follows slowly
+    (`sigma_size`, after a running median), so that expressions and head turns, which change the
+    distances it is computed from, do not zoom the crop.
+    Raises ValueError when no frame has landmarks.
+    """
+    known = np.array([i for i, points in enumerate(landmarks) if points is not None])
+    if len(known) == 0:
+        raise ValueError("no frame has landmarks")
+    found = [points for points in landmarks if points is not None]
+    lengths = np.array([_mouth_length(points) for points in found])
+    steady = _gaussian(_median(lengths, int(2 * sigma_size)), sigma_size)
+    rows = np.array(
+        [ffhq_alignment(p, length).as_array() for p, length in zip(found, steady, strict=True)]
+    )
+    rows[:, 3] = np.unwrap(rows[:, 3])
+    frames = np.arange(len(landmarks))
+    track = np.stack([np.interp(frames, known, rows[:, i]) for i in range(4)], axis=1)
+    track[:, 2] = _gaussian(_median(track[:, 2], int(2 * sigma_size)), sigma_size)
+    for i in (0, 1, 3):
+        track[:, i] = _gaussian(track[:, i], sigma)
+    return [Alignment(*(float(v) for v in row)) for row in track]
+
+
+def scaled(alignment: Alignment, factor: float) -> Alignment:
+    """Return the alignment in a frame whose pixels are `factor` times as many per side."""
+    return replace(
+        alignment,
+        x=alignment.x * factor,
+        y=alignment.y * factor,
+        size=alignment.size * factor,
+    )
+
+
+def _mouth_length(points: Landmarks) -> float:
+    eyes = (points[36:42].mean(0) + points[42:48].mean(0)) / 2
+    return float(np.linalg.norm(points[[48, 54]].mean(0) - eyes))
+
+
+def _median(values: NDArray[np.float64], radius: int) -> NDArray[np.float64]:
+    padded = np.pad(values, radius, mode="edge")
+    return np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * radius + 1), axis=1)
+
+
+def _gaussian(values: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
+    radius = int(np.ceil(3 * sigma))
+    taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    return np.convolve(np.pad(values, radius, mode="edge"), taps / taps.sum(), mode="valid")

@@ -1,0 +1,63 @@
+"""Cut the aligned square out of a frame, and put one back."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from facecodec.face.alignment import Alignment, scaled
+
+Picture = NDArray[np.uint8]
+EDGE = 0.08  # share of the square over which a pasted face fades into the frame
+
+
+def crop(frame: Picture, alignment: Alignment, size: int) -> Picture:
+    """Return the aligned square of a frame [H, W, 3] as [size, size, 3].
+
+    Shrinking averages (the frame is halved until less than two pixels fall on one); what lies
+    outside the frame is mirrored.
+    """
+    picture = _to_tensor(frame)
+    while alignment.size / size >= 2 and min(picture.shape[-2:]) >= 4:
+        picture = F.avg_pool2d(picture, 2)
+        alignment = scaled(alignment, 0.5)
+    height, width = picture.shape[-2:]
+    matrix = torch.tensor(alignment.corner_matrix(), dtype=torch.float32)
+    axis = (torch.arange(size) + 0.5) / size
+    points = matrix[:, 0] * axis[None, :, None] + matrix[:, 1] * axis[:, None, None] + matrix[:, 2]
+    grid = points / torch.tensor([width, height]) * 2 - 1
+    sampled = F.grid_sample(picture, grid[None], padding_mode="reflection", align_corners=False)
+    return _to_picture(sampled)
+
+
+def paste(frame: Picture, face: Picture, alignment: Alignment) -> Picture:
+    """Return the frame [H, W, 3] with a square face [S, S, 3] laid over it, faded at its edge."""
+    height, width = frame.shape[:2]
+    picture = _to_tensor(face)
+    while picture.shape[-1] / alignment.size >= 2:
+        picture = F.avg_pool2d(picture, 2)
+    matrix = alignment.corner_matrix()
+    inverse = torch.tensor(np.linalg.inv(matrix[:, :2]), dtype=torch.float32)
+    origin = torch.tensor(matrix[:, 2], dtype=torch.float32)
+    columns, rows = torch.arange(width) + 0.5, torch.arange(height) + 0.5
+    points = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1) - origin
+    unit = points @ inverse.T
+    sampled = F.grid_sample(
+        picture, (unit * 2 - 1)[None], padding_mode="border", align_corners=False
+    )
+    inside = torch.minimum(unit, 1 - unit).amin(-1).div(EDGE).clamp(0, 1)
+    blend = inside * inside * (3 - 2 * inside)
+    under = _to_tensor(frame)
+    return _to_picture(under + (sampled - under) * blend)
+
+
+def _to_tensor(picture: Picture) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float()
+
+
+def _to_picture(tensor: Tensor) -> Picture:
+    levels: Picture = tensor[0].permute(1, 2, 0).round().clamp(0, 255).byte().numpy()
+    return levels

@@ -1,0 +1,75 @@
+"""What a fit compares: aligned pictures at several scales, weighted by what matters on a face."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+# landmark group -> (indices, radius over the distance of the eyes, weight)
+# Eyes and mouth are few pixels and carry the expression; the background carries none.
+FACE = (tuple(range(68)), 0.55, 1.0)
+MOUTH = (tuple(range(48, 68)), 0.14, 3.0)
+EYES = (tuple(range(36, 48)), 0.11, 5.0)
+BACKGROUND = 0.15
+
+
+def to_tensor(pictures: NDArray[np.uint8]) -> Tensor:
+    """Convert uint8 pictures [N, H, W, 3] to float32 [N, 3, H, W] in [-1, 1]."""
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div(127.5).sub(1).contiguous()
+
+
+def shrink(pictures: Tensor, size: int) -> Tensor:
+    """Average pictures [N, C, H, W] down to [N, C, size, size]; H is a multiple of size."""
+    return F.avg_pool2d(pictures, pictures.shape[-1] // size)
+
+
+def weight_map(landmarks: NDArray[np.float64] | None, size: int) -> Tensor:
+    """Return pixel weights [1, size, size] for landmarks given in units of the square, 0 to 1.
+
+    Without landmarks every pixel weighs the same as the face.
+    """
+    if landmarks is None:
+        return torch.ones(1, size, size)
+    points = torch.tensor(landmarks, dtype=torch.float32)
+    eyes = float(np.linalg.norm(landmarks[42:48].mean(0) - landmarks[36:42].mean(0)))
+    axis = (torch.arange(size) + 0.5) / size
+    weights = torch.full((size, size), BACKGROUND)
+    for indices, radius, weight in (FACE, MOUTH, EYES):
+        group = points[list(indices)]
+        across = (axis[None, :] - group[:, 0:1]).square()
+        down = (axis[None, :] - group[:, 1:2]).square()
+        squared = (down[:, :, None] + across[:, None, :]).amin(0)
+        near = torch.exp(-squared / (2 * (radius * eyes) ** 2))
+        weights = torch.maximum(weights, weight * near)
+    return weights[None]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One aligned frame to be explained: picture [3, S, S] in [-1, 1] and pixel weights [1, S, S].
+
+    `pose` holds yaw, pitch and roll read from landmarks (facecodec.face.signals.head_pose).
+    """
+
+    picture: Tensor
+    weights: Tensor
+    pose: NDArray[np.float64]
+
+
+def multiscale_l1(pictures: Tensor, targets: Tensor, weights: Tensor, scales: int = 3) -> Tensor:
+    """Return the weighted mean absolute difference, averaged over octaves of resolution.
+
+    pictures and targets [N, 3, S, S], weights [N, 1, S, S]; coarse scales carry light and
+    colour, fine ones detail, and each counts the same.
+    """
+    total = pictures.new_zeros(())
+    for _ in range(scales):
+        difference = (pictures - targets).abs() * weights
+        total = total + difference.sum() / (3 * weights.sum())
+        pictures, targets, weights = (F.avg_pool2d(t, 2) for t in (pictures, targets, weights))
+    return total / scales

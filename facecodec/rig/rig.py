@@ -1,0 +1,149 @@
+"""A rig: the meaning of the 35 controls for one generator, and how they move its styles."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from facecodec.errors import ModelError
+from facecodec.generator.base import Generator
+
+POSE_NAMES = ("yaw", "pitch", "roll")
+NUM_POSE = len(POSE_NAMES)
+NUM_OFFSETS = 32
+NUM_CONTROLS = NUM_POSE + NUM_OFFSETS
+
+
+@dataclass(frozen=True)
+class PoseAxis:
+    """One head-pose control: a direction in W, added to the first `rows` rows of W+.
+
+    `direction` [512] moves the pose by one standard deviation over the generator's faces;
+    `correlation` is how well W predicts this pose on faces it was not fitted on.
+    """
+
+    name: str
+    direction: tuple[float, ...]
+    rows: int
+    correlation: float
+    std: float
+
+
+@dataclass(frozen=True)
+class Offset:
+    """One expression control: a StyleSpace channel, in units of its standard deviation `std`.
+
+    `energy` is the picture change inside `region` per unit and `locality` the share of all its
+    change that falls there (0 to 1).
+    """
+
+    layer: str
+    channel: int
+    std: float
+    region: str
+    energy: float
+    locality: float
+
+    @property
+    def name(self) -> str:
+        """Return layer and channel as one word: `3.up/464`."""
+        return f"{self.layer}/{self.channel}"
+
+
+@dataclass(frozen=True)
+class Rig:
+    """3 pose axes and 32 offsets for the generator whose tensors hash to `generator_sha256`."""
+
+    generator: str
+    generator_sha256: str
+    seed: int
+    samples: int
+    pose: tuple[PoseAxis, ...]
+    offsets: tuple[Offset, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the 35 controls in order."""
+        return tuple(a.name for a in self.pose) + tuple(o.name for o in self.offsets)
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """Return the face region of each control; `pose` for the first three."""
+        return ("pose",) * len(self.pose) + tuple(o.region for o in self.offsets)
+
+    @property
+    def sha256(self) -> str:
+        """Return the SHA-256 of the canonical JSON, the rig's identity in a stream."""
+        return hashlib.sha256(self._json().encode()).hexdigest()
+
+    def basis(self, generator: Generator) -> Tensor:
+        """Return the controls' effect on the style vector, float32 [35, num_styles].
+
+        Affine layers are linear, so a direction in W is a direction in StyleSpace too:
+        styles(person, controls) = styles(person) + controls @ basis.
+        Raises ModelError when the rig was made for another generator.
+        """
+        if generator.sha256 != self.generator_sha256:
+            raise ModelError(
+                f"the rig was made for generator {self.generator_sha256[:12]}, "
+                f"but {generator.name} is {generator.sha256[:12]}"
+            )
+        rows = torch.zeros(len(self.pose) + 1, generator.num_ws, generator.w_dim)
+        for i, axis in enumerate(self.pose):
+            rows[i + 1, : axis.rows] = torch.tensor(axis.direction)
+        with torch.no_grad():
+            styles = generator.styles(rows)
+        basis = torch.zeros(NUM_CONTROLS, generator.num_styles)
+        basis[: len(self.pose)] = styles[1:] - styles[:1]
+        for i, offset in enumerate(self.offsets):
+            basis[len(self.pose) + i, generator.channel(offset.layer, offset.channel)] = offset.std
+        return basis
+
+    def _json(self) -> str:
+        return json.dumps(asdict(self), indent=1, sort_keys=True)
+
+    def save(self, path: Path) -> None:
+        """Write the rig as JSON."""
+        path.write_text(self._json() + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> Rig:
+        """Read a rig. Raises ModelError when the file is missing or not a rig of 35 controls."""
+        try:
+            data = json.loads(path.read_text())
+            data["pose"] = tuple(
+                PoseAxis(**{**axis, "direction": tuple(axis["direction"])}) for axis in data["pose"]
+            )
+            data["offsets"] = tuple(Offset(**offset) for offset in data["offsets"])
+            rig = cls(**data)
+        except FileNotFoundError as error:
+            raise ModelError(f"{path}: no such rig; make one with `facecodec rig discover`") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise ModelError(f"{path} is not a rig: {error}") from error
+        if len(rig.pose) != NUM_POSE or len(rig.offsets) != NUM_OFFSETS:
+            raise ModelError(f"{path} has {len(rig.names)} controls, a rig has {NUM_CONTROLS}")
+        values = np.array([a.direction for a in rig.pose], dtype=np.float64)
+        if values.shape != (NUM_POSE, 512) or not np.isfinite(values).all():
+            raise ModelError(f"{path}: the pose axes are not {NUM_POSE} finite directions of 512")
+        return rig
+
+
+def load_rig(generator: Generator) -> Rig:
+    """Return the rig shipped for a generator, or the one discovered into its model folder.
+
+    Raises ModelError, naming the command that makes one, when there is none.
+    """
+    for path in sorted(Path(__file__).parent.glob("*.json")):
+        rig = Rig.load(path)
+        if rig.generator_sha256 == generator.sha256:
+            return rig
+    raise ModelError(
+        f"no rig for generator {generator.name}: make one with "
+        f"`facecodec rig discover --model {generator.name}` and pass it with --rig"
+    )

@@ -1,0 +1,99 @@
+"""Which 32 channels become controls: strong and local by region, and no two alike."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from facecodec.generator.base import Generator
+from facecodec.rig.regions import QUOTAS
+from facecodec.rig.rig import NUM_OFFSETS, Offset
+from facecodec.rig.sampling import Progress, Sample
+
+CANDIDATES = 40  # per region
+SIMILAR = 0.9  # cosine over which two channels have the same effect
+EFFECT_SIZE = 128
+EFFECT_STEP = 2.0  # standard deviations
+
+
+def rank(energy: dict[str, Tensor], region: str) -> Tensor:
+    """Return the score of every channel for a region: energy inside times locality.
+
+    Locality is the share of the channel's whole change that falls inside the region.
+    """
+    return energy[region].sqrt() * energy[region] / energy["all"].clamp_min(1e-12)
+
+
+def effects(
+    generator: Generator, sample: Sample, stds: Tensor, channels: list[int], faces: int
+) -> Tensor:
+    """Return what each channel does to small pictures of several faces, unit rows [C, pixels]."""
+    rows: list[list[Tensor]] = [[] for _ in channels]
+    with torch.no_grad():
+        for face in range(faces):
+            styles = generator.styles(generator.broadcast(sample.w[face : face + 1]))
+            base = generator.preview(styles, EFFECT_SIZE)
+            for row, channel in zip(rows, channels, strict=True):
+                moved = styles.clone()
+                moved[0, channel] += EFFECT_STEP * stds[channel]
+                row.append((generator.preview(moved, EFFECT_SIZE) - base).flatten())
+    matrix = torch.stack([torch.cat(row) for row in rows])
+    return matrix / matrix.norm(dim=1, keepdim=True).clamp_min(1e-6)
+
+
+def choose_offsets(
+    generator: Generator,
+    sample: Sample,
+    stds: Tensor,
+    energy: dict[str, Tensor],
+    faces: int = 2,
+    progress: Progress | None = None,
+) -> tuple[Offset, ...]:
+    """Return the 32 offsets: every region's quota first, then the best of what is left.
+
+    A candidate whose effect has a cosine over 0.9 with one already chosen is passed over.
+    """
+    ranked = {r: rank(energy, r).topk(CANDIDATES).indices.tolist() for r in QUOTAS}
+    pool = sorted({c for channels in ranked.values() for c in channels})
+    if progress:
+        progress("effects", 0, None)
+    effect = dict(zip(pool, effects(generator, sample, stds, pool, faces), strict=True))
+    chosen: dict[int, str] = {}
+
+    def is_new(channel: int) -> bool:
+        return channel not in chosen and all(
+            abs(float(effect[channel] @ effect[other])) <= SIMILAR for other in chosen
+        )
+
+    # gaze and eyes first: their regions are small and lie inside others
+    for region in sorted(QUOTAS, key=lambda r: QUOTAS[r]):
+        wanted = QUOTAS[region]
+        for channel in ranked[region]:
+            if wanted and is_new(channel):
+                chosen[channel] = region
+                wanted -= 1
+    strongest = max(float(rank(energy, r).max()) for r in QUOTAS)
+    rest = sorted(
+        ((float(rank(energy, r)[c]) / strongest, c, r) for r in QUOTAS for c in ranked[r]),
+        reverse=True,
+    )
+    for _, channel, region in rest:
+        if len(chosen) < NUM_OFFSETS and is_new(channel):
+            chosen[channel] = region
+    order = {region: i for i, region in enumerate(QUOTAS)}
+    by_region = sorted(chosen.items(), key=lambda item: (order[item[1]], -float(
+        rank(energy, item[1])[item[0]]
+    )))
+    return tuple(describe(generator, stds, energy, c, r) for c, r in by_region)
+
+
+def describe(
+    generator: Generator, stds: Tensor, energy: dict[str, Tensor], channel: int, region: str
+) -> Offset:
+    """Return the offset of one position in the style vector."""
+    layer = next(la for la in generator.layers if la.offset <= channel < la.offset + la.size)
+    inside, whole = float(energy[region][channel]), float(energy["all"][channel])
+    return Offset(
+        layer.name, channel - layer.offset, round(float(stds[channel]), 6), region,
+        round(inside**0.5, 4), round(inside / max(whole, 1e-12), 4),
+    )  # fmt: skip
