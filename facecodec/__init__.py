@@ -1,5 +1,35 @@
-"""A codec for talking-head video: one identity latent and 35 controls a frame."""
+"""facecodec: talking-head video as one identity latent and 35 floats a frame.
+
+    import facecodec
+
+    facecodec.encode("in.mp4", "out.fcv")
+    facecodec.decode("out.fcv", "back.mp4")
+    facecodec.puppet("who.png", "motion.mp4", "puppet.mp4")
+    for frame in facecodec.open_stream("out.fcv"):
+        print(frame.pts, frame.controls)
+
+The functions are imported on first use: `import facecodec` is instant.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from facecodec.version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from facecodec.pipeline.decode import decode, open_stream
+    from facecodec.pipeline.encode import encode
+    from facecodec.pipeline.puppet import puppet
+
+__all__ = ["__version__", "decode", "encode", "open_stream", "puppet"]
+
+_HOMES = {"encode": "encode", "decode": "decode", "open_stream": "decode", "puppet": "puppet"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"facecodec.pipeline.{_HOMES[name]}"), name)

@@ -54,6 +54,17 @@ def paste(frame: Picture, face: Picture, alignment: Alignment) -> Picture:
     return _to_picture(under + (sampled - under) * blend)
 
 
+def resize(picture: Picture, size: tuple[int, int]) -> Picture:
+    """Return a picture [H, W, 3] scaled to `size` (width, height), with antialiasing."""
+    if picture.shape[1::-1] == size:
+        return picture
+    return _to_picture(
+        F.interpolate(
+            _to_tensor(picture), size[::-1], mode="bilinear", antialias=True, align_corners=False
+        )
+    )
+
+
 def _to_tensor(picture: Picture) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float()
 

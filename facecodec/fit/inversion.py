@@ -14,9 +14,9 @@ from torch import Tensor
 
 from facecodec.fit.objective import Target, multiscale_l1, shrink
 from facecodec.generator.base import Generator
+from facecodec.progress import Progress
 from facecodec.rig.sampling import draw_latents
 
-Progress = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from facecodec.generator.base import Generator
 from facecodec.rig.pose import find_pose_axes
 from facecodec.rig.rig import Rig
-from facecodec.rig.sampling import FindLandmarks, Progress, draw_faces
+from facecodec.rig.sampling import FindLandmarks, draw_faces
+from facecodec.progress import Progress
 from facecodec.rig.selection import choose_offsets
 from facecodec.rig.sensitivity import channel_stds, region_energy
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from facecodec.errors import ModelError
@@ -18,6 +19,8 @@ POSE_NAMES = ("yaw", "pitch", "roll")
 NUM_POSE = len(POSE_NAMES)
 NUM_OFFSETS = 32
 NUM_CONTROLS = NUM_POSE + NUM_OFFSETS
+POSE_STEP = 0.03  # standard deviations
+OFFSET_STEP = 0.25
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,18 @@ class Rig:
         return ("pose",) * len(self.pose) + tuple(o.region for o in self.offsets)
 
     @property
+    def steps(self) -> NDArray[np.float64]:
+        """Return the quantiser step of each control at the default quality, float64 [35].
+
+        A control that changes the picture more is stepped more finely: the step falls with the
+        square root of its energy, so that the error each leaves in the picture is the same.
+        """
+        energy = np.array([offset.energy for offset in self.offsets])
+        offsets = OFFSET_STEP * np.sqrt(np.median(energy) / np.maximum(energy, 1e-9))
+        pose = np.full(len(self.pose), POSE_STEP)
+        return np.concatenate([pose, np.clip(offsets, 0.5 * OFFSET_STEP, 2 * OFFSET_STEP)])
+
+    @property
     def sha256(self) -> str:
         """Return the SHA-256 of the canonical JSON, the rig's identity in a stream."""
         return hashlib.sha256(self._json().encode()).hexdigest()
@@ -97,9 +112,10 @@ class Rig:
         rows = torch.zeros(len(self.pose) + 1, generator.num_ws, generator.w_dim)
         for i, axis in enumerate(self.pose):
             rows[i + 1, : axis.rows] = torch.tensor(axis.direction)
+        device = generator.w_mean.device
         with torch.no_grad():
-            styles = generator.styles(rows)
-        basis = torch.zeros(NUM_CONTROLS, generator.num_styles)
+            styles = generator.styles(rows.to(device))
+        basis = torch.zeros(NUM_CONTROLS, generator.num_styles, device=device)
         basis[: len(self.pose)] = styles[1:] - styles[:1]
         for i, offset in enumerate(self.offsets):
             basis[len(self.pose) + i, generator.channel(offset.layer, offset.channel)] = offset.std

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from facecodec.face.signals import all_signals
 from facecodec.generator.base import Generator
+from facecodec.progress import Progress
 
 # uint8 picture [H, W, 3] -> landmarks [68, 2] in its pixels, or None without a face
 FindLandmarks = Callable[[NDArray[np.uint8]], NDArray[np.float64] | None]
-Progress = Callable[[str, int, int | None], None]
 
 PICTURE = 256
 

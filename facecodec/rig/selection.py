@@ -8,7 +8,8 @@ from torch import Tensor
 from facecodec.generator.base import Generator
 from facecodec.rig.regions import QUOTAS
 from facecodec.rig.rig import NUM_OFFSETS, Offset
-from facecodec.rig.sampling import Progress, Sample
+from facecodec.rig.sampling import Sample
+from facecodec.progress import Progress
 
 CANDIDATES = 40  # per region
 SIMILAR = 0.9  # cosine over which two channels have the same effect

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from facecodec.generator.base import Generator
 from facecodec.rig.regions import region_masks
-from facecodec.rig.sampling import PICTURE, Progress, Sample, draw_latents
+from facecodec.rig.sampling import PICTURE, Sample, draw_latents
+from facecodec.progress import Progress
 
 
 def channel_stds(generator: Generator, seed: int, count: int = 2000) -> Tensor:

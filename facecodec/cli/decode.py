@@ -1,0 +1,83 @@
+"""`facecodec decode`: stream in, video out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from fractions import Fraction
+
+import click
+from rich.console import Console
+from rich.markup import escape
+
+from facecodec.cli import options
+from facecodec.cli.progress import shown
+
+
+@click.command()
+@click.argument("source", type=click.Path(), metavar="IN.fcv")
+@click.argument("output", type=click.Path(allow_dash=True), metavar="OUT")
+@click.option("--size", type=int, help="Side of the face square in pixels: 1024, 512 or 256.")
+@options.span
+@click.option(
+    "--canvas", type=click.Choice(["face", "source"]), default="face", show_default=True,
+    help="The face square alone, or back in a frame of the source's size.",
+)  # fmt: skip
+@click.option("--background", type=click.Path(), help="Picture or video behind --canvas source.")
+@click.option("--identity", type=click.Path(), help="The .fci file the stream refers to.")
+@options.rig
+@options.device
+@options.kernel
+@options.no_audio
+@options.as_json
+@options.quiet
+@options.force
+def command(
+    source: str,
+    output: str,
+    size: int | None,
+    start: Fraction | None,
+    end: Fraction | None,
+    max_frames: int | None,
+    canvas: str,
+    background: str | None,
+    identity: str | None,
+    rig: str | None,
+    device: str,
+    no_audio: bool,
+    json_: bool,
+    quiet: bool,
+    force: bool,
+) -> None:
+    """Render a .fcv stream.
+
+    OUT is a video (.mp4, .mkv, .mov, .webm), .y4m, - for y4m on standard output, or numbered
+    pictures (frames/%06d.png).
+
+    \b
+    facecodec decode talk.fcv talk.mp4
+    facecodec decode talk.fcv - | ffplay -
+    facecodec decode talk.fcv back.mp4 --canvas source --background room.png
+    """
+    from facecodec.pipeline.decode import decode
+
+    with shown(quiet) as progress:
+        done = decode(
+            source, output, size=size, start=start, end=end, max_frames=max_frames,
+            canvas=canvas, background=background, identity=identity, rig=rig, device=device,
+            audio=not no_audio, force=force, progress=progress,
+        )  # fmt: skip
+    if json_:
+        facts = asdict(done) | {"damage": [str(damage) for damage in done.damage]}
+        click.echo(json.dumps(facts, indent=2), err=output == "-")
+    if quiet:
+        return
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(
+        f"{escape(output)}: {done.frames} frames in {done.seconds:.1f} s, "
+        f"{1000 * done.rendering / done.frames:.0f} ms a frame to render"
+    )
+    for damage in done.damage:
+        console.print(f"damaged stream, {escape(str(damage))}; frames in it were interpolated")
+    if done.audio_dropped:
+        console.print(f"audio left out: this output takes no {done.audio_dropped}")

@@ -1,0 +1,88 @@
+"""`facecodec encode`: video in, stream out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from fractions import Fraction
+
+import click
+from rich.console import Console
+from rich.markup import escape
+
+from facecodec.bitstream import DEFAULT_QUALITY
+from facecodec.cli import options
+from facecodec.cli.progress import shown
+
+
+@click.command()
+@click.argument("source", type=click.Path(), metavar="IN")
+@click.argument("output", type=click.Path(), metavar="OUT.fcv")
+@options.model
+@options.rig
+@options.preset
+@options.device
+@options.span
+@click.option(
+    "--quality", type=click.IntRange(0, 100), default=DEFAULT_QUALITY, show_default=True,
+    help="How finely controls are quantised; 16 points halve the step.",
+)  # fmt: skip
+@click.option(
+    "--precision", type=click.Choice(["quantised", "f16", "f32"]), default="quantised",
+    show_default=True, help="f16 and f32 store the 35 floats as they are.",
+)  # fmt: skip
+@click.option("--id-frame", type=click.IntRange(0), help="Frame that shows the person best.")
+@options.no_audio
+@options.kernel
+@options.as_json
+@options.quiet
+@options.force
+def command(
+    source: str,
+    output: str,
+    model: str,
+    rig: str | None,
+    preset: str,
+    device: str,
+    start: Fraction | None,
+    end: Fraction | None,
+    max_frames: int | None,
+    quality: int,
+    precision: str,
+    id_frame: int | None,
+    no_audio: bool,
+    json_: bool,
+    quiet: bool,
+    force: bool,
+) -> None:
+    """Encode a video of one person into a .fcv stream.
+
+    \b
+    facecodec encode talk.mp4 talk.fcv
+    facecodec encode talk.mp4 talk.fcv --start 1:30 --end 1:40 --preset slow
+    """
+    from facecodec.pipeline.encode import encode
+
+    with shown(quiet) as progress:
+        done = encode(
+            source, output, model=model, rig=rig, preset_name=preset, device=device,
+            start=start, end=end, max_frames=max_frames, audio=not no_audio, quality=quality,
+            precision=precision, id_frame=id_frame, force=force, progress=progress,
+        )  # fmt: skip
+    if json_:
+        click.echo(json.dumps(asdict(done) | {"kbps": done.kbps}, indent=2))
+    if quiet:
+        return
+    seconds = sum(done.stages.values())
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print(
+        f"{escape(output)}: {done.frames} frames, {done.duration:.2f} s, {done.bytes} bytes "
+        f"({done.kbps:.1f} kbps, audio included), encoded in {seconds:.1f} s"
+    )
+    if done.no_face or done.low_confidence:
+        console.print(
+            f"{done.no_face} frames without a face (the last controls are held), "
+            f"{done.low_confidence} of low confidence"
+        )
+    if done.audio_dropped:
+        console.print(f"audio left out: {done.audio_dropped} cannot ride along")

@@ -1,0 +1,82 @@
+"""Options several commands share, and the types of their values."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import click
+
+from facecodec.weights.catalogue import DEFAULT_GENERATOR
+
+_TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
+
+
+class Seconds(click.ParamType):
+    """A time: seconds (`12.5`) or `[H:]M:S`, exact."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Fraction:
+        """Return the time in seconds."""
+        if isinstance(value, Fraction):
+            return value
+        match = _TIME.fullmatch(str(value))
+        if match is None:
+            self.fail(f"{value!r} is no time; write seconds (12.5) or H:M:S", param, ctx)
+        hours, minutes, seconds = match.groups(default="0")
+        return int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds)
+
+
+def span(command: Callable[..., None]) -> Callable[..., None]:
+    """Add --start, --end and --max-frames."""
+    for option in (
+        click.option("--max-frames", type=click.IntRange(1), help="Stop after so many frames."),
+        click.option("--end", type=Seconds(), help="Stop before this time."),
+        click.option("--start", type=Seconds(), help="Begin at this time: 12.5 or 0:12.5."),
+    ):
+        command = option(command)
+    return command
+
+
+model = click.option(
+    "--model", default=DEFAULT_GENERATOR, show_default=True, help="Installed generator to use."
+)
+rig = click.option(
+    "--rig", type=click.Path(dir_okay=False), help="Rig file, for a generator without a shipped one."
+)
+preset = click.option(
+    "--preset", type=click.Choice(["fast", "medium", "slow"]), default="medium",
+    show_default=True, help="Time spent on fitting.",
+)  # fmt: skip
+device = click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
+    help="Where to compute.",
+)  # fmt: skip
+force = click.option("-f", "--force", is_flag=True, help="Overwrite the output.")
+no_audio = click.option("--no-audio", is_flag=True, help="Leave the audio out.")
+as_json = click.option("--json", "json_", is_flag=True, help="Print the summary as JSON.")
+quiet = click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+
+
+def kernel(command: Callable[..., None]) -> Callable[..., None]:
+    """Add --kernel and apply it before the command runs."""
+
+    @click.option(
+        "--kernel", type=click.Choice(["auto", "reference", "cpu", "cuda"]), default=None,
+        help="Implementation of the synthesis operators.  [default: auto]",
+    )  # fmt: skip
+    @functools.wraps(command)
+    def wrapped(*args: Any, kernel: str | None, **kwargs: Any) -> None:
+        if kernel is not None:
+            import cuda_ops
+
+            cuda_ops.use(kernel)
+        command(*args, **kwargs)
+
+    return wrapped

@@ -1,0 +1,70 @@
+"""`facecodec puppet`: one person, another's motion."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import click
+from rich.console import Console
+from rich.markup import escape
+
+from facecodec.cli import options
+from facecodec.cli.progress import shown
+
+
+@click.command()
+@click.option("--source", required=True, help="Who: a picture, a video, a .fcv or a .fci.")
+@click.option("--driver", required=True, help="Motion: a video or a .fcv.")
+@click.argument("output", metavar="OUT")
+@click.option("--absolute", is_flag=True, help="Turn the head as far as the driver's is turned.")
+@click.option("--size", type=int, help="Side of the face square in pixels: 1024, 512 or 256.")
+@options.model
+@options.rig
+@options.preset
+@options.device
+@click.option("--max-frames", type=click.IntRange(1), help="Stop after so many frames.")
+@options.kernel
+@options.no_audio
+@options.as_json
+@options.quiet
+@options.force
+def command(
+    source: str,
+    driver: str,
+    output: str,
+    absolute: bool,
+    size: int | None,
+    model: str,
+    rig: str | None,
+    preset: str,
+    device: str,
+    max_frames: int | None,
+    no_audio: bool,
+    json_: bool,
+    quiet: bool,
+    force: bool,
+) -> None:
+    """Give the person in --source the motion of --driver.
+
+    OUT is anything decode writes, or a .fcv. Motion is relative to the driver's neutral frame,
+    so that the source keeps its own resting pose, unless --absolute. Ask the people shown; the
+    result says in its metadata that it is synthetic.
+
+    \b
+    facecodec puppet --source her.png --driver him.mp4 out.mp4
+    facecodec puppet --source her.fcv --driver him.fcv out.fcv
+    """
+    from facecodec.pipeline.puppet import puppet
+
+    with shown(quiet) as progress:
+        done = puppet(
+            source, driver, output, absolute=absolute, size=size, model=model, rig=rig,
+            preset_name=preset, device=device, max_frames=max_frames, audio=not no_audio,
+            force=force, progress=progress,
+        )  # fmt: skip
+    if json_:
+        click.echo(json.dumps(asdict(done), indent=2), err=output == "-")
+    if not quiet:
+        console = Console(stderr=True, highlight=False, soft_wrap=True)
+        console.print(f"{escape(output)}: {done.frames} frames in {done.seconds:.1f} s")

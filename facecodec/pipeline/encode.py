@@ -1,0 +1,193 @@
+"""Encode: a video of one person to a stream of one identity latent and 35 floats a frame."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from facecodec.atomic import refuse_overwrite, written_whole
+from facecodec.bitstream import (
+    DEFAULT_QUALITY,
+    AudioParameters,
+    FrameFlags,
+    StreamHeader,
+    StreamWriter,
+    control_steps,
+)
+from facecodec.generator.base import Generator
+from facecodec.pipeline.models import landmark_finder, load_models
+from facecodec.pipeline.motion import Motion, track_clip
+from facecodec.pipeline.person import Person, find_person
+from facecodec.pipeline.presets import preset
+from facecodec.pipeline.scan import Scan, Span, scan
+from facecodec.progress import Progress, silent
+from facecodec.rig.rig import Rig
+from facecodec.version import __version__
+from facecodec.video.reader import VideoReader
+from facecodec.weights.catalogue import DEFAULT_GENERATOR
+
+
+@dataclass(frozen=True)
+class EncodeSummary:
+    """What an encode did.
+
+    frames, and how many of them show no face or were tracked with low confidence; the clip's
+    length in seconds; bytes of the stream; seconds spent in each stage; the identity frame;
+    whether audio rides along, and the codec of audio that could not.
+    """
+
+    frames: int
+    no_face: int
+    low_confidence: int
+    duration: float
+    bytes: int
+    stages: dict[str, float]
+    identity_frame: int
+    audio: bool
+    audio_dropped: str | None
+
+    @property
+    def kbps(self) -> float:
+        """Return the rate of the whole stream in kilobits a second."""
+        return self.bytes * 8 / 1000 / max(self.duration, 1e-9)
+
+
+def encode(
+    source: str | Path,
+    output: str | Path,
+    *,
+    model: str = DEFAULT_GENERATOR,
+    rig: str | Path | None = None,
+    preset_name: str = "medium",
+    device: str = "auto",
+    start: Fraction | None = None,
+    end: Fraction | None = None,
+    max_frames: int | None = None,
+    audio: bool = True,
+    quality: int = DEFAULT_QUALITY,
+    precision: str = "quantised",
+    id_frame: int | None = None,
+    force: bool = False,
+    progress: Progress = silent,
+) -> EncodeSummary:
+    """Encode a video of one person into a `.fcv` stream.
+
+    start, end: seconds of the source. quality: 0 to 100, how finely controls are quantised;
+    precision: 'quantised', 'f16' or 'f32'. id_frame: the frame (of the span) to take the person
+    from. Raises NoFaceError when no frame shows a face, UsageError when `output` exists and
+    `force` is not set, ModelError when a model is missing.
+    """
+    source, output = Path(source), Path(output)
+    refuse_overwrite(output, force)
+    plan = preset(preset_name)
+    clock = _Clock()
+    span = Span(start, end, max_frames)
+    with VideoReader(source) as reader:
+        generator, the_rig = load_models(model, Path(rig) if rig else None, device)
+        finder = landmark_finder()
+        clock.lap("models")
+        found = scan(reader, finder, span, progress)
+        clock.lap("face")
+        person = find_person(reader, span, found, generator, the_rig, plan, id_frame, progress)
+        clock.lap("inversion")
+        motion = track_clip(reader, span, found, person, generator, the_rig, plan, progress)
+        clock.lap("tracking")
+        rate = _rate(found, reader.time_base) or reader.rate
+        header = StreamHeader(
+            generator_name=generator.name,
+            generator_sha256=bytes.fromhex(generator.sha256),
+            rig_sha256=bytes.fromhex(the_rig.sha256),
+            num_ws=generator.num_ws,
+            w_dim=generator.w_dim,
+            control_steps=control_steps(the_rig.steps, quality),
+            width=reader.width,
+            height=reader.height,
+            time_base=reader.time_base,
+            frame_rate=rate,
+            resolution=generator.resolution,
+            precision=precision,
+            quality=quality,
+            creator=f"facecodec {__version__}",
+            metadata={"identity_frame": str(person.frame), "preset": preset_name},
+        )
+        with written_whole(output) as temporary:
+            _write(temporary, header, reader, span, audio, found, person, motion, generator)
+            size = temporary.stat().st_size
+        clock.lap("writing")
+    step = 1 / rate if rate else Fraction(0)
+    duration = Fraction(int(found.pts[-1] - found.pts[0])) * reader.time_base + step
+    return EncodeSummary(
+        frames=len(found),
+        no_face=int(np.count_nonzero(motion.flags & FrameFlags.NO_FACE)),
+        low_confidence=int(np.count_nonzero(motion.flags & FrameFlags.LOW_CONFIDENCE)),
+        duration=float(duration),
+        bytes=size,
+        stages=clock.laps,
+        identity_frame=person.frame,
+        audio=audio and reader.audio is not None,
+        audio_dropped=reader.audio_dropped if audio else None,
+    )
+
+
+def _write(
+    path: Path,
+    header: StreamHeader,
+    reader: VideoReader,
+    span: Span,
+    audio: bool,
+    found: Scan,
+    person: Person,
+    motion: Motion,
+    generator: Generator,
+) -> None:
+    """Write the stream: identity, then frames with the audio that belongs to them."""
+    track = reader.audio if audio else None
+    # --max-frames ends the clip without naming a time; audio ends with the last frame.
+    last = Fraction(int(found.pts[-1]) + 1) * reader.time_base
+    end = span.end if span.max_frames is None else last
+    packets = reader.audio_packets(span.start, end) if track else iter(())
+    with path.open("wb") as file, StreamWriter(file, header) as writer:
+        writer.write_identity(person.w_plus.cpu().numpy(), generator.w_mean.cpu().numpy())
+        if track:
+            writer.set_audio(
+                AudioParameters(
+                    track.codec, track.sample_rate, track.channels, track.extradata, track.time_base
+                )
+            )
+        packet = next(packets, None)
+        for i, pts in enumerate(found.pts.tolist()):
+            while packet and track and packet.pts * track.time_base <= pts * reader.time_base:
+                writer.write_audio(packet)
+                packet = next(packets, None)
+            placement = found.alignments[i].as_array()
+            writer.write_frame(pts, motion.controls[i], placement, int(motion.flags[i]))
+        while packet:
+            writer.write_audio(packet)
+            packet = next(packets, None)
+
+
+def _rate(found: Scan, time_base: Fraction) -> Fraction | None:
+    """Return the clip's own mean frame rate where its frames are evenly spaced."""
+    steps = np.diff(found.pts)
+    if len(steps) == 0 or int(steps.max()) - int(steps.min()) > 1:
+        return None
+    if int(steps.min()) == int(steps.max()):
+        return 1 / (int(steps[0]) * time_base)
+    return None
+
+
+class _Clock:
+    """Seconds spent in each stage."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.laps[stage] = round(now - self._last, 3)
+        self._last = now

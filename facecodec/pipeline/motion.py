@@ -1,0 +1,92 @@
+"""From a scanned clip and its person to the controls of every frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from facecodec.bitstream import FrameFlags
+from facecodec.fit.smoothing import smooth
+from facecodec.fit.tracking import Tracker
+from facecodec.generator.base import Generator
+from facecodec.pipeline.person import Person, make_target, pose_from_landmarks
+from facecodec.pipeline.presets import Preset
+from facecodec.pipeline.scan import Scan, Span, crops
+from facecodec.progress import Progress
+from facecodec.rig.rig import NUM_POSE, Rig
+from facecodec.video.reader import VideoReader
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Controls float32 [T, 35], flags uint8 [T], and the residual of each frame [T]."""
+
+    controls: NDArray[np.float32]
+    flags: NDArray[np.uint8]
+    residual: NDArray[np.float64]
+
+
+def track_clip(
+    reader: VideoReader,
+    span: Span,
+    found: Scan,
+    person: Person,
+    generator: Generator,
+    rig: Rig,
+    plan: Preset,
+    progress: Progress,
+) -> Motion:
+    """Track the controls through a clip and smooth them over time."""
+    basis = rig.basis(generator)
+    with torch.no_grad():
+        styles = generator.styles(person.w_plus[None])[0]
+    tracker = Tracker(generator, basis, styles, plan.tracking)
+    count = len(rig.names)
+    frames = len(found)
+    controls = np.zeros((frames, count))
+    information = np.zeros((frames, count, count))
+    flags = np.zeros(frames, np.uint8)
+    residual = np.zeros(frames)
+    previous = None
+    for i, image in crops(reader, span, found):
+        if found.seen[i] or found.near[i]:
+            start = _start(rig, found, i, person, previous)
+            target = make_target(image, found, i, generator.w_mean.device)
+            tracked = tracker.track(target, start, previous)
+            controls[i], information[i] = tracked.controls, tracked.information
+            residual[i] = tracked.residual
+            previous = torch.from_numpy(tracked.controls)
+            if not tracked.confident or not found.seen[i]:
+                flags[i] = FrameFlags.LOW_CONFIDENCE
+        else:
+            flags[i] = FrameFlags.NO_FACE
+            previous = None
+        progress("tracking", i + 1, frames)
+    smoothed = smooth(controls, information, tracker.motion.numpy())
+    return Motion(_hold(smoothed, flags).astype(np.float32), flags, residual)
+
+
+def _start(
+    rig: Rig, found: Scan, i: int, person: Person, previous: torch.Tensor | None
+) -> torch.Tensor:
+    """Return where the search begins: the last frame's controls, the pose drawn to the landmarks."""
+    if not found.seen[i] and previous is not None:
+        return previous.clone()
+    pose = pose_from_landmarks(rig, found, i, person.neutral)
+    if previous is None:
+        return pose
+    start = previous.clone()
+    start[:NUM_POSE] = 0.5 * start[:NUM_POSE] + 0.5 * pose[:NUM_POSE]
+    return start
+
+
+def _hold(controls: NDArray[np.float64], flags: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Let frames without a face repeat the last one that has one; the first ones, the first."""
+    there = flags & FrameFlags.NO_FACE == 0
+    latest = np.maximum.accumulate(np.where(there, np.arange(len(flags)), -1))
+    latest[latest < 0] = int(np.argmax(there))
+    held: NDArray[np.float64] = controls[latest]
+    return held

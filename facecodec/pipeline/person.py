@@ -1,0 +1,97 @@
+"""From a scanned clip to the person: choose frames, invert them to one identity latent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from facecodec.errors import UsageError
+from facecodec.fit.inversion import invert
+from facecodec.fit.objective import Target, to_tensor, weight_map
+from facecodec.fit.selection import select_identity_frame, select_keyframes
+from facecodec.generator.base import Generator
+from facecodec.pipeline.presets import Preset
+from facecodec.pipeline.scan import Scan, Span, crops
+from facecodec.progress import Progress
+from facecodec.rig.rig import NUM_POSE, Rig
+from facecodec.video.reader import VideoReader
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who is in the clip: the identity latent [num_ws, 512] and the frame that shows it best.
+
+    `neutral` [6] are the signals of that frame: controls 0 mean a face with these.
+    """
+
+    w_plus: Tensor
+    frame: int
+    neutral: NDArray[np.float64]
+
+
+def make_target(image: NDArray[np.uint8], found: Scan, i: int, device: torch.device) -> Target:
+    """Return frame `i`, an aligned square, as something to be explained."""
+    landmarks = found.landmarks[i] if found.seen[i] else None
+    return Target(
+        to_tensor(image[None])[0].to(device),
+        weight_map(landmarks, image.shape[0]).to(device),
+        found.signals[i, :NUM_POSE],
+    )
+
+
+def pose_from_landmarks(rig: Rig, found: Scan, i: int, neutral: NDArray[np.float64]) -> Tensor:
+    """Return controls [35] whose pose is that of frame `i`'s landmarks, relative to `neutral`."""
+    controls = torch.zeros(len(rig.names), dtype=torch.float64)
+    spread = np.array([axis.std for axis in rig.pose])
+    turned = (found.signals[i, :NUM_POSE] - neutral[:NUM_POSE]) / spread
+    controls[:NUM_POSE] = torch.from_numpy(turned)
+    return controls
+
+
+def identity_frame(found: Scan, wanted: int | None) -> int:
+    """Return the identity frame: the one asked for, or the best. Raises UsageError."""
+    if wanted is None:
+        return select_identity_frame(found.signals, found.seen, found.sharpness)
+    if not 0 <= wanted < len(found):
+        raise UsageError(f"--id-frame {wanted}: the clip has frames 0 to {len(found) - 1}")
+    if not found.seen[wanted]:
+        raise UsageError(f"--id-frame {wanted}: no face was found in that frame")
+    return wanted
+
+
+def find_person(
+    reader: VideoReader,
+    span: Span,
+    found: Scan,
+    generator: Generator,
+    rig: Rig,
+    plan: Preset,
+    id_frame: int | None,
+    progress: Progress,
+) -> Person:
+    """Invert a clip's keyframes to one identity latent."""
+    first = identity_frame(found, id_frame)
+    chosen = select_keyframes(found.signals, found.seen, first, plan.keyframes)
+    wanted = set(chosen)
+    images = {}
+    for i, image in crops(reader, span, found):
+        if i in wanted:
+            images[i] = image
+            if len(images) == len(wanted):
+                break
+    device = generator.w_mean.device
+    neutral = found.signals[first]
+    starts = [pose_from_landmarks(rig, found, i, neutral).float() for i in chosen]
+    result = invert(
+        generator,
+        rig.basis(generator),
+        [make_target(images[i], found, i, device) for i in chosen],
+        torch.stack(starts).to(device),
+        plan.inversion,
+        progress,
+    )
+    return Person(result.w_plus, first, neutral)

@@ -1,0 +1,32 @@
+"""Presets: how much time an encode may take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from facecodec.errors import UsageError
+from facecodec.fit.inversion import InversionPlan
+from facecodec.fit.tracking import TrackingPlan
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Number of keyframes the identity is fitted to, and the plans of inversion and tracking."""
+
+    keyframes: int
+    inversion: InversionPlan
+    tracking: TrackingPlan
+
+
+PRESETS = {
+    "fast": Preset(4, InversionPlan(50, 80, 20), TrackingPlan(iterations=2)),
+    "medium": Preset(8, InversionPlan(), TrackingPlan()),
+    "slow": Preset(12, InversionPlan(120, 300, 150), TrackingPlan(iterations=5)),
+}
+
+
+def preset(name: str) -> Preset:
+    """Return a preset by name. Raises UsageError for an unknown one."""
+    if name not in PRESETS:
+        raise UsageError(f"no preset {name!r}; there are: {', '.join(PRESETS)}")
+    return PRESETS[name]

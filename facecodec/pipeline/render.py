@@ -1,0 +1,48 @@
+"""Render: an identity latent and controls to pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from facecodec.errors import UsageError
+from facecodec.fit.objective import shrink
+from facecodec.generator.base import Generator
+from facecodec.rig.rig import Rig
+from facecodec.rig.sampling import to_uint8
+
+
+class Renderer:
+    """Renders one person; what depends on the identity latent alone is computed once."""
+
+    def __init__(
+        self,
+        generator: Generator,
+        rig: Rig,
+        w_plus: NDArray[np.float32],
+        size: int | None = None,
+    ) -> None:
+        """`w_plus` [num_ws, 512]; `size`: a side of the pictures, the generator's when None.
+
+        Raises UsageError for a size that is not the resolution over a power of two.
+        """
+        self.generator = generator
+        self.size = size or generator.resolution
+        factor = generator.resolution // max(self.size, 1)
+        if factor * self.size != generator.resolution or factor & (factor - 1):
+            sizes = [generator.resolution >> i for i in range(3)]
+            raise UsageError(f"--size {self.size}: {generator.name} renders {sizes}")
+        device = generator.w_mean.device
+        with torch.inference_mode():
+            self.basis = rig.basis(generator)
+            self.styles = generator.styles(torch.from_numpy(w_plus)[None].to(device))
+
+    def __call__(self, controls: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Render controls [N, 35] to uint8 RGB [N, size, size, 3]."""
+        with torch.inference_mode():
+            moved = torch.from_numpy(controls).to(self.basis.device) @ self.basis
+            pictures = self.generator.synthesize(self.styles + moved)
+            if self.size != self.generator.resolution:
+                pictures = shrink(pictures, self.size)
+            return to_uint8(pictures.cpu())

@@ -1,0 +1,260 @@
+"""Video out: mp4, mkv, webm, numbered pictures, y4m or a pipe, with exact timestamps and audio."""
+
+from __future__ import annotations
+
+import sys
+from abc import ABC, abstractmethod
+from contextlib import ExitStack
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Protocol
+
+import av
+import numpy as np
+from av.audio.stream import AudioStream
+from numpy.typing import NDArray
+
+from facecodec.atomic import written_whole
+from facecodec.errors import FacecodecError, UsageError
+from facecodec.video.audio import AudioTrack, open_parameters
+
+Picture = NDArray[np.uint8]
+
+# suffix -> (libav format, video codec, options, audio codecs the format takes)
+CONTAINERS: dict[str, tuple[str, str, dict[str, str], tuple[str, ...]]] = {
+    ".mp4": ("mp4", "libx264", {"crf": "17", "preset": "veryfast"},
+             ("aac", "mp3", "mp2", "opus", "flac", "alac", "ac3", "eac3")),
+    ".mov": ("mov", "libx264", {"crf": "17", "preset": "veryfast"},
+             ("aac", "mp3", "mp2", "alac", "ac3", "eac3")),
+    ".mkv": ("matroska", "libx264", {"crf": "17", "preset": "veryfast"}, ()),
+    ".webm": ("webm", "libvpx-vp9", {"crf": "24", "b:v": "0", "deadline": "realtime",
+              "cpu-used": "6", "row-mt": "1"}, ("opus", "vorbis")),
+}  # fmt: skip
+OUTPUTS = "a video (.mp4, .mkv, .mov, .webm), .y4m, - or pictures such as frames/%06d.png"
+
+
+class Packet(Protocol):
+    """An audio packet of either the video or the bitstream room."""
+
+    @property
+    def pts(self) -> int: ...  # noqa: D102
+    @property
+    def dts(self) -> int: ...  # noqa: D102
+    @property
+    def duration(self) -> int: ...  # noqa: D102
+    @property
+    def data(self) -> bytes: ...  # noqa: D102
+
+
+class Sink(ABC):
+    """Takes frames in order and audio; a context manager that publishes only on success."""
+
+    takes_audio = False
+
+    @abstractmethod
+    def write(self, image: Picture, pts: int) -> None:
+        """Add a picture, uint8 RGB [H, W, 3], at `pts` times the time base seconds."""
+
+    def write_audio(self, packet: Packet) -> None:
+        """Add an audio packet; a sink without audio drops it."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Finish and publish."""
+
+    def abort(self) -> None:
+        """Give up; leave nothing behind."""
+
+    def __enter__(self) -> Sink:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+
+def open_sink(
+    output: str,
+    size: tuple[int, int],
+    time_base: Fraction,
+    rate: Fraction | None,
+    audio: AudioTrack | None = None,
+    metadata: dict[str, str] | None = None,
+) -> Sink:
+    """Open the sink that `output` names: a path, a %d picture pattern, or "-" for y4m on stdout.
+
+    size: width, height in pixels. time_base: seconds per unit of pts. rate: mean frame rate.
+    Raises UsageError for an ending that is not known.
+    """
+    check_output(output)
+    if output == "-":
+        return Y4MSink(sys.stdout.buffer, size, rate)
+    path = Path(output)
+    if "%" in path.name:
+        return PictureSink(path)
+    if path.suffix == ".y4m":
+        return Y4MSink(path, size, rate)
+    return VideoSink(path, size, time_base, rate, audio, metadata or {})
+
+
+def check_output(output: str) -> None:
+    """Raise UsageError unless `output` names something that can be written."""
+    path = Path(output)
+    if output == "-" or path.suffix in (*CONTAINERS, ".y4m"):
+        return
+    if path.suffix == ".png":
+        try:
+            if path.name % 1 != path.name % 2:
+                return
+        except (TypeError, ValueError):
+            pass
+    raise UsageError(f"{output}: not an output; write to {OUTPUTS}")
+
+
+class VideoSink(Sink):
+    """A container written by libav."""
+
+    def __init__(
+        self,
+        path: Path,
+        size: tuple[int, int],
+        time_base: Fraction,
+        rate: Fraction | None,
+        audio: AudioTrack | None,
+        metadata: dict[str, str],
+    ) -> None:
+        """See `open_sink`."""
+        self.path, self.time_base = path, time_base
+        kind, codec, options, audio_codecs = CONTAINERS[path.suffix]
+        self._stack = ExitStack()
+        temporary = self._stack.enter_context(written_whole(path))
+        mux_options = {}
+        if kind in ("mp4", "mov"):
+            mux_options = {"movflags": "+faststart+use_metadata_tags"}
+            if time_base.numerator == 1:
+                mux_options["video_track_timescale"] = str(time_base.denominator)
+        self._out = av.open(str(temporary), "w", format=kind, options=mux_options)
+        self._out.metadata.update(metadata)
+        self._video = self._out.add_stream(codec, rate=rate or Fraction(30), options=options)
+        self._video.width, self._video.height = size
+        self._video.pix_fmt = "yuv420p"
+        self._video.time_base = self._video.codec_context.time_base = time_base
+        context = self._video.codec_context
+        context.color_range, context.colorspace = 1, 1  # limited range, BT.709
+        context.color_primaries, context.color_trc = 1, 1
+        context.thread_type = "AUTO"
+        self._audio: AudioStream | None = None
+        self.takes_audio = audio is not None and (not audio_codecs or audio.codec in audio_codecs)
+        if audio is not None and self.takes_audio:
+            self._parameters = open_parameters(audio)
+            self._audio = self._out.add_stream_from_template(self._parameters.streams.audio[0])
+            self._audio_base = audio.time_base
+
+    def write(self, image: Picture, pts: int) -> None:
+        """Add a picture."""
+        frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+        frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
+        frame.pts, frame.time_base = pts, self.time_base
+        self._mux(self._video.encode(frame))
+
+    def write_audio(self, packet: Packet) -> None:
+        """Add an audio packet."""
+        if self._audio is None:
+            return
+        out = av.Packet(packet.data)
+        out.pts, out.dts, out.duration = packet.pts, packet.dts, packet.duration
+        out.time_base, out.stream = self._audio_base, self._audio
+        self._mux([out])
+
+    def _mux(self, packets: list[av.Packet]) -> None:
+        try:
+            self._out.mux(packets)
+        except (av.FFmpegError, OSError) as error:
+            raise FacecodecError(f"{self.path}: cannot be written ({error})") from error
+
+    def close(self) -> None:
+        """Flush the encoder and rename the file into place."""
+        try:
+            self._mux(self._video.encode(None))
+            self._out.close()
+        except BaseException:
+            self.abort()
+            raise
+        self._stack.close()
+
+    def abort(self) -> None:
+        """Remove what was written."""
+        try:
+            self._out.close()
+        except (av.FFmpegError, OSError, ValueError):
+            pass  # the file goes away next
+        self._stack.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+
+
+class PictureSink(Sink):
+    """Numbered PNG files, counted from 1; timestamps are not kept."""
+
+    def __init__(self, pattern: Path) -> None:
+        """`pattern` holds one %d field in its name."""
+        self.pattern, self.count = pattern, 0
+
+    def write(self, image: Picture, pts: int) -> None:
+        """Write the next file."""
+        self.count += 1
+        path = self.pattern.with_name(self.pattern.name % self.count)
+        with written_whole(path) as temporary:
+            temporary.write_bytes(encode_png(image))
+
+    def close(self) -> None:
+        """Nothing is pending."""
+
+
+def encode_png(image: Picture) -> bytes:
+    """Return a picture, uint8 RGB [H, W, 3], as the bytes of a PNG file."""
+    context = av.CodecContext.create("png", "w")
+    context.height, context.width = image.shape[:2]
+    context.pix_fmt, context.time_base = "rgb24", Fraction(1, 25)
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+    return b"".join(bytes(p) for p in [*context.encode(frame), *context.encode(None)])
+
+
+class Y4MSink(Sink):
+    """YUV4MPEG2, 4:2:0, BT.709 limited range, at the mean frame rate; no audio."""
+
+    def __init__(
+        self, target: Path | BinaryIO, size: tuple[int, int], rate: Fraction | None
+    ) -> None:
+        """`target` is a path, or a file object that stays open."""
+        self._stack = ExitStack()
+        if isinstance(target, Path):
+            temporary = self._stack.enter_context(written_whole(target))
+            self._file: BinaryIO = self._stack.enter_context(temporary.open("wb"))
+        else:
+            self._file = target
+        rate = (rate or Fraction(30)).limit_denominator(1_000_000)
+        width, height = size
+        head = f"YUV4MPEG2 W{width} H{height} F{rate.numerator}:{rate.denominator} Ip A1:1"
+        self._file.write(f"{head} C420mpeg2 XCOLORRANGE=LIMITED\n".encode())
+
+    def write(self, image: Picture, pts: int) -> None:
+        """Add a picture; `pts` is not kept."""
+        frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+        frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
+        self._file.write(b"FRAME\n" + frame.to_ndarray().tobytes())
+
+    def close(self) -> None:
+        """Flush, and rename the file into place."""
+        self._file.flush()
+        self._stack.close()
+
+    def abort(self) -> None:
+        """Remove what was written."""
+        self._stack.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
