@@ -157,8 +157,9 @@ def build(
     """Build the network `architecture` from its tensors. Raises ModelError when they do not fit."""
     # Imported here because torch takes seconds to load and most of the store needs none of it.
     from facecodec.generator.mobilestylegan import MobileStyleGAN
+    from facecodec.generator.stylegan2 import StyleGAN2
 
-    architectures: dict[str, Any] = {"mobilestylegan": MobileStyleGAN}
+    architectures: dict[str, Any] = {"mobilestylegan": MobileStyleGAN, "stylegan2": StyleGAN2}
     if architecture not in architectures:
         raise ModelError(f"{name}: unknown architecture {architecture!r}")
     generator: Generator = architectures[architecture].from_tensors(tensors, name, sha256)
