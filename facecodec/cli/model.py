@@ -27,6 +27,7 @@ def command() -> None:
     facecodec model install --all          everything the default pipeline needs
     facecodec model list
     facecodec model install --from random_face-2021.7.21.1-py3-none-any.whl
+    facecodec model import stylegan2-ffhq-config-f.pkl --name ffhq
     """
 
 
@@ -76,6 +77,44 @@ def install(
     for record in records:
         line = f"{record.name}: installed, SHA-256 {record.sha256}"
         console.print(line, highlight=False, soft_wrap=True)
+
+
+@command.command("import")
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@click.option("--name", help="What to call it.  [default: the file's name]")
+@click.option("-f", "--force", is_flag=True, help="Replace an installed model of that name.")
+@as_json
+def import_(file: Path, name: str | None, force: bool, json_: bool) -> None:
+    """Import a StyleGAN2 checkpoint: .pkl, .pt or .safetensors.
+
+    \b
+    NVIDIA          stylegan2-ada-pytorch and stylegan3-repository pickles (G_ema)
+    rosinality      inference and training checkpoints
+    e4e, pSp        the decoder and its mean latent
+
+    Nothing in the file is executed; what does not belong in a checkpoint is refused by name.
+    """
+    from facecodec.weights.importer import import_checkpoint
+
+    console = _console()
+    record = import_checkpoint(file, name, force, lambda step: console.print(escape(step)))
+    if json_:
+        click.echo(json.dumps(asdict(record), indent=2))
+        return
+    facts = record.facts
+    side = facts["resolution"]
+    table = Table(box=None, show_header=False)
+    for key, value in (
+        ("model", record.name),
+        ("from", record.source),
+        ("resolution", f"{side}x{side}"),
+        ("channels", " ".join(str(width) for width in facts["channels"])),
+        ("parameters", f"{facts['parameters']:,}"),
+        ("noise", "constants of the network" if facts["noise"] else "none"),
+        ("SHA-256", record.sha256),
+    ):
+        table.add_row(key, escape(value))
+    console.print(table, highlight=False, soft_wrap=True)
 
 
 @command.command()

@@ -28,6 +28,7 @@ class StyleGAN2(Generator):
     """
 
     preview_sizes = (256, 128, 64)
+    const: Tensor
 
     def __init__(
         self, tensors: Mapping[str, Tensor], layout: Layout, name: str, sha256: str

@@ -15,7 +15,7 @@ from facecodec.errors import ModelError
 
 W_DIM = 512
 MAX_RESOLUTION = 1024
-MAX_CHANNELS = 2048
+MAX_CHANNELS = 1024
 MAX_MAPPING_LAYERS = 16
 
 Shape = tuple[int, ...]

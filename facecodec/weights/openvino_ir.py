@@ -11,9 +11,7 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 
 from facecodec.errors import ModelError
-
-MEAN_SAMPLES = 4096
-_MEAN_GRID = 1024  # coarse enough that every machine rounds to the same float
+from facecodec.weights.mean_latent import mean_latent
 
 
 class Graph:
@@ -143,24 +141,13 @@ def _style_scale(graph: Graph, bias: str) -> np.float32:
     return np.float32(1) if factor is None else np.float32(factor.reshape(()))
 
 
-def mean_latent(mapping: dict[str, np.ndarray]) -> np.ndarray:
-    """Return the mean of w over seeded samples, float32 [512], equal on every machine.
-
-    Computed in double precision and rounded to 1/1024, far coarser than the arithmetic's noise.
-    """
-    x = np.random.Generator(np.random.PCG64(0)).standard_normal((MEAN_SAMPLES, 512))
-    x /= np.sqrt(np.mean(x * x, axis=1, keepdims=True) + 1e-8)
-    for i in range(8):
-        x = x @ mapping[f"mapping.{i}.weight"].T.astype(np.float64) + mapping[f"mapping.{i}.bias"]
-        x = np.where(x < 0, 0.2 * x, x) * np.sqrt(2)
-    return (np.round(x.mean(axis=0) * _MEAN_GRID) / _MEAN_GRID).astype(np.float32)
-
-
 def convert(
     mapping_xml: bytes, mapping_bin: bytes, synthesis_xml: bytes, synthesis_bin: bytes
 ) -> dict[str, np.ndarray]:
     """Turn the two IRs of the `random-face` wheel into the tensors of one MobileStyleGAN."""
     tensors = read_mapping(mapping_xml, mapping_bin)
-    tensors["w_mean"] = mean_latent(tensors)
+    tensors["w_mean"] = mean_latent(
+        (tensors[f"mapping.{i}.weight"], tensors[f"mapping.{i}.bias"]) for i in range(8)
+    )
     tensors |= read_synthesis(synthesis_xml, synthesis_bin)
     return tensors

@@ -1,0 +1,261 @@
+"""Tensors in files of torch.save, both formats, read lazily and without torch.
+
+The zip format (torch 1.6 and later) holds one pickle and a member a storage; the older one is five
+pickles in a row and then the storages. Both pickles are read by `safe_pickle`, and a storage's
+bytes are fetched only once the shape of the tensor that wants them is known to be right.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import mmap
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from facecodec.errors import ModelError
+from facecodec.weights.safe_pickle import Global, Table, inert, load
+
+MAGIC = 0x1950A86A20F9469CFC6C
+PROTOCOL = 1001
+MAX_PICKLE_BYTES = 64 << 20
+MAX_DIMENSIONS = 8
+MAX_LENGTH = 1 << 40
+
+_DTYPES = {
+    "FloatStorage": "<f4", "HalfStorage": "<f2", "DoubleStorage": "<f8", "LongStorage": "<i8",
+    "IntStorage": "<i4", "ShortStorage": "<i2", "CharStorage": "<i1", "ByteStorage": "<u1",
+    "BoolStorage": "<u1", "BFloat16Storage": "<u2",
+}  # fmt: skip
+_READABLE = ("<f4", "<f2")
+
+
+@dataclass(frozen=True)
+class Storage:
+    """One flat array in the file: its kind, its number of elements, and how to fetch its bytes."""
+
+    kind: str
+    count: int
+    fetch: Callable[[], bytes]
+
+
+@dataclass(frozen=True)
+class StoredTensor:
+    """A strided view of a storage. Bounds are checked when it is made, bytes when it is read."""
+
+    storage: Storage
+    offset: int
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+
+    def drop(self, *axes: int) -> StoredTensor:
+        """Return the tensor without these axes of length 1. Raises ModelError for other lengths."""
+        if any(axis >= len(self.shape) or self.shape[axis] != 1 for axis in axes):
+            raise ModelError(f"a tensor of shape {self.shape} should have length 1 on axes {axes}")
+        kept = [i for i in range(len(self.shape)) if i not in axes]
+        return replace(
+            self,
+            shape=tuple(self.shape[i] for i in kept),
+            stride=tuple(self.stride[i] for i in kept),
+        )
+
+    def read(self) -> np.ndarray:
+        """Return the values as float32, row-major. Raises ModelError unless floats and finite."""
+        dtype = _DTYPES[self.storage.kind]
+        if dtype not in _READABLE:
+            raise ModelError(
+                f"a weight is a {self.storage.kind}; only float32 and float16 are read"
+            )
+        data = self.storage.fetch()
+        size = np.dtype(dtype).itemsize
+        if len(data) != self.storage.count * size:
+            raise ModelError(
+                f"a storage of {self.storage.count} numbers has {len(data)} bytes: the file is "
+                "damaged or cut short"
+            )
+        flat = np.frombuffer(data, dtype)[self.offset :]
+        strides = tuple(step * size for step in self.stride)
+        view = np.lib.stride_tricks.as_strided(flat, self.shape, strides, writeable=False)
+        values = np.array(view, dtype=np.float32, order="C")
+        if not np.isfinite(values).all():
+            raise ModelError("a weight is infinite or not a number: the file is damaged")
+        return values
+
+
+def rebuild_tensor(storage: Any, offset: Any, shape: Any, stride: Any, *_: Any) -> StoredTensor:
+    """Stand for torch._utils._rebuild_tensor_v2, with every bound checked."""
+    numbers = (offset, *shape, *stride)
+    if (
+        not isinstance(storage, Storage)
+        or not all(isinstance(n, int) and 0 <= n <= MAX_LENGTH for n in numbers)
+        or not isinstance(shape, tuple)
+        or not isinstance(stride, tuple)
+        or len(shape) != len(stride)
+        or len(shape) > MAX_DIMENSIONS
+        or math.prod(shape) > storage.count
+    ):
+        raise ModelError("a tensor is larger than the storage it lies in: refused")
+    last = offset + sum((n - 1) * step for n, step in zip(shape, stride, strict=True))
+    if math.prod(shape) and last >= storage.count:
+        raise ModelError("a tensor reaches beyond the storage it lies in: refused")
+    return StoredTensor(storage, offset, shape, stride)
+
+
+def _first(value: Any, *_: Any) -> Any:
+    return value
+
+
+def _ordered_dict(pairs: Any = ()) -> dict[Any, Any]:
+    if pairs:
+        raise ModelError("the pickle fills an OrderedDict in a way torch never does: refused")
+    return {}
+
+
+def _set(items: Any = ()) -> set[Any]:
+    if not isinstance(items, list) or not all(isinstance(item, str | int) for item in items):
+        raise ModelError("the pickle holds a set of something other than names: refused")
+    return set(items)
+
+
+def _no_call(*_: Any) -> Any:
+    raise ModelError("the pickle makes a storage by hand: refused")
+
+
+TABLE: Table = {
+    ("torch._utils", "_rebuild_tensor_v2"): rebuild_tensor,
+    ("torch._utils", "_rebuild_parameter"): _first,
+    ("torch.nn.parameter", "Parameter"): _first,
+    ("collections", "OrderedDict"): _ordered_dict,
+    ("builtins", "set"): _set,
+    ("__builtin__", "set"): _set,
+    **{("torch", kind): _no_call for kind in _DTYPES},
+    # What training leaves beside the weights; kept as inert lumps.
+    ("argparse", "Namespace"): inert,
+    ("pathlib", "PosixPath"): inert,
+    ("pathlib", "WindowsPath"): inert,
+    ("torch", "device"): inert,
+    ("torch", "Size"): inert,
+    ("_codecs", "encode"): inert,
+    ("numpy", "dtype"): inert,
+    ("numpy", "ndarray"): inert,
+    **{
+        (f"numpy.{core}.multiarray", name): inert
+        for core in ("core", "_core")
+        for name in ("scalar", "_reconstruct")
+    },
+}
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """Yield the value that torch.save wrote into `path`; tensors in it are `StoredTensor`s.
+
+    They can be read as long as the context lasts. Raises ModelError for anything not allowed.
+    """
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        if data[:2] != b"PK":
+            yield read_legacy(data)  # type: ignore[arg-type]
+            return
+        try:
+            with zipfile.ZipFile(file) as archive:
+                yield _read_zip(archive)
+        except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:
+            raise ModelError(f"the zip archive is damaged: {error}") from error
+
+
+def _read_zip(archive: zipfile.ZipFile) -> Any:
+    members: dict[str, zipfile.ZipInfo] = {}
+    for info in archive.infolist():
+        if info.filename in members:
+            raise ModelError(f"the archive holds {info.filename[:80]!r} twice: refused")
+        if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
+            raise ModelError("the archive is compressed, which torch.save never does: refused")
+        members[info.filename] = info
+    pickles = [name for name in members if name.count("/") == 1 and name.endswith("/data.pkl")]
+    if len(pickles) != 1:
+        raise ModelError("the archive is not a torch file: it has no data.pkl of its own")
+    folder = pickles[0].removesuffix("data.pkl")
+    if members[pickles[0]].file_size > MAX_PICKLE_BYTES:
+        raise ModelError(f"data.pkl is larger than {MAX_PICKLE_BYTES >> 20} MB: refused")
+    order = f"{folder}byteorder"
+    if order in members and (
+        members[order].file_size > 16 or archive.read(members[order]) != b"little"
+    ):
+        raise ModelError("the file was written on a big-endian machine")
+
+    def storage(identifier: Any) -> Storage:
+        kind, key, count = _parse_storage(identifier)
+        info = members.get(f"{folder}data/{key}")
+        if info is None:
+            raise ModelError(f"the archive lacks the storage {key[:40]!r}")
+        if info.file_size != count * np.dtype(_DTYPES[kind]).itemsize:
+            raise ModelError(f"storage {key[:40]!r} is not {count} numbers long: refused")
+        return Storage(kind, count, lambda: archive.read(info))
+
+    return load(io.BytesIO(archive.read(members[pickles[0]])), TABLE, storage)
+
+
+def read_legacy(file: BinaryIO) -> Any:
+    """Return the value of a file of the older format, which begins at `file`'s position.
+
+    `file` is a BytesIO or a memory map, and must stay open while tensors are read.
+    """
+    for expected in (MAGIC, PROTOCOL):
+        if load(file, {}) != expected:
+            raise ModelError("the file is not a checkpoint of torch.save")
+    system = load(file, {})
+    if not isinstance(system, dict) or system.get("little_endian") is not True:
+        raise ModelError("the file was written on a big-endian machine")
+    wanted: dict[str, Storage] = {}
+    places: dict[str, int] = {}
+
+    def storage(identifier: Any) -> Storage:
+        kind, key, count = _parse_storage(identifier)
+        made = Storage(kind, count, lambda: _fetch(file, places[key], made))
+        if key in wanted and (wanted[key].kind, wanted[key].count) != (kind, count):
+            raise ModelError(f"storage {key[:40]!r} is described in two ways: refused")
+        return wanted.setdefault(key, made)
+
+    value = load(file, TABLE, storage)
+    keys = load(file, {})
+    if not isinstance(keys, list) or sorted(map(str, keys)) != sorted(wanted):
+        raise ModelError("the file does not list the storages it uses: it is damaged")
+    place = file.tell()
+    for key in keys:
+        places[key] = place
+        place += 8 + wanted[key].count * np.dtype(_DTYPES[wanted[key].kind]).itemsize
+    file.seek(0, io.SEEK_END)
+    if file.tell() < place:
+        raise ModelError("the file is cut short: its last storages are missing")
+    return value
+
+
+def _fetch(file: BinaryIO, place: int, storage: Storage) -> bytes:
+    file.seek(place)
+    if int.from_bytes(file.read(8), "little") != storage.count:
+        raise ModelError("a storage has another length than its description: refused")
+    return file.read(storage.count * np.dtype(_DTYPES[storage.kind]).itemsize)
+
+
+def _parse_storage(identifier: Any) -> tuple[str, str, int]:
+    """Return kind, key and number of elements of a persistent identifier of a storage."""
+    if not isinstance(identifier, tuple) or len(identifier) not in (5, 6):
+        raise ModelError("the pickle refers to something that is no storage: refused")
+    tag, kind, key, _, count = identifier[:5]
+    if (
+        tag != "storage"
+        or not isinstance(kind, Global)
+        or kind.name not in _DTYPES
+        or not isinstance(key, str)
+        or type(count) is not int
+        or count < 0
+        or (len(identifier) == 6 and identifier[5] is not None)
+    ):
+        raise ModelError("the pickle describes a storage in a way torch never does: refused")
+    return kind.name, key, count
