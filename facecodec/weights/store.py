@@ -178,7 +178,7 @@ def save_generator(
     """Write a generator's float32 tensors and its record into the store."""
     models_folder().mkdir(parents=True, exist_ok=True)
     path = models_folder() / f"{check_name(name)}.safetensors"
-    arrays = {key: np.ascontiguousarray(value) for key, value in tensors.items()}
+    arrays = {key: np.asarray(value, order="C") for key, value in tensors.items()}
     with written_whole(path) as temporary:
         save_file(arrays, temporary, metadata={"architecture": architecture})
         record = Record(

@@ -123,6 +123,13 @@ def _set(items: Any = ()) -> set[Any]:
     return set(items)
 
 
+def _latin1(text: Any, encoding: Any) -> bytes:
+    """Stand for _codecs.encode, which old pickle protocols write bytes with."""
+    if not isinstance(text, str) or encoding != "latin1":
+        raise ModelError("the pickle encodes something that is no bytes: refused")
+    return text.encode("latin1")
+
+
 def _no_call(*_: Any) -> Any:
     raise ModelError("the pickle makes a storage by hand: refused")
 
@@ -141,7 +148,7 @@ TABLE: Table = {
     ("pathlib", "WindowsPath"): inert,
     ("torch", "device"): inert,
     ("torch", "Size"): inert,
-    ("_codecs", "encode"): inert,
+    ("_codecs", "encode"): _latin1,
     ("numpy", "dtype"): inert,
     ("numpy", "ndarray"): inert,
     **{
