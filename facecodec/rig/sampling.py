@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from facecodec.errors import NoFaceError
 from facecodec.face.signals import all_signals
 from facecodec.generator.base import Generator
 from facecodec.progress import Progress
@@ -18,6 +19,7 @@ from facecodec.progress import Progress
 FindLandmarks = Callable[[NDArray[np.uint8]], NDArray[np.float64] | None]
 
 PICTURE = 256
+MIN_FACES = 10
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,10 @@ def draw_faces(
     truncation: float = 0.8,
     progress: Progress | None = None,
 ) -> Sample:
-    """Render `count` seeded faces small and keep those in which a face is found."""
+    """Render `count` seeded faces small and keep those in which a face is found.
+
+    Raises NoFaceError when they are fewer than MIN_FACES.
+    """
     w = draw_latents(generator, count, seed, truncation)
     kept, points = [], []
     for start in range(0, count, 4):
@@ -65,5 +70,10 @@ def draw_faces(
                 points.append(found)
         if progress:
             progress("faces", min(start + 4, count), count)
+    if len(kept) < MIN_FACES:
+        raise NoFaceError(
+            f"{generator.name} drew {len(kept)} faces in {count} pictures, and a rig needs "
+            f"{MIN_FACES}: is it a generator of faces?"
+        )
     landmarks = np.stack(points)
     return Sample(w[kept], landmarks, np.stack([all_signals(p) for p in landmarks]))
