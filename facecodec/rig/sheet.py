@@ -1,0 +1,45 @@
+"""A picture of a rig: every control at -2, 0 and +2 on one generated face."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from facecodec.generator.base import Generator
+from facecodec.progress import Progress, silent
+from facecodec.rig.rig import Rig
+from facecodec.rig.sampling import draw_latents, to_uint8
+
+LEVELS = (-2.0, 0.0, 2.0)
+
+
+def contact_sheet(
+    generator: Generator,
+    rig: Rig,
+    seed: int = 0,
+    across: int = 3,
+    size: int = 128,
+    amount: float = 1.0,
+    progress: Progress = silent,
+) -> NDArray[np.uint8]:
+    """Return a sheet, uint8 [H, W, 3]: `across` controls side by side, each a strip of three.
+
+    Controls run in the rig's order, row by row. `amount` scales the levels; `size` is a side of
+    each face in pixels.
+    """
+    basis = rig.basis(generator)
+    w = draw_latents(generator, 1, seed, truncation=0.6)
+    gap = np.full((size, 6, 3), 255, np.uint8)
+    strips = []
+    with torch.no_grad():
+        styles = generator.styles(generator.broadcast(w))
+        for i in range(len(rig.names)):
+            moves = torch.tensor(LEVELS)[:, None] * amount * basis[i]
+            faces = to_uint8(generator.preview(styles + moves, size).cpu())
+            strips.append(np.concatenate([*faces, gap], axis=1))
+            progress("drawing", i + 1, len(rig.names))
+    while len(strips) % across:
+        strips.append(np.full_like(strips[0], 255))
+    rows = [np.concatenate(strips[i : i + across], 1) for i in range(0, len(strips), across)]
+    return np.concatenate(rows, axis=0)

@@ -1,0 +1,57 @@
+"""Fixtures: the installed models, the project's own sample, real clips where there are any."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from facecodec.errors import ModelError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def clips() -> Path:
+    """The folder of real clips, which are not part of the project."""
+    folder = Path(os.environ.get("FACECODEC_TEST_CLIPS", ROOT.parent / "shared" / "clips"))
+    if not folder.is_dir():
+        pytest.skip("no real clips: point FACECODEC_TEST_CLIPS at a folder of talking heads")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sample() -> Path:
+    """The project's own clip: a person who does not exist, 640x480, 25 fps, with audio."""
+    return ROOT / "samples" / "sample.mp4"
+
+
+@pytest.fixture(scope="session")
+def generator():
+    """The default generator."""
+    from facecodec.weights.store import load_generator
+
+    try:
+        return load_generator()
+    except ModelError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def rig(generator):
+    """The default generator's rig."""
+    from facecodec.rig.rig import load_rig
+
+    return load_rig(generator)
+
+
+@pytest.fixture(scope="session")
+def finder():
+    """dlib's landmark finder."""
+    from facecodec.pipeline.models import landmark_finder
+
+    try:
+        return landmark_finder()
+    except ModelError as error:
+        pytest.skip(str(error))
