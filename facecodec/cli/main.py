@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 from collections.abc import Sequence
 
@@ -22,6 +23,10 @@ COMMANDS = {
     "identity": "identity",
     "model": "model",
     "rig": "rig",
+    "eval": "eval",
+    "compare": "compare",
+    "report": "report",
+    "view": "view",
     "bench": "bench",
     "doctor": "doctor",
 }
@@ -32,11 +37,14 @@ class LazyGroup(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in pipeline order, not alphabetically."""
-        return list(COMMANDS)
+        return [name for name in COMMANDS if self._module_exists(name)]
+
+    def _module_exists(self, name: str) -> bool:
+        return importlib.util.find_spec(f"facecodec.cli.{COMMANDS[name]}") is not None
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the module of one command, or return None for an unknown name."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in COMMANDS or not self._module_exists(cmd_name):
             return None
         module = importlib.import_module(f"facecodec.cli.{COMMANDS[cmd_name]}")
         command: click.Command = module.command
