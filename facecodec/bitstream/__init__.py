@@ -2,9 +2,11 @@
 
 from facecodec.bitstream.audio import AudioPacket, AudioParameters
 from facecodec.bitstream.chunks import Damage
+from facecodec.bitstream.files import load_identity_file, open_stream
 from facecodec.bitstream.frames import FrameRecord
 from facecodec.bitstream.header import StreamHeader
 from facecodec.bitstream.identity import IdentityFile, pack_identity, read_identity
+from facecodec.bitstream.rates import RateSplit
 from facecodec.bitstream.reader import StreamReader
 from facecodec.bitstream.segment import FrameFlags
 from facecodec.bitstream.steps import DEFAULT_QUALITY, control_steps
@@ -18,10 +20,13 @@ __all__ = [
     "FrameFlags",
     "FrameRecord",
     "IdentityFile",
+    "RateSplit",
     "StreamHeader",
     "StreamReader",
     "StreamWriter",
     "control_steps",
+    "load_identity_file",
+    "open_stream",
     "pack_identity",
     "read_identity",
 ]

@@ -23,6 +23,7 @@ from facecodec.bitstream.frames import FrameRecord, fill_gap, segment_records
 from facecodec.bitstream.header import StreamHeader, parse_header, parse_metadata
 from facecodec.bitstream.identity import IdentityFile, parse_identity
 from facecodec.bitstream.index import Index, IndexEntry, parse_index
+from facecodec.bitstream.rates import RateSplit, split_rates
 from facecodec.bitstream.segment import Segment, parse_segment, segment_start
 from facecodec.errors import StreamError, UsageError
 
@@ -252,6 +253,23 @@ class StreamReader:
                     index.add(IndexEntry(group, first, frames, pts))
                 group = chunk.offset + chunk.size
         return index
+
+    def rate_split(self) -> RateSplit:
+        """Return where the bytes of the file go. Needs a file that can seek."""
+        return split_rates(self.header, self.all_chunks())
+
+    def all_chunks(self) -> Iterator[Chunk | Damage]:
+        """Yield every chunk of the file, the header's first, and the bytes that are none."""
+        if not self._seekable:
+            raise UsageError(f"{self.name}: a pipe can be read only once")
+        offset = len(chunks.STREAM_MAGIC)
+        self._file.seek(self._base + offset)
+        head = ChunkReader(self._file, offset).first()
+        if head is None:
+            raise StreamError(f"{self.name}: the stream header is damaged or missing")
+        yield head
+        self._file.seek(self._base + offset + head.size)
+        yield from ChunkReader(self._file, offset + head.size, self._seed)
 
     def _packets(self, chunk: Chunk) -> list[AudioPacket]:
         try:

@@ -16,11 +16,11 @@ from facecodec.bitstream import (
     AudioPacket,
     Damage,
     FrameRecord,
-    IdentityFile,
     StreamReader,
-    read_identity,
+    load_identity_file,
+    open_stream,
 )
-from facecodec.errors import StreamError, UsageError
+from facecodec.errors import StreamError
 from facecodec.generator.base import Generator
 from facecodec.pipeline.canvas import Canvas
 from facecodec.pipeline.models import load_models, model_named_by
@@ -43,27 +43,6 @@ class DecodeSummary:
     audio: bool
     audio_dropped: str | None
     damage: list[Damage]
-
-
-def open_stream(path: str | Path) -> StreamReader:
-    """Open a `.fcv` file for reading. Raises UsageError when missing, StreamError when damaged."""
-    path = Path(path)
-    try:
-        return StreamReader(path.open("rb"), str(path))
-    except FileNotFoundError as error:
-        raise UsageError(f"{path}: no such file") from error
-    except IsADirectoryError as error:
-        raise UsageError(f"{path}: is a folder, not a .fcv file") from error
-
-
-def load_identity_file(path: str | Path) -> IdentityFile:
-    """Read a `.fci` file. Raises UsageError when missing, StreamError when damaged."""
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
-            return read_identity(file, str(path))
-    except FileNotFoundError as error:
-        raise UsageError(f"{path}: no such file") from error
 
 
 def load_stream_models(
@@ -195,5 +174,3 @@ def render_items(
             frames += 1
             progress("rendering", frames, total)
     return frames, rendering
-
-

@@ -1,0 +1,37 @@
+"""Open `.fcv` and `.fci` files by path, with errors that name the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO
+
+from facecodec.bitstream.identity import IdentityFile, read_identity
+from facecodec.bitstream.reader import StreamReader
+from facecodec.errors import UsageError
+
+
+def open_stream(path: str | Path) -> StreamReader:
+    """Open a `.fcv` file for reading. Raises UsageError when missing, StreamError when damaged."""
+    file = _open(path, "a .fcv file")
+    try:
+        return StreamReader(file, str(path))
+    except BaseException:
+        file.close()
+        raise
+
+
+def load_identity_file(path: str | Path) -> IdentityFile:
+    """Read a `.fci` file. Raises UsageError when missing, StreamError when damaged."""
+    with _open(path, "a .fci file") as file:
+        return read_identity(file, str(path))
+
+
+def _open(path: str | Path, what: str) -> BinaryIO:
+    try:
+        return Path(path).open("rb")
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: no such file") from error
+    except IsADirectoryError as error:
+        raise UsageError(f"{path}: is a folder, not {what}") from error
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
