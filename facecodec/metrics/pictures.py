@@ -1,0 +1,101 @@
+"""Two pictures compared: L1, PSNR and SSIM, over the whole picture or inside a mask.
+
+Pictures are [H, W, 3], uint8 (0 to 255) or floating point (0 to 1); both of a pair alike or mixed.
+A mask is [H, W]: 0 leaves a pixel out, anything positive is its weight.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+Picture = NDArray[Any]
+Mask = NDArray[Any]
+
+# Wang, Bovik, Sheikh, Simoncelli 2004, "Image quality assessment: from error visibility to
+# structural similarity": Gaussian window 11x11, sigma 1.5, K1 = 0.01, K2 = 0.03.
+WINDOW, SIGMA, K1, K2 = 11, 1.5, 0.01, 0.03
+
+
+def l1(a: Picture, b: Picture, mask: Mask | None = None) -> float:
+    """Return the mean absolute difference in grey levels of 255: 0 (equal) to 255."""
+    return 255 * _mean(np.abs(_levels(a, b)), mask)
+
+
+def psnr(a: Picture, b: Picture, mask: Mask | None = None) -> float:
+    """Return the peak signal-to-noise ratio in dB over all three channels, inf when equal."""
+    error = _mean(_levels(a, b) ** 2, mask)
+    return float("inf") if error == 0 else float(-10 * np.log10(error))
+
+
+def ssim(a: Picture, b: Picture, mask: Mask | None = None) -> float:
+    """Return the structural similarity, at most 1 (equal); the mean over the three channels.
+
+    The windows centred within 5 pixels of the edge, which would need pixels that are not there,
+    are left out. Pictures smaller than 11x11 raise ValueError.
+    """
+    _check(a, b)
+    if min(a.shape[:2]) < WINDOW:
+        raise ValueError(f"a picture of {a.shape[1]}x{a.shape[0]}: SSIM needs {WINDOW}x{WINDOW}")
+    edge = WINDOW // 2
+    inner = None if mask is None else np.asarray(mask)[edge:-edge, edge:-edge]
+    return _mean(_ssim_map(a, b), inner)
+
+
+def _ssim_map(a: Picture, b: Picture) -> NDArray[np.float64]:
+    """Return the local similarity [H - 10, W - 10, 3]."""
+    taps = np.exp(-0.5 * ((np.arange(WINDOW) - WINDOW // 2) / SIGMA) ** 2)
+    line = torch.tensor(taps / taps.sum(), dtype=torch.float32)
+    x, y = (torch.from_numpy(_unit(p)).permute(2, 0, 1) for p in (a, b))
+    # The mean is taken out first: in float32, E[x^2] - E[x]^2 of a bright flat patch is noise.
+    shift = 0.5
+    x, y = x - shift, y - shift
+    stack = torch.cat([x, y, x * x, y * y, x * y])[:, None]
+    blurred = F.conv2d(F.conv2d(stack, line.view(1, 1, -1, 1)), line.view(1, 1, 1, -1))[:, 0]
+    mx, my, xx, yy, xy = blurred.double().split(3)
+    vx, vy, cov = xx - mx * mx, yy - my * my, xy - mx * my
+    mx, my = mx + shift, my + shift
+    c1, c2 = K1**2, K2**2
+    top = (2 * mx * my + c1) * (2 * cov + c2)
+    bottom = (mx * mx + my * my + c1) * (vx + vy + c2)
+    similarity: NDArray[np.float64] = (top / bottom).permute(1, 2, 0).numpy()
+    return similarity
+
+
+def _check(a: Picture, b: Picture) -> None:
+    if a.shape != b.shape or a.ndim != 3 or a.shape[2] != 3:
+        raise ValueError(f"two pictures [H, W, 3] of one size, not {a.shape} and {b.shape}")
+
+
+def _unit(picture: Picture) -> NDArray[np.float32]:
+    """Return a picture as float32, 0 to 1."""
+    if picture.dtype == np.uint8:
+        return picture.astype(np.float32) / np.float32(255)
+    if not np.issubdtype(picture.dtype, np.floating):
+        raise ValueError(f"a picture is uint8 or floating point, not {picture.dtype}")
+    return picture.astype(np.float32)
+
+
+def _levels(a: Picture, b: Picture) -> NDArray[np.float64]:
+    """Return the difference of two pictures, float64 [H, W, 3], full scale 1."""
+    _check(a, b)
+    if a.dtype == np.uint8 and b.dtype == np.uint8:
+        return (a.astype(np.int16) - b.astype(np.int16)) / 255.0
+    return _unit(a).astype(np.float64) - _unit(b)
+
+
+def _mean(values: NDArray[np.float64], mask: Mask | None) -> float:
+    """Return the mean of [H, W, 3] over pixels and channels, weighted by `mask` [H, W]."""
+    if mask is None:
+        return float(values.mean())
+    weights = np.asarray(mask, dtype=np.float64)
+    if weights.shape != values.shape[:2]:
+        raise ValueError(f"a mask of {weights.shape} for a picture of {values.shape[:2]}")
+    total = float(weights.sum())
+    if total <= 0:
+        raise ValueError("the mask is empty")
+    return float((values.mean(2) * weights).sum() / total)
