@@ -137,6 +137,8 @@ class StreamWriter:
         row = np.array(controls, np.float32)
         if row.shape != (self.header.num_controls,) or not np.isfinite(row).all():
             raise UsageError(f"frame {self.frames}: controls must be finite, {row.shape} given")
+        if self.header.precision == "f16" and np.abs(row).max() > limits.MAX_F16:
+            raise UsageError(f"frame {self.frames}: a control is too large for precision f16")
         place = None if placement is None else np.array(placement, np.float32)
         if place is not None and (place.shape != (4,) or not np.isfinite(place).all()):
             raise UsageError(f"frame {self.frames}: placement must be four finite numbers")
@@ -211,6 +213,8 @@ class StreamWriter:
         if self._closed:
             raise UsageError("the stream is closed")
         self._write(chunks.pack_chunk(kind, payload, self._seed))
+        if kind not in (chunks.SEGMENT, chunks.AUDIO):
+            self._group_offset = self._offset  # frames can begin here at the earliest
 
     def _write(self, data: bytes) -> None:
         self._file.write(data)
