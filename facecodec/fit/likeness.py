@@ -1,0 +1,91 @@
+"""Likeness: dlib's face embedding as a differentiable distance between persons."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from facecodec.weights.dlib_network import Convolution, read_face_network, strides
+
+CHIP = 150
+MEAN = (122.782, 117.001, 104.298)  # of the network's input, RGB
+# Where dlib's chip of 150x150 (padding 0.25) puts the eyes and the corners of the mouth.
+ANCHORS = np.array([[0.324, 0.315], [0.676, 0.315], [0.350, 0.699], [0.650, 0.699]])
+
+
+class Likeness:
+    """The embedding network of dlib in torch; it is never trained, gradients pass through it."""
+
+    def __init__(self, network: Path, device: torch.device) -> None:
+        """`network` is dlib's dlib_face_recognition_resnet_model_v1.dat. Raises ModelError."""
+        tensors = read_face_network(network)
+        self.device = device
+        self.stem = self._load(tensors.stem)
+        self.blocks = [(self._load(a), self._load(b)) for a, b in tensors.blocks]
+        self.head = torch.from_numpy(tensors.head).to(device)
+        self.mean = torch.tensor(MEAN, device=device)[None, :, None, None]
+
+    def _load(self, given: Convolution) -> tuple[Tensor, Tensor]:
+        return (
+            torch.from_numpy(given.weight).to(self.device),
+            torch.from_numpy(given.bias).to(self.device),
+        )
+
+    def embed_chips(self, chips: Tensor) -> Tensor:
+        """Return embeddings [N, 128] of chips [N, 3, 150, 150], RGB in 0 to 255."""
+        x = (chips - self.mean) / 256
+        x = F.max_pool2d(F.relu(F.conv2d(x, *self.stem, stride=2)), 3, 2)
+        for (first, second), stride in zip(self.blocks, strides(), strict=True):
+            y = F.relu(F.conv2d(x, *first, stride=stride, padding=1 if stride == 1 else 0))
+            y = F.conv2d(y, *second, padding=1)
+            if stride == 2:
+                x = F.avg_pool2d(x, 2)
+            x = F.relu(_add(x, y))
+        return x.mean((2, 3)) @ self.head
+
+    def embed(self, pictures: Tensor, landmarks: NDArray[np.float64]) -> Tensor:
+        """Return embeddings [N, 128] of aligned pictures [N, 3, S, S] in [-1, 1].
+
+        `landmarks` [N, 68, 2] in units of the square, 0 to 1, place the chips; a fixed placement
+        for both pictures of a comparison measures the face and not the placement.
+        """
+        matrices = np.stack([chip_matrix(points) for points in landmarks])
+        theta = torch.tensor(matrices, dtype=pictures.dtype, device=pictures.device)
+        axis = (torch.arange(CHIP, device=pictures.device) + 0.5) / CHIP
+        grid = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1).reshape(-1, 2)
+        points = grid @ theta[:, :, :2].transpose(1, 2) + theta[:, None, :, 2]
+        points = points.reshape(-1, CHIP, CHIP, 2) * 2 - 1
+        chips = F.grid_sample(
+            pictures, points.to(pictures.dtype), padding_mode="reflection", align_corners=False
+        )
+        return self.embed_chips(chips.mul(127.5).add(127.5))
+
+
+def chip_matrix(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the map [2, 3] from the chip's unit square to that of landmarks [68, 2]."""
+    found = np.stack(
+        [points[36:42].mean(0), points[42:48].mean(0), points[48], points[54]]
+    )
+    a, b = ANCHORS - ANCHORS.mean(0), found - found.mean(0)
+    # the similarity x -> s R x + t that takes the anchors to the points, by least squares
+    cosine = float((a * b).sum()) / float((a * a).sum())
+    sine = float((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum()) / float((a * a).sum())
+    turn = np.array([[cosine, -sine], [sine, cosine]])
+    shift = found.mean(0) - turn @ ANCHORS.mean(0)
+    return np.concatenate([turn, shift[:, None]], axis=1)
+
+
+def _add(x: Tensor, y: Tensor) -> Tensor:
+    """Add two maps of unlike size, zero beyond the smaller one's edges, as dlib's add_prev does."""
+    shape = [max(a, b) for a, b in zip(x.shape[1:], y.shape[1:], strict=True)]
+
+    def grown(t: Tensor) -> Tensor:
+        missing = [want - have for want, have in zip(shape, t.shape[1:], strict=True)]
+        return F.pad(t, (0, missing[2], 0, missing[1], 0, missing[0]))
+
+    return grown(x) + grown(y)
