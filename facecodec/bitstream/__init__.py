@@ -5,7 +5,8 @@ from facecodec.bitstream.chunks import Damage
 from facecodec.bitstream.files import load_identity_file, open_stream
 from facecodec.bitstream.frames import FrameRecord
 from facecodec.bitstream.header import StreamHeader
-from facecodec.bitstream.identity import IdentityFile, pack_identity, read_identity
+from facecodec.bitstream.identity import pack_identity
+from facecodec.bitstream.identity_file import IdentityFile, read_identity
 from facecodec.bitstream.rates import RateSplit
 from facecodec.bitstream.reader import StreamReader
 from facecodec.bitstream.segment import FrameFlags

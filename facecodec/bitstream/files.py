@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import BinaryIO
 
-from facecodec.bitstream.identity import IdentityFile, read_identity
+from facecodec.bitstream.identity_file import IdentityFile, read_identity
 from facecodec.bitstream.reader import StreamReader
 from facecodec.errors import UsageError
 

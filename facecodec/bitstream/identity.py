@@ -1,15 +1,11 @@
-"""The identity chunk: W+ against the generator's mean, and `.fci` files (SPEC.md section 7)."""
+"""The identity chunk: W+ against the generator's mean (SPEC.md section 7)."""
 
 from __future__ import annotations
-
-import hashlib
-from dataclasses import dataclass
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facecodec.bitstream import chunks, limits
+from facecodec.bitstream import limits
 from facecodec.bitstream.fields import FieldReader, FieldWriter
 from facecodec.bitstream.models import code_magnitude
 from facecodec.bitstream.rangecoder import HALF, RangeDecoder, RangeEncoder
@@ -93,71 +89,3 @@ def _code_levels(
                 raise StreamError("identity: a coded value is out of range")
         out[row] = above = line
     return out
-
-
-@dataclass(frozen=True)
-class IdentityFile:
-    """A `.fci` file: one identity chunk on its own, referenced by the SHA-256 of the whole file."""
-
-    generator_name: str
-    generator_sha256: bytes
-    num_ws: int
-    w_dim: int
-    creator: str
-    payload: bytes
-    sha256: bytes = b""
-
-    def pack(self) -> bytes:
-        """Return the bytes of the file."""
-        head = FieldWriter().integer(limits.VERSION, 1).integer(self.num_ws, 1)
-        head.integer(self.w_dim, 2).raw(self.generator_sha256)
-        head.string(self.generator_name).string(self.creator)
-        return (
-            chunks.IDENTITY_MAGIC
-            + chunks.pack_chunk(chunks.HEADER, bytes(head.data), 0)
-            + chunks.pack_chunk(chunks.IDENTITY, self.payload, 0)
-        )
-
-    def w_plus(self, w_mean: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the identity latent, float32 [num_ws, w_dim]."""
-        return parse_identity(self.payload, self.num_ws, self.w_dim, w_mean)
-
-
-def read_identity(file: BinaryIO, name: str = "identity file") -> IdentityFile:
-    """Read a `.fci` file whole; StreamError for any damage: there is nothing to recover."""
-    data = file.read(2 * limits.MAX_CHUNK)
-    if data[:8] != chunks.IDENTITY_MAGIC:
-        raise StreamError(f"{name}: not a .fci identity file")
-    found: dict[bytes, bytes] = {}
-    position = 8
-    while position < len(data):
-        kind = data[position : position + 4]
-        size = int.from_bytes(data[position + 4 : position + 8], "little")
-        end = position + size + chunks.OVERHEAD
-        payload = data[position + 8 : end - 4]
-        crc = chunks.chunk_crc(kind, payload, 0).to_bytes(4, "little")
-        if end > len(data) or data[end - 4 : end] != crc:
-            raise StreamError(f"{name}: damaged at byte {position}; extract it again")
-        if kind in (chunks.HEADER, chunks.IDENTITY) and kind not in found:
-            found[kind] = payload
-        elif not kind[0] & 32:
-            raise StreamError(f"{name}: unexpected critical chunk {kind!r}")
-        position = end
-    if len(found) != 2:
-        raise StreamError(f"{name}: the file ends before its identity")
-    fields = FieldReader(found[chunks.HEADER], f"{name}: header")
-    fields.integer(1, limits.VERSION, limits.VERSION, "format version")
-    num_ws = fields.integer(1, 1, limits.MAX_NUM_WS, "number of W+ rows")
-    w_dim = fields.integer(2, 1, limits.MAX_W_DIM, "width of W+")
-    generator_sha256 = fields.raw(32)
-    generator_name, creator = fields.string(), fields.string()
-    fields.end()
-    return IdentityFile(
-        generator_name,
-        generator_sha256,
-        num_ws,
-        w_dim,
-        creator,
-        found[chunks.IDENTITY],
-        hashlib.sha256(data).digest(),
-    )

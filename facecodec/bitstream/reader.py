@@ -18,13 +18,14 @@ from facecodec.bitstream.audio import (
     parse_packets,
 )
 from facecodec.bitstream.chunks import Chunk, ChunkReader, Damage
-from facecodec.bitstream.fields import FieldReader
 from facecodec.bitstream.frames import FrameRecord, fill_gap, segment_records
 from facecodec.bitstream.header import StreamHeader, parse_header, parse_metadata
-from facecodec.bitstream.identity import IdentityFile, parse_identity
+from facecodec.bitstream.identity import parse_identity
+from facecodec.bitstream.identity_file import IdentityFile
 from facecodec.bitstream.index import Index, IndexEntry, parse_index
 from facecodec.bitstream.rates import RateSplit, split_rates
 from facecodec.bitstream.segment import Segment, parse_segment, segment_start
+from facecodec.bitstream.tuning import TuningParts
 from facecodec.errors import StreamError, UsageError
 
 
@@ -67,8 +68,7 @@ class StreamReader:
 
     def _read_preamble(self) -> None:
         """Read up to the first chunk of frames or audio."""
-        tuning: dict[int, bytes] = {}
-        parts = 0
+        tuning = TuningParts()
         for chunk in self._chunks:
             if isinstance(chunk, Damage):
                 self._report(chunk)
@@ -83,14 +83,12 @@ class StreamReader:
             elif chunk.type == chunks.AUDIO_PARAMETERS and self.audio is None:
                 self.audio = parse_audio_parameters(chunk.payload)
             elif chunk.type == chunks.TUNING:
-                fields = FieldReader(chunk.payload, "tuning")
-                part = fields.varint(0, limits.MAX_TUNING_PARTS - 1, "part")
-                parts = fields.varint(part + 1, limits.MAX_TUNING_PARTS, "number of parts")
-                tuning[part] = fields.rest()
+                tuning.add(chunk.payload)
             else:
                 self._refuse(chunk)
-        if parts and len(tuning) == parts:
-            self.tuning = b"".join(tuning[part] for part in range(parts))
+        self.tuning = tuning.joined()
+        if tuning.incomplete:
+            self._report(Damage(self._chunks_start(), 0, "a part of the tuning is missing"))
 
     def _set_identity(self, chunk: Chunk) -> None:
         if self.identity_payload is not None or self.identity_reference is not None:
@@ -225,7 +223,7 @@ class StreamReader:
         if not self._seekable:
             raise UsageError(f"{self.name}: a pipe has no index")
         if self._index is None:
-            self._index = self._stored_index() or self._scanned_index()
+            self._index = self._stored_index() or self.scanned_index()
         return self._index
 
     def _stored_index(self) -> Index | None:
@@ -243,7 +241,8 @@ class StreamReader:
         except StreamError:
             return None
 
-    def _scanned_index(self) -> Index:
+    def scanned_index(self) -> Index:
+        """Return the index as a scan of the whole file gives it."""
         index = Index()
         group = self._chunks_start()
         for chunk in self.walk():

@@ -10,16 +10,15 @@ from numpy.typing import NDArray
 
 from facecodec.bitstream import chunks, limits
 from facecodec.bitstream.audio import AudioParameters, PacketLike, pack_packets
-from facecodec.bitstream.fields import FieldWriter
 from facecodec.bitstream.header import StreamHeader, pack_metadata
 from facecodec.bitstream.identity import DEFAULT_STEP, pack_identity
 from facecodec.bitstream.index import Index, IndexEntry
 from facecodec.bitstream.segment import FrameFlags, Segment, pack_segment
+from facecodec.bitstream.tuning import split_tuning
 from facecodec.errors import UsageError
 
 SEGMENT_SECONDS = 2
 _AUDIO_GROUP = 1 << 18  # bytes of packets kept for one chunk
-_TUNING_PART = limits.MAX_CHUNK - 16
 
 
 class StreamWriter:
@@ -105,13 +104,8 @@ class StreamWriter:
     def write_tuning(self, data: bytes) -> None:
         """Write the tuning, opaque bytes, at most 256 MiB; call it before the first frame."""
         self._before_frames("tuning")
-        parts = -(-len(data) // _TUNING_PART)
-        if parts > limits.MAX_TUNING_PARTS:
-            raise UsageError(f"a tuning of {len(data)} bytes is too large for a stream")
-        for part in range(parts):
-            piece = data[part * _TUNING_PART : (part + 1) * _TUNING_PART]
-            head = FieldWriter().varint(part).varint(parts)
-            self._chunk(chunks.TUNING, bytes(head.raw(piece).data))
+        for payload in split_tuning(data):
+            self._chunk(chunks.TUNING, payload)
 
     def _before_frames(self, what: str) -> None:
         if self.frames:

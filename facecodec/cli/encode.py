@@ -32,6 +32,9 @@ from facecodec.cli.progress import shown
     show_default=True, help="f16 and f32 store the 35 floats as they are.",
 )  # fmt: skip
 @click.option("--id-frame", type=click.IntRange(0), help="Frame that shows the person best.")
+@click.option(
+    "--identity", type=click.Path(dir_okay=False), help="A .fci file with the person to use."
+)
 @options.no_audio
 @options.kernel
 @options.as_json
@@ -50,6 +53,7 @@ def command(
     quality: int,
     precision: str,
     id_frame: int | None,
+    identity: str | None,
     no_audio: bool,
     json_: bool,
     quiet: bool,
@@ -60,6 +64,7 @@ def command(
     \b
     facecodec encode talk.mp4 talk.fcv
     facecodec encode talk.mp4 talk.fcv --start 1:30 --end 1:40 --preset slow
+    facecodec encode talk2.mp4 talk2.fcv --identity alice.fci
     """
     from facecodec.pipeline.encode import encode
 
@@ -67,7 +72,8 @@ def command(
         done = encode(
             source, output, model=model, rig=rig, preset_name=preset, device=device,
             start=start, end=end, max_frames=max_frames, audio=not no_audio, quality=quality,
-            precision=precision, id_frame=id_frame, force=force, progress=progress,
+            precision=precision, id_frame=id_frame, identity=identity, force=force,
+            progress=progress,
         )  # fmt: skip
     if json_:
         click.echo(json.dumps(asdict(done) | {"kbps": done.kbps}, indent=2))

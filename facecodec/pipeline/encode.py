@@ -17,8 +17,10 @@ from facecodec.bitstream import (
     StreamHeader,
     StreamWriter,
     control_steps,
+    load_identity_file,
 )
 from facecodec.generator.base import Generator
+from facecodec.pipeline.known_person import known_person
 from facecodec.pipeline.models import landmark_finder, load_models
 from facecodec.pipeline.motion import Motion, track_clip
 from facecodec.pipeline.person import Person, find_person
@@ -71,6 +73,7 @@ def encode(
     quality: int = DEFAULT_QUALITY,
     precision: str = "quantised",
     id_frame: int | None = None,
+    identity: str | Path | None = None,
     force: bool = False,
     progress: Progress = silent,
 ) -> EncodeSummary:
@@ -78,12 +81,14 @@ def encode(
 
     start, end: seconds of the source. quality: 0 to 100, how finely controls are quantised;
     precision: 'quantised', 'f16' or 'f32'. id_frame: the frame (of the span) to take the person
-    from. Raises NoFaceError when no frame shows a face, UsageError when `output` exists and
+    from. identity: a `.fci` file with the person, who is then not sought in the clip; the stream
+    refers to it by its SHA-256. Raises NoFaceError when no frame shows a face, UsageError when `output` exists and
     `force` is not set, ModelError when a model is missing.
     """
     source, output = Path(source), Path(output)
     refuse_overwrite(output, force)
     plan = preset(preset_name)
+    given = load_identity_file(identity) if identity else None
     clock = _Clock()
     span = Span(start, end, max_frames)
     with VideoReader(source) as reader:
@@ -92,7 +97,11 @@ def encode(
         clock.lap("models")
         found = scan(reader, finder, span, progress)
         clock.lap("face")
-        person = find_person(reader, span, found, generator, the_rig, plan, id_frame, progress)
+        if given:
+            name = str(identity)
+            person = known_person(given, name, found, generator, the_rig, id_frame, finder)
+        else:
+            person = find_person(reader, span, found, generator, the_rig, plan, id_frame, progress)
         clock.lap("inversion")
         motion = track_clip(reader, span, found, person, generator, the_rig, plan, progress)
         clock.lap("tracking")
@@ -115,7 +124,10 @@ def encode(
             metadata={"identity_frame": str(person.frame), "preset": preset_name},
         )
         with written_whole(output) as temporary:
-            _write(temporary, header, reader, span, audio, found, person, motion, generator)
+            reference = given.sha256 if given else None
+            _write(
+                temporary, header, reader, span, audio, found, person, motion, generator, reference
+            )
             size = temporary.stat().st_size
         clock.lap("writing")
     step = 1 / rate if rate else Fraction(0)
@@ -143,15 +155,19 @@ def _write(
     person: Person,
     motion: Motion,
     generator: Generator,
+    reference: bytes | None,
 ) -> None:
-    """Write the stream: identity, then frames with the audio that belongs to them."""
+    """Write the stream: identity or a reference to it, then frames with their audio."""
     track = reader.audio if audio else None
     # --max-frames ends the clip without naming a time; audio ends with the last frame.
     last = Fraction(int(found.pts[-1]) + 1) * reader.time_base
     end = span.end if span.max_frames is None else last
     packets = reader.audio_packets(span.start, end) if track else iter(())
     with path.open("wb") as file, StreamWriter(file, header) as writer:
-        writer.write_identity(person.w_plus.cpu().numpy(), generator.w_mean.cpu().numpy())
+        if reference:
+            writer.write_identity_reference(reference)
+        else:
+            writer.write_identity(person.w_plus.cpu().numpy(), generator.w_mean.cpu().numpy())
         if track:
             writer.set_audio(
                 AudioParameters(

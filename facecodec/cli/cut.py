@@ -1,0 +1,48 @@
+"""`facecodec cut`: a part of a stream, without encoding it again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from fractions import Fraction
+
+import click
+
+from facecodec.cli import options
+
+
+@click.command()
+@click.argument("source", type=click.Path(), metavar="IN.fcv")
+@click.argument("output", type=click.Path(), metavar="OUT.fcv")
+@click.option("--start", type=options.Seconds(), help="Begin at this time: 12.5 or 0:12.5.")
+@click.option("--end", type=options.Seconds(), help="Stop before this time.")
+@options.as_json
+@options.quiet
+@options.force
+def command(
+    source: str,
+    output: str,
+    start: Fraction | None,
+    end: Fraction | None,
+    json_: bool,
+    quiet: bool,
+    force: bool,
+) -> None:
+    """Cut a part out of a .fcv stream, exact to the frame, without encoding it again.
+
+    Times are those of the source, and stay so: a cut that begins at 1:30 still says 1:30.
+
+    \b
+    facecodec cut talk.fcv part.fcv --start 1:30 --end 1:40.5
+    """
+    from facecodec.pipeline.cut import cut
+
+    done = cut(source, output, start=start, end=end, force=force)
+    if json_:
+        facts = asdict(done) | {"damage": [str(damage) for damage in done.damage]}
+        click.echo(json.dumps(facts, indent=2))
+    if quiet:
+        return
+    click.echo(f"{output}: {done.frames} frames, {done.bytes} bytes", err=True)
+    for damage in done.damage:
+        click.echo(f"damaged stream, {damage}; frames in it were interpolated", err=True)

@@ -1,0 +1,42 @@
+"""Identity files: a person out of a stream, and a person for the next encode."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from facecodec.atomic import refuse_overwrite, written_whole
+from facecodec.bitstream import IdentityFile, load_identity_file, open_stream
+from facecodec.errors import StreamError
+from facecodec.version import __version__
+
+
+def extract_identity(
+    source: str | Path, output: str | Path, *, tuning: bool = True, force: bool = False
+) -> IdentityFile:
+    """Write the person of a `.fcv` stream to a `.fci` file, with the tuning unless told otherwise.
+
+    Raises StreamError when the stream only refers to a `.fci` file or its identity is damaged.
+    """
+    source, output = Path(source), Path(output)
+    refuse_overwrite(output, force)
+    stream = open_stream(source)
+    header = stream.header
+    if stream.identity_reference is not None:
+        raise StreamError(
+            f"{source}: its identity is in a .fci file already, "
+            f"the one with SHA-256 {stream.identity_reference.hex()}"
+        )
+    if stream.identity_payload is None:
+        raise StreamError(f"{source}: the identity is damaged or missing")
+    person = IdentityFile(
+        header.generator_name,
+        header.generator_sha256,
+        header.num_ws,
+        header.w_dim,
+        f"facecodec {__version__}",
+        stream.identity_payload,
+        stream.tuning if tuning else None,
+    )
+    with written_whole(output) as temporary:
+        temporary.write_bytes(person.pack())
+    return load_identity_file(output)

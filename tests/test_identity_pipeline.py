@@ -1,0 +1,45 @@
+"""A person paid for once: encode against a `.fci` file, decode with it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from facecodec.bitstream import load_identity_file, open_stream
+from facecodec.cli.main import main
+from facecodec.errors import FacecodecError, StreamError
+from facecodec.fit.inversion import InversionPlan
+from facecodec.fit.tracking import TrackingPlan
+from facecodec.pipeline.presets import PRESETS, Preset
+
+
+def run(*arguments: object) -> str:
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    if isinstance(result.exception, FacecodecError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_encode_against_an_identity_file(tmp_path, generator, finder, sample, monkeypatch):
+    monkeypatch.setitem(PRESETS, "fast", Preset(1, InversionPlan(2, 2, 1), TrackingPlan(1)))
+    if not sample.is_file():
+        pytest.skip("samples/sample.mp4 is not made yet: make sample")
+    alone, fci, shared = (tmp_path / name for name in ("alone.fcv", "who.fci", "shared.fcv"))
+    fast = ("--preset", "fast", "--max-frames", 2)
+    run("encode", sample, alone, *fast)
+    run("identity", "extract", alone, fci)
+    run("encode", sample, shared, *fast, "--identity", fci)
+    person = load_identity_file(fci)
+    stream = open_stream(shared)
+    assert stream.identity_payload is None
+    assert stream.identity_reference == person.sha256
+    facts = json.loads(run("info", shared, "--json"))
+    assert facts["identity_bytes"] == 32
+    with pytest.raises(StreamError, match=person.sha256.hex()):
+        run("decode", shared, tmp_path / "no.mp4")
+    assert not (tmp_path / "no.mp4").exists()
+    run("decode", shared, tmp_path / "back.mp4", "--identity", fci, "--size", 256)
+    assert (tmp_path / "back.mp4").stat().st_size > 1000
