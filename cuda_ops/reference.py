@@ -58,7 +58,12 @@ def separable_conv(x: Tensor, style: Tensor, conv: SeparableConv) -> Tensor:
 
 
 def mobile_block(
-    x: Tensor, up: Tensor, style1: Tensor, style2: Tensor, conv1: SeparableConv, conv2: SeparableConv
+    x: Tensor,
+    up: Tensor,
+    style1: Tensor,
+    style2: Tensor,
+    conv1: SeparableConv,
+    conv2: SeparableConv,
 ) -> Tensor:
     """One block of MobileStyleGAN (arXiv 2104.04767): [N, 4C, H, W] -> [N, D, 2H, 2W].
 
@@ -69,10 +74,36 @@ def mobile_block(
     return separable_conv(x, style2, conv2)
 
 
+def low_block(
+    x: Tensor,
+    up: Tensor,
+    style1: Tensor,
+    style2: Tensor,
+    conv1: SeparableConv,
+    conv2: SeparableConv,
+) -> Tensor:
+    """One block at its input's size, on low bands alone: [N, >= C, H, W] -> [N, D, H, W].
+
+    What `mobile_block` becomes when its picture is shrunk by two: of the inverse Haar transform
+    only half the low bands, the first C channels, is left. `up` [N, 4C].
+    """
+    low = up.shape[1] // 4
+    x = x[:, :low] * (up[:, :low, None, None] * 0.5)
+    x = separable_conv(x, style1, conv1)
+    return separable_conv(x, style2, conv2)
+
+
 def to_image(x: Tensor, style: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Final 1x1 convolution to 12 Haar bands and inverse Haar: [N, C, H, W] -> [N, 3, 2H, 2W].
 
-    style [N, C], weight [12, C], bias [12]; the result lies in [-1, 1], not clamped.
+    style [N, C], weight [12, C], bias [12]; the result lies in [-1, 1], not clamped. With weight
+    [3, C] and bias [3] the convolution's colours are the picture: [N, 3, H, W].
     """
     x = F.conv2d(x * style[:, :, None, None], weight[:, :, None, None], bias)
-    return inverse_haar(x)
+    return x if len(weight) == 3 else inverse_haar(x)
+
+
+def rgb8(pictures: Tensor) -> Tensor:
+    """Pictures [N, 3, H, W] in [-1, 1] to bytes [N, H, W, 3], rounded to even and clamped."""
+    levels = pictures.mul(127.5).add_(127.5).round_().clamp_(0, 255)
+    return levels.permute(0, 2, 3, 1).contiguous().byte()

@@ -112,10 +112,11 @@ class MobileStyleGAN(Generator):
 
     def synthesize(self, styles: Tensor) -> Tensor:
         """Render styles [N, 6752] to pictures [N, 3, 1024, 1024] in [-1, 1], not clamped."""
-        style = styles[:, self.layers[-1].offset :]
-        return cuda_ops.to_image(
-            self.features(styles), style, self._tensor("to_img.weight"), self._tensor("to_img.bias")
-        )
+        return cuda_ops.mobile_network(*self._network(styles, BLOCKS))
+
+    def synthesize_rgb8(self, styles: Tensor) -> Tensor:
+        """Render styles [N, 6752] to bytes [N, 1024, 1024, 3], in one go with the last block."""
+        return cuda_ops.mobile_network_rgb8(*self._network(styles, BLOCKS))
 
     def preview(self, styles: Tensor, size: int) -> Tensor:
         """Render small pictures: the last blocks run at the low resolution, on low bands alone.
@@ -125,18 +126,27 @@ class MobileStyleGAN(Generator):
         """
         if size not in PREVIEW_BLOCKS:
             raise ValueError(f"no preview of size {size}; there are {self.preview_sizes}")
-        blocks = PREVIEW_BLOCKS[size]
+        return cuda_ops.mobile_network(*self._network(styles, PREVIEW_BLOCKS[size]))
+
+    def _network(
+        self, styles: Tensor, blocks: int
+    ) -> tuple[Tensor, list[Tensor], list[cuda_ops.MobileBlock], cuda_ops.Head]:
+        """Return what `cuda_ops.mobile_network` takes; blocks from `blocks` on are low ones."""
         s = self._by_layer(styles)
-        x = self.features(styles, blocks)
-        for k in range(blocks, BLOCKS):
-            up = s[f"{k}.up"]
-            low = up.shape[1] // 4
-            x = x[:, :low] * (up[:, :low, None, None] * 0.5)
-            for name in (f"{k}.conv1", f"{k}.conv2"):
-                x = cuda_ops.separable_conv(x, s[name], self._small_conv(name, x.shape[-1]))
-        weight, bias = self._tensor("to_img.weight")[:3], self._tensor("to_img.bias")[:3]
-        x = F.conv2d(x * s["to_img"][:, :, None, None], weight[:, :, None, None], bias)
-        return x * 0.5
+        side = 4 << blocks
+        constants = [
+            cuda_ops.MobileBlock(
+                self._small_conv(f"{k}.conv1", side), self._small_conv(f"{k}.conv2", side), True
+            )
+            if k >= blocks
+            else cuda_ops.MobileBlock(self._conv(f"{k}.conv1"), self._conv(f"{k}.conv2"))
+            for k in range(BLOCKS)
+        ]
+        weight, bias = self._tensor("to_img.weight"), self._tensor("to_img.bias")
+        if blocks < BLOCKS:
+            weight, bias = weight[:3] * 0.5, bias[:3] * 0.5
+        scales = [s[layer.name] for layer in self.layers[1:]]
+        return self.features(styles, 0), scales, constants, cuda_ops.Head(weight, bias)
 
     def _by_layer(self, styles: Tensor) -> dict[str, Tensor]:
         parts = styles.split([layer.size for layer in self.layers], 1)

@@ -1,0 +1,187 @@
+"""Builds the C++ and CUDA operators where they are first used, and keeps them in the user's cache.
+
+A build lies in a folder named by the hash of everything that shapes it: sources, command, compiler,
+torch, processor. It is made in a folder of its own and renamed when whole, so that a killed build
+leaves nothing that looks like one, and builds at the same time need no lock: the first one counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+SOURCES = Path(__file__).parent
+TIMEOUT = 600.0  # seconds a compiler may take
+STALE = 24 * 3600.0  # seconds after which a folder of an unfinished build is swept away
+
+
+class KernelError(RuntimeError):
+    """A kernel cannot be built or run here. The message is one line: what is wrong, what to do."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to make one library: `sources` relative to this package, flags to compile and to link."""
+
+    name: str
+    compiler: str
+    sources: tuple[str, ...]
+    flags: tuple[str, ...]
+    links: tuple[str, ...] = ()
+
+
+def cache_folder() -> Path:
+    """Return the folder of all builds; it need not exist yet."""
+    if chosen := os.environ.get("FACECODEC_HOME"):
+        return Path(chosen) / "kernels"
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "facecodec" / "kernels"
+
+
+def library_path(recipe: Recipe) -> Path:
+    """Return where the library of a recipe lies once built.
+
+    Raises KernelError when there is no compiler, whose version is part of the name.
+    """
+    digest = hashlib.sha256()
+    for part in (_version(recipe.compiler), torch.__version__, _processor()):
+        digest.update(part.encode() + b"\0")
+    digest.update(repr((recipe.flags, recipe.links)).encode())
+    suffixes = {Path(source).suffix for source in recipe.sources} | {".h", ".cuh"}
+    for folder in sorted({str(Path(source).parent) for source in recipe.sources}):
+        for path in sorted((SOURCES / folder).iterdir()):
+            if path.suffix in suffixes:
+                digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return cache_folder() / f"{recipe.name}-{digest.hexdigest()[:24]}" / f"{recipe.name}.so"
+
+
+def build(recipe: Recipe) -> Path:
+    """Return the library of a recipe, building it when it is not in the cache.
+
+    Raises KernelError when the compiler or ninja is missing or fails.
+    """
+    library = library_path(recipe)
+    if library.is_file():
+        return library
+    ninja = find_ninja()
+    if ninja is None:
+        raise KernelError("ninja is missing; run: pip install ninja")
+    root = cache_folder()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        _sweep(root)
+        folder = Path(tempfile.mkdtemp(prefix=f".{recipe.name}-", dir=root))
+    except OSError as error:
+        raise KernelError(f"{root}: {error.strerror}; set FACECODEC_HOME elsewhere") from None
+    begin = time.perf_counter()
+    say(f"building the {recipe.name} kernels, once for this machine ...")
+    try:
+        (folder / "build.ninja").write_text(_ninja_file(recipe), encoding="utf-8")
+        _compile(ninja, folder, recipe)
+        _publish(folder, library)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    say(f"built the {recipe.name} kernels in {time.perf_counter() - begin:.0f} s")
+    return library
+
+
+def say(line: str) -> None:
+    """Tell the user one thing, on standard error."""
+    print(f"facecodec: {line}", file=sys.stderr, flush=True)
+
+
+def find_ninja() -> str | None:
+    """Return the ninja program: on the path, or the one its Python package brings."""
+    if found := shutil.which("ninja"):
+        return found
+    spec = importlib.util.find_spec("ninja")
+    if spec is None:
+        return None
+    import ninja
+
+    path = Path(ninja.BIN_DIR) / "ninja"
+    return str(path) if path.is_file() else None
+
+
+def _compile(ninja: str, folder: Path, recipe: Recipe) -> None:
+    try:
+        run = subprocess.run(
+            [ninja, "-C", str(folder)], capture_output=True, text=True, timeout=TIMEOUT
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise KernelError(f"building the {recipe.name} kernels failed: {error}") from None
+    if run.returncode:
+        lines = (run.stdout + run.stderr).splitlines()
+        first = next((line for line in lines if "error" in line), lines[-1] if lines else "")
+        raise KernelError(f"building the {recipe.name} kernels failed: {first.strip()}")
+
+
+def _publish(folder: Path, library: Path) -> None:
+    """Move a whole build to its place; another process may have put the same there before."""
+    built = folder / library.name
+    with built.open("rb") as file:
+        os.fsync(file.fileno())
+    try:
+        folder.rename(library.parent)
+    except OSError:
+        if not library.is_file():
+            shutil.rmtree(library.parent, ignore_errors=True)
+            folder.rename(library.parent)
+
+
+def _sweep(root: Path) -> None:
+    """Remove what builds that were killed long ago have left behind."""
+    for folder in root.glob(".*-*"):
+        if time.time() - folder.stat().st_mtime > STALE:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _ninja_file(recipe: Recipe) -> str:
+    objects = [f"{Path(source).stem}.o" for source in recipe.sources]
+    lines = [
+        f"compiler = {_escape(recipe.compiler)}",
+        f"flags = {' '.join(map(_escape, recipe.flags))}",
+        f"links = {' '.join(map(_escape, recipe.links))}",
+        "rule compile",
+        "  command = $compiler $flags -c $in -o $out",
+        "rule link",
+        "  command = $compiler $flags -shared $in $links -o $out",
+    ]
+    for source, target in zip(recipe.sources, objects, strict=True):
+        lines.append(f"build {target}: compile {_escape(str(SOURCES / source))}")
+    lines.append(f"build {recipe.name}.so: link {' '.join(objects)}")
+    return "\n".join(lines) + "\n"
+
+
+def _escape(text: str) -> str:
+    return text.replace("$", "$$").replace(" ", "$ ").replace(":", "$:")
+
+
+def _version(compiler: str) -> str:
+    """Return what the compiler says it is. Raises KernelError when it cannot be run."""
+    try:
+        run = subprocess.run([compiler, "--version"], capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired):
+        raise KernelError(f"no compiler: {compiler} cannot be run") from None
+    return run.stdout
+
+
+def _processor() -> str:
+    """Return what -march=native depends on: the processor's model and its instruction sets."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.machine() + platform.processor()
+    wanted = ("model", "flags", "Features", "CPU part")
+    return "\n".join(dict.fromkeys(line for line in lines if line.startswith(wanted)))

@@ -1,0 +1,1 @@
+"""The operators in C++, for float32 tensors on the CPU."""

@@ -1,0 +1,42 @@
+// What Python hands over, as plain structures; cuda_ops/cpu/library.py mirrors them field by field.
+#pragma once
+
+#include <cstdint>
+
+extern "C" {
+
+// One separable convolution: weights packed by `pack`, noise rows padded to a multiple of PANEL.
+struct FacecodecConv {
+  const float *depthwise; // [in][9]
+  const float *pointwise; // packed, see gemm.h
+  const float *noise;     // [height][round_up(width, PANEL)]
+  const float *bias;      // [out]
+  const float *style;     // [frames], style_stride floats apart, of [in]
+  int64_t style_stride;
+  int32_t in, out; // `out` may be fewer than there are
+  int32_t packed;  // output channels that there are
+};
+
+// A block: source, up to two separable convolutions, and a head that ends in a picture.
+struct FacecodecBlock {
+  const float *source; // [frames], source_stride apart, of [channels][height][width] of the source
+  int64_t source_stride;
+  const float *gain; // [frames], gain_stride apart, of [channels]; null for none
+  int64_t gain_stride;
+  float gain_factor;
+  int32_t haar; // 1: an inverse Haar transform doubles the source
+  int32_t frames, channels, height, width; // channels, height and width after the transform
+  int32_t convs;
+  FacecodecConv conv[2];
+  int32_t head; // 0 none, 1 colours, 2 inverse Haar to colours, 3 the same to bytes
+  const float *head_weight; // [3 or 12][out], not packed
+  const float *head_bias;
+  const float *head_style; // [frames], head_stride apart, of [out]
+  int64_t head_stride;
+  void *result; // floats [frames][out or 3][height][width], or bytes [frames][height][width][3]
+  int32_t threads;
+};
+
+int facecodec_lanes();
+int facecodec_block(const FacecodecBlock *block);
+}

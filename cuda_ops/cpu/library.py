@@ -1,0 +1,79 @@
+"""The C++ library: how it is built, and its structures, mirrored from abi.h field by field."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import shutil
+from ctypes import POINTER, Structure, c_float, c_int, c_int32, c_int64, c_void_p
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from cuda_ops.build import KernelError, Recipe, build
+
+GROUPS = {4: 6, 8: 6, 16: 12}  # lanes of a vector -> output channels of a register tile
+
+
+class Conv(Structure):
+    """FacecodecConv."""
+
+    _fields_ = [
+        ("depthwise", c_void_p), ("pointwise", c_void_p), ("noise", c_void_p), ("bias", c_void_p),
+        ("style", c_void_p), ("style_stride", c_int64), ("inputs", c_int32), ("outputs", c_int32),
+        ("packed", c_int32),
+    ]  # fmt: skip
+
+
+class Block(Structure):
+    """FacecodecBlock."""
+
+    _fields_ = [
+        ("source", c_void_p), ("source_stride", c_int64), ("gain", c_void_p),
+        ("gain_stride", c_int64), ("gain_factor", c_float), ("haar", c_int32),
+        ("frames", c_int32), ("channels", c_int32), ("height", c_int32), ("width", c_int32),
+        ("convs", c_int32), ("conv", Conv * 2), ("head", c_int32), ("head_weight", c_void_p),
+        ("head_bias", c_void_p), ("head_style", c_void_p), ("head_stride", c_int64),
+        ("result", c_void_p), ("threads", c_int32),
+    ]  # fmt: skip
+
+
+def recipe() -> Recipe:
+    """Return how the library is made on this machine: $CXX or g++, for its very processor."""
+    flags = ("-std=c++20", "-O3", "-march=native", "-fopenmp", "-fPIC", "-fno-math-errno", "-w")
+    compiler = os.environ.get("CXX") or shutil.which("g++") or "c++"
+    # torch brings an OpenMP of its own: two of them in one process fight over the cores.
+    own = sorted((Path(torch.__file__).parent / "lib").glob("libgomp*.so*"))
+    return Recipe("cpu", compiler, ("cpu/block.cpp",), flags, tuple(map(str, own[:1])))
+
+
+@functools.cache
+def library() -> ctypes.CDLL:
+    """Return the library, built when it has to be. Raises KernelError when that fails."""
+    path = build(recipe())
+    try:
+        loaded = ctypes.CDLL(str(path))
+    except OSError as error:
+        raise KernelError(f"{path}: cannot be loaded ({error}); remove it") from None
+    loaded.facecodec_block.argtypes = [POINTER(Block)]
+    loaded.facecodec_block.restype = c_int
+    return loaded
+
+
+@functools.cache
+def lanes() -> int:
+    """Return the floats of one vector of this machine: 4, 8 or 16."""
+    return int(library().facecodec_lanes())
+
+
+def run_block(block: Block) -> None:
+    """Run one block. Raises MemoryError when a thread finds no memory for its lines."""
+    if library().facecodec_block(ctypes.byref(block)):
+        raise MemoryError("no memory for the kernels' lines")
+
+
+def address(tensor: Tensor) -> int:
+    """Return where a contiguous float32 tensor of the CPU lies."""
+    return tensor.data_ptr()

@@ -1,0 +1,41 @@
+"""Weights in the order the kernels read them, packed once a tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from cuda_ops.cpu.library import GROUPS, lanes
+
+# tensor -> (version, packed): a tensor changed in place, as by tuning, is packed again.
+_packed: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+
+
+def once(tensor: Tensor, pack: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return `pack(tensor)`, from the last time where the tensor is the same."""
+    if tensor.is_inference():  # carries no version, so that a change would pass unseen
+        return pack(tensor)
+    key = (tensor._version, tensor.data_ptr(), pack)
+    known = _packed.get(tensor)
+    if known is None or known[0] != key:
+        known = (key, pack(tensor.detach()))
+        _packed[tensor] = known
+    packed: Tensor = known[1]
+    return packed
+
+
+def product_weights(weight: Tensor) -> Tensor:
+    """Pack [D, C] by groups of output channels: [C, group] each, the last group narrower."""
+    group = GROUPS[lanes()]
+    whole = len(weight) // group * group
+    head = weight[:whole].reshape(-1, group, weight.shape[1]).transpose(1, 2)
+    return torch.cat((head.reshape(-1), weight[whole:].T.reshape(-1))).contiguous()
+
+
+def padded_rows(noise: Tensor) -> Tensor:
+    """Pad the rows of [H, W] to a multiple of a panel, two vectors."""
+    return F.pad(noise, (0, -noise.shape[-1] % (2 * lanes()))).contiguous()

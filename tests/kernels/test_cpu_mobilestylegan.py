@@ -1,0 +1,187 @@
+"""MobileStyleGAN's operators in C++ against their plain torch references."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import cuda_ops
+from cuda_ops import Head, MobileBlock, SeparableConv, dispatch, reference
+from cuda_ops import mobilestylegan as plain
+
+TOLERANCE = 1e-4  # of the largest value
+
+pytestmark = pytest.mark.skipif(
+    dispatch.state("cpu") != "ready", reason=f"no C++ kernels here: {dispatch.state('cpu')}"
+)
+
+# frames, channels in, channels out, height, width: those of the network, and odd ones
+SHAPES = [
+    (1, 128, 512, 8, 8), (2, 512, 512, 16, 16), (1, 128, 512, 32, 32), (1, 32, 64, 64, 128),
+    (1, 64, 64, 48, 160), (3, 1, 1, 2, 2), (1, 3, 5, 6, 10), (2, 7, 13, 10, 34), (1, 17, 11, 4, 66),
+    (5, 9, 30, 12, 2), (1, 2, 23, 130, 6), (9, 40, 20, 4, 4),
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def kernels():
+    """The C++ kernels, and what was chosen before put back."""
+    with cuda_ops.using("cpu"):
+        yield
+
+
+def separable(inputs: int, outputs: int, height: int, width: int) -> SeparableConv:
+    """A convolution of random constants that keeps the size of its signal."""
+    return SeparableConv(
+        torch.randn(inputs, 3, 3) / 3,
+        torch.randn(outputs, inputs) / inputs**0.5,
+        torch.randn(height, width),
+        torch.randn(outputs),
+    )
+
+
+def assert_close(got: torch.Tensor, wanted: torch.Tensor) -> None:
+    assert got.shape == wanted.shape
+    assert (got - wanted).abs().max() <= TOLERANCE * wanted.abs().max()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_separable_convolution(shape):
+    torch.manual_seed(1)
+    frames, inputs, outputs, height, width = shape
+    x, style = torch.randn(frames, inputs, height, width), torch.randn(frames, inputs)
+    conv = separable(inputs, outputs, height, width)
+    assert_close(cuda_ops.separable_conv(x, style, conv), reference.separable_conv(x, style, conv))
+
+
+@pytest.mark.parametrize("low", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_block(shape, low):
+    torch.manual_seed(2)
+    frames, inputs, outputs, height, width = shape
+    half = (height, width) if low else (height // 2, width // 2)
+    x, up = torch.randn(frames, 4 * inputs, *half), torch.randn(frames, 4 * inputs)
+    style1, style2 = torch.randn(frames, inputs), torch.randn(frames, outputs)
+    convs = separable(inputs, outputs, height, width), separable(outputs, outputs, height, width)
+    got, wanted = (
+        getattr(room, "low_block" if low else "mobile_block")(x, up, style1, style2, *convs)
+        for room in (cuda_ops, reference)
+    )
+    assert_close(got, wanted)
+
+
+@pytest.mark.parametrize("rows", [3, 12])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_head(shape, rows):
+    torch.manual_seed(3)
+    frames, inputs, _, height, width = shape
+    x, style = torch.randn(frames, inputs, height, width), torch.randn(frames, inputs)
+    weight, bias = torch.randn(rows, inputs), torch.randn(rows)
+    got = cuda_ops.to_image(x, style, weight, bias)
+    assert_close(got, reference.to_image(x, style, weight, bias))
+
+
+def small_network(frames: int, lows: int = 0):
+    """A network of three blocks on 4x4, the last `lows` of them low; every constant random."""
+    channels, side = [32, 24, 16, 8], 4
+    blocks, styles = [], []
+    for k in range(3):
+        low, inputs, outputs = k >= 3 - lows, channels[k] // 4, channels[k + 1]
+        side = side if low else 2 * side
+        convs = separable(inputs, outputs, side, side), separable(outputs, outputs, side, side)
+        blocks.append(MobileBlock(*convs, low=low))
+        styles += [torch.randn(frames, n) for n in (channels[k], inputs, outputs)]
+    styles.append(torch.randn(frames, 8))
+    rows = 3 if lows else 12
+    head = Head(torch.randn(rows, 8) / 100, torch.randn(rows) / 100)
+    return torch.randn(frames, 32, 4, 4), styles, blocks, head
+
+
+@pytest.mark.parametrize("lows", [0, 1, 2])
+@pytest.mark.parametrize("frames", [1, 2, 11])
+def test_network(frames, lows):
+    torch.manual_seed(4)
+    network = small_network(frames, lows)
+    assert_close(cuda_ops.mobile_network(*network), plain.mobile_network(*network))
+
+
+def test_bytes_are_the_rounded_picture():
+    torch.manual_seed(5)
+    network = small_network(3)
+    network[-1].weight.mul_(30)
+    got = cuda_ops.mobile_network_rgb8(*network).int()
+    exact = cuda_ops.mobile_network(*network).double().permute(0, 2, 3, 1) * 127.5 + 127.5
+    assert ((got - exact.clamp(0, 255)).abs() <= 0.5 + 1e-3).all()
+    assert (got == 0).any() and (got == 255).any()
+
+
+def test_frames_in_groups_equal_frames_alone(monkeypatch):
+    from cuda_ops.cpu import mobilestylegan
+
+    torch.manual_seed(6)
+    x, styles, blocks, head = small_network(7)
+    together = cuda_ops.mobile_network(x, styles, blocks, head)
+    monkeypatch.setattr(mobilestylegan, "GROUP_FLOATS", 1)
+    assert torch.equal(cuda_ops.mobile_network(x, styles, blocks, head), together)
+    alone = [
+        cuda_ops.mobile_network(x[i : i + 1], [s[i : i + 1] for s in styles], blocks, head)
+        for i in range(7)
+    ]
+    assert_close(torch.cat(alone), together)
+
+
+def test_views_that_are_not_contiguous():
+    torch.manual_seed(7)
+    x = torch.randn(2, 24, 8, 16).transpose(2, 3)
+    style, conv = torch.randn(6, 4).T[:2, :4], separable(4, 6, 16, 8)
+    style = torch.randn(4, 2).T
+    got = cuda_ops.separable_conv(x[:, ::6], style, conv)
+    assert_close(got, reference.separable_conv(x[:, ::6], style, conv))
+
+
+def test_weights_changed_in_place_are_seen():
+    torch.manual_seed(8)
+    x, style, conv = torch.randn(1, 6, 8, 8), torch.randn(1, 6), separable(6, 8, 8, 8)
+    before = cuda_ops.separable_conv(x, style, conv)
+    conv.pointwise.mul_(2)
+    after = cuda_ops.separable_conv(x, style, conv)
+    assert not torch.allclose(before, after)
+    assert_close(after, reference.separable_conv(x, style, conv))
+
+
+def test_one_thread_and_many_agree():
+    torch.manual_seed(9)
+    network = small_network(2)
+    threads = torch.get_num_threads()
+    try:
+        results = []
+        for count in (1, 2, 5):
+            torch.set_num_threads(count)
+            results.append(cuda_ops.mobile_network(*network))
+    finally:
+        torch.set_num_threads(threads)
+    for other in results[1:]:
+        assert_close(other, results[0])
+
+
+def test_whole_frames_within_one_grey_level(generator):
+    torch.manual_seed(10)
+    with torch.inference_mode():
+        styles = generator.styles(generator.broadcast(generator.mapping(torch.randn(1, 512))))
+        got = generator.synthesize_rgb8(styles).int()
+        cuda_ops.use("reference")
+        wanted = generator.synthesize_rgb8(styles).int()
+    assert got.shape == (1, 1024, 1024, 3)
+    assert (got - wanted).abs().max() <= 1
+    assert (got != wanted).float().mean() < 1e-3
+
+
+@pytest.mark.parametrize("size", [64, 128, 256])
+def test_previews(generator, size):
+    torch.manual_seed(11)
+    with torch.inference_mode():
+        w = generator.mapping(torch.randn(2, 512))
+        styles = generator.styles(generator.broadcast(w))
+        got = generator.preview(styles, size)
+        cuda_ops.use("reference")
+        assert_close(got, generator.preview(styles, size))
