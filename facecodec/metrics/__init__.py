@@ -1,1 +1,1 @@
-"""What is measured on pictures and signals."""
+"""What the paper's tables measure; `facecodec.metrics.evaluate` is the way in."""

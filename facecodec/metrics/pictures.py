@@ -6,11 +6,12 @@ A mask is [H, W]: 0 leaves a pixel out, anything positive is its weight.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 
 Picture = NDArray[Any]
@@ -41,29 +42,55 @@ def ssim(a: Picture, b: Picture, mask: Mask | None = None) -> float:
     _check(a, b)
     if min(a.shape[:2]) < WINDOW:
         raise ValueError(f"a picture of {a.shape[1]}x{a.shape[0]}: SSIM needs {WINDOW}x{WINDOW}")
+    return _mean(_ssim_map(a, b), _inner(mask))
+
+
+def all_three(a: Picture, b: Picture, masks: Sequence[Mask | None]) -> list[tuple[float, ...]]:
+    """Return (l1, psnr, ssim) for each of several masks, the work of all done once."""
+    _check(a, b)
+    error, similar = _levels(a, b), _ssim_map(a, b)
+    absolute, squared = np.abs(error).mean(2), (error * error).mean(2)
+    found: list[tuple[float, ...]] = []
+    for mask in masks:
+        mse = _mean(squared, mask)
+        decibels = float("inf") if mse == 0 else float(-10 * np.log10(mse))
+        found.append((255 * _mean(absolute, mask), decibels, _mean(similar, _inner(mask))))
+    return found
+
+
+def _inner(mask: Mask | None) -> Mask | None:
+    """Return what of a mask belongs to the windows of SSIM."""
     edge = WINDOW // 2
-    inner = None if mask is None else np.asarray(mask)[edge:-edge, edge:-edge]
-    return _mean(_ssim_map(a, b), inner)
+    return None if mask is None else np.asarray(mask)[edge:-edge, edge:-edge]
 
 
 def _ssim_map(a: Picture, b: Picture) -> NDArray[np.float64]:
-    """Return the local similarity [H - 10, W - 10, 3]."""
-    taps = np.exp(-0.5 * ((np.arange(WINDOW) - WINDOW // 2) / SIGMA) ** 2)
-    line = torch.tensor(taps / taps.sum(), dtype=torch.float32)
-    x, y = (torch.from_numpy(_unit(p)).permute(2, 0, 1) for p in (a, b))
-    # The mean is taken out first: in float32, E[x^2] - E[x]^2 of a bright flat patch is noise.
+    """Return the local similarity [H - 10, W - 10], the mean over the channels."""
+    # The middle grey is taken out first: in float32, E[x^2] - E[x]^2 of a bright patch is noise.
     shift = 0.5
-    x, y = x - shift, y - shift
-    stack = torch.cat([x, y, x * x, y * y, x * y])[:, None]
-    blurred = F.conv2d(F.conv2d(stack, line.view(1, 1, -1, 1)), line.view(1, 1, 1, -1))[:, 0]
+    x, y = (torch.from_numpy(_unit(p)).permute(2, 0, 1) - shift for p in (a, b))
+    stack = torch.cat([x, y, x * x, y * y, x * y])
+    # Two products with a band matrix: many times faster than a convolution of one channel.
+    blurred = _band(a.shape[0]) @ stack @ _band(a.shape[1]).T
     mx, my, xx, yy, xy = blurred.double().split(3)
     vx, vy, cov = xx - mx * mx, yy - my * my, xy - mx * my
     mx, my = mx + shift, my + shift
     c1, c2 = K1**2, K2**2
     top = (2 * mx * my + c1) * (2 * cov + c2)
     bottom = (mx * mx + my * my + c1) * (vx + vy + c2)
-    similarity: NDArray[np.float64] = (top / bottom).permute(1, 2, 0).numpy()
+    similarity: NDArray[np.float64] = (top / bottom).mean(0).numpy()
     return similarity
+
+
+@functools.lru_cache(maxsize=8)
+def _band(length: int) -> torch.Tensor:
+    """Return the matrix [length - 10, length] that blurs a line of pixels with the window."""
+    taps = np.exp(-0.5 * ((np.arange(WINDOW) - WINDOW // 2) / SIGMA) ** 2)
+    taps /= taps.sum()
+    matrix = np.zeros((length - WINDOW + 1, length), np.float32)
+    for row in range(len(matrix)):
+        matrix[row, row : row + WINDOW] = taps
+    return torch.from_numpy(matrix)
 
 
 def _check(a: Picture, b: Picture) -> None:
@@ -89,7 +116,7 @@ def _levels(a: Picture, b: Picture) -> NDArray[np.float64]:
 
 
 def _mean(values: NDArray[np.float64], mask: Mask | None) -> float:
-    """Return the mean of [H, W, 3] over pixels and channels, weighted by `mask` [H, W]."""
+    """Return the mean of [H, W] or [H, W, 3], weighted by `mask` [H, W]."""
     if mask is None:
         return float(values.mean())
     weights = np.asarray(mask, dtype=np.float64)
@@ -98,4 +125,6 @@ def _mean(values: NDArray[np.float64], mask: Mask | None) -> float:
     total = float(weights.sum())
     if total <= 0:
         raise ValueError("the mask is empty")
-    return float((values.mean(2) * weights).sum() / total)
+    if values.ndim == 3:
+        values = values.mean(2)
+    return float((values * weights).sum() / total)

@@ -1,0 +1,260 @@
+"""A decoded sequence against its reference: every measure in one pass, in constant memory.
+
+    from facecodec.metrics.evaluate import evaluate
+
+    result = evaluate(reference, decoded, landmarker=Path("face_landmarker.task"))
+    result["psnr_face"], result["rho_au"], result.missing
+
+Both are sequences of aligned squares; docs/metrics.md says what each measure means.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facecodec.errors import UsageError
+from facecodec.face.crop import resize
+from facecodec.face.landmarks import FaceEmbedder, LandmarkFinder
+from facecodec.metrics.landmarker import Landmarker
+from facecodec.metrics.landmarker import missing as landmarker_missing
+from facecodec.metrics.measures import PUPPET, RESYNTHESIS
+from facecodec.metrics.pictures import all_three
+from facecodec.metrics.temporal import correlation, jitter, lip_errors
+from facecodec.metrics.trace import Trace, face_mask
+from facecodec.progress import Progress, silent
+from facecodec.weights.store import model_path
+
+Picture = NDArray[np.uint8]
+Values = NDArray[np.float64]
+
+SIZE = 256  # side of the squares everything is measured on
+IDENTITY_EVERY = 10  # the embedding costs as much as everything else of a frame
+EQUAL = 100.0  # dB that a frame without any error counts in a mean over frames that have some
+CORRELATED = ("yaw", "pitch", "mouth_opening", "eye_opening")
+
+
+class PairMeasure(Protocol):
+    """A measure that needs networks: told every pair of pictures, asked once at the end."""
+
+    def add(self, reference: Picture, distorted: Picture) -> None: ...  # noqa: D102
+
+    def result(self) -> float | None: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What came of a comparison.
+
+    values: measure -> value, None where it could not be had; `missing` then says why and how to
+    get it. per_frame: series [T] (`psnr`, `psnr_face`, `ssim_face`, `l1`, `lip_error`, `identity`
+    NaN where not read). worst: the numbers of the frames with the lowest PSNR, worst first.
+    """
+
+    frames: int
+    values: dict[str, float | None]
+    missing: dict[str, str]
+    per_frame: dict[str, Values] = field(repr=False)
+    worst: tuple[int, ...] = ()
+
+    def __getitem__(self, name: str) -> float | None:
+        return self.values[name]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return numbers and texts only; an infinite value is the text 'inf'."""
+        return {
+            "frames": self.frames,
+            "values": {name: _plain(value) for name, value in self.values.items()},
+            "missing": self.missing,
+            "worst_frames": list(self.worst),
+            "per_frame": {
+                name: [_plain(float(v)) for v in row] for name, row in self.per_frame.items()
+            },
+        }
+
+
+def evaluate(
+    reference: Iterable[Picture],
+    distorted: Iterable[Picture],
+    *,
+    landmarker: Path | None = None,
+    networks: Mapping[str, PairMeasure] | None = None,
+    missing: Mapping[str, str] | None = None,
+    identity_every: int = IDENTITY_EVERY,
+    progress: Progress = silent,
+    total: int | None = None,
+) -> Evaluation:
+    """Compare two sequences of aligned squares, uint8 RGB [S, S, 3], frame by frame.
+
+    Each picture is scaled to 256x256. landmarker: MediaPipe's face_landmarker.task, for
+    expression, gaze and pose. networks, missing: see `facecodec.metrics.networks.load`.
+    identity_every: the identity is read in every n-th frame. Raises UsageError when one sequence
+    ends before the other or both are empty, ModelError when a model is not installed.
+    """
+    with ExitStack() as stack:
+        before, after = _traces(stack, landmarker)
+        quality = _Quality()
+        for i, (a, b) in enumerate(_pairs(reference, distorted)):
+            before.add(a, embed=i % identity_every == 0)
+            after.add(b, embed=i % identity_every == 0)
+            quality.add(a, b, before.last)
+            for network in (networks or {}).values():
+                network.add(a, b)
+            progress("evaluating", i + 1, total)
+    if len(before) == 0:
+        raise UsageError("nothing to evaluate: there are no frames")
+    series = quality.series()
+    series["lip_error"] = lip_errors(before["points"], after["points"])
+    series["identity"] = np.linalg.norm(before["embeddings"] - after["embeddings"], axis=1)
+    worst = np.argsort(series["psnr_face"], kind="stable")
+    values = {name: _mean(series[name]) for name in (*quality.NAMES, "lip_error", "identity")}
+    values |= _motion(before, after)
+    values["jitter"] = jitter(before["points"], after["points"])
+    values["faces"] = _found_again(before, after)
+    values["worst_psnr_face"] = float(series["psnr_face"][worst[0]])
+    values |= {name: network.result() for name, network in (networks or {}).items()}
+    return _finish(RESYNTHESIS, len(before), values, missing, landmarker, series, worst)
+
+
+def evaluate_puppet(
+    source: Iterable[Picture],
+    driver: Iterable[Picture],
+    result: Iterable[Picture],
+    *,
+    landmarker: Path | None = None,
+    networks: Mapping[str, PairMeasure] | None = None,
+    missing: Mapping[str, str] | None = None,
+    identity_every: int = IDENTITY_EVERY,
+    progress: Progress = silent,
+    total: int | None = None,
+) -> Evaluation:
+    """Compare a puppet with the person it should be and the motion it should make.
+
+    source: aligned squares of the person, any number; driver and result: frame by frame. The
+    identity distance is that of each result to the mean embedding of the source's pictures.
+    FID, FVD and FVD_w compare the result with the source. Raises as `evaluate` does.
+    """
+    with ExitStack() as stack:
+        before, after = _traces(stack, landmarker)
+        person = Trace(*_dlib())
+        pictures_of = [resize(picture, (SIZE, SIZE)) for picture in source]
+        for i, picture in enumerate(pictures_of):
+            person.add(picture, embed=i % identity_every == 0)
+        for i, (a, b) in enumerate(_pairs(driver, result)):
+            before.add(a, embed=False)
+            after.add(b, embed=i % identity_every == 0)
+            for network in (networks or {}).values():
+                network.add(pictures_of[i % len(pictures_of)], b)
+            progress("evaluating", i + 1, total)
+    if len(before) == 0 or not pictures_of:
+        raise UsageError("nothing to evaluate: there are no frames")
+    known = np.isfinite(person["embeddings"]).all(1)
+    if not known.any():
+        raise UsageError("no face in the source's frames")
+    mean = person["embeddings"][known].mean(0)
+    series = {"identity": np.linalg.norm(after["embeddings"] - mean, axis=1)}
+    values = {"identity": _mean(series["identity"]), "faces": _found_again(before, after)}
+    values |= _motion(before, after)
+    values |= {name: network.result() for name, network in (networks or {}).items()}
+    return _finish(PUPPET, len(before), values, missing, landmarker, series, np.array([], int))
+
+
+class _Quality:
+    """PSNR, SSIM and L1 of each pair, over the whole square and the inner face."""
+
+    NAMES = ("l1", "psnr", "ssim", "l1_face", "psnr_face", "ssim_face")
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[float, ...]] = []
+        self._mask: NDArray[np.bool_] | None = None
+
+    def add(self, a: Picture, b: Picture, points: Values | None) -> None:
+        """Compare a pair; without landmarks the face is where it was last seen."""
+        if points is not None:
+            mask = face_mask(points, SIZE)
+            self._mask = mask if mask.any() else self._mask
+        whole, face = all_three(a, b, [None, self._mask])
+        self._rows.append((*whole, *face))
+
+    def series(self) -> dict[str, Values]:
+        return {name: np.array([row[i] for row in self._rows]) for i, name in enumerate(self.NAMES)}
+
+
+def _dlib() -> tuple[LandmarkFinder, FaceEmbedder]:
+    return LandmarkFinder(model_path("dlib-landmarks")), FaceEmbedder(model_path("dlib-embedding"))
+
+
+def _traces(stack: ExitStack, landmarker: Path | None) -> tuple[Trace, Trace]:
+    read = None
+    if landmarker is not None and landmarker_missing(landmarker) is None:
+        read = stack.enter_context(Landmarker(landmarker))
+    return Trace(*_dlib(), read), Trace(*_dlib(), read)
+
+
+def _pairs(a: Iterable[Picture], b: Iterable[Picture]) -> Iterator[tuple[Picture, Picture]]:
+    for i, (x, y) in enumerate(itertools.zip_longest(a, b)):
+        if x is None or y is None:
+            which = "first" if x is None else "second"
+            raise UsageError(f"the {which} sequence ends after {i} frames, the other goes on")
+        yield resize(x, (SIZE, SIZE)), resize(y, (SIZE, SIZE))
+
+
+def _motion(before: Trace, after: Trace) -> dict[str, float | None]:
+    found = {name: correlation(before.signal(name), after.signal(name)) for name in CORRELATED}
+    for name, signal in (("rho_au", "units"), ("rho_gaze", "gaze"), ("rho_pose", "pose")):
+        found[name] = correlation(before[signal], after[signal])
+    both = [np.concatenate([trace["units"], trace["gaze"]], axis=1) for trace in (before, after)]
+    found["rho_au_gaze"] = correlation(both[0], both[1])
+    return found
+
+
+def _found_again(before: Trace, after: Trace) -> float | None:
+    return float(after.seen[before.seen].mean()) if before.seen.any() else None
+
+
+def _finish(
+    names: tuple[str, ...],
+    frames: int,
+    values: Mapping[str, float | None],
+    missing: Mapping[str, str] | None,
+    landmarker: Path | None,
+    series: dict[str, Values],
+    worst: NDArray[np.int64],
+) -> Evaluation:
+    """Put the values in the table's order and say of each absent one why it is absent."""
+    reasons = dict(missing or {})
+    lack = landmarker_missing(landmarker)
+    for name in names:
+        if values.get(name) is None and name not in reasons:
+            unread = lack if name.startswith("rho_") else None
+            reasons[name] = unread or _why(name)
+    ordered = {name: values.get(name) for name in names}
+    kept = {name: reason for name, reason in reasons.items() if ordered.get(name, 0) is None}
+    return Evaluation(frames, ordered, kept, series, tuple(int(i) for i in worst))
+
+
+def _why(name: str) -> str:
+    if name in ("lpips", "fid", "fvd", "fvd_w"):
+        return "needs the weights of a network; see docs/metrics.md"
+    return "the reference shows too few faces, or does not move"
+
+
+def _mean(values: Values) -> float | None:
+    """Return the mean of what is known; among others a PSNR of inf counts as `EQUAL` dB."""
+    known = values[~np.isnan(values)]
+    if np.isfinite(known).any():
+        known = np.minimum(known, EQUAL)
+    return float(known.mean()) if len(known) else None
+
+
+def _plain(value: float | None) -> float | str | None:
+    if value is None or np.isnan(value):
+        return None
+    return round(float(value), 6) if np.isfinite(value) else ("inf" if value > 0 else "-inf")

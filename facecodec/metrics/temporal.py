@@ -1,0 +1,67 @@
+"""Signals over time compared: correlation, jitter, lip error. NaN marks frames without a face."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Series = NDArray[np.float64]
+
+FEWEST = 3  # frames: with two, every correlation is +1 or -1
+STILL = 1e-9  # standard deviation under which a signal does not move
+LIPS = slice(48, 68)
+
+
+def correlation(reference: Series, distorted: Series) -> float | None:
+    """Return how far `distorted` [T] or [T, K] moves as `reference` does, -1 to 1.
+
+    K signals are centred, each on its own, and correlated as one: covariances and variances are
+    summed over the signals, so that a signal counts by how much it moves and one that stands still
+    adds no noise. For K = 1 this is Pearson's correlation. Frames with NaN in either are left out.
+    None: under 3 frames are left, or the reference does not move.
+    """
+    a = reference.reshape(len(reference), -1)
+    b = distorted.reshape(len(distorted), -1)
+    if a.shape != b.shape:
+        raise ValueError(f"two series of one shape, not {reference.shape} and {distorted.shape}")
+    there = np.isfinite(a).all(1) & np.isfinite(b).all(1)
+    if there.sum() < FEWEST:
+        return None
+    a, b = a[there] - a[there].mean(0), b[there] - b[there].mean(0)
+    size = len(a) * STILL**2
+    if (a * a).sum() < size:
+        return None
+    if (b * b).sum() < size:
+        return 0.0
+    return float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum()))
+
+
+def lip_errors(reference: Series, distorted: Series) -> Series:
+    """Return the mean distance of the 20 mouth landmarks in each frame, [T].
+
+    reference, distorted: landmarks [T, 68, 2]. Both mouths are centred first, so that what counts
+    is their shape; in units of the reference's distance between the eyes.
+    """
+    a, b = reference[:, LIPS], distorted[:, LIPS]
+    offset = (a - a.mean(1, keepdims=True)) - (b - b.mean(1, keepdims=True))
+    return np.linalg.norm(offset, axis=2).mean(1) / eye_distances(reference)
+
+
+def jitter(reference: Series, distorted: Series) -> float | None:
+    """Return how much `distorted` trembles where `reference` does not: 0 for equal motion.
+
+    Landmarks [T, 68, 2]. The error of every landmark is taken over time; the mean length of its
+    second difference, which a constant or slowly changing error leaves at 0, is given in units of
+    the distance between the eyes. None when no three frames in a row have landmarks.
+    """
+    error = (distorted - reference) / eye_distances(reference)[:, None, None]
+    shake = np.linalg.norm(error[2:] - 2 * error[1:-1] + error[:-2], axis=2).mean(1)
+    shake = shake[np.isfinite(shake)]
+    return float(shake.mean()) if len(shake) else None
+
+
+def eye_distances(points: Series) -> Series:
+    """Return the distance between the centres of the eyes of landmarks [T, 68, 2], [T]."""
+    across = points[:, 42:48].mean(1) - points[:, 36:42].mean(1)
+    lengths: Series = np.linalg.norm(across, axis=1)
+    return lengths

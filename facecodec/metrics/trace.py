@@ -1,0 +1,108 @@
+"""What is read off a sequence of aligned pictures: landmarks, signals, embeddings, per frame."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facecodec.face.landmarks import FaceEmbedder, LandmarkFinder
+from facecodec.face.signals import SIGNALS, all_signals
+from facecodec.metrics.landmarker import SCORES, Landmarker
+
+Picture = NDArray[np.uint8]
+Values = NDArray[np.float64]
+
+
+class Trace:
+    """Collects the face in each of a sequence of pictures; NaN where it is not found.
+
+    points [T, 68, 2] in pixels, signals [T, 6] (facecodec.face.signals.SIGNALS); with a
+    landmarker units [T, 43], gaze [T, 2] and pose [T, 3]; embeddings [T, 128] of the frames
+    asked for.
+    """
+
+    def __init__(
+        self, find: LandmarkFinder, embed: FaceEmbedder, landmarker: Landmarker | None = None
+    ) -> None:
+        self._find, self._embed, self._landmarker = find, embed, landmarker
+        self._rows: dict[str, list[Values]] = {
+            name: [] for name in ("points", "signals", "units", "gaze", "pose", "embeddings")
+        }
+
+    def add(self, picture: Picture, embed: bool = True) -> None:
+        """Look at the next picture, uint8 RGB [H, W, 3]; `embed`: read the identity too."""
+        found = self._find(picture)
+        none = found is None
+        rows = self._rows
+        rows["points"].append(np.full((68, 2), np.nan) if found is None else found)
+        rows["signals"].append(
+            np.full(len(SIGNALS), np.nan) if found is None else all_signals(found)
+        )
+        rows["embeddings"].append(
+            np.full(128, np.nan) if none or not embed else self._embed(picture, rows["points"][-1])
+        )
+        if self._landmarker is not None:
+            read = self._landmarker(picture)
+            rows["units"].append(read.units)
+            rows["gaze"].append(read.gaze)
+            rows["pose"].append(read.pose)
+
+    def __len__(self) -> int:
+        return len(self._rows["points"])
+
+    def __getitem__(self, name: str) -> Values:
+        """Return one of the series, [T, ...]; all NaN when no landmarker was there to read it."""
+        rows = self._rows[name]
+        if rows:
+            return np.stack(rows)
+        width = {"units": SCORES - 9, "gaze": 2, "pose": 3}
+        return np.full((len(self), width.get(name, 1)), np.nan)
+
+    def signal(self, name: str) -> Values:
+        """Return one of the landmark signals, [T]."""
+        return self["signals"][:, SIGNALS.index(name)]
+
+    @property
+    def last(self) -> Values | None:
+        """Return the landmarks [68, 2] of the last picture, or None without a face."""
+        points = self._rows["points"][-1]
+        return points if np.isfinite(points[0, 0]) else None
+
+    @property
+    def seen(self) -> NDArray[np.bool_]:
+        """Return in which frames a face was found, [T]."""
+        found: NDArray[np.bool_] = np.isfinite(self["points"][:, 0, 0])
+        return found
+
+
+def face_mask(points: Values, size: int) -> NDArray[np.bool_]:
+    """Return the inner face, bool [size, size]: the convex hull of landmarks [68, 2] in pixels.
+
+    From the jaw line to the brows, without forehead, hair and background.
+    """
+    hull = _hull(points)
+    axis = np.arange(size) + 0.5
+    x, y = axis[None, :], axis[:, None]
+    inside = np.ones((size, size), bool)
+    for start, end in zip(hull, np.roll(hull, -1, axis=0), strict=True):
+        edge = end - start
+        inside &= edge[0] * (y - start[1]) - edge[1] * (x - start[0]) >= 0
+    return inside
+
+
+def _hull(points: Values) -> Values:
+    """Return the corners of the convex hull, in order (Andrew's monotone chain)."""
+
+    def half(ordered: Values) -> list[Values]:
+        chain: list[Values] = []
+        for point in ordered:
+            while len(chain) > 1:
+                a, b = chain[-1] - chain[-2], point - chain[-2]
+                if a[0] * b[1] - a[1] * b[0] > 0:
+                    break
+                chain.pop()
+            chain.append(point)
+        return chain[:-1]
+
+    ordered = points[np.lexsort((points[:, 1], points[:, 0]))]
+    return np.array(half(ordered) + half(ordered[::-1]))
