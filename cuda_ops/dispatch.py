@@ -21,9 +21,12 @@ from cuda_ops import build, reference_ops
 from cuda_ops.build import KernelError
 
 KINDS = ("auto", "reference", "cpu", "cuda")
+PRECISIONS = ("auto", "fp32", "bf16")
 VARIABLE = "FACECODEC_KERNEL"
+PRECISION_VARIABLE = "FACECODEC_PRECISION"
 
 _chosen: str | None = None
+_precision: str | None = None
 _ready: dict[str, ModuleType | KernelError] = {}
 _said: set[str] = set()
 
@@ -39,6 +42,36 @@ def use(kind: str | None) -> None:
     if kind in ("cpu", "cuda"):
         _require(kind)
     _chosen = kind
+
+
+def use_precision(precision: str | None) -> None:
+    """Choose the type of the products: fp32, bf16, or auto; None goes back to the environment's.
+
+    auto takes bf16 where the machine is faster at it, and only for pictures that leave as bytes,
+    so that fitting stays exact. Raises KernelError where bf16 cannot be had, ValueError for an
+    unknown precision.
+    """
+    global _precision
+    if precision is not None and precision not in PRECISIONS:
+        raise ValueError(f"{precision!r} is no precision; there are {', '.join(PRECISIONS)}")
+    if precision == "bf16" and not has_bf16():
+        raise KernelError("this processor has no bf16 products; use precision fp32")
+    _precision = precision
+
+
+def has_bf16() -> bool:
+    """Whether the CPU's kernels can multiply in bf16. May build them."""
+    return state("cpu") == "ready" and _require("cpu").products16() > 0
+
+
+def reduced(seen: bool = False) -> bool:
+    """Whether the CPU's kernels are to multiply in bf16; `seen`: bytes for people to look at."""
+    precision = _precision or os.environ.get(PRECISION_VARIABLE) or "auto"
+    if precision not in PRECISIONS:
+        raise KernelError(f"{PRECISION_VARIABLE}={precision}: there are {', '.join(PRECISIONS)}")
+    if precision == "bf16" and not has_bf16():
+        raise KernelError(f"{PRECISION_VARIABLE}: this processor has no bf16 products")
+    return has_bf16() and (precision == "bf16" or (seen and precision == "auto"))
 
 
 @contextmanager

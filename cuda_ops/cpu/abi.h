@@ -15,6 +15,8 @@ struct FacecodecConv {
   int64_t style_stride;
   int32_t in, out; // `out` may be fewer than there are
   int32_t packed;  // output channels that there are
+  int32_t products16;      // 0: in float32; else Products16 of bf16.h, which wants `pointwise16`
+  const void *pointwise16; // packed in bf16, see bf16.h
 };
 
 // A block: source, up to two separable convolutions, and a head that ends in a picture.
@@ -38,5 +40,6 @@ struct FacecodecBlock {
 };
 
 int facecodec_lanes();
+int facecodec_products16();
 int facecodec_block(const FacecodecBlock *block);
 }

@@ -33,7 +33,8 @@ public:
     for (int i = 0; i < block.convs; ++i) widest = std::max(widest, block.conv[i].in);
     const size_t zeros = Lines::stride_of(width), source = Lines::size(block.channels, ring, width);
     const size_t between = Lines::size(middle, ring, width);
-    const size_t panels = Panels::size(widest, step_, width);
+    const size_t panels =
+        std::max(Panels::size(widest, step_, width), Panels16::size(widest, step_, width));
     const size_t picture = block.head ? Panels::size(last, step_, width) : 0;
     const size_t head = block.head ? 12 * static_cast<size_t>(last) : 0;
     float *memory = scratch.floats(zeros + source + between + panels + picture + head);
@@ -51,6 +52,7 @@ public:
   }
 
   void run() {
+    const TilesInUse tiles(block_.convs && block_.conv[0].products16 == TILES);
     for (int y = from_; y < to_; y += step_) rows(y, std::min(y + step_, to_));
   }
 
@@ -124,6 +126,8 @@ int bands_a_frame(const FacecodecBlock &block) {
 } // namespace facecodec
 
 extern "C" int facecodec_lanes() { return facecodec::LANES; }
+
+extern "C" int facecodec_products16() { return facecodec::products16(); }
 
 extern "C" int facecodec_block(const FacecodecBlock *given) {
   using namespace facecodec;

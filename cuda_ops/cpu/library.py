@@ -14,6 +14,7 @@ from torch import Tensor
 
 from cuda_ops.build import KernelError, Recipe, build
 
+DOTS, TILES = 1, 2  # Products16 of bf16.h
 GROUPS = {4: 6, 8: 6, 16: 12}  # lanes of a vector -> output channels of a register tile
 
 
@@ -23,7 +24,7 @@ class Conv(Structure):
     _fields_ = [
         ("depthwise", c_void_p), ("pointwise", c_void_p), ("noise", c_void_p), ("bias", c_void_p),
         ("style", c_void_p), ("style_stride", c_int64), ("inputs", c_int32), ("outputs", c_int32),
-        ("packed", c_int32),
+        ("packed", c_int32), ("products16", c_int32), ("pointwise16", c_void_p),
     ]  # fmt: skip
 
 
@@ -66,6 +67,12 @@ def library() -> ctypes.CDLL:
 def lanes() -> int:
     """Return the floats of one vector of this machine: 4, 8 or 16."""
     return int(library().facecodec_lanes())
+
+
+@functools.cache
+def products16() -> int:
+    """Return what this machine multiplies bf16 with: 0 nothing, 1 dot products, 2 tiles."""
+    return int(library().facecodec_products16())
 
 
 def run_block(block: Block) -> None:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from cuda_ops import dispatch
 from cuda_ops.cpu import library
-from cuda_ops.cpu.packing import once, padded_rows, product_weights
+from cuda_ops.cpu.packing import once, padded_rows, product_weights, product_weights16
 from cuda_ops.mobilestylegan import Head, MobileBlock, channels_used
 from cuda_ops.reference import SeparableConv
 
@@ -22,7 +23,8 @@ _local = threading.local()
 class _Call:
     """A block being put together; keeps the tensors it points at alive until it has run."""
 
-    def __init__(self, x: Tensor, channels: int, haar: bool) -> None:
+    def __init__(self, x: Tensor, channels: int, haar: bool, reduced: bool | None = None) -> None:
+        self.reduced = dispatch.reduced() if reduced is None else reduced
         x = _rows(x)
         self.kept: list[Tensor] = [x]
         scale = 2 if haar else 1
@@ -41,10 +43,12 @@ class _Call:
         style_at, stride = self._style(style)
         pointwise = once(conv.pointwise, product_weights)
         outputs, inputs = conv.pointwise.shape
+        products16 = library.products16() if self.reduced else 0
+        pointwise16 = once(conv.pointwise, product_weights16) if products16 else None
         self.block.conv[self.block.convs] = library.Conv(
             self._keep(conv.depthwise), self._keep(pointwise), self._keep(padded_rows(conv.noise)),
             self._keep(conv.bias), style_at, stride, inputs, used or outputs,
-            outputs,
+            outputs, products16, self._keep(pointwise16) if pointwise16 is not None else None,
         )  # fmt: skip
         self.block.convs += 1
 
@@ -134,6 +138,7 @@ def _network(
     Maps between blocks lie in two buffers that are kept: fresh memory costs more than the sums.
     """
     used = channels_used(blocks)
+    reduced = dispatch.reduced(seen=bytes_)
     group = max(1, GROUP_FLOATS // _largest_map(x, blocks, used))
     pictures: list[Tensor] = []
     for first in range(0, len(x), group):
@@ -141,7 +146,7 @@ def _network(
         y = x[part]
         for k, block in enumerate(blocks):
             up, style1, style2 = (style[part] for style in styles[3 * k : 3 * k + 3])
-            call = _block(y, up, style1, style2, block, used[k])
+            call = _block(y, up, style1, style2, block, used[k], reduced)
             if k == len(blocks) - 1:
                 call.head(_kind(head, bytes_), head, styles[-1][part])
                 pictures.append(call.run(_picture(call, len(y), bytes_)))
@@ -167,8 +172,9 @@ def _block(
     style2: Tensor,
     block: MobileBlock,
     outputs: int | None = None,
+    reduced: bool | None = None,
 ) -> _Call:
-    call = _Call(x, up.shape[1] // 4, haar=not block.low)
+    call = _Call(x, up.shape[1] // 4, haar=not block.low, reduced=reduced)
     call.gain(up, 0.5 if block.low else 1.0)
     call.conv(block.conv1, style1)
     call.conv(block.conv2, style2, outputs)

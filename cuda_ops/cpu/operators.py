@@ -2,7 +2,7 @@
 
 import torch
 
-from cuda_ops.cpu.library import lanes
+from cuda_ops.cpu.library import lanes, products16
 from cuda_ops.cpu.mobilestylegan import (
     low_block,
     mobile_block,
@@ -18,6 +18,7 @@ __all__ = [
     "mobile_block",
     "mobile_network",
     "mobile_network_rgb8",
+    "products16",
     "separable_conv",
     "to_image",
 ]
@@ -25,4 +26,5 @@ __all__ = [
 
 def describe() -> str:
     """Return in a few words what runs: vector width and threads."""
-    return f"{32 * lanes()}-bit vectors, {torch.get_num_threads()} threads"
+    bf16 = ("", ", bf16 dot products", ", bf16 tiles")[products16()]
+    return f"{32 * lanes()}-bit vectors{bf16}, {torch.get_num_threads()} threads"

@@ -9,7 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from cuda_ops.cpu.library import GROUPS, lanes
+from cuda_ops.cpu.library import DOTS, GROUPS, lanes, products16
+
+DOT_GROUP, TILE = 12, 16  # of bf16.h
 
 # tensor -> (version, packed): a tensor changed in place, as by tuning, is packed again.
 _packed: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
@@ -34,6 +36,18 @@ def product_weights(weight: Tensor) -> Tensor:
     whole = len(weight) // group * group
     head = weight[:whole].reshape(-1, group, weight.shape[1]).transpose(1, 2)
     return torch.cat((head.reshape(-1), weight[whole:].T.reshape(-1))).contiguous()
+
+
+def product_weights16(weight: Tensor) -> Tensor:
+    """Pack [D, C] in bf16 as bf16.h reads it: in tiles or in groups of dot products."""
+    pairs = F.pad(weight, (0, -weight.shape[1] % 2)).bfloat16()
+    if products16() == DOTS:
+        pairs = F.pad(pairs, (0, 0, 0, -len(pairs) % DOT_GROUP))
+        groups = pairs.reshape(-1, DOT_GROUP, pairs.shape[1] // 2, 2)
+        return groups.transpose(1, 2).contiguous()
+    pairs = F.pad(pairs, (0, -pairs.shape[1] % (2 * TILE), 0, -len(pairs) % (2 * TILE)))
+    tiles = pairs.reshape(-1, 2, TILE, pairs.shape[1] // (2 * TILE), 2 * TILE)
+    return tiles.permute(0, 3, 1, 2, 4).contiguous()
 
 
 def padded_rows(noise: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "abi.h"
+#include "bf16.h"
 #include "depthwise.h"
 #include "gemm.h"
 
@@ -69,6 +70,10 @@ inline void pointwise(const FacecodecConv &conv, const Panels &panels, int from,
 template <typename Into>
 inline void separable_rows(const FacecodecConv &conv, int frame, const Lines &in, float *buffer,
                            int from, int to, const Into &into) {
+  if (conv.products16) {
+    separable_rows16(conv, frame, in, buffer, from, to, into);
+    return;
+  }
   const Panels panels{buffer, conv.in, round_up(in.width, PANEL) / PANEL};
   depthwise(in, conv.depthwise, conv.style + frame * conv.style_stride, from, to, panels);
   pointwise(conv, panels, from, to, in.width, into);

@@ -1,0 +1,235 @@
+// Products in bf16, summed in float32: pairs of channels in AMX tiles or AVX-512 dot products.
+//
+// Activations are rounded as they leave the depthwise filter, weights when they are packed; all
+// else stays float32. Compiled where the machine has either; `products16` says which may be used.
+#pragma once
+
+#include "abi.h"
+#include "depthwise.h"
+
+#if defined(__AVX512BF16__) && defined(__linux__)
+#define FACECODEC_BF16 1
+#include <immintrin.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+namespace facecodec {
+
+enum Products16 { NONE = 0, DOTS = 1, TILES = 2 };
+
+// Panels as in depthwise.h, of words that hold channels 2i and 2i + 1 in bf16. Where channels are
+// not a whole number of tiles the rest is zero.
+struct Panels16 {
+  static constexpr int PAIRS = 16; // of one tile
+  uint32_t *data;
+  int channels, per_row;
+
+  static int pairs(int channels) { return round_up((channels + 1) / 2, PAIRS); }
+  static size_t pitch(int channels) { return static_cast<size_t>(pairs(channels)) * PANEL + 16; }
+  static size_t size(int channels, int rows, int width) {
+    return pitch(channels) * rows * (round_up(width, PANEL) / PANEL);
+  }
+  uint32_t *at(int row, int panel) const {
+    return data + (static_cast<size_t>(row) * per_row + panel) * pitch(channels);
+  }
+};
+
+#if FACECODEC_BF16
+
+constexpr int TILE = 16;             // rows of a tile, and floats of its row
+constexpr int TILE_GROUP = 2 * TILE; // output channels worked on together
+constexpr int DOT_GROUP = 12;
+
+struct TileConfig {
+  unsigned char palette = 1, start = 0, unused[14] = {};
+  unsigned short bytes[16] = {};
+  unsigned char rows[16] = {};
+};
+
+#if defined(__AMX_BF16__)
+// Linux grants the tiles' state to a process that asks for it.
+inline bool tiles_granted() {
+  static const bool granted = syscall(SYS_arch_prctl, 0x1023, 18) == 0;
+  return granted;
+}
+// Tiles set up for as long as this lives; a thread that keeps them pays at every switch.
+struct TilesInUse {
+  explicit TilesInUse(bool wanted) : on(wanted) {
+    if (!on) return;
+    TileConfig config;
+    for (int i = 0; i < 8; ++i) config.bytes[i] = 64, config.rows[i] = TILE;
+    _tile_loadconfig(&config);
+  }
+  ~TilesInUse() {
+    if (on) _tile_release();
+  }
+  bool on;
+};
+inline Products16 products16() { return tiles_granted() ? TILES : DOTS; }
+#else
+struct TilesInUse {
+  explicit TilesInUse(bool) {}
+};
+inline Products16 products16() { return DOTS; }
+#endif
+
+typedef unsigned Word __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+
+// Two channels rounded to bf16, in one word each: halves away from zero.
+inline void store_pair(uint32_t *to, Vec first, Vec second) {
+  Word low, high;
+  std::memcpy(&low, &first, sizeof low);
+  std::memcpy(&high, &second, sizeof high);
+  *reinterpret_cast<Word *>(to) = ((low + 0x8000u) >> 16) | ((high + 0x8000u) & 0xffff0000u);
+}
+
+// Rows [from, to) of all channels filtered, as `depthwise` does it.
+inline void depthwise16(const Lines &in, const float *taps, const float *style, int from, int to,
+                        Panels16 out) {
+  const int filled = (in.channels + 1) / 2, empty = Panels16::pairs(in.channels) - filled;
+  for (int row = 0; empty && row < to - from; ++row)
+    for (int panel = 0; panel < out.per_row; ++panel)
+      std::memset(out.at(row, panel) + filled * PANEL, 0, empty * PANEL * sizeof(uint32_t));
+  for (int pair = 0; pair < filled; ++pair) {
+    const int c = 2 * pair, d = c + 1 < in.channels ? c + 1 : c;
+    Vec w[2][9];
+    for (int i = 0; i < 9; ++i) {
+      w[0][i] = splat(taps[9 * c + i] * style[c]);
+      w[1][i] = splat(d == c ? 0.0f : taps[9 * d + i] * style[d]);
+    }
+    for (int y = from; y < to; y += 2) {
+      const bool both = y + 1 < to;
+      const float *line[2][4];
+      for (int i = 0; i < 2; ++i)
+        for (int j = 0; j < 4; ++j) line[i][j] = in.row_or_blank(i ? d : c, y - 1 + j - (j == 3 && !both));
+      for (int panel = 0; panel < out.per_row; ++panel) {
+        uint32_t *top = out.at(y - from, panel) + pair * PANEL;
+        uint32_t *bottom = out.at(y - from + both, panel) + pair * PANEL;
+        for (int v = 0; v < PANEL; v += LANES) {
+          const int x = panel * PANEL + v;
+          Vec a[2] = {}, b[2] = {};
+#pragma GCC unroll 2
+          for (int i = 0; i < 2; ++i) {
+            a[i] = three(line[i][0] + x, w[i], 0, a[i]);
+            a[i] = three(line[i][1] + x, w[i], 3, a[i]), b[i] = three(line[i][1] + x, w[i], 0, b[i]);
+            a[i] = three(line[i][2] + x, w[i], 6, a[i]), b[i] = three(line[i][2] + x, w[i], 3, b[i]);
+            b[i] = three(line[i][3] + x, w[i], 6, b[i]);
+          }
+          if (both) store_pair(bottom + v, b[0], b[1]);
+          store_pair(top + v, a[0], a[1]);
+        }
+      }
+    }
+  }
+}
+
+// Add noise and bias to M channels of a panel of sums, activate them, and put them where they go.
+template <int M, typename Into>
+inline void finish(const FacecodecConv &conv, const float *sums, int first, int y, int panel,
+                   int padded, const Into &into) {
+  const float *noise = conv.noise + static_cast<ptrdiff_t>(y) * padded + panel * PANEL;
+  const Vec left = load(noise), right = load(noise + LANES);
+  const int count = conv.out - first < M ? conv.out - first : M;
+  for (int m = 0; m < count; ++m, sums += PANEL) {
+    const float bias = conv.bias[first + m];
+    const Vec v[2] = {leaky(load(sums) + (left + bias)), leaky(load(sums + LANES) + (right + bias))};
+    into.put(first + m, y, panel, v);
+  }
+}
+
+// Weights are tiles [group][block of 32 inputs][2][16 outputs][16 pairs], zero where there are none.
+template <typename Into>
+inline void pointwise_tiles(const FacecodecConv &conv, const Panels16 &panels, int from, int to,
+                            int width, const Into &into) {
+#if defined(__AMX_BF16__)
+  const int padded = round_up(width, PANEL), blocks = Panels16::pairs(conv.in) / Panels16::PAIRS;
+  const uint32_t *weights = static_cast<const uint32_t *>(conv.pointwise16);
+  constexpr int SIZE = TILE * TILE;
+  for (int first = 0; first < conv.out; first += TILE_GROUP, weights += 2 * SIZE * blocks) {
+    for (int y = from; y < to; ++y) {
+      for (int panel = 0; panel < panels.per_row; ++panel) {
+        const uint32_t *pixels = panels.at(y - from, panel);
+        _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3);
+        for (int k = 0; k < blocks; ++k, pixels += Panels16::PAIRS * PANEL) {
+          _tile_loadd(4, weights + 2 * k * SIZE, 64);
+          _tile_loadd(6, pixels, 4 * PANEL);
+          _tile_loadd(7, pixels + TILE, 4 * PANEL);
+          _tile_loadd(5, weights + (2 * k + 1) * SIZE, 64);
+          _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(1, 4, 7);
+          _tile_dpbf16ps(2, 5, 6); _tile_dpbf16ps(3, 5, 7);
+        }
+        alignas(64) float sums[TILE_GROUP * PANEL];
+        _tile_stored(0, sums, 4 * PANEL); _tile_stored(1, sums + TILE, 4 * PANEL);
+        _tile_stored(2, sums + TILE * PANEL, 4 * PANEL);
+        _tile_stored(3, sums + TILE * PANEL + TILE, 4 * PANEL);
+        finish<TILE_GROUP>(conv, sums, first, y, panel, padded, into);
+      }
+      for (int m = first; m < first + TILE_GROUP && m < conv.out; ++m) into.close_row(m, y);
+    }
+  }
+#endif
+}
+
+// Weights are [group][pair][12 outputs], zero where there are none.
+template <typename Into>
+inline void pointwise_dots(const FacecodecConv &conv, const Panels16 &panels, int from, int to,
+                           int width, const Into &into) {
+  const int padded = round_up(width, PANEL), pairs = (conv.in + 1) / 2;
+  const uint32_t *weights = static_cast<const uint32_t *>(conv.pointwise16);
+  for (int first = 0; first < conv.out; first += DOT_GROUP, weights += DOT_GROUP * pairs) {
+    for (int y = from; y < to; ++y) {
+      for (int panel = 0; panel < panels.per_row; ++panel) {
+        const uint32_t *pixels = panels.at(y - from, panel), *weight = weights;
+        __m512 sum[DOT_GROUP][2];
+#pragma GCC unroll 12
+        for (int m = 0; m < DOT_GROUP; ++m) sum[m][0] = sum[m][1] = _mm512_setzero_ps();
+        for (int k = 0; k < pairs; ++k, pixels += PANEL, weight += DOT_GROUP) {
+          const __m512bh left = (__m512bh)_mm512_loadu_si512(pixels);
+          const __m512bh right = (__m512bh)_mm512_loadu_si512(pixels + LANES);
+#pragma GCC unroll 12
+          for (int m = 0; m < DOT_GROUP; ++m) {
+            const __m512bh w = (__m512bh)_mm512_set1_epi32(static_cast<int>(weight[m]));
+            sum[m][0] = _mm512_dpbf16_ps(sum[m][0], w, left);
+            sum[m][1] = _mm512_dpbf16_ps(sum[m][1], w, right);
+          }
+        }
+        float sums[DOT_GROUP * PANEL];
+#pragma GCC unroll 12
+        for (int m = 0; m < DOT_GROUP; ++m) {
+          _mm512_storeu_ps(sums + m * PANEL, sum[m][0]);
+          _mm512_storeu_ps(sums + m * PANEL + LANES, sum[m][1]);
+        }
+        finish<DOT_GROUP>(conv, sums, first, y, panel, padded, into);
+      }
+      for (int m = first; m < first + DOT_GROUP && m < conv.out; ++m) into.close_row(m, y);
+    }
+  }
+}
+
+template <typename Into>
+inline void separable_rows16(const FacecodecConv &conv, int frame, const Lines &in, float *buffer,
+                             int from, int to, const Into &into) {
+  const Panels16 panels{reinterpret_cast<uint32_t *>(buffer), conv.in,
+                        round_up(in.width, PANEL) / PANEL};
+  depthwise16(in, conv.depthwise, conv.style + frame * conv.style_stride, from, to, panels);
+  if (conv.products16 == TILES)
+    pointwise_tiles(conv, panels, from, to, in.width, into);
+  else
+    pointwise_dots(conv, panels, from, to, in.width, into);
+}
+
+#else
+
+struct TilesInUse {
+  explicit TilesInUse(bool) {}
+};
+inline Products16 products16() { return NONE; }
+
+template <typename Into>
+inline void separable_rows16(const FacecodecConv &, int, const Lines &, float *, int, int,
+                             const Into &) {}
+
+#endif
+
+} // namespace facecodec
