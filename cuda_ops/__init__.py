@@ -1,7 +1,7 @@
 """Synthesis operators, each with a plain torch reference, a C++ build and a CUDA build."""
 
 from cuda_ops.build import KernelError
-from cuda_ops.dispatch import use, using
+from cuda_ops.dispatch import use, use_precision, using
 from cuda_ops.mobilestylegan import Head, MobileBlock
 from cuda_ops.operators import (
     low_block,
@@ -45,5 +45,6 @@ __all__ = [
     "to_image",
     "upfirdn2d",
     "use",
+    "use_precision",
     "using",
 ]

@@ -75,15 +75,16 @@ def reduced(seen: bool = False) -> bool:
 
 
 @contextmanager
-def using(kind: str | None) -> Iterator[None]:
-    """Choose an implementation for the length of a `with` block."""
-    global _chosen
-    before = _chosen
-    use(kind)
+def using(kind: str | None, precision: str | None = None) -> Iterator[None]:
+    """Choose an implementation and a precision for the length of a `with` block."""
+    global _chosen, _precision
+    before = _chosen, _precision
     try:
+        use(kind)
+        use_precision(precision)
         yield
     finally:
-        _chosen = before
+        _chosen, _precision = before
 
 
 def choice() -> str:

@@ -8,15 +8,14 @@ extern "C" {
 // One separable convolution: weights packed by `pack`, noise rows padded to a multiple of PANEL.
 struct FacecodecConv {
   const float *depthwise; // [in][9]
-  const float *pointwise; // packed, see gemm.h
+  const void *pointwise;  // packed: floats as in gemm.h, or bf16 as in bf16.h
   const float *noise;     // [height][round_up(width, PANEL)]
   const float *bias;      // [out]
   const float *style;     // [frames], style_stride floats apart, of [in]
   int64_t style_stride;
   int32_t in, out; // `out` may be fewer than there are
   int32_t packed;  // output channels that there are
-  int32_t products16;      // 0: in float32; else Products16 of bf16.h, which wants `pointwise16`
-  const void *pointwise16; // packed in bf16, see bf16.h
+  int32_t products16; // 0: in float32; else Products16 of bf16.h
 };
 
 // A block: source, up to two separable convolutions, and a head that ends in a picture.

@@ -144,7 +144,7 @@ inline void pointwise_tiles(const FacecodecConv &conv, const Panels16 &panels, i
                             int width, const Into &into) {
 #if defined(__AMX_BF16__)
   const int padded = round_up(width, PANEL), blocks = Panels16::pairs(conv.in) / Panels16::PAIRS;
-  const uint32_t *weights = static_cast<const uint32_t *>(conv.pointwise16);
+  const uint32_t *weights = static_cast<const uint32_t *>(conv.pointwise);
   constexpr int SIZE = TILE * TILE;
   for (int first = 0; first < conv.out; first += TILE_GROUP, weights += 2 * SIZE * blocks) {
     for (int y = from; y < to; ++y) {
@@ -176,7 +176,7 @@ template <typename Into>
 inline void pointwise_dots(const FacecodecConv &conv, const Panels16 &panels, int from, int to,
                            int width, const Into &into) {
   const int padded = round_up(width, PANEL), pairs = (conv.in + 1) / 2;
-  const uint32_t *weights = static_cast<const uint32_t *>(conv.pointwise16);
+  const uint32_t *weights = static_cast<const uint32_t *>(conv.pointwise);
   for (int first = 0; first < conv.out; first += DOT_GROUP, weights += DOT_GROUP * pairs) {
     for (int y = from; y < to; ++y) {
       for (int panel = 0; panel < panels.per_row; ++panel) {

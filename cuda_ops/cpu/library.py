@@ -24,7 +24,7 @@ class Conv(Structure):
     _fields_ = [
         ("depthwise", c_void_p), ("pointwise", c_void_p), ("noise", c_void_p), ("bias", c_void_p),
         ("style", c_void_p), ("style_stride", c_int64), ("inputs", c_int32), ("outputs", c_int32),
-        ("packed", c_int32), ("products16", c_int32), ("pointwise16", c_void_p),
+        ("packed", c_int32), ("products16", c_int32),
     ]  # fmt: skip
 
 

@@ -41,14 +41,14 @@ class _Call:
 
     def conv(self, conv: SeparableConv, style: Tensor, used: int | None = None) -> None:
         style_at, stride = self._style(style)
-        pointwise = once(conv.pointwise, product_weights)
         outputs, inputs = conv.pointwise.shape
         products16 = library.products16() if self.reduced else 0
-        pointwise16 = once(conv.pointwise, product_weights16) if products16 else None
+        pointwise = once(conv.pointwise, product_weights16 if products16 else product_weights)
+        noise = once(conv.noise, padded_rows)
         self.block.conv[self.block.convs] = library.Conv(
-            self._keep(conv.depthwise), self._keep(pointwise), self._keep(padded_rows(conv.noise)),
+            self._keep(conv.depthwise), self._keep(pointwise), self._keep(noise),
             self._keep(conv.bias), style_at, stride, inputs, used or outputs,
-            outputs, products16, self._keep(pointwise16) if pointwise16 is not None else None,
+            outputs, products16,
         )  # fmt: skip
         self.block.convs += 1
 

@@ -13,7 +13,8 @@ from cuda_ops.cpu.library import DOTS, GROUPS, lanes, products16
 
 DOT_GROUP, TILE = 12, 16  # of bf16.h
 
-# tensor -> (version, packed): a tensor changed in place, as by tuning, is packed again.
+# tensor -> how it is packed -> (version, packed): one changed in place, as by tuning, is packed
+# again.
 _packed: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
 
 
@@ -21,13 +22,13 @@ def once(tensor: Tensor, pack: Callable[[Tensor], Tensor]) -> Tensor:
     """Return `pack(tensor)`, from the last time where the tensor is the same."""
     if tensor.is_inference():  # carries no version, so that a change would pass unseen
         return pack(tensor)
-    key = (tensor._version, tensor.data_ptr(), pack)
-    known = _packed.get(tensor)
-    if known is None or known[0] != key:
-        known = (key, pack(tensor.detach()))
-        _packed[tensor] = known
-    packed: Tensor = known[1]
-    return packed
+    version = (tensor._version, tensor.data_ptr())
+    ways: dict[Callable[[Tensor], Tensor], tuple[tuple[int, int], Tensor]]
+    ways = _packed.setdefault(tensor, {})
+    known = ways.get(pack)
+    if known is None or known[0] != version:
+        known = ways[pack] = (version, pack(tensor.detach()))
+    return known[1]
 
 
 def product_weights(weight: Tensor) -> Tensor:

@@ -48,7 +48,7 @@ template <typename Into>
 inline void pointwise(const FacecodecConv &conv, const Panels &panels, int from, int to, int width,
                       const Into &into) {
   const int padded = round_up(width, PANEL);
-  for_groups(conv.pointwise, conv.packed, conv.out, conv.in, [&]<int M>(int first, const float *weights, int step) {
+  for_groups(static_cast<const float *>(conv.pointwise), conv.packed, conv.out, conv.in, [&]<int M>(int first, const float *weights, int step) {
     for (int y = from; y < to; ++y) {
       for (int panel = 0; panel < panels.per_row; ++panel) {
         Vec acc[M][2];

@@ -26,7 +26,7 @@ SHAPES = [
 @pytest.fixture(autouse=True)
 def kernels():
     """The C++ kernels, and what was chosen before put back."""
-    with cuda_ops.using("cpu"):
+    with cuda_ops.using("cpu", "fp32"):
         yield
 
 
@@ -185,3 +185,59 @@ def test_previews(generator, size):
         got = generator.preview(styles, size)
         cuda_ops.use("reference")
         assert_close(got, generator.preview(styles, size))
+
+
+@pytest.mark.skipif(not dispatch.has_bf16(), reason="this processor has no bf16 products")
+class TestBf16:
+    """The same operators with products in bf16, which keep 8 bits of every factor."""
+
+    TOLERANCE = 0.02
+
+    @pytest.fixture(autouse=True)
+    def products(self, kernels):
+        cuda_ops.use_precision("bf16")
+
+    @pytest.mark.parametrize("shape", SHAPES)
+    def test_separable_convolution(self, shape):
+        torch.manual_seed(1)
+        frames, inputs, outputs, height, width = shape
+        x, style = torch.randn(frames, inputs, height, width), torch.randn(frames, inputs)
+        conv = separable(inputs, outputs, height, width)
+        got = cuda_ops.separable_conv(x, style, conv)
+        wanted = reference.separable_conv(x, style, conv)
+        assert not torch.equal(got, wanted)
+        assert (got - wanted).abs().max() <= self.TOLERANCE * wanted.abs().max()
+
+    def test_dot_products_equal_tiles(self, monkeypatch):
+        from cuda_ops.cpu import library
+
+        if library.products16() != library.TILES:
+            pytest.skip("no tiles here")
+        torch.manual_seed(2)
+        results = []
+        for products in (library.TILES, library.DOTS):
+            torch.manual_seed(2)
+            x, style = torch.randn(2, 37, 10, 70), torch.randn(2, 37)
+            conv = separable(37, 45, 10, 70)
+            monkeypatch.setattr(library, "products16", lambda products=products: products)
+            monkeypatch.setattr("cuda_ops.cpu.packing.products16", library.products16)
+            results.append(cuda_ops.separable_conv(x, style, conv))
+        assert_close(results[1], results[0])
+
+    def test_whole_frames(self, generator):
+        torch.manual_seed(10)
+        with torch.inference_mode():
+            styles = generator.styles(generator.broadcast(generator.mapping(torch.randn(1, 512))))
+            got = generator.synthesize_rgb8(styles).float()
+            cuda_ops.use("reference")
+            error = (got - generator.synthesize_rgb8(styles)).square().mean()
+        assert 10 * torch.log10(255**2 / error) >= 45
+
+
+def test_only_bytes_are_reduced_unasked():
+    torch.manual_seed(12)
+    network = small_network(1)
+    with cuda_ops.using("cpu", "auto"):
+        assert_close(cuda_ops.mobile_network(*network), plain.mobile_network(*network))
+        assert dispatch.reduced(seen=True) == dispatch.has_bf16()
+    assert not dispatch.reduced(seen=True)
