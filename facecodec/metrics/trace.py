@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from facecodec.face.landmarks import FaceEmbedder, LandmarkFinder
+from facecodec.face.landmarks import REDETECT, FaceEmbedder, LandmarkFinder
 from facecodec.face.signals import SIGNALS, all_signals
 from facecodec.metrics.landmarker import SCORES, Landmarker
+
+# Half the finder's period: it detects anew in a frame's first look or not at all.
+SETTLE = REDETECT // 2
 
 Picture = NDArray[np.uint8]
 Values = NDArray[np.float64]
@@ -31,7 +34,7 @@ class Trace:
 
     def add(self, picture: Picture, embed: bool = True) -> None:
         """Look at the next picture, uint8 RGB [H, W, 3]; `embed`: read the identity too."""
-        found = self._find(picture)
+        found = settled(self._find, picture)
         none = found is None
         rows = self._rows
         rows["points"].append(np.full((68, 2), np.nan) if found is None else found)
@@ -73,6 +76,17 @@ class Trace:
         """Return in which frames a face was found, [T]."""
         found: NDArray[np.bool_] = np.isfinite(self["points"][:, 0, 0])
         return found
+
+
+def settled(find: LandmarkFinder, picture: Picture) -> Values | None:
+    """Return landmarks [68, 2] that hardly remember the frame before, or None without a face.
+
+    The finder starts from where it saw the face last, so that its landmarks creep over several
+    frames even on a still picture. Asked a few times, they settle; the mean is less noisy.
+    """
+    found = [find(picture) for _ in range(SETTLE)]
+    known = [points for points in found[1:] if points is not None]
+    return np.mean(known, axis=0) if known else None
 
 
 def face_mask(points: Values, size: int) -> NDArray[np.bool_]:

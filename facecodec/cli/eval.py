@@ -1,0 +1,100 @@
+"""`facecodec eval`: the paper's tables for anyone's videos."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from facecodec.cli import options
+from facecodec.cli.progress import shown
+from facecodec.metrics.measures import MEASURES, written
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="REF DIST")
+@click.option("--aligned", is_flag=True, help="Both already are aligned face squares.")
+@click.option(
+    "--layout", type=click.Choice(["auto", "frame", "square"]), default="auto",
+    show_default=True, help="DIST shows whole frames, or face squares as `decode` writes them.",
+)  # fmt: skip
+@click.option(
+    "--puppet", is_flag=True, help="Compare a puppet: takes SOURCE DRIVER RESULT instead."
+)
+@click.option(
+    "--face-landmarker", type=click.Path(path_type=Path), envvar="FACECODEC_FACE_LANDMARKER",
+    metavar="FILE", help="MediaPipe's face_landmarker.task: expression, gaze and pose.",
+)  # fmt: skip
+@click.option("--max-frames", type=click.IntRange(1), help="Stop after so many frames.")
+@click.option(
+    "--identity-every", type=click.IntRange(1), default=10, show_default=True,
+    help="Read the identity in every n-th frame.",
+)  # fmt: skip
+@options.rig
+@options.device
+@options.kernel
+@options.as_json
+@options.quiet
+def command(
+    paths: tuple[Path, ...],
+    aligned: bool,
+    layout: str,
+    puppet: bool,
+    face_landmarker: Path | None,
+    max_frames: int | None,
+    identity_every: int,
+    rig: str | None,
+    device: str,
+    json_: bool,
+    quiet: bool,
+) -> None:
+    """Measure a decoded video against its reference.
+
+    REF is aligned, and DIST is compared in the same squares, at 256x256. DIST is a video of the
+    same frames or a .fcv, which is rendered. What needs a model that is not here is n/a.
+
+    \b
+    facecodec eval talk.mp4 talk.fcv
+    facecodec eval talk.mp4 x265.mp4 --face-landmarker face_landmarker.task --json
+    facecodec eval --puppet who.mp4 motion.mp4 puppet.mp4
+    """
+    from facecodec.pipeline.evaluate import Options, evaluate_files, evaluate_puppet_files
+
+    wanted = 3 if puppet else 2
+    if len(paths) != wanted:
+        names = "SOURCE DRIVER RESULT" if puppet else "REF DIST"
+        raise click.UsageError(f"takes {wanted} files, {names}; there are {len(paths)}")
+    chosen = Options(face_landmarker, identity_every, Path(rig) if rig else None, device)
+    with shown(quiet) as progress:
+        if puppet:
+            result = evaluate_puppet_files(
+                *paths, max_frames=max_frames, options=chosen, progress=progress
+            )
+        else:
+            result = evaluate_files(
+                *paths, aligned=aligned, layout=layout, max_frames=max_frames,
+                options=chosen, progress=progress,
+            )  # fmt: skip
+    if json_:
+        facts = {"files": [str(path) for path in paths], "puppet": puppet} | result.as_json()
+        click.echo(json.dumps(facts, indent=1))
+        return
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("measure")
+    table.add_column("value", justify="right")
+    table.add_column("better")
+    for name, value in result.values.items():
+        measure = MEASURES[name]
+        if value is None:
+            table.add_row(measure.title, "n/a", f"({escape(result.missing.get(name, ''))})")
+        else:
+            table.add_row(measure.title, written(name, value), measure.better)
+    console = Console(highlight=False, width=None if Console().is_terminal else 160)
+    console.print(table)
+    worst = f"; worst: {', '.join(map(str, result.worst[:5]))}" if result.worst else ""
+    console.print(f"{result.frames} frames{worst}")

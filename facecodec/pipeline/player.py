@@ -1,0 +1,43 @@
+"""Open a stream ready to be rendered frame by frame: its header, generator, rig and person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facecodec.bitstream import StreamReader
+from facecodec.generator.base import Generator
+from facecodec.pipeline.decode import load_stream_models, open_stream
+from facecodec.pipeline.render import Renderer
+from facecodec.rig.rig import Rig
+
+
+@dataclass(frozen=True)
+class Player:
+    """A stream and what renders it; `w_plus` is the identity latent [num_ws, 512]."""
+
+    stream: StreamReader
+    generator: Generator
+    rig: Rig
+    w_plus: NDArray[np.float32]
+    renderer: Renderer
+
+
+def open_player(
+    path: str | Path,
+    rig: str | Path | None = None,
+    device: str = "auto",
+    size: int | None = None,
+    identity: str | Path | None = None,
+) -> Player:
+    """Open a `.fcv` for rendering squares of `size` pixels; raises what `decode` raises."""
+    from facecodec.pipeline.decode import load_identity_file
+
+    stream = open_stream(path)
+    generator, the_rig = load_stream_models(stream, rig, device)
+    file = load_identity_file(identity) if identity else None
+    w_plus = stream.identity(generator.w_mean.cpu().numpy(), file)
+    return Player(stream, generator, the_rig, w_plus, Renderer(generator, the_rig, w_plus, size))
