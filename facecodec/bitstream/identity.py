@@ -8,15 +8,17 @@ from numpy.typing import NDArray
 from facecodec.bitstream import limits
 from facecodec.bitstream.fields import FieldReader, FieldWriter
 from facecodec.bitstream.models import code_magnitude
-from facecodec.bitstream.rangecoder import HALF, RangeDecoder, RangeEncoder
+from facecodec.bitstream.rangecoder import Coder, RangeDecoder, RangeEncoder
 from facecodec.bitstream.steps import from_levels, step_codes, steps_from_codes, to_levels
+from facecodec.bitstream.trained import IDENTITY, initial_probabilities
 from facecodec.errors import StreamError, UsageError
 
 QUANTISED, EXACT = 0, 1
 DEFAULT_STEP = 0.06  # of W, whose rows have a standard deviation near 0.3 to 1
 _UNARY = 20
 _ACTIVITIES = 8
-_INITIAL = [HALF] * (_ACTIVITIES * (1 + _UNARY))
+CONTEXTS = _ACTIVITIES * (1 + _UNARY)
+_INITIAL = initial_probabilities(IDENTITY, CONTEXTS)
 
 
 def pack_identity(
@@ -37,7 +39,7 @@ def pack_identity(
     codes = step_codes(np.broadcast_to(steps, len(w_plus)))
     levels = to_levels(w_plus - w_mean, steps_from_codes(codes)[:, None])
     coder = RangeEncoder(_INITIAL)
-    _code_levels(coder, levels.shape, levels)
+    code_levels(coder, levels.shape, levels)
     return bytes(FieldWriter().integer(QUANTISED, 1).raw(codes).raw(coder.finish()).data)
 
 
@@ -57,14 +59,14 @@ def parse_identity(
     steps = steps_from_codes(fields.raw(num_ws))
     body = fields.rest()
     coder = RangeDecoder(body, _INITIAL)
-    levels = _code_levels(coder, (num_ws, w_dim), None)
+    levels = code_levels(coder, (num_ws, w_dim), None)
     if coder.position < len(body):
         raise fields.fail(f"{len(body) - coder.position} bytes after its last value")
     return from_levels(levels, steps[:, None]) + np.asarray(w_mean, np.float32)
 
 
-def _code_levels(
-    coder: RangeEncoder | RangeDecoder, shape: tuple[int, ...], levels: NDArray[np.int64] | None
+def code_levels(
+    coder: Coder, shape: tuple[int, ...], levels: NDArray[np.int64] | None
 ) -> NDArray[np.int64]:
     """Code the rows in turn, each value predicted by the same value of the row before."""
     rows, width = shape

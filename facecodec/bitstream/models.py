@@ -1,4 +1,4 @@
-"""How numbers become binary decisions: the contexts of SPEC.md section 6, for both directions.
+"""How numbers become binary decisions: the codes of SPEC.md section 6.3, for both directions.
 
 Every function takes the coder first and returns what was coded. Given an encoder it codes the
 value it is handed; given a decoder it ignores that value.
@@ -10,6 +10,7 @@ from facecodec.bitstream.rangecoder import Coder
 from facecodec.errors import StreamError
 
 UNARY = 14  # magnitudes beyond this many steps go on as Exp-Golomb
+SIGNED_SIZE = 2 + UNARY  # contexts of a signed integer
 
 
 def code_magnitude(coder: Coder, context: int, magnitude: int, unary: int = UNARY) -> int:
@@ -21,6 +22,14 @@ def code_magnitude(coder: Coder, context: int, magnitude: int, unary: int = UNAR
         if not coder.bit(context + step, int(magnitude > step + 1)):
             return step + 1
     return unary + 1 + code_exp_golomb(coder, magnitude - unary - 1)
+
+
+def code_magnitude_pair(coder: Coder, first: int, second: int, magnitude: int) -> int:
+    """Code an integer >= 1 as `code_magnitude` does, with two contexts a step."""
+    for step in range(UNARY):
+        if not coder.pair(first + step, second + step, int(magnitude > step + 1)):
+            return step + 1
+    return UNARY + 1 + code_exp_golomb(coder, magnitude - UNARY - 1)
 
 
 def code_exp_golomb(coder: Coder, value: int) -> int:
@@ -45,6 +54,3 @@ def code_signed(coder: Coder, context: int, value: int) -> int:
     negative = coder.bit(context + 1, int(value < 0))
     magnitude = code_magnitude(coder, context + 2, abs(value))
     return -magnitude if negative else magnitude
-
-
-SIGNED_SIZE = 2 + UNARY

@@ -26,9 +26,24 @@ class Coder(Protocol):
         """Code one bit with the adaptive probability of a context."""
         ...
 
+    def pair(self, first: int, second: int, bit: int) -> int:
+        """Code one bit with the mean of the probabilities of two contexts; both adapt."""
+        ...
+
     def even(self, bit: int) -> int:
         """Code one bit of probability one half."""
         ...
+
+
+def _adapt(fast: list[int], slow: list[int], context: int, bit: int) -> None:
+    """Move both estimates of a context towards the bit."""
+    f, s = fast[context], slow[context]
+    if bit:
+        fast[context] = f + ((ONE - f) >> FAST)
+        slow[context] = s + ((ONE - s) >> SLOW)
+    else:
+        fast[context] = f - (f >> FAST)
+        slow[context] = s - (s >> SLOW)
 
 
 class RangeEncoder:
@@ -55,6 +70,22 @@ class RangeEncoder:
             self.range -= bound
             self.fast[context] = fast - (fast >> FAST)
             self.slow[context] = slow - (slow >> SLOW)
+        if self.range < TOP:
+            self._shift()
+        return bit
+
+    def pair(self, first: int, second: int, bit: int) -> int:
+        """Encode one bit with the mean of the probabilities of two contexts; both then adapt."""
+        fast, slow = self.fast, self.slow
+        mean = (fast[first] + slow[first] + fast[second] + slow[second]) >> 2
+        bound = (self.range >> 16) * mean
+        if bit:
+            self.range = bound
+        else:
+            self.low += bound
+            self.range -= bound
+        _adapt(fast, slow, first, bit)
+        _adapt(fast, slow, second, bit)
         if self.range < TOP:
             self._shift()
         return bit
@@ -124,6 +155,23 @@ class RangeDecoder:
             self.fast[context] = fast - (fast >> FAST)
             self.slow[context] = slow - (slow >> SLOW)
             bit = 0
+        if self.range < TOP:
+            self._shift()
+        return bit
+
+    def pair(self, first: int, second: int, bit: int = 0) -> int:
+        """Decode one bit with the mean of the probabilities of two contexts; both then adapt."""
+        fast, slow = self.fast, self.slow
+        mean = (fast[first] + slow[first] + fast[second] + slow[second]) >> 2
+        bound = (self.range >> 16) * mean
+        bit = int(self.code < bound)
+        if bit:
+            self.range = bound
+        else:
+            self.code -= bound
+            self.range -= bound
+        _adapt(fast, slow, first, bit)
+        _adapt(fast, slow, second, bit)
         if self.range < TOP:
             self._shift()
         return bit

@@ -14,8 +14,9 @@ from facecodec.bitstream import limits, tracks
 from facecodec.bitstream.fields import FieldReader, FieldWriter
 from facecodec.bitstream.header import StreamHeader
 from facecodec.bitstream.models import SIGNED_SIZE, code_signed
-from facecodec.bitstream.rangecoder import HALF, Coder, RangeDecoder, RangeEncoder
+from facecodec.bitstream.rangecoder import Coder, RangeDecoder, RangeEncoder
 from facecodec.bitstream.steps import from_levels, to_levels
+from facecodec.bitstream.trained import SEGMENT, initial_probabilities
 from facecodec.errors import StreamError
 
 EXACT_TYPES: dict[str, np.dtype[Any]] = {"f16": np.dtype("<f2"), "f32": np.dtype("<f4")}
@@ -26,7 +27,8 @@ FLAGS = TIMING + 2 + SIGNED_SIZE
 PLACED = FLAGS + 4
 PLACEMENT = PLACED + 2
 CONTROLS = PLACEMENT + tracks.SIZE
-INITIAL = [HALF] * PLACEMENT + tracks.INITIAL + tracks.INITIAL
+CONTEXTS = CONTROLS + tracks.SIZE
+INITIAL = initial_probabilities(SEGMENT, CONTEXTS)
 
 
 class FrameFlags(IntFlag):

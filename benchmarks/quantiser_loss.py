@@ -1,0 +1,149 @@
+"""What quantising costs in the picture: PSNR against the source, before and after.
+
+    python benchmarks/quantiser_loss.py talk.fcv=talk.mp4 other.fcv=other.mp4 --every 5
+
+Input: streams of exact controls (`facecodec encode --precision f32`), each with its source video.
+Every picture is rendered whole and compared with the aligned source at 256x256, over the inner
+face (the middle 60 % of the square each way). Two tables: controls at several qualities, with the
+identity exact; and the identity at several steps, with the controls exact.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facecodec.bitstream import (
+    FrameRecord,
+    StreamHeader,
+    StreamReader,
+    StreamWriter,
+    control_steps,
+    open_stream,
+    pack_identity,
+)
+from facecodec.bitstream.identity import parse_identity
+from facecodec.bitstream.steps import from_levels, to_levels
+from facecodec.face.alignment import Alignment
+from facecodec.face.crop import crop
+from facecodec.metrics.pictures import psnr
+from facecodec.pipeline.decode import load_stream_models
+from facecodec.pipeline.render import Renderer
+from facecodec.rig.rig import Rig
+from facecodec.video.reader import VideoReader
+
+SIZE = 256
+INNER = slice(SIZE // 5, SIZE - SIZE // 5)
+
+
+def sources(video: Path, frames: list[FrameRecord]) -> Iterator[NDArray[np.uint8]]:
+    """Yield the inner face of the aligned source for each frame."""
+    wanted = {frame.pts: frame for frame in frames}
+    with VideoReader(video) as reader:
+        for picture in reader.frames():
+            frame = wanted.get(picture.pts)
+            if frame is not None and frame.placement is not None:
+                square = Alignment(*(float(v) for v in frame.placement))
+                yield crop(picture.image, square, SIZE)[INNER, INNER]
+            if picture.pts >= frames[-1].pts:
+                return
+
+
+def mean_psnr(
+    renderer: Renderer, controls: NDArray[np.float32], faces: list[NDArray[np.uint8]]
+) -> float:
+    """Return the mean PSNR of the rendered controls against the source."""
+    got = [
+        psnr(renderer(row[None])[0][INNER, INNER], face)
+        for row, face in zip(controls, faces, strict=True)
+    ]
+    return float(np.mean(got))
+
+
+def coded_size(
+    stream: StreamReader, controls: NDArray[np.float32], rig: Rig, quality: int
+) -> tuple[int, NDArray[np.float32]]:
+    """Return the bytes of the controls at a quality, and the steps."""
+    fields = dict(stream.header.__dict__)
+    fields |= {
+        "precision": "quantised",
+        "quality": quality,
+        "control_steps": control_steps(rig.steps, quality),
+    }
+    header = StreamHeader(**fields)
+    file = io.BytesIO()
+    with StreamWriter(file, header) as writer:
+        writer.write_identity_payload(b"\1" + bytes(4 * header.num_ws * header.w_dim))
+        for pts, row in enumerate(controls):
+            writer.write_frame(pts, row)
+    file.seek(0)
+    return StreamReader(file).rate_split().controls_bytes, header.control_steps
+
+
+def measure(
+    path: Path, video: Path, every: int, qualities: list[int], identity_steps: list[float]
+) -> dict:
+    """Return the figures of one clip."""
+    stream = open_stream(path)
+    if stream.header.precision != "f32":
+        raise SystemExit(f"{path}: needs exact controls: encode with --precision f32")
+    generator, rig = load_stream_models(stream, None, "cpu")
+    mean = generator.w_mean.cpu().numpy()
+    w_plus = stream.identity(mean)
+    frames = list(stream)
+    controls = np.stack([frame.controls for frame in frames])
+    faces = list(sources(video, frames[::every]))
+    renderer = Renderer(generator, rig, w_plus, SIZE)
+    exact = mean_psnr(renderer, controls[::every], faces)
+    result: dict = {"clip": path.stem, "frames": len(frames), "psnr": exact}
+    result["controls"] = []
+    for quality in qualities:
+        size, steps = coded_size(stream, controls, rig, quality)
+        rounded = from_levels(to_levels(controls, steps), steps)
+        got = mean_psnr(renderer, rounded[::every], faces)
+        row = {"quality": quality, "bytes_a_frame": size / len(frames), "loss_db": exact - got}
+        result["controls"].append(row)
+    result["identity"] = []
+    for step in identity_steps:
+        payload = pack_identity(w_plus, mean, step)
+        again = parse_identity(payload, len(w_plus), w_plus.shape[1], mean)
+        got = mean_psnr(Renderer(generator, rig, again, SIZE), controls[::every], faces)
+        row = {"step": step, "bytes": len(payload), "loss_db": exact - got}
+        result["identity"].append(row)
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("pairs", nargs="+", metavar="STREAM=VIDEO")
+    parser.add_argument("--every", type=int, default=5, help="look at every n-th frame")
+    parser.add_argument("--qualities", default="40,50,60,70,80")
+    parser.add_argument("--identity-steps", default="0.03,0.06,0.09,0.12")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    options = parser.parse_args()
+    qualities = [int(text) for text in options.qualities.split(",") if text]
+    steps = [float(text) for text in options.identity_steps.split(",") if text]
+    results = []
+    for pair in options.pairs:
+        path, _, video = pair.rpartition("=")
+        result = measure(Path(path), Path(video), options.every, qualities, steps)
+        results.append(result)
+        print(f"{result['clip']}: {result['frames']} frames, {result['psnr']:.2f} dB exact")
+        for row in result["controls"]:
+            print(f"  quality {row['quality']:3}: {row['bytes_a_frame']:6.2f} bytes a frame, "
+                  f"{row['loss_db']:+.3f} dB lost", flush=True)  # fmt: skip
+        for row in result["identity"]:
+            print(f"  identity step {row['step']:.3f}: {row['bytes']:6} bytes, "
+                  f"{row['loss_db']:+.3f} dB lost", flush=True)  # fmt: skip
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
