@@ -8,6 +8,8 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+import cuda_ops
+
 
 @dataclass(frozen=True)
 class StyleLayer:
@@ -52,6 +54,13 @@ class Generator(nn.Module, ABC):
     @abstractmethod
     def synthesize(self, styles: Tensor) -> Tensor:
         """Render styles [N, num_styles] to pictures [N, 3, resolution, resolution] in [-1, 1]."""
+
+    def synthesize_rgb8(self, styles: Tensor) -> Tensor:
+        """Render styles [N, num_styles] to bytes [N, resolution, resolution, 3] for people to see.
+
+        Products may be less exact than `synthesize`'s, see `cuda_ops.use_precision`.
+        """
+        return cuda_ops.rgb8(self.synthesize(styles))
 
     @abstractmethod
     def preview(self, styles: Tensor, size: int) -> Tensor:

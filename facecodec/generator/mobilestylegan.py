@@ -7,6 +7,7 @@ function of the styles and frames batch freely.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -23,6 +24,22 @@ PREVIEW_BLOCKS = {256: 6, 128: 5, 64: 4}  # picture size -> blocks run at their 
 HALVE = torch.tensor([[0.5, 0.0, 0.0], [0.5, 1.0, 0.5], [0.0, 0.0, 0.5]])
 
 
+@dataclass(frozen=True)
+class _Shrunk:
+    """A convolution made for smaller maps, and the state of what it was made from."""
+
+    sources: tuple[Tensor, Tensor]
+    versions: tuple[int, ...]
+    conv: cuda_ops.SeparableConv
+
+
+def _constant(tensor: Tensor) -> bool:
+    """Whether what is derived from a tensor may be kept: nobody differentiates through it."""
+    if tensor.is_inference() or torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        return False
+    return not (tensor.requires_grad and torch.is_grad_enabled())
+
+
 class MobileStyleGAN(Generator):
     """The default generator: 1024x1024, 16 W+ rows, 23 style layers, 6752 channels."""
 
@@ -37,6 +54,7 @@ class MobileStyleGAN(Generator):
             self.register_buffer(key.replace(".", "_"), value.float().contiguous())
         self.layers = tuple(self._list_layers())
         self.num_styles = sum(layer.size for layer in self.layers)
+        self._small: dict[tuple[str, int], _Shrunk] = {}
 
     @classmethod
     def from_tensors(
@@ -155,6 +173,23 @@ class MobileStyleGAN(Generator):
     def _small_conv(self, name: str, side: int) -> cuda_ops.SeparableConv:
         """Return a convolution's constants for maps of `side` pixels, averaged down by halves."""
         conv = self._conv(name)
+        sources = conv.depthwise, conv.noise
+        if not all(map(_constant, sources)):
+            return self._shrink_conv(conv, side)
+        versions = tuple(t._version for t in sources)
+        kept = self._small.get((name, side))
+        if (
+            kept is None
+            or kept.versions != versions
+            or any(a is not b for a, b in zip(kept.sources, sources, strict=True))
+        ):
+            with torch.inference_mode(False), torch.no_grad():
+                kept = _Shrunk(sources, versions, self._shrink_conv(conv, side))
+            self._small[name, side] = kept
+        return replace(kept.conv, pointwise=conv.pointwise, bias=conv.bias)
+
+    @staticmethod
+    def _shrink_conv(conv: cuda_ops.SeparableConv, side: int) -> cuda_ops.SeparableConv:
         depthwise, noise = conv.depthwise, conv.noise
         while noise.shape[-1] > side:
             noise = F.avg_pool2d(noise[None], 2)[0]

@@ -42,7 +42,8 @@ class Renderer:
         """Render controls [N, 35] to uint8 RGB [N, size, size, 3]."""
         with torch.inference_mode():
             moved = torch.from_numpy(controls).to(self.basis.device) @ self.basis
-            pictures = self.generator.synthesize(self.styles + moved)
-            if self.size != self.generator.resolution:
-                pictures = shrink(pictures, self.size)
-            return to_uint8(pictures.cpu())
+            styles = self.styles + moved
+            if self.size == self.generator.resolution:
+                pixels: NDArray[np.uint8] = self.generator.synthesize_rgb8(styles).cpu().numpy()
+                return pixels
+            return to_uint8(shrink(self.generator.synthesize(styles), self.size).cpu())

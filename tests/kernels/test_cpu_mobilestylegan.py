@@ -241,3 +241,19 @@ def test_only_bytes_are_reduced_unasked():
         assert_close(cuda_ops.mobile_network(*network), plain.mobile_network(*network))
         assert dispatch.reduced(seen=True) == dispatch.has_bf16()
     assert not dispatch.reduced(seen=True)
+
+
+def test_previews_follow_weights_changed_in_place(generator):
+    torch.manual_seed(13)
+    with torch.no_grad():
+        styles = generator.styles(generator.broadcast(generator.mapping(torch.randn(1, 512))))
+        before = generator.preview(styles, 64)
+        depthwise = generator._tensor("6.conv1.depthwise")
+        depthwise.mul_(2)
+        try:
+            doubled = generator.preview(styles, 64)
+        finally:
+            depthwise.div_(2)
+        after = generator.preview(styles, 64)
+    assert not torch.allclose(before, doubled)
+    assert torch.equal(before, after)
