@@ -6,35 +6,46 @@ penalty for leaving it, while the controls of every frame explain the motion bet
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from facecodec.fit.likeness import Likeness
 from facecodec.fit.objective import Target, multiscale_l1, shrink
+from facecodec.fit.tracking import Tracker, TrackingPlan
 from facecodec.generator.base import Generator
 from facecodec.progress import Progress
 from facecodec.rig.sampling import draw_latents
 
+WHITENING = 0.7  # 0: W as it is, 1: every principal direction of W alike
+W_PRIOR = 1e-3
+SAMPLES = 4000
 
 
 @dataclass(frozen=True)
 class InversionPlan:
     """How long and how freely an inversion runs.
 
-    `w_steps` of one w on the identity frame at `coarse` pixels, `plus_steps` of W+ on all frames
+    `w_steps` of one w on the identity frame at `first` pixels, `plus_steps` of W+ on all frames
     at `coarse` and `fine_steps` at `fine` pixels. `spread` is the penalty on rows leaving w,
-    `calm` the penalty on controls, both per squared unit.
+    `calm` the penalty on controls, both per squared unit; `likeness` weighs the squared distance
+    of face embeddings against the mean absolute difference of pictures. Halfway, the controls
+    are tracked anew by Gauss-Newton, `tracking` saying how.
     """
 
-    w_steps: int = 80
-    plus_steps: int = 120
-    fine_steps: int = 60
+    w_steps: int = 70
+    plus_steps: int = 150
+    fine_steps: int = 40
+    first: int = 64
     coarse: int = 128
     fine: int = 256
     spread: float = 0.02
     calm: float = 2e-4
+    likeness: float = 0.2
+    tracking: TrackingPlan = TrackingPlan(iterations=4)
 
 
 @dataclass(frozen=True)
@@ -48,8 +59,99 @@ class Inversion:
 def cosine(step: int, steps: int, warm: int = 8) -> float:
     """Return a learning-rate factor: linear warm-up, then half a cosine down to 0.05."""
     ramp = min(1.0, (step + 1) / warm)
-    fall = 0.5 * (1 + float(torch.cos(torch.tensor(torch.pi * step / max(steps, 1)))))
+    fall = 0.5 * (1 + math.cos(math.pi * step / max(steps, 1)))
     return ramp * (0.05 + 0.95 * fall)
+
+
+def principal_directions(generator: Generator) -> Tensor:
+    """Return directions [512, 512] of W, stretched by a power of the spread along them.
+
+    W is far longer along some directions than along others; steps of one size along these rows
+    reach a face in a third fewer than steps along the coordinates.
+    """
+    samples = draw_latents(generator, SAMPLES, seed=0, truncation=1.0) - generator.w_mean
+    _, stretch, directions = torch.linalg.svd(samples, full_matrices=False)
+    scaled = (stretch / SAMPLES**0.5).clamp_min(1e-3) ** WHITENING
+    matrix = scaled[:, None] * directions
+    return matrix * (0.5 / matrix.square().sum(0).mean().sqrt())
+
+
+class Inverter:
+    """One inversion under way: the latent's parts, the controls, and what they are fitted to."""
+
+    def __init__(
+        self,
+        generator: Generator,
+        basis: Tensor,
+        targets: Sequence[Target],
+        first_controls: Tensor,
+        plan: InversionPlan,
+        likeness: Likeness | None,
+    ) -> None:
+        self.generator, self.basis, self.targets, self.plan = generator, basis, targets, plan
+        self.likeness = likeness
+        self.directions = principal_directions(generator)
+        width = generator.w_dim
+        device = generator.w_mean.device
+        self.w = torch.zeros(width, requires_grad=True, device=device)
+        self.rows = torch.zeros(generator.num_ws, width, requires_grad=True, device=device)
+        self.controls = first_controls.clone().requires_grad_(True)
+        self.embeddings = [self._embedding(target) for target in targets]
+
+    def _embedding(self, target: Target) -> Tensor | None:
+        if self.likeness is None or target.landmarks is None:
+            return None
+        return self.likeness.embed(target.picture[None], target.landmarks[None]).detach()
+
+    def w_plus(self) -> Tensor:
+        """Return the latent as it stands, [num_ws, 512]."""
+        return self.generator.w_mean + (self.w + self.rows) @ self.directions
+
+    def loss(self, frame: int, size: int, like: bool) -> Tensor:
+        """Return how far the render of one frame is from its target."""
+        target, embedding = self.targets[frame], self.embeddings[frame]
+        styles = self.generator.styles(self.w_plus()[None]) + self.controls[frame] @ self.basis
+        shown = self.generator.preview(styles, size)
+        loss = multiscale_l1(
+            shown, shrink(target.picture[None], size), shrink(target.weights[None], size)
+        )
+        if like and self.likeness and embedding is not None and target.landmarks is not None:
+            away = self.likeness.embed(shown, target.landmarks[None]) - embedding
+            loss = loss + self.plan.likeness * away.square().sum()
+        return loss
+
+    def run(self, steps: int, size: int, rates: dict[str, float], progress: Progress) -> None:
+        """Take Adam steps; `rates` names what may move and how fast."""
+        groups = [{"params": [getattr(self, name)], "rate": rate} for name, rate in rates.items()]
+        optimiser = torch.optim.Adam(groups, betas=(0.9, 0.98))
+        plan, frames = self.plan, len(self.targets)
+        for step in range(steps):
+            for group in optimiser.param_groups:
+                group["lr"] = group["rate"] * cosine(step, steps)
+            optimiser.zero_grad()
+            # the identity frame every other step, the others in turn
+            alone = "rows" not in rates or frames == 1
+            frame = 0 if alone or step % 2 == 0 else 1 + (step // 2) % (frames - 1)
+            loss = self.loss(frame, size, "rows" in rates) + W_PRIOR * self.w.square().mean()
+            if "rows" in rates:
+                loss = loss + plan.spread * self.rows.square().mean()
+            if "controls" in rates:
+                loss = loss + plan.calm * self.controls.square().sum(1).mean()
+            loss.backward()
+            if self.controls.grad is not None:
+                self.controls.grad[0] = 0  # controls 0 mean the person as this frame shows it
+            optimiser.step()
+            progress("inversion", step + 1, steps)
+
+    def track(self) -> None:
+        """Replace the controls of all frames but the first by tracked ones."""
+        with torch.no_grad():
+            styles = self.generator.styles(self.w_plus()[None])[0]
+            tracker = Tracker(self.generator, self.basis, styles, self.plan.tracking)
+            for frame, target in enumerate(self.targets[1:], 1):
+                start = self.controls[frame].double().cpu()
+                found = tracker.track(target, start, None)
+                self.controls[frame] = torch.from_numpy(found.controls).float()
 
 
 def invert(
@@ -58,63 +160,27 @@ def invert(
     targets: Sequence[Target],
     first_controls: Tensor,
     plan: InversionPlan,
-    progress: Progress | None = None,
+    likeness: Likeness | None,
+    progress: Progress,
 ) -> Inversion:
     """Fit one identity latent to several aligned frames; `targets[0]` is the identity frame.
 
     `basis` [35, num_styles] is the rig's effect on the styles and `first_controls` [frames, 35]
     where the controls start (pose from landmarks). The identity frame keeps its start, so that
-    controls 0 mean the person as it looks there.
+    controls 0 mean the person as it looks there. Without `likeness` pictures alone are compared.
     """
-    spread_w = draw_latents(generator, 1000, seed=0, truncation=1.0).std(0)
-    w = generator.w_mean.clone().requires_grad_(True)
-    rows = torch.zeros(generator.num_ws, generator.w_dim, requires_grad=True)
-    controls = first_controls.clone().requires_grad_(True)
-    total = plan.w_steps + plan.plus_steps + plan.fine_steps
-    done = 0
+    fit = Inverter(generator, basis, targets, first_controls, plan, likeness)
+    total, done = plan.w_steps + plan.plus_steps + plan.fine_steps, 0
 
-    def render(frame: int, size: int) -> Tensor:
-        w_plus = w + rows
-        styles = generator.styles(w_plus[None]) + controls[frame] @ basis
-        return generator.preview(styles, size)
-
-    def loss_of(frame: int, size: int) -> Tensor:
-        target = targets[frame]
-        return multiscale_l1(
-            render(frame, size),
-            shrink(target.picture[None], size),
-            shrink(target.weights[None], size),
-        )
-
-    def run(steps: int, size: int, rates: dict[str, float], frames: int) -> None:
+    def run(steps: int, size: int, **rates: float) -> None:
         nonlocal done
-        groups = {"w": w, "rows": rows, "controls": controls}
-        optimiser = torch.optim.Adam(
-            [{"params": [groups[name]], "rate": rate} for name, rate in rates.items()],
-            betas=(0.9, 0.98),
-        )
-        for step in range(steps):
-            for group in optimiser.param_groups:
-                group["lr"] = group["rate"] * cosine(step, steps)
-            optimiser.zero_grad()
-            # the identity frame every other step, the others in turn
-            frame = 0 if frames == 1 or step % 2 == 0 else 1 + (step // 2) % (frames - 1)
-            loss = loss_of(frame, size)
-            loss = loss + 1e-3 * ((w - generator.w_mean) / spread_w).square().mean()
-            if "rows" in rates:
-                loss = loss + plan.spread * (rows / spread_w).square().mean()
-            if "controls" in rates:
-                loss = loss + plan.calm * controls.square().sum(1).mean()
-            loss.backward()
-            if controls.grad is not None:
-                controls.grad[0] = 0
-            optimiser.step()
-            done += 1
-            if progress:
-                progress("inversion", done, total)
+        fit.run(steps, size, rates, lambda name, step, _: progress(name, done + step, total))
+        done += steps
 
-    run(plan.w_steps, plan.coarse, {"w": 0.06}, 1)
-    free = {"w": 0.01, "rows": 0.02, "controls": 0.05}
-    run(plan.plus_steps, plan.coarse, free, len(targets))
-    run(plan.fine_steps, plan.fine, {"rows": 0.012, "controls": 0.03}, len(targets))
-    return Inversion((w + rows).detach(), controls.detach())
+    run(plan.w_steps, plan.first, w=0.2)
+    run(plan.plus_steps // 2, plan.coarse, w=0.1, rows=0.15, controls=0.05)
+    if len(targets) > 1:
+        fit.track()
+    run(plan.plus_steps - plan.plus_steps // 2, plan.coarse, w=0.05, rows=0.2, controls=0.02)
+    run(plan.fine_steps, plan.fine, rows=0.08, controls=0.02)
+    return Inversion(fit.w_plus().detach(), fit.controls.detach())

@@ -53,12 +53,12 @@ def weight_map(landmarks: NDArray[np.float64] | None, size: int) -> Tensor:
 class Target:
     """One aligned frame to be explained: picture [3, S, S] in [-1, 1] and pixel weights [1, S, S].
 
-    `pose` holds yaw, pitch and roll read from landmarks (facecodec.face.signals.head_pose).
+    `landmarks` [68, 2] in units of the square, 0 to 1, None where they were not found.
     """
 
     picture: Tensor
     weights: Tensor
-    pose: NDArray[np.float64]
+    landmarks: NDArray[np.float64] | None
 
 
 def multiscale_l1(pictures: Tensor, targets: Tensor, weights: Tensor, scales: int = 3) -> Tensor:

@@ -24,7 +24,7 @@ Render = Callable[[Tensor], Tensor]  # controls [N, 35] -> pictures [N, 3, S, S]
 
 POSE = 3
 SCALES = 3
-WEIGHT = 1e3
+WEIGHT = 1e4
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class TrackingPlan:
 
     size: int = 128
     iterations: int = 3
-    noise: float = 0.25
-    prior: tuple[float, float] = (3.0, 2.0)
-    motion: tuple[float, float] = (0.5, 0.7)
+    noise: float = 0.06
+    prior: tuple[float, float] = (3.0, 3.0)
+    motion: tuple[float, float] = (1.0, 1.5)
     step: float = 0.25
     refresh: float = 0.8
     bank: int = 6

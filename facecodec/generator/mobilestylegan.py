@@ -130,11 +130,11 @@ class MobileStyleGAN(Generator):
 
     def synthesize(self, styles: Tensor) -> Tensor:
         """Render styles [N, 6752] to pictures [N, 3, 1024, 1024] in [-1, 1], not clamped."""
-        return cuda_ops.mobile_network(*self._network(styles, BLOCKS))
+        return cuda_ops.mobile_network(*self.network(styles))
 
     def synthesize_rgb8(self, styles: Tensor) -> Tensor:
         """Render styles [N, 6752] to bytes [N, 1024, 1024, 3], in one go with the last block."""
-        return cuda_ops.mobile_network_rgb8(*self._network(styles, BLOCKS))
+        return cuda_ops.mobile_network_rgb8(*self.network(styles))
 
     def preview(self, styles: Tensor, size: int) -> Tensor:
         """Render small pictures: the last blocks run at the low resolution, on low bands alone.
@@ -144,10 +144,10 @@ class MobileStyleGAN(Generator):
         """
         if size not in PREVIEW_BLOCKS:
             raise ValueError(f"no preview of size {size}; there are {self.preview_sizes}")
-        return cuda_ops.mobile_network(*self._network(styles, PREVIEW_BLOCKS[size]))
+        return cuda_ops.mobile_network(*self.network(styles, PREVIEW_BLOCKS[size]))
 
-    def _network(
-        self, styles: Tensor, blocks: int
+    def network(
+        self, styles: Tensor, blocks: int = BLOCKS
     ) -> tuple[Tensor, list[Tensor], list[cuda_ops.MobileBlock], cuda_ops.Head]:
         """Return what `cuda_ops.mobile_network` takes; blocks from `blocks` on are low ones."""
         s = self._by_layer(styles)

@@ -1,4 +1,4 @@
-"""Where a decoded face goes: the face square itself, or its place in a frame of the source's size."""
+"""Where a decoded face goes: the square itself, or its place in a frame of the source's size."""
 
 from __future__ import annotations
 

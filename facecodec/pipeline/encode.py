@@ -21,13 +21,12 @@ from facecodec.bitstream import (
 )
 from facecodec.generator.base import Generator
 from facecodec.pipeline.known_person import known_person
-from facecodec.pipeline.models import landmark_finder, load_models
+from facecodec.pipeline.models import landmark_finder, load_likeness, load_models
 from facecodec.pipeline.motion import Motion, track_clip
 from facecodec.pipeline.person import Person, find_person
 from facecodec.pipeline.presets import preset
 from facecodec.pipeline.scan import Scan, Span, scan
 from facecodec.progress import Progress, silent
-from facecodec.rig.rig import Rig
 from facecodec.version import __version__
 from facecodec.video.reader import VideoReader
 from facecodec.weights.catalogue import DEFAULT_GENERATOR
@@ -82,8 +81,8 @@ def encode(
     start, end: seconds of the source. quality: 0 to 100, how finely controls are quantised;
     precision: 'quantised', 'f16' or 'f32'. id_frame: the frame (of the span) to take the person
     from. identity: a `.fci` file with the person, who is then not sought in the clip; the stream
-    refers to it by its SHA-256. Raises NoFaceError when no frame shows a face, UsageError when `output` exists and
-    `force` is not set, ModelError when a model is missing.
+    refers to it by its SHA-256. Raises NoFaceError when no frame shows a face, UsageError when
+    `output` exists and `force` is not set, ModelError when a model is missing.
     """
     source, output = Path(source), Path(output)
     refuse_overwrite(output, force)
@@ -94,6 +93,7 @@ def encode(
     with VideoReader(source) as reader:
         generator, the_rig = load_models(model, Path(rig) if rig else None, device)
         finder = landmark_finder()
+        likeness = load_likeness(generator)
         clock.lap("models")
         found = scan(reader, finder, span, progress)
         clock.lap("face")
@@ -101,7 +101,9 @@ def encode(
             name = str(identity)
             person = known_person(given, name, found, generator, the_rig, id_frame, finder)
         else:
-            person = find_person(reader, span, found, generator, the_rig, plan, id_frame, progress)
+            person = find_person(
+                reader, span, found, generator, the_rig, plan, id_frame, likeness, progress
+            )
         clock.lap("inversion")
         motion = track_clip(reader, span, found, person, generator, the_rig, plan, progress)
         clock.lap("tracking")

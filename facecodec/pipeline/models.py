@@ -8,6 +8,7 @@ import torch
 
 from facecodec.errors import ModelError, UsageError
 from facecodec.face.landmarks import FaceEmbedder, LandmarkFinder
+from facecodec.fit.likeness import Likeness
 from facecodec.generator.base import Generator
 from facecodec.pipeline.memory import keep_freed_memory
 from facecodec.rig.rig import Rig, load_rig
@@ -16,7 +17,7 @@ from facecodec.weights.store import installed, load_generator, model_path, read_
 
 
 def pick_device(name: str) -> torch.device:
-    """Return the device for auto, cpu or cuda. Raises UsageError when CUDA is asked for and absent."""
+    """Return the device for auto, cpu or cuda. Raises UsageError for CUDA without CUDA."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
@@ -28,9 +29,22 @@ def load_models(
     model: str = DEFAULT_GENERATOR, rig: Path | None = None, device: str = "auto"
 ) -> tuple[Generator, Rig]:
     """Return an installed generator on its device and its rig (the shipped one unless given)."""
-    keep_freed_memory()
-    generator = load_generator(model).to(pick_device(device))
+    generator = load_generator_on(model, device)
     return generator, Rig.load(rig) if rig else load_rig(generator)
+
+
+def load_generator_on(model: str, device: str) -> Generator:
+    """Return an installed generator on its device."""
+    keep_freed_memory()
+    return load_generator(model).to(pick_device(device))
+
+
+def load_likeness(generator: Generator) -> Likeness | None:
+    """Return the face embedding a fit is guided by, None where it is not installed."""
+    try:
+        return Likeness(model_path("dlib-embedding"), generator.w_mean.device)
+    except ModelError:
+        return None
 
 
 def model_named_by(sha256: str, hint: str) -> str:

@@ -72,7 +72,7 @@ def track_clip(
 def _start(
     rig: Rig, found: Scan, i: int, person: Person, previous: torch.Tensor | None
 ) -> torch.Tensor:
-    """Return where the search begins: the last frame's controls, the pose drawn to the landmarks."""
+    """Return where the search begins: the last controls, their pose drawn to the landmarks."""
     if not found.seen[i] and previous is not None:
         return previous.clone()
     pose = pose_from_landmarks(rig, found, i, person.neutral)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from facecodec.errors import UsageError
 from facecodec.fit.inversion import invert
+from facecodec.fit.likeness import Likeness
 from facecodec.fit.objective import Target, to_tensor, weight_map
 from facecodec.fit.selection import select_identity_frame, select_keyframes
 from facecodec.generator.base import Generator
@@ -39,7 +40,7 @@ def make_target(image: NDArray[np.uint8], found: Scan, i: int, device: torch.dev
     return Target(
         to_tensor(image[None])[0].to(device),
         weight_map(landmarks, image.shape[0]).to(device),
-        found.signals[i, :NUM_POSE],
+        landmarks,
     )
 
 
@@ -71,6 +72,7 @@ def find_person(
     rig: Rig,
     plan: Preset,
     id_frame: int | None,
+    likeness: Likeness | None,
     progress: Progress,
 ) -> Person:
     """Invert a clip's keyframes to one identity latent."""
@@ -92,6 +94,7 @@ def find_person(
         [make_target(images[i], found, i, device) for i in chosen],
         torch.stack(starts).to(device),
         plan.inversion,
+        likeness,
         progress,
     )
     return Person(result.w_plus, first, neutral)

@@ -19,9 +19,9 @@ class Preset:
 
 
 PRESETS = {
-    "fast": Preset(4, InversionPlan(50, 80, 20), TrackingPlan(iterations=2)),
+    "fast": Preset(4, InversionPlan(50, 80, 10), TrackingPlan(iterations=2)),
     "medium": Preset(8, InversionPlan(), TrackingPlan()),
-    "slow": Preset(12, InversionPlan(120, 300, 150), TrackingPlan(iterations=5)),
+    "slow": Preset(12, InversionPlan(120, 400, 150), TrackingPlan(iterations=5)),
 }
 
 

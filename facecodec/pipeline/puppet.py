@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from facecodec.atomic import refuse_overwrite, written_whole
@@ -36,7 +35,7 @@ from facecodec.pipeline.decode import (
     render_items,
 )
 from facecodec.pipeline.encode import encode
-from facecodec.pipeline.models import landmark_finder, load_models
+from facecodec.pipeline.models import landmark_finder, load_likeness
 from facecodec.pipeline.person import find_person
 from facecodec.pipeline.presets import preset
 from facecodec.pipeline.render import Renderer
@@ -134,7 +133,9 @@ def load_person(
     with VideoReader(source) as reader:
         found = scan(reader, landmark_finder(), span, progress)
         plan = preset(preset_name)
-        person = find_person(reader, span, found, generator, rig, plan, None, progress)
+        person = find_person(
+            reader, span, found, generator, rig, plan, None, load_likeness(generator), progress
+        )
     latent: NDArray[np.float32] = person.w_plus.cpu().numpy()
     return latent
 
@@ -166,7 +167,9 @@ def pose_between(
         zero = np.zeros((1, len(rig.names)), np.float32)
         points = find(Renderer(generator, rig, w_plus, POSE_SIZE)(zero)[0])
         if points is None:
-            raise NoFaceError("no face in the picture of an identity latent; try without --absolute")
+            raise NoFaceError(
+                "no face in the picture of an identity latent; try without --absolute"
+            )
         poses.append(head_pose(points))
     shift = np.zeros(len(rig.names), np.float32)
     shift[:NUM_POSE] = (poses[1] - poses[0]) / np.array([axis.std for axis in rig.pose])

@@ -79,7 +79,7 @@ def scan(reader: VideoReader, find: LandmarkFinder, span: Span, progress: Progre
             landmarks[i] = alignments[i].to_unit(found)
             signals[i] = all_signals(landmarks[i])
     times = np.array(pts, np.int64)
-    near = _short_gaps(seen, times * float(reader.time_base))
+    near = _short_gaps(seen, times.astype(np.float64) * float(reader.time_base))
     return Scan(times, alignments, landmarks, signals, seen, near, np.array(sharpness))
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -56,14 +57,30 @@ def columns(generator: Generator, styles: Tensor, moves: Tensor, batch: int = 8)
 
 
 def evidence(effects: Tensor, residual: Tensor, weights: Tensor) -> Evidence:
-    """Return one frame's evidence: effects [C, pixels], residual [pixels], weights [pixels]."""
+    """Return one frame's evidence: effects [C, 3 S S], residual [1, 3, S, S], weights [1, 1, S, S].
+
+    Compared without their low frequencies: light and colour that change from frame to frame are
+    much of a residual, and none of an expression.
+    """
+    weights = weights.expand(1, 3, -1, -1).flatten()
     weights = weights * (PIXELS / float(weights.sum()) / NOISE**2)
+    effects = detail(effects.view(-1, *residual.shape[1:])).flatten(1)
+    residual = detail(residual).flatten()
     weighted = effects * weights
     return Evidence(
-        (weighted @ effects.T).double().numpy(),
-        (weighted @ residual).double().numpy(),
+        (weighted @ effects.T).double().cpu().numpy(),
+        (weighted @ residual).double().cpu().numpy(),
         float((weights * residual.square()).sum()),
     )
+
+
+def detail(pictures: Tensor) -> Tensor:
+    """Return pictures [N, 3, S, S] less their own blur over an eighth of the side."""
+    side = pictures.shape[-1] // 8 | 1
+    blurred = pictures
+    for _ in range(2):
+        blurred = F.avg_pool2d(blurred, side, 1, side // 2, count_include_pad=False)
+    return pictures - blurred
 
 
 def left_over(frames: Sequence[Evidence], chosen: Sequence[int]) -> float:
@@ -90,7 +107,9 @@ def choose_by_motion(
     counts = dict.fromkeys(QUOTAS, 0)
     while len(chosen) < pose + NUM_OFFSETS:
         unmet = {r: QUOTAS[r] - counts[r] for r in QUOTAS if counts[r] < QUOTAS[r]}
-        only = set(unmet) if sum(unmet.values()) >= pose + NUM_OFFSETS - len(chosen) else set(QUOTAS)
+        only = (
+            set(unmet) if sum(unmet.values()) >= pose + NUM_OFFSETS - len(chosen) else set(QUOTAS)
+        )
         gains = _gains(frames, chosen)
         for i in np.argsort(-gains):
             region = regions[i - pose] if i >= pose else ""

@@ -139,7 +139,9 @@ class Rig:
             data["offsets"] = tuple(Offset(**offset) for offset in data["offsets"])
             rig = cls(**data)
         except FileNotFoundError as error:
-            raise ModelError(f"{path}: no such rig; make one with `facecodec rig discover`") from error
+            raise ModelError(
+                f"{path}: no such rig; make one with `facecodec rig discover`"
+            ) from error
         except (ValueError, KeyError, TypeError) as error:
             raise ModelError(f"{path} is not a rig: {error}") from error
         if len(rig.pose) != NUM_POSE or len(rig.offsets) != NUM_OFFSETS:

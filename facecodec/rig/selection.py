@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from facecodec.generator.base import Generator
+from facecodec.progress import Progress
 from facecodec.rig.regions import QUOTAS
 from facecodec.rig.rig import NUM_OFFSETS, Offset
 from facecodec.rig.sampling import Sample
-from facecodec.progress import Progress
 
-CANDIDATES = 40  # per region
+CANDIDATES = 60  # per region
 SIMILAR = 0.9  # cosine over which two channels have the same effect
 EFFECT_SIZE = 128
 EFFECT_STEP = 2.0  # standard deviations
@@ -81,11 +83,26 @@ def choose_offsets(
     for _, channel, region in rest:
         if len(chosen) < NUM_OFFSETS and is_new(channel):
             chosen[channel] = region
-    order = {region: i for i, region in enumerate(QUOTAS)}
-    by_region = sorted(chosen.items(), key=lambda item: (order[item[1]], -float(
-        rank(energy, item[1])[item[0]]
-    )))
-    return tuple(describe(generator, stds, energy, c, r) for c, r in by_region)
+    return in_order([describe(generator, stds, energy, c, r) for c, r in chosen.items()])
+
+
+def in_order(offsets: Sequence[Offset]) -> tuple[Offset, ...]:
+    """Return offsets by region, the strongest first."""
+    regions = list(QUOTAS)
+    return tuple(sorted(offsets, key=lambda o: (regions.index(o.region), -o.energy * o.locality)))
+
+
+def candidates(energy: dict[str, Tensor]) -> dict[str, list[int]]:
+    """Return the channels to choose among by region, each channel in the region it suits best."""
+    scores = {region: rank(energy, region) for region in QUOTAS}
+    found: dict[str, list[int]] = {region: [] for region in QUOTAS}
+    pool = {c for region in QUOTAS for c in scores[region].topk(CANDIDATES).indices.tolist()}
+    # a small region wins by its share of what such a region could hold
+    strongest = {region: float(scores[region].max()) for region in QUOTAS}
+    for channel in sorted(pool):
+        best = max(QUOTAS, key=lambda r: float(scores[r][channel]) / strongest[r])
+        found[best].append(channel)
+    return found
 
 
 def describe(

@@ -140,6 +140,6 @@ def _decode(
 
 def _upright(frame: av.VideoFrame) -> NDArray[np.uint8]:
     """Convert to RGB and undo the rotation a phone recorded."""
-    image = frame.to_ndarray(format="rgb24")
+    image = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
     quarter_turns = round(frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(image, quarter_turns)) if quarter_turns else image

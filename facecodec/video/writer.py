@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +13,7 @@ from typing import BinaryIO, Protocol
 import av
 import numpy as np
 from av.audio.stream import AudioStream
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from facecodec.atomic import written_whole
@@ -56,14 +57,14 @@ class Sink(ABC):
     def write(self, image: Picture, pts: int) -> None:
         """Add a picture, uint8 RGB [H, W, 3], at `pts` times the time base seconds."""
 
-    def write_audio(self, packet: Packet) -> None:
+    def write_audio(self, packet: Packet) -> None:  # noqa: B027
         """Add an audio packet; a sink without audio drops it."""
 
     @abstractmethod
     def close(self) -> None:
         """Finish and publish."""
 
-    def abort(self) -> None:
+    def abort(self) -> None:  # noqa: B027
         """Give up; leave nothing behind."""
 
     def __enter__(self) -> Sink:
@@ -143,7 +144,9 @@ class VideoSink(Sink):
                 mux_options["video_track_timescale"] = str(time_base.denominator)
         self._out = av.open(str(temporary), "w", format=kind, options=mux_options)
         self._out.metadata.update(metadata)
-        self._video = self._out.add_stream(codec, rate=rate or Fraction(30), options=options)
+        video = self._out.add_stream(codec, rate=rate or Fraction(30), options=options)
+        assert isinstance(video, VideoStream)
+        self._video = video
         self._video.width, self._video.height = size
         self._video.pix_fmt = "yuv420p"
         self._video.time_base = self._video.codec_context.time_base = time_base
@@ -192,10 +195,8 @@ class VideoSink(Sink):
 
     def abort(self) -> None:
         """Remove what was written."""
-        try:
+        with suppress(av.FFmpegError, OSError, ValueError):  # the file goes away next
             self._out.close()
-        except (av.FFmpegError, OSError, ValueError):
-            pass  # the file goes away next
         self._stack.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
 
 

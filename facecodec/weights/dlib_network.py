@@ -78,7 +78,9 @@ class _Blocks:
         start = found + len(mark)
         end = start + 4 * rows * columns
         if found < 0 or end > len(self.data):
-            raise ModelError(f"{self.path} is not dlib's face embedding: no block of {rows} numbers")
+            raise ModelError(
+                f"{self.path} is not dlib's face embedding: no block of {rows} numbers"
+            )
         self.position = end
         values = np.frombuffer(self.data[start:end], "<f4").astype(np.float32)
         if not np.isfinite(values).all():
