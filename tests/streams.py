@@ -1,148 +1,46 @@
-"""Small streams for the tests: motion like a talking head's, made of sines and a seeded walk."""
+"""Small streams made without fitting anything: a random person and controls along sines."""
 
 from __future__ import annotations
 
-import io
 from fractions import Fraction
-from typing import Any
+from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
 
-from facecodec.bitstream import (
-    AudioPacket,
-    AudioParameters,
-    StreamHeader,
-    StreamReader,
-    StreamWriter,
-    control_steps,
-)
-
-NUM_WS, W_DIM = 4, 8
-BASE_STEPS = np.array([0.03] * 3 + [0.25] * 32)
-W_MEAN = (np.arange(W_DIM, dtype=np.float32) - 3) / 16
+from facecodec.bitstream import StreamHeader, StreamWriter, control_steps
 
 
-class Pipe(io.RawIOBase):
-    """A file object that can only be read (or written) forwards, as a pipe."""
+def make_stream(path: Path, generator, rig, frames: int = 6, places=None, size=(640, 480)) -> Path:
+    """Write a `.fcv` of a random person who turns and speaks.
 
-    def __init__(self, data: bytes = b"") -> None:
-        self.data = data
-        self.position = 0
-        self.written = bytearray()
-
-    def readable(self) -> bool:
-        return True
-
-    def writable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return False
-
-    def readinto(self, buffer: Any) -> int:
-        # Short reads, as pipes give.
-        part = self.data[self.position : self.position + min(len(buffer), 1000)]
-        buffer[: len(part)] = part
-        self.position += len(part)
-        return len(part)
-
-    def write(self, data: Any) -> int:
-        self.written += data
-        return len(data)
-
-
-def header(**changes: Any) -> StreamHeader:
-    fields: dict[str, Any] = {
-        "generator_name": "toy",
-        "generator_sha256": bytes(range(32)),
-        "rig_sha256": bytes(range(32, 64)),
-        "num_ws": NUM_WS,
-        "w_dim": W_DIM,
-        "control_steps": control_steps(BASE_STEPS),
-        "width": 640,
-        "height": 480,
-        "time_base": Fraction(1, 12800),
-        "frame_rate": Fraction(25),
-        "resolution": 1024,
-        "creator": "tests",
-    }
-    return StreamHeader(**(fields | changes))
-
-
-def motion(frames: int, count: int = 35, seed: int = 1) -> NDArray[np.float32]:
-    """Return controls [frames, count] that move the way tracked ones do."""
-    rng = np.random.default_rng(seed)
-    t = np.arange(frames)[:, None] / 25
-    rate = rng.uniform(0.2, 4, count)
-    smooth = np.sin(2 * np.pi * (rate * t + rng.uniform(0, 1, count)))
-    walk = np.cumsum(rng.normal(0, 0.1, (frames, count)), axis=0)
-    return (smooth * rng.uniform(0.2, 2, count) + walk).astype(np.float32)
-
-
-def latent(seed: int = 2) -> NDArray[np.float32]:
-    """Return an identity latent [NUM_WS, W_DIM]."""
-    rng = np.random.default_rng(seed)
-    return (W_MEAN + rng.normal(0, 0.5, (NUM_WS, W_DIM))).astype(np.float32)
-
-
-def placements(frames: int) -> NDArray[np.float32]:
-    """Return a placement track [frames, 4]: a square that drifts and tilts."""
-    t = np.arange(frames)[:, None] / 25
-    track = np.array([320, 240, 300, 0]) + np.array([9, -4, 6, 0.05]) * np.sin(t)
-    return track.astype(np.float32)
-
-
-def packets(count: int, size: int = 40, seed: int = 3) -> list[AudioPacket]:
-    """Return audio packets of 1024 samples, with decoding and presentation times apart."""
-    rng = np.random.default_rng(seed)
-    sizes = rng.integers(1, size, count)
-    return [
-        AudioPacket(1024 * i + 3, 1024 * i, 1024, bytes(rng.integers(0, 256, n, dtype=np.uint8)))
-        for i, n in enumerate(sizes.tolist())
-    ]
-
-
-AUDIO = AudioParameters("aac", 48000, 2, b"\x11\x90", Fraction(1, 48000))
-
-
-def write(
-    frames: int,
-    *,
-    out: Any = None,
-    head: StreamHeader | None = None,
-    pts: list[int] | None = None,
-    controls: NDArray[np.float32] | None = None,
-    place: bool = True,
-    flags: list[int] | None = None,
-    audio: list[AudioPacket] | None = None,
-    tuning: bytes = b"",
-    segment_frames: int | None = 10,
-) -> bytes:
-    """Return the bytes of a stream (or write it to `out`)."""
-    head = head or header()
-    file = out if out is not None else io.BytesIO()
-    controls = motion(frames, head.num_controls) if controls is None else controls
-    track = placements(frames)
-    with StreamWriter(file, head, segment_frames) as writer:
-        writer.write_identity(latent(), W_MEAN)
-        if audio is not None:
-            writer.set_audio(AUDIO)
-        if tuning:
-            writer.write_tuning(tuning)
+    places: alignments of a clip of `size` (width, height), so that the stream can stand for it.
+    """
+    torch.manual_seed(5)
+    with torch.no_grad():
+        w = generator.mapping(torch.randn(1, 512))
+        w = generator.w_mean + 0.6 * (w.reshape(1, -1, 512)[:, :1] - generator.w_mean)
+        w_plus = w.expand(1, generator.num_ws, 512)[0].numpy().astype(np.float32)
+    time = np.arange(frames)[:, None] / 8
+    waves = np.sin(time * (1 + np.arange(35) % 5) + np.arange(35))
+    controls = (0.8 * waves).astype(np.float32)
+    header = StreamHeader(
+        generator_name=generator.name,
+        generator_sha256=bytes.fromhex(generator.sha256),
+        rig_sha256=bytes.fromhex(rig.sha256),
+        num_ws=generator.num_ws,
+        w_dim=generator.w_dim,
+        control_steps=control_steps(rig.steps, 50),
+        width=size[0],
+        height=size[1],
+        time_base=Fraction(1, 25),
+        frame_rate=Fraction(25),
+        resolution=generator.resolution,
+        creator="facecodec tests",
+    )
+    with path.open("wb") as file, StreamWriter(file, header) as writer:
+        writer.write_identity(w_plus, generator.w_mean.numpy())
         for i in range(frames):
-            for packet in (audio or [])[2 * i : 2 * i + 2]:
-                writer.write_audio(packet)
-            writer.write_frame(
-                pts[i] if pts else 512 * i,
-                controls[i],
-                track[i] if place else None,
-                flags[i] if flags else 0,
-            )
-        for packet in (audio or [])[2 * frames :]:
-            writer.write_audio(packet)
-    return b"" if out is not None else file.getvalue()
-
-
-def read(data: bytes) -> StreamReader:
-    return StreamReader(io.BytesIO(data), "test.fcv")
+            place = np.array([320.0, 240, 400, 0]) if places is None else places[i].as_array()
+            writer.write_frame(i, controls[i], place, 0)
+    return path

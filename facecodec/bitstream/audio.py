@@ -108,6 +108,8 @@ def parse_packets(payload: bytes) -> list[AudioPacket]:
     for _ in range(fields.varint(0, len(payload) // 4, "number of packets")):
         dts = expected + fields.signed(limits.MAX_PTS, "audio timestamp")
         pts = dts + fields.signed(limits.MAX_PTS, "audio timestamp")
+        if max(abs(dts), abs(pts)) > limits.MAX_PTS:
+            raise fields.fail("an audio timestamp out of range")
         duration = fields.varint(0, limits.MAX_PTS, "audio duration")
         size = fields.varint(0, limits.MAX_AUDIO_PACKET, "audio packet size")
         rows.append((pts, dts, duration, size))

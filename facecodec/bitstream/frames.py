@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from facecodec.bitstream.limits import MAX_PTS
 from facecodec.bitstream.segment import FrameFlags, Segment
+from facecodec.errors import StreamError
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ def fill_gap(
         else:
             nearer, controls, placement = known, known.controls, known.placement
             pts = known.pts + step * (i if before else i - 1 - missing)
+            if abs(pts) > 2 * MAX_PTS:
+                raise StreamError("lost frames whose timestamps would be out of range")
         yield FrameRecord(first + i - 1, pts, controls, placement, nearer.flags, recovered=True)
 
 

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import bisect
+import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import BinaryIO
 
 from facecodec.bitstream import chunks, limits
+from facecodec.bitstream.chunks import Chunk, Damage
 from facecodec.bitstream.fields import FieldReader, FieldWriter
+from facecodec.bitstream.segment import segment_start
+from facecodec.errors import StreamError
 
 
 @dataclass(frozen=True)
@@ -67,10 +73,46 @@ def parse_index(payload: bytes) -> Index:
         count = fields.varint(1, limits.MAX_SEGMENT_FRAMES, "number of frames")
         step += fields.signed(limits.MAX_PTS, "timestamp")
         pts += step
+        if max(offset, frame, abs(pts), abs(step)) > limits.MAX_PTS:
+            raise fields.fail("an entry out of range")
         index.entries.append(IndexEntry(offset, frame, count, pts))
         frame += count
     if frame > frames:
         raise fields.fail("its segments hold more frames than the stream")
     fields.integer(4, len(payload) + chunks.OVERHEAD, len(payload) + chunks.OVERHEAD, "its size")
     fields.end()
+    return index
+
+
+def stored_index(file: BinaryIO, base: int, seed: int) -> Index | None:
+    """Return the index at the end of a file that can seek, or None where there is no whole one.
+
+    base: where the stream begins in the file. seed: what its CRCs start from.
+    """
+    size = file.seek(0, 2) - base
+    file.seek(base + max(size - 8, 0))
+    length = int.from_bytes(file.read(4), "little")
+    if not chunks.OVERHEAD < length <= min(size, limits.MAX_CHUNK + chunks.OVERHEAD):
+        return None
+    file.seek(base + size - length)
+    chunk = chunks.ChunkReader(file, size - length, seed).first()
+    if chunk is None or chunk.type != chunks.END:
+        return None
+    try:
+        return parse_index(chunk.payload)
+    except StreamError:
+        return None
+
+
+def scan_index(body: Iterable[Chunk | Damage], start: int) -> Index:
+    """Return the index that the chunks of a body make; `start` is where the body begins."""
+    index = Index()
+    group = start
+    for chunk in body:
+        if isinstance(chunk, Chunk) and chunk.type == chunks.SEGMENT:
+            with contextlib.suppress(StreamError):
+                first, frames, pts = segment_start(chunk.payload)
+                if first >= index.frames:
+                    index.add(IndexEntry(group, first, frames, pts))
+            group = chunk.offset + chunk.size
     return index

@@ -22,9 +22,15 @@ from facecodec.bitstream.frames import FrameRecord, fill_gap, segment_records
 from facecodec.bitstream.header import StreamHeader, parse_header, parse_metadata
 from facecodec.bitstream.identity import parse_identity
 from facecodec.bitstream.identity_file import IdentityFile
-from facecodec.bitstream.index import Index, IndexEntry, parse_index
+from facecodec.bitstream.index import (
+    Index,
+    IndexEntry,
+    parse_index,
+    scan_index,
+    stored_index,
+)
 from facecodec.bitstream.rates import RateSplit, split_rates
-from facecodec.bitstream.segment import Segment, parse_segment, segment_start
+from facecodec.bitstream.segment import Segment, parse_segment
 from facecodec.bitstream.tuning import TuningParts
 from facecodec.errors import StreamError, UsageError
 
@@ -223,35 +229,13 @@ class StreamReader:
         if not self._seekable:
             raise UsageError(f"{self.name}: a pipe has no index")
         if self._index is None:
-            self._index = self._stored_index() or self.scanned_index()
+            stored = stored_index(self._file, self._base, self._seed)
+            self._index = stored or self.scanned_index()
         return self._index
 
-    def _stored_index(self) -> Index | None:
-        size = self._file.seek(0, 2) - self._base
-        self._file.seek(self._base + max(size - 8, 0))
-        length = int.from_bytes(self._file.read(4), "little")
-        if not chunks.OVERHEAD < length <= min(size, limits.MAX_CHUNK + chunks.OVERHEAD):
-            return None
-        self._file.seek(self._base + size - length)
-        chunk = ChunkReader(self._file, size - length, self._seed).first()
-        if chunk is None or chunk.type != chunks.END:
-            return None
-        try:
-            return parse_index(chunk.payload)
-        except StreamError:
-            return None
-
     def scanned_index(self) -> Index:
-        """Return the index as a scan of the whole file gives it."""
-        index = Index()
-        group = self._chunks_start()
-        for chunk in self.walk():
-            if isinstance(chunk, Chunk) and chunk.type == chunks.SEGMENT:
-                first, frames, pts = segment_start(chunk.payload)
-                if first >= index.frames:
-                    index.add(IndexEntry(group, first, frames, pts))
-                group = chunk.offset + chunk.size
-        return index
+        """Return the index as a scan of the whole file gives it. Needs a file that can seek."""
+        return scan_index(self.walk(), self._chunks_start())
 
     def rate_split(self) -> RateSplit:
         """Return where the bytes of the file go. Needs a file that can seek."""
@@ -304,7 +288,7 @@ class StreamReader:
                 yield from records
                 before, expected, lost = records[-1], segment.first + len(segment), 0
             elif chunk.type == chunks.END:
-                missing = parse_index(chunk.payload).frames - expected
+                missing = self._end(chunk) - expected
                 if missing > 0:
                     self._allow_gap(missing, lost)
                     yield from fill_gap(before, None, missing, step)
@@ -318,6 +302,14 @@ class StreamReader:
         except StreamError as error:
             self._report(Damage(chunk.offset, chunk.size, str(error)))
             return None
+
+    def _end(self, chunk: Chunk) -> int:
+        """Return the number of frames an end chunk counts, 0 when it breaks the format."""
+        try:
+            return parse_index(chunk.payload).frames
+        except StreamError as error:
+            self._report(Damage(chunk.offset, chunk.size, str(error)))
+            return 0
 
     def _allow_gap(self, missing: int, lost: int) -> None:
         """Refuse a gap that the bytes lost cannot explain."""

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-import streams
+import toy_streams as streams
 from click.testing import CliRunner
 
 from facecodec.bitstream import (

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-import streams
+import toy_streams as streams
 
 from facecodec.bitstream import (
     AudioPacket,

@@ -1,0 +1,274 @@
+"""A second decoder, from SPEC.md alone: one function, plain integers, no numpy, no classes.
+
+It refuses nothing that is merely damaged and recovers nothing: it reads whole streams.
+"""
+
+from __future__ import annotations
+
+import itertools
+import struct
+import zlib
+from fractions import Fraction
+from math import floor
+from typing import Any
+
+
+def decode_stream(data: bytes, tables: dict[str, bytes], mean: list[float]) -> dict[str, Any]:
+    """Return all that is in a whole stream, as `make_streams.decoded` does."""
+
+    def fields(buffer):
+        """Return functions that take fields off the front of a buffer."""
+        rest = iter(buffer)
+
+        def take(n):
+            got = bytes(itertools.islice(rest, n))
+            assert len(got) == n, "a field is cut off"
+            return got
+
+        def number(n):
+            return int.from_bytes(take(n), "little")
+
+        def varint():
+            parts = []
+            while not parts or parts[-1] & 128:
+                parts.append(number(1))
+                assert len(parts) < 10
+            assert len(parts) == 1 or parts[-1], "not the shortest form"
+            return sum((part & 127) << 7 * i for i, part in enumerate(parts))
+
+        def svarint():
+            v = varint()
+            return -(v + 1) // 2 if v & 1 else v // 2
+
+        def string():
+            return take(number(1)).decode()
+
+        def fraction():
+            top, bottom = number(4), number(4)
+            return Fraction(top, bottom) if top and bottom else None
+
+        return take, number, varint, svarint, string, fraction, lambda: bytes(rest)
+
+    def step(code):
+        return Fraction(16 + code % 16) * Fraction(2) ** (code // 16 - 16)
+
+    def single(value):
+        """Round a number to binary32 and return its bytes."""
+        return struct.pack("<f", value)
+
+    def entropy(body, table):
+        """Return the decisions of section 6.1, and a check that the body is used up."""
+        taken = itertools.count()
+        source = itertools.chain(body, itertools.repeat(0))
+
+        def following():
+            next(taken)
+            return next(source)
+
+        odds = {i: [128 * (2 * b + 1)] * 2 for i, b in enumerate(table)}
+        state = [2**32 - 1, 0]
+        for _ in range(4):
+            state[1] = state[1] * 256 + following()
+
+        def decide(bound):
+            one = state[1] < bound
+            state[:] = [bound, state[1]] if one else [state[0] - bound, state[1] - bound]
+            while state[0] < 2**24:
+                state[:] = [state[0] * 256, state[1] * 256 + following()]
+            return int(one)
+
+        def bit(*contexts):
+            total = sum(sum(odds[c]) for c in contexts)
+            got = decide((state[0] >> 16) * (total // (2 * len(contexts))))
+            for c in contexts:
+                f, s = odds[c]
+                up = (f + (65536 - f) // 16, s + (65536 - s) // 128)
+                odds[c] = list(up if got else (f - f // 16, s - s // 128))
+            return got
+
+        def even():
+            state[0] >>= 1
+            one = state[1] < state[0]
+            state[1] -= 0 if one else state[0]
+            while state[0] < 2**24:
+                state[:] = [state[0] * 256, state[1] * 256 + following()]
+            return int(one)
+
+        def golomb():
+            n = 1
+            while not even():
+                n += 1
+                assert n <= 48
+            return int("1" + "".join(str(even()) for _ in range(n - 1)), 2) - 1
+
+        def magnitude(steps, *starts):
+            for k in range(steps):
+                if not bit(*(c + k for c in starts)):
+                    return k + 1
+            return steps + 1 + golomb()
+
+        def signed(c):
+            if not bit(c):
+                return 0
+            negative = bit(c + 1)
+            return magnitude(14, c + 2) * (-1 if negative else 1)
+
+        return bit, even, magnitude, signed, lambda: next(taken) >= len(body)
+
+    def track(coder, base, rows, width):
+        """Return the levels of section 6.4, row by row."""
+        bit, _, magnitude, signed, _ = coder
+        if rows == 0:
+            return []
+        table = [[signed(base) for _ in range(width)]]
+        start = {"short": 0, "medium": 8, "long": 24, "drift": 0, "before": 1}
+        memory = [dict(start) for _ in range(width)]
+        for _ in range(rows - 1):
+            row, around = [], 0
+            for above, m in zip(table[-1], memory, strict=True):
+                own = min((m["short"] + 3) // 4, 7)
+                calm = min(m["medium"] // 4, 8) - 1
+                usual = min(m["long"] // 8, 8) - 1
+                near = min((around + 1) // 2, 3)
+                towards = max(-3, min((m["drift"] + 2) // 4, 3))
+                b = 80 + 4 * (8 * near + calm) + abs(towards)
+                change = 0
+                if bit(base + 16 + 8 * own + usual, base + b):
+                    fell = bit(base + 208 + 3 * (towards + 3) + m["before"])
+                    change = magnitude(14, base + 229 + 14 * own, base + 341 + 14 * calm)
+                    change = -change if fell else change
+                row.append(above + change)
+                assert abs(row[-1]) < 2**18
+                capped = max(-64, min(change, 64))
+                size = abs(capped)
+                m["before"] = (change > 0) - (change < 0) + 1
+                m["short"] += (8 * size - m["short"] + 1) // 2
+                m["medium"] += (16 * size - m["medium"] + 4) // 8
+                m["long"] += (64 * size - m["long"] + 8) // 16
+                m["drift"] += (16 * capped - m["drift"]) // 2
+                around += (2 * size - around + 1) // 2
+            table.append(row)
+        return table
+
+    # Section 2: the chunks.
+    assert data[:8] == bytes.fromhex("894643560d0a1a0a")
+    found, at, seed = [], 8, 0
+    while at < len(data):
+        kind, size = data[at : at + 4], struct.unpack_from("<I", data, at + 4)[0]
+        (crc,) = struct.unpack_from("<I", data, at + 8 + size)
+        assert zlib.crc32(data[at : at + 8 + size], seed) == crc, "damaged"
+        seed = seed or crc
+        found.append((kind, data[at + 8 : at + 8 + size]))
+        at += size + 12
+    assert found[0][0] == b"HEAD"
+    assert found[-1][0] == b"DONE"
+
+    # Section 4: the header.
+    take, number, varint, svarint, string, fraction, rest = fields(found[0][1])
+    assert number(1) == 1
+    precision, _, count, num_ws = (number(1) for _ in range(4))
+    w_dim, _, _, _ = (number(2) for _ in range(4))
+    time_base, rate = fraction(), fraction()
+    take(64)
+    control_steps = [step(c) for c in take(count)]
+    placement_steps = [step(c) for c in take(4)]
+    string(), string()
+    assert rest() == b""
+
+    result: dict[str, Any] = {"frames": [], "audio": [], "tuning": None}
+    parts = {}
+    for kind, payload in found[1:]:
+        take, number, varint, svarint, string, fraction, rest = fields(payload)
+        if kind == b"IDRF":
+            result["identity_reference"] = payload.hex()
+        elif kind == b"IDEN":
+            result["identity"] = decode_identity(
+                payload, (num_ws, w_dim), mean, fields, entropy, step, tables
+            )
+        elif kind == b"TUNE":
+            part, of = varint(), varint()
+            parts[part] = rest()
+            if len(parts) == of:
+                result["tuning"] = b"".join(parts[i] for i in range(of)).hex()
+        elif kind == b"AUDI":
+            clock, rows = 0, []
+            for _ in range(varint()):
+                dts = clock + svarint()
+                pts = dts + svarint()
+                rows.append((pts, dts, varint(), varint()))
+                clock = dts + rows[-1][2]
+            result["audio"] += [[p, d, n, take(size).hex()] for p, d, n, size in rows]
+            assert rest() == b""
+        elif kind == b"SEGM":
+            first, frames, pts = varint(), varint(), svarint()
+            size = {0: 0, 1: 2, 2: 4}[precision]
+            raw = take(frames * count * size)
+            body = rest()
+            coder = entropy(body, tables["segment"])
+            bit, _, _, signed, used_up = coder
+            times, delta = [pts], 1
+            for n in range(first + 1, first + frames):
+                expected = delta
+                if rate:
+                    clock = 1 / (rate * time_base)
+                    half = Fraction(1, 2)
+                    expected = floor(n * clock + half) - floor((n - 1) * clock + half)
+                if bit(0):
+                    delta = expected
+                elif not bit(1):
+                    delta += signed(2)
+                times.append(times[-1] + delta)
+            flags = [0]
+            for _ in range(frames):
+                low = bit(18 + (flags[-1] & 1))
+                flags.append(low + 2 * bit(20 + (flags[-1] >> 1)))
+            placed = [1]
+            for _ in range(frames):
+                placed.append(bit(22 + placed[-1]))
+            places = iter(track(coder, 24, sum(placed[1:]), 4))
+            rows = [next(places) if there else None for there in placed[1:]]
+            if precision:
+                code = "e" if precision == 1 else "f"
+                values = [v for (v,) in struct.iter_unpack("<" + code, raw)]
+            else:
+                table = track(coder, 477, frames, count)
+                values = [v * s for row in table for v, s in zip(row, control_steps, strict=True)]
+            assert used_up(), "bytes left over"
+            for i in range(frames):
+                controls = b"".join(single(v) for v in values[i * count : (i + 1) * count])
+                place = rows[i]
+                if place is not None:
+                    pairs = zip(place, placement_steps, strict=True)
+                    place = b"".join(single(v * s) for v, s in pairs).hex()
+                result["frames"].append([times[i], flags[i + 1], controls.hex(), place])
+        elif kind == b"DONE":
+            assert varint() == len(result["frames"])
+            assert varint() == sum(kind == b"SEGM" for kind, _ in found)
+    return result
+
+
+def decode_identity(payload, shape, mean, fields, entropy, step, tables) -> str:
+    """Section 7: return W+ as the hexadecimal of its binary32 numbers."""
+    take, number, _, _, _, _, rest = fields(payload)
+    num_ws, w_dim = shape
+    if number(1) == 1:
+        return take(4 * num_ws * w_dim).hex()
+    steps = [step(c) for c in take(num_ws)]
+    bit, even, magnitude, _, used_up = entropy(rest(), tables["identity"])
+    above, out = [0] * w_dim, b""
+    for row_step in steps:
+        recent, row = 16, []
+        for value in above:
+            a = 21 * min((recent + 4) // 8, 7)
+            m = 0
+            if bit(a):
+                negative = even()
+                m = magnitude(20, a + 1) * (-1 if negative else 1)
+            row.append(value + m)
+            recent += (8 * min(abs(m), 64) - recent) // 16
+        above = row
+        for level, middle in zip(row, mean, strict=True):
+            (product,) = struct.unpack("<f", struct.pack("<f", level * row_step))
+            out += struct.pack("<f", product + middle)  # both binary32, so the sum rounds once
+    assert used_up(), "bytes left over"
+    return out.hex()

@@ -1,0 +1,118 @@
+"""SPEC.md, the code, the golden streams and a second decoder: all four agree."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import struct
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import second_decoder
+
+VECTORS = Path(__file__).resolve().parent.parent / "vectors"
+sys.path.insert(0, str(VECTORS))
+
+import make_streams  # noqa: E402
+
+from facecodec.bitstream import limits, read_identity, segment, tracks  # noqa: E402
+from facecodec.bitstream.steps import ALL_STEPS  # noqa: E402
+
+SPEC = make_streams.SPEC.read_text()
+EXPECTED = json.loads((make_streams.FOLDER / "expected.json").read_text())
+STREAMS = sorted(name for name in EXPECTED["files"] if name.endswith(".fcv"))
+
+
+def generated(name: str) -> str:
+    found = make_streams.block(name).search(SPEC)
+    assert found is not None, f"SPEC.md has no part {name!r}"
+    return found[2]
+
+
+def mean(count: int = 8) -> list[float]:
+    data = bytes.fromhex(EXPECTED["w_mean"])
+    return list(struct.unpack(f"<{len(data) // 4}f", data))[:count]
+
+
+def tables() -> dict[str, bytes]:
+    """Return the tables as a reader of SPEC.md finds them."""
+    return {name: bytes.fromhex(generated(f"table {name}")) for name in ("segment", "identity")}
+
+
+@pytest.mark.parametrize("name", ["table segment", "table identity", "example", "trace"])
+def test_generated_parts_are_current(name):
+    assert generated(name) == make_streams.parts_of_spec()[name]
+
+
+def example_bytes() -> bytes:
+    """Return the bytes of the worked example as printed in SPEC.md."""
+    out = bytearray()
+    for line in generated("example").splitlines():
+        offset, text = line[:4], line[6:53]
+        assert int(offset, 16) == len(out)
+        out += bytes.fromhex(text)
+    return bytes(out)
+
+
+def test_worked_example_is_the_golden_stream_and_decodes():
+    data = example_bytes()
+    assert data == (make_streams.FOLDER / "example.fcv").read_bytes()
+    got = second_decoder.decode_stream(data, tables(), [0.0, 0.0])
+    controls = [struct.unpack("<2f", bytes.fromhex(frame[2])) for frame in got["frames"]]
+    assert controls == [(0.5, 0.0), (-0.25, 0.0)]
+    assert [frame[0] for frame in got["frames"]] == [0, 1]
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_golden_streams_decode_to_what_they_did(name):
+    data = (make_streams.FOLDER / name).read_bytes()
+    assert make_streams.decoded(data) == EXPECTED["files"][name]
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_second_decoder_agrees(name):
+    data = (make_streams.FOLDER / name).read_bytes()
+    width = 2 if name == "example.fcv" else 8
+    assert second_decoder.decode_stream(data, tables(), mean(width)) == EXPECTED["files"][name]
+
+
+def test_second_decoder_agrees_on_fresh_streams():
+    for seed in range(3):
+        controls = make_streams.streams.motion(40, 35, seed) * 3 ** (seed - 1)
+        data = make_streams.streams.write(40, controls=controls.astype(np.float32))
+        ours = make_streams.decoded(data)
+        assert second_decoder.decode_stream(data, tables(), mean()) == ours
+
+
+def test_writing_gives_the_golden_bytes():
+    for name, data in make_streams.golden().items():
+        assert (make_streams.FOLDER / name).read_bytes() == data, name
+
+
+def test_golden_identity_file():
+    person = read_identity(io.BytesIO((make_streams.FOLDER / "person.fci").read_bytes()))
+    wanted = EXPECTED["files"]["person.fci"]
+    assert (
+        person.w_plus(np.array(mean(), np.float32)).astype("<f4").tobytes().hex()
+        == (wanted["identity"])
+    )
+    assert person.tuning is not None
+    assert person.tuning.hex() == wanted["tuning"]
+
+
+def test_numbers_of_the_spec_are_those_of_the_code():
+    assert f"{segment.CONTEXTS} contexts" in SPEC
+    for name, first in (("placement", segment.PLACEMENT), ("controls", segment.CONTROLS)):
+        assert f"| {name} | {first} | {tracks.SIZE} | a track |" in SPEC
+    for name in ("FIRST", "MOVED_A", "MOVED_B", "DOWN", "SIZE_A", "SIZE_B"):
+        assert f"| {name} | {getattr(tracks, name)} |" in SPEC
+    assert f"frames of a segment | 1 to {limits.MAX_SEGMENT_FRAMES} |" in SPEC
+    assert limits.MAX_LEVEL == 2**18 - 1
+    assert limits.MAX_PTS == 2**48
+    assert limits.SCAN_WORK == 64
+    assert ALL_STEPS[0] == np.float32(2**-12)
+    assert ALL_STEPS[255] == 15.5
+    assert not re.search(r"TODO|TBD", SPEC)

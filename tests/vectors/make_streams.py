@@ -1,0 +1,314 @@
+"""Make the golden streams, what they decode to, and the generated parts of SPEC.md.
+
+    python tests/vectors/make_streams.py
+
+Run it only when the format changes. `parts_of_spec` is also what the tests hold SPEC.md against.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import sys
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+import toy_streams as streams  # noqa: E402
+
+from facecodec.bitstream import (  # noqa: E402
+    AudioPacket,
+    IdentityFile,
+    StreamHeader,
+    StreamReader,
+    StreamWriter,
+    control_steps,
+    pack_identity,
+    read_identity,
+    segment,
+    tracks,
+    trained,
+)
+from facecodec.bitstream.chunks import ChunkReader  # noqa: E402
+from facecodec.bitstream.fields import FieldReader  # noqa: E402
+from facecodec.bitstream.rangecoder import RangeDecoder  # noqa: E402
+
+FOLDER = HERE / "streams"
+SPEC = HERE.parent.parent / "SPEC.md"
+COUNT = 5
+
+
+def small_header(**changes: Any) -> StreamHeader:
+    steps = control_steps(np.array([0.03, 0.06, 0.25, 0.25, 0.5]))
+    return streams.header(num_controls=COUNT, control_steps=steps, **changes)
+
+
+def example() -> bytes:
+    """The worked example of SPEC.md section 13."""
+    head = StreamHeader(
+        generator_name="toy",
+        generator_sha256=bytes(range(32)),
+        rig_sha256=bytes(range(32, 64)),
+        num_ws=1,
+        w_dim=2,
+        control_steps=np.array([0.25, 0.25], np.float32),
+        width=64,
+        height=48,
+        time_base=Fraction(1, 25),
+        frame_rate=Fraction(25),
+        resolution=32,
+        creator="spec",
+        num_controls=2,
+    )
+    file = io.BytesIO()
+    with StreamWriter(file, head) as writer:
+        writer.write_identity(np.array([[0.125, -0.0625]], np.float32), np.zeros(2, np.float32))
+        writer.write_frame(0, np.array([0.5, 0.0], np.float32))
+        writer.write_frame(1, np.array([-0.25, 0.0], np.float32))
+    return file.getvalue()
+
+
+def golden() -> dict[str, bytes]:
+    """Return every golden file by name."""
+    files = {"example.fcv": example()}
+    motion = streams.motion(14, COUNT)
+    flags = [0, 0, 1, 1, 0, 0, 2, 0, 0, 3, 0, 0, 0, 0]
+    files["quantised.fcv"] = streams.write(
+        14,
+        head=small_header(metadata={"preset": "medium"}),
+        controls=motion,
+        flags=flags,
+        audio=streams.packets(20, 12),
+        tuning=b"opaque",
+        segment_frames=5,
+    )
+    rough = motion * 40 + np.arange(14)[:, None] ** 3  # long unary codes and Exp-Golomb tails
+    files["rough.fcv"] = streams.write(
+        14, head=small_header(), controls=rough.astype(np.float32), segment_frames=14
+    )
+    for precision in ("f16", "f32"):
+        head = small_header(precision=precision)
+        files[f"{precision}.fcv"] = streams.write(9, head=head, controls=motion, segment_frames=4)
+    person = IdentityFile(
+        "toy",
+        bytes(range(32)),
+        streams.NUM_WS,
+        streams.W_DIM,
+        "tests",
+        pack_identity(streams.latent(), streams.W_MEAN, np.array([0.02, 0.06, 0.1, 0.3])),
+        b"tuned",
+    )
+    files["person.fci"] = person.pack()
+    reference = read_identity(io.BytesIO(person.pack())).sha256
+    file = io.BytesIO()
+    times = [-40, -7, 0, 1, 2, 3, 250, 251, 1000, 1033, 1066, 1100]
+    head = small_header(frame_rate=None, time_base=Fraction(1, 1000))
+    with StreamWriter(file, head, 7) as writer:
+        writer.write_identity_reference(reference)
+        for i, pts in enumerate(times):
+            place = streams.placements(12)[i] if i % 5 else None
+            writer.write_frame(pts, motion[i], place)
+    files["variable.fcv"] = file.getvalue()
+    head = streams.header(frame_rate=Fraction(24000, 1001), time_base=Fraction(1, 90000))
+    pts = [round(i * Fraction(1001, 24000) * 90000) for i in range(130)]
+    files["long.fcv"] = streams.write(130, head=head, pts=pts, segment_frames=None)
+    return files
+
+
+def decoded(data: bytes) -> dict[str, Any]:
+    """Return what a stream decodes to, floats as the hexadecimal of their bytes."""
+    stream = StreamReader(io.BytesIO(data), "golden")
+    frames, packets = [], []
+    for item in stream.items():
+        if isinstance(item, AudioPacket):
+            packets.append([item.pts, item.dts, item.duration, item.data.hex()])
+        else:
+            place = item.placement
+            frames.append(
+                [
+                    item.pts,
+                    int(item.flags),
+                    item.controls.astype("<f4").tobytes().hex(),
+                    None if place is None else place.astype("<f4").tobytes().hex(),
+                ]
+            )
+    result: dict[str, Any] = {"frames": frames, "audio": packets}
+    if stream.identity_reference:
+        result["identity_reference"] = stream.identity_reference.hex()
+    else:
+        mean = streams.W_MEAN[: stream.header.w_dim]
+        result["identity"] = stream.identity(mean).astype("<f4").tobytes().hex()
+    result["tuning"] = None if stream.tuning is None else stream.tuning.hex()
+    assert not stream.damage, stream.damage
+    return result
+
+
+# The generated parts of SPEC.md.
+
+
+def _fields(kind: bytes, payload: bytes) -> list[tuple[int, str]]:
+    """Return (bytes, meaning) of the fields of a payload of the example."""
+    if kind == b"HEAD":
+        return [
+            (1, "version 1"), (1, "precision: quantised"), (1, "quality 60"), (1, "2 controls"),
+            (1, "1 row of W+"), (2, "of 2 numbers"), (2, "resolution 32"), (2, "width 64"),
+            (2, "height 48"), (8, "time base 1/25"), (8, "frame rate 25/1"),
+            (32, "generator"), (32, "rig"), (2, "control steps: 16 x 2^-6 = 0.25, twice"),
+            (4, "placement steps: 0.25, 0.25, 0.25, 2^-9"), (4, "'toy'"), (5, "'spec'"),
+        ]  # fmt: skip
+    if kind == b"IDEN":
+        return [(1, "quantised"), (1, "step 31 x 2^-9 = 0.0605"), (len(payload) - 2, "body")]
+    if kind == b"SEGM":
+        return [(1, "first frame 0"), (1, "2 frames"), (1, "pts 0"), (len(payload) - 3, "body")]
+    return [
+        (1, "2 frames"), (1, "1 segment"), (2, "offset of its group"), (1, "first frame, + 0"),
+        (1, "2 frames"), (1, "pts, + 0"), (4, "size of this chunk"),
+    ]  # fmt: skip
+
+
+def listing() -> str:
+    """Return the example byte by byte."""
+    data = example()
+    rows = [(0, data[:8], "magic")]
+    file = io.BytesIO(data)
+    file.seek(8)
+    reader = ChunkReader(file, 8)
+    head = reader.first()
+    assert head is not None
+    reader.seed = int.from_bytes(data[head.size + 4 : head.size + 8], "little")
+    for chunk in [head, *reader]:
+        at = chunk.offset
+        size = len(chunk.payload)
+        rows.append((at, data[at : at + 4], chunk.type.decode()))
+        rows.append((at + 4, data[at + 4 : at + 8], f"length {size}"))
+        at += 8
+        for count, meaning in _fields(chunk.type, chunk.payload):
+            rows.append((at, data[at : at + count], meaning))
+            at += count
+        assert at == chunk.offset + 8 + size, chunk.type
+        rows.append((at, data[at : at + 4], "CRC"))
+    lines = []
+    for at, part, meaning in rows:
+        for start in range(0, len(part), 16):
+            text = part[start : start + 16].hex(" ")
+            lines.append(f"{at + start:04x}  {text:47}  {meaning if start == 0 else ''}".rstrip())
+    return "\n".join(lines)
+
+
+def context_name(number: int) -> str:
+    """Return the name of a context as section 6 writes it."""
+    for base, where in ((segment.CONTROLS, ""), (segment.PLACEMENT, "placement ")):
+        if number >= base:
+            for name in ("SIZE_B", "SIZE_A", "DOWN", "MOVED_B", "MOVED_A", "FIRST"):
+                first = base + getattr(tracks, name)
+                if number >= first:
+                    return f"{where}{name}+{number - first}"
+    names = ((segment.PLACED, "P"), (segment.FLAGS, "F"), (segment.TIMING + 2, "T2"))
+    for first, name in names:
+        if number >= first:
+            return f"{name}+{number - first}"
+    return f"T{number}"
+
+
+class Tracer(RangeDecoder):
+    """A decoder that notes every decision."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data, segment.INITIAL)
+        self.rows: list[str] = []
+
+    def _note(self, name: str, p: int, before: tuple[int, int], bit: int) -> int:
+        self.rows.append(f"{before[0]:08x}  {before[1]:08x}  {p:5}  {bit}  {name}")
+        return bit
+
+    def bit(self, context: int, bit: int = 0) -> int:
+        p = (self.fast[context] + self.slow[context]) >> 1
+        before = self.range, self.code
+        return self._note(context_name(context), p, before, super().bit(context))
+
+    def pair(self, first: int, second: int, bit: int = 0) -> int:
+        total = sum(self.fast[c] + self.slow[c] for c in (first, second))
+        before = self.range, self.code
+        name = f"{context_name(first)}, {context_name(second)}"
+        return self._note(name, total >> 2, before, super().pair(first, second))
+
+    def even(self, bit: int = 0) -> int:
+        before = self.range, self.code
+        return self._note("even", 32768, before, super().even())
+
+
+def trace() -> str:
+    """Return the decisions of the example's segment."""
+    data = example()
+    at = data.index(b"SEGM")
+    size = int.from_bytes(data[at + 4 : at + 8], "little")
+    payload = data[at + 8 : at + 8 + size]
+    fields = FieldReader(payload, "segment")
+    fields.raw(3)
+    made: list[Tracer] = []
+
+    def tracer(body: bytes, _: Any) -> Tracer:
+        made.append(Tracer(body))
+        return made[0]
+
+    whole = segment.RangeDecoder
+    segment.RangeDecoder = tracer  # type: ignore[assignment,misc]
+    try:
+        header = StreamReader(io.BytesIO(data), "example").header
+        segment.parse_segment(header, payload)
+    finally:
+        segment.RangeDecoder = whole  # type: ignore[misc]
+    return "\n".join(["range     code          p  bit  context", *made[0].rows])
+
+
+def parts_of_spec() -> dict[str, str]:
+    """Return the generated parts of SPEC.md by the name of their marker."""
+
+    def table(codes: str) -> str:
+        return "\n".join(codes[i : i + 80] for i in range(0, len(codes), 80))
+
+    return {
+        "table segment": table(trained.SEGMENT),
+        "table identity": table(trained.IDENTITY),
+        "example": listing(),
+        "trace": trace(),
+    }
+
+
+def block(name: str) -> re.Pattern[str]:
+    """Return what finds a generated part of SPEC.md; its text is group 2."""
+    return re.compile(rf"(<!-- {name} -->\n)(?:\n```text\n(.*?)\n```\n)?", re.DOTALL)
+
+
+def main() -> None:
+    FOLDER.mkdir(exist_ok=True)
+    expected = {}
+    for name, data in golden().items():
+        (FOLDER / name).write_bytes(data)
+        if name.endswith(".fcv"):
+            expected[name] = decoded(data)
+        else:
+            person = read_identity(io.BytesIO(data))
+            latent = person.w_plus(streams.W_MEAN).astype("<f4").tobytes().hex()
+            expected[name] = {"identity": latent, "tuning": (person.tuning or b"").hex()}
+        print(f"{name}: {len(data)} bytes")
+    mean = streams.W_MEAN.astype("<f4").tobytes().hex()
+    text = json.dumps({"w_mean": mean, "files": expected}, separators=(",", ":"))
+    (FOLDER / "expected.json").write_text(
+        text.replace('],["', '],\n["').replace("],[", "],\n[") + "\n"
+    )
+    spec = SPEC.read_text()
+    for name, part in parts_of_spec().items():
+        spec, count = block(name).subn(lambda m, p=part: f"{m[1]}\n```text\n{p}\n```\n", spec)
+        assert count == 1, name
+    SPEC.write_text(spec)
+
+
+if __name__ == "__main__":
+    main()
