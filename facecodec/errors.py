@@ -2,7 +2,7 @@
 
 
 class FacecodecError(Exception):
-    """Something in the outside world failed. The message is one line: which file, what, what to do."""
+    """Something in the outside world failed. Its message is one line: file, what, remedy."""
 
     exit_code = 1
 

@@ -48,7 +48,7 @@ model = click.option(
     "--model", default=DEFAULT_GENERATOR, show_default=True, help="Installed generator to use."
 )
 rig = click.option(
-    "--rig", type=click.Path(dir_okay=False), help="Rig file, for a generator without a shipped one."
+    "--rig", type=click.Path(dir_okay=False), help="Rig file, for a generator without its own."
 )
 preset = click.option(
     "--preset", type=click.Choice(["fast", "medium", "slow"]), default="medium",

@@ -29,12 +29,12 @@ class Alignment:
         u = self.size * np.array([np.cos(self.angle), np.sin(self.angle)])
         v = np.array([-u[1], u[0]])
         origin = np.array([self.x, self.y]) - 0.5 * (u + v)
-        return np.stack([u, v, origin], axis=1)
+        return np.stack([u, v, origin], axis=1).astype(np.float64)
 
     def to_unit(self, points: Landmarks) -> Landmarks:
         """Convert frame pixels [N, 2] to coordinates of the square, 0 to 1 inside."""
         matrix = self.corner_matrix()
-        return np.linalg.solve(matrix[:, :2], (points - matrix[:, 2]).T).T
+        return np.linalg.solve(matrix[:, :2], (points - matrix[:, 2]).T).T.astype(np.float64)
 
 
 def ffhq_alignment(points: Landmarks, mouth_length: float | None = None) -> Alignment:

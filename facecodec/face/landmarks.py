@@ -31,7 +31,7 @@ class LandmarkFinder:
         self._box, self._age = None, 0
 
     def __call__(self, frame: Picture) -> Landmarks | None:
-        """Return the landmarks [68, 2] of the largest face, None without one; pixel i spans i to i + 1."""
+        """Return the largest face's landmarks [68, 2] or None; pixel i spans i to i + 1."""
         if self._box is None or self._age >= REDETECT:
             self._box = self._detect(frame)
             self._age = 0

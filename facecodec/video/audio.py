@@ -73,7 +73,7 @@ def open_parameters(track: AudioTrack) -> InputContainer:
     Raises FacecodecError when they make no sense.
     """
     try:
-        container = av.open(io.BytesIO(_matroska_header(track)), format="matroska")
+        container = av.open(io.BytesIO(_matroska_header(track)), "r", format="matroska")
         if len(container.streams.audio) != 1:
             raise ValueError("no audio stream")
         return container
