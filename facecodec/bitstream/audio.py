@@ -84,9 +84,12 @@ class PacketLike(Protocol):
         ...
 
 
-def pack_packets(packets: Sequence[PacketLike]) -> bytes:
-    """Return the payload of an audio chunk: the fields of every packet, then all their bytes."""
-    out = FieldWriter().varint(len(packets))
+def pack_packets(first: int, packets: Sequence[PacketLike]) -> bytes:
+    """Return the payload of an audio chunk: the fields of every packet, then all their bytes.
+
+    first: the number of its first packet in the stream.
+    """
+    out = FieldWriter().varint(first).varint(len(packets))
     expected = 0
     for packet in packets:
         if len(packet.data) > limits.MAX_AUDIO_PACKET:
@@ -99,9 +102,10 @@ def pack_packets(packets: Sequence[PacketLike]) -> bytes:
     return bytes(out.data)
 
 
-def parse_packets(payload: bytes) -> list[AudioPacket]:
-    """Read the packets of an audio chunk."""
+def parse_packets(payload: bytes) -> tuple[int, list[AudioPacket]]:
+    """Read an audio chunk; return the number of its first packet, and its packets."""
     fields = FieldReader(payload, "audio chunk")
+    first = fields.varint(0, limits.MAX_PTS, "first packet")
     rows = []
     expected = 0
     # A packet's fields take at least four bytes.
@@ -116,4 +120,4 @@ def parse_packets(payload: bytes) -> list[AudioPacket]:
         expected = dts + duration
     packets = [AudioPacket(p, d, n, fields.raw(size)) for p, d, n, size in rows]
     fields.end()
-    return packets
+    return first, packets

@@ -161,9 +161,11 @@ class StreamReader:
         """Yield the audio packets with start <= pts * time_base < end, in seconds."""
         if self.audio is None:
             return
+        expected: int | None = 0
         for chunk in self.walk():
             if isinstance(chunk, Chunk) and chunk.type == chunks.AUDIO:
-                for packet in self._packets(chunk):
+                expected, packets = self._packets(chunk, expected)
+                for packet in packets:
                     if _within(packet.pts * self.audio.time_base, start, end):
                         yield packet
 
@@ -254,12 +256,22 @@ class StreamReader:
         self._file.seek(self._base + offset + head.size)
         yield from ChunkReader(self._file, offset + head.size, self._seed)
 
-    def _packets(self, chunk: Chunk) -> list[AudioPacket]:
+    def _packets(self, chunk: Chunk, expected: int | None) -> tuple[int | None, list[AudioPacket]]:
+        """Return the number of the packet after a chunk's, and its packets; none if it is damaged.
+
+        expected: the number its first packet should have, None where that is not known.
+        """
         try:
-            return parse_packets(chunk.payload)
+            first, packets = parse_packets(chunk.payload)
+            if expected is not None and first < expected:
+                raise StreamError("audio chunk: goes back in time")
         except StreamError as error:
             self._report(Damage(chunk.offset, chunk.size, str(error)))
-            return []
+            return expected, []
+        if expected is not None and first > expected:
+            missing = f"{first - expected} audio packets before it are missing"
+            self._report(Damage(chunk.offset, 0, missing))
+        return first + len(packets), packets
 
     def _decode(
         self, source: Iterator[Chunk | Damage], expected: int, audio: bool
@@ -268,11 +280,13 @@ class StreamReader:
         before: FrameRecord | None = None
         lost = 0
         step = 1
+        heard = None if expected else 0  # audio packets so far, where that is known
         for chunk in source:
             if isinstance(chunk, Damage):
                 lost += chunk.size
             elif chunk.type == chunks.AUDIO and audio:
-                yield from self._packets(chunk)
+                heard, packets = self._packets(chunk, heard)
+                yield from packets
             elif chunk.type == chunks.SEGMENT:
                 segment = self._segment(chunk, expected, before)
                 if segment is None:

@@ -53,6 +53,7 @@ class StreamWriter:
         self._last_pts: int | None = None
         self._audio: list[PacketLike] = []
         self._audio_bytes = 0
+        self._packets = 0  # written
         self._write(chunks.STREAM_MAGIC)
         head = chunks.pack_chunk(chunks.HEADER, header.pack(), 0)
         self._write(head)
@@ -199,7 +200,8 @@ class StreamWriter:
 
     def _flush_audio(self) -> None:
         if self._audio:
-            self._chunk(chunks.AUDIO, pack_packets(self._audio))
+            self._chunk(chunks.AUDIO, pack_packets(self._packets, self._audio))
+            self._packets += len(self._audio)
             self._audio.clear()
             self._audio_bytes = 0
 

@@ -191,6 +191,7 @@ def decode_stream(data: bytes, tables: dict[str, bytes], mean: list[float]) -> d
             if len(parts) == of:
                 result["tuning"] = b"".join(parts[i] for i in range(of)).hex()
         elif kind == b"AUDI":
+            assert varint() == len(result["audio"])
             clock, rows = 0, []
             for _ in range(varint()):
                 dts = clock + svarint()

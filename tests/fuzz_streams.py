@@ -1,0 +1,268 @@
+"""A seeded mutation fuzzer over real streams: no crash, no hang, no large allocation.
+
+    python tests/fuzz_streams.py --mutants 200000 --seed 1
+
+Half of the mutants are hurt bytes, which a reader must refuse or report (CRCs); the other half have
+their CRCs made right again, so that what lies behind them is reached. Any error but StreamError, a
+mutant that takes over ten seconds, or one that silently decodes to something else, is a failure and
+is written to the current folder. `tests/attacks/test_streams_fuzz.py` runs a slice of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import random
+import resource
+import signal
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from damage import Chunks, check, join, read_all, split  # noqa: E402
+
+from facecodec.bitstream import StreamReader, read_identity  # noqa: E402
+from facecodec.bitstream.facts import describe, list_chunks  # noqa: E402
+from facecodec.bitstream.verify import verify  # noqa: E402
+from facecodec.errors import StreamError  # noqa: E402
+
+GOLDEN = Path(__file__).resolve().parent / "vectors" / "streams"
+TYPES = [b"HEAD", b"meta", b"IDEN", b"IDRF", b"AUDP", b"TUNE", b"AUDI", b"SEGM", b"DONE", b"NEWS"]
+SECONDS = 10  # a mutant, at most
+MEMORY = 64 << 20  # bytes a mutant may allocate at its peak
+
+
+class Hang(Exception):
+    """A mutant took too long."""
+
+
+def corpus() -> dict[str, bytes]:
+    """Return the golden streams, the longest one left out for speed."""
+    files = sorted(GOLDEN.glob("*.fc[vi]"))
+    return {path.name: path.read_bytes() for path in files if path.name != "long.fcv"}
+
+
+# Mutations of bytes.
+
+
+def flip_bits(r: random.Random, data: bytearray) -> None:
+    for _ in range(r.choice((1, 1, 2, 5, 20))):
+        data[r.randrange(len(data))] ^= 1 << r.randrange(8)
+
+
+def set_bytes(r: random.Random, data: bytearray) -> None:
+    at = r.randrange(len(data))
+    for i in range(at, min(at + r.choice((1, 2, 4, 8)), len(data))):
+        data[i] = r.choice((0, 1, 0x7F, 0x80, 0xFF, r.randrange(256)))
+
+
+def remove(r: random.Random, data: bytearray) -> None:
+    at = r.randrange(len(data))
+    del data[at : at + r.choice((1, 2, 7, 40, 300))]
+
+
+def insert(r: random.Random, data: bytearray) -> None:
+    at = r.randrange(len(data) + 1)
+    data[at:at] = r.randbytes(r.choice((1, 2, 7, 40)))
+
+
+def repeat(r: random.Random, data: bytearray) -> None:
+    at, size = r.randrange(len(data)), r.choice((1, 4, 12, 60, 300))
+    data[at:at] = data[at : at + size] * r.choice((1, 2, 9))
+
+
+def swap(r: random.Random, data: bytearray) -> None:
+    a, b, size = r.randrange(len(data)), r.randrange(len(data)), r.choice((1, 4, 30))
+    data[a : a + size], data[b : b + size] = data[b : b + size], data[a : a + size]
+
+
+def truncate(r: random.Random, data: bytearray) -> None:
+    del data[r.randrange(len(data)) :]
+
+
+def plant_type(r: random.Random, data: bytearray) -> None:
+    at = r.randrange(len(data))
+    data[at : at + 4] = r.choice(TYPES)
+
+
+BYTES = [flip_bits, flip_bits, set_bytes, remove, insert, repeat, swap, truncate, plant_type]
+
+# Mutations of chunks, whose CRCs are made right afterwards.
+
+
+def hurt_payload(r: random.Random, chunks: Chunks) -> None:
+    i = r.randrange(len(chunks))
+    data = bytearray(chunks[i][1] or b"\0")
+    r.choice((flip_bits, set_bytes, remove, insert, repeat, swap, truncate))(r, data)
+    chunks[i] = (chunks[i][0], bytes(data))
+
+
+def drop_chunk(r: random.Random, chunks: Chunks) -> None:
+    if len(chunks) > 1:
+        del chunks[r.randrange(len(chunks))]
+
+
+def repeat_chunk(r: random.Random, chunks: Chunks) -> None:
+    chunks.insert(r.randrange(len(chunks) + 1), r.choice(chunks))
+
+
+def move_chunk(r: random.Random, chunks: Chunks) -> None:
+    chunks.insert(r.randrange(len(chunks)), chunks.pop(r.randrange(len(chunks))))
+
+
+def retype(r: random.Random, chunks: Chunks) -> None:
+    i = r.randrange(len(chunks))
+    kind = r.choice([*TYPES, chunks[i][0].swapcase(), bytes(r.randrange(256) for _ in range(4))])
+    chunks[i] = (kind, chunks[i][1])
+
+
+CHUNKS = [hurt_payload] * 6 + [drop_chunk, repeat_chunk, move_chunk, retype]
+
+
+def mutate(r: random.Random, files: dict[str, bytes]) -> tuple[bytes, str, bool]:
+    """Return a mutant, the name of the file it was, and whether its CRCs were made right."""
+    name = r.choice(list(files))
+    data = files[name]
+    if r.random() < 0.5:
+        hurt = bytearray(data)
+        for _ in range(r.choice((1, 1, 1, 2, 4))):
+            r.choice(BYTES)(r, hurt or bytearray(1))
+            if not hurt:
+                break
+        return bytes(hurt), name, False
+    chunks = split(data)
+    if r.random() < 0.1:
+        chunks = chunks[: r.randrange(1, len(chunks))] + split(files[r.choice(list(files))])[1:]
+    for _ in range(r.choice((1, 1, 2, 4))):
+        r.choice(CHUNKS)(r, chunks)
+    return join(chunks, data[:8]), name, True
+
+
+# What is done with a mutant.
+
+
+def through_commands(data: bytes) -> None:
+    stream = StreamReader(io.BytesIO(data), "mutant.fcv")
+    describe(stream)
+    list_chunks(stream)
+    verify(stream)
+
+
+def by_seeking(data: bytes) -> None:
+    stream = StreamReader(io.BytesIO(data), "mutant.fcv")
+    entries = stream.index().entries
+    base = stream.header.time_base
+    for entry in entries[-2:]:
+        for _ in zip(stream.items(entry.pts * base), range(50), strict=False):
+            pass
+    if stream.audio:
+        list(stream.audio_packets())
+
+
+def as_identity(data: bytes) -> None:
+    person = read_identity(io.BytesIO(data), "mutant.fci")
+    person.w_plus(np.zeros(person.w_dim, np.float32))
+
+
+WAYS: list[Callable[[bytes], Any]] = [
+    read_all,
+    lambda data: read_all(data, pipe=True),
+    through_commands,
+    by_seeking,
+]
+
+
+def run_one(r: random.Random, files: dict[str, bytes], contents: dict[str, Any]) -> str:
+    """Make a mutant and read it; return 'read' or 'refused'. Raises what it finds."""
+    data, name, right = mutate(r, files)
+    way = r.randrange(len(WAYS))
+    run_one.last = data  # type: ignore[attr-defined]
+    if name.endswith(".fci"):
+        try:
+            as_identity(data)
+        except StreamError:
+            return "refused"
+        assert right or data == files[name] or data[:-1] in files[name] + data, "silently different"
+        return "read"
+    if not right:
+        return "refused" if check(data, contents[name], pipe=way == 1) is None else "read"
+    try:
+        WAYS[way](data)
+    except StreamError:
+        return "refused"
+    return "read"
+
+
+def fuzz(seed: int, mutants: int | None, seconds: float | None, say: bool = False) -> dict:
+    """Run the fuzzer for so many mutants or seconds; return what happened. Raises on a failure."""
+    files = corpus()
+    contents = {name: read_all(data) for name, data in files.items() if name.endswith(".fcv")}
+    counts = {"read": 0, "refused": 0}
+    slowest, peak, done = 0.0, 0, 0
+
+    def alarm(*_: Any) -> None:
+        raise Hang(f"mutant {done} of seed {seed} takes over {SECONDS} s")
+
+    before = signal.signal(signal.SIGALRM, alarm)
+    begin = time.perf_counter()
+    try:
+        while (mutants is None or done < mutants) and (
+            seconds is None or time.perf_counter() - begin < seconds
+        ):
+            r = random.Random(f"{seed}/{done}")  # each mutant can be made again alone
+            weigh = done % 100 == 0
+            if weigh:
+                tracemalloc.start()
+            signal.setitimer(signal.ITIMER_REAL, SECONDS)
+            start = time.perf_counter()
+            try:
+                counts[run_one(r, files, contents)] += 1
+            except BaseException:
+                Path(f"mutant-{seed}-{done}.fcv").write_bytes(run_one.last)  # type: ignore[attr-defined]
+                raise
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            if not weigh:
+                slowest = max(slowest, time.perf_counter() - start)
+            else:
+                peak = max(peak, tracemalloc.get_traced_memory()[1])
+                tracemalloc.stop()
+                assert peak < MEMORY, f"mutant {done} of seed {seed} allocates {peak} bytes"
+            done += 1
+            if say and done % 10000 == 0:
+                print(f"{done} mutants, {time.perf_counter() - begin:.0f} s", flush=True)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        if tracemalloc.is_tracing():
+            tracemalloc.stop()
+    return {
+        "seed": seed,
+        "mutants": done,
+        **counts,
+        "crashes": 0,
+        "hangs": 0,
+        "seconds": round(time.perf_counter() - begin, 1),
+        "slowest_ms": round(1000 * slowest, 1),
+        "peak_traced_bytes": peak,
+        "peak_resident_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--mutants", type=int, default=200_000)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    print(json.dumps(fuzz(options.seed, options.mutants, None, say=True), indent=2))
+
+
+if __name__ == "__main__":
+    main()
