@@ -88,6 +88,7 @@ def evaluate(
     networks: Mapping[str, PairMeasure] | None = None,
     missing: Mapping[str, str] | None = None,
     identity_every: int = IDENTITY_EVERY,
+    known: Trace | None = None,
     progress: Progress = silent,
     total: int | None = None,
 ) -> Evaluation:
@@ -95,20 +96,23 @@ def evaluate(
 
     Each picture is scaled to 256x256. landmarker: MediaPipe's face_landmarker.task, for
     expression, gaze and pose. networks, missing: see `facecodec.metrics.networks.load`.
-    identity_every: the identity is read in every n-th frame. Raises UsageError when one sequence
-    ends before the other or both are empty, ModelError when a model is not installed.
+    identity_every: the identity is read in every n-th frame. known: what `trace_of` read off the
+    same reference with the same options, so that it need not be read again. Raises UsageError when
+    one sequence ends before the other or both are empty, ModelError when a model is not installed.
     """
     with ExitStack() as stack:
         before, after = _traces(stack, landmarker)
+        before = known or before
         quality = _Quality()
         for i, (a, b) in enumerate(_pairs(reference, distorted)):
-            before.add(a, embed=i % identity_every == 0)
+            if known is None:
+                before.add(a, embed=i % identity_every == 0)
             after.add(b, embed=i % identity_every == 0)
-            quality.add(a, b, before.last)
+            quality.add(a, b, before.points_of(i))
             for network in (networks or {}).values():
                 network.add(a, b)
             progress("evaluating", i + 1, total)
-    if len(before) == 0:
+    if len(after) == 0:
         raise UsageError("nothing to evaluate: there are no frames")
     series = quality.series()
     series["lip_error"] = lip_errors(before["points"], after["points"])
@@ -121,6 +125,20 @@ def evaluate(
     values["worst_psnr_face"] = float(series["psnr_face"][worst[0]])
     values |= {name: network.result() for name, network in (networks or {}).items()}
     return _finish(RESYNTHESIS, len(before), values, missing, landmarker, series, worst)
+
+
+def trace_of(
+    pictures: Iterable[Picture],
+    *,
+    landmarker: Path | None = None,
+    identity_every: int = IDENTITY_EVERY,
+) -> Trace:
+    """Read a reference once, for many comparisons with it."""
+    with ExitStack() as stack:
+        trace, _ = _traces(stack, landmarker)
+        for i, picture in enumerate(pictures):
+            trace.add(resize(picture, (SIZE, SIZE)), embed=i % identity_every == 0)
+    return trace
 
 
 def evaluate_puppet(

@@ -65,10 +65,9 @@ class Trace:
         """Return one of the landmark signals, [T]."""
         return self["signals"][:, SIGNALS.index(name)]
 
-    @property
-    def last(self) -> Values | None:
-        """Return the landmarks [68, 2] of the last picture, or None without a face."""
-        points = self._rows["points"][-1]
+    def points_of(self, i: int) -> Values | None:
+        """Return the landmarks [68, 2] of picture i, or None without a face."""
+        points = self._rows["points"][i]
         return points if np.isfinite(points[0, 0]) else None
 
     @property

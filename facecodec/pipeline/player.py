@@ -32,12 +32,18 @@ def open_player(
     device: str = "auto",
     size: int | None = None,
     identity: str | Path | None = None,
+    fit: bool = False,
 ) -> Player:
-    """Open a `.fcv` for rendering squares of `size` pixels; raises what `decode` raises."""
+    """Open a `.fcv` for rendering squares of `size` pixels; raises what `decode` raises.
+
+    fit: a generator of a lower resolution renders at its own.
+    """
     from facecodec.pipeline.decode import load_identity_file
 
     stream = open_stream(path)
     generator, the_rig = load_stream_models(stream, rig, device)
+    if fit and size:
+        size = min(size, generator.resolution)
     file = load_identity_file(identity) if identity else None
     w_plus = stream.identity(generator.w_mean.cpu().numpy(), file)
     return Player(stream, generator, the_rig, w_plus, Renderer(generator, the_rig, w_plus, size))

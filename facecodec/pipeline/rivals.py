@@ -1,0 +1,180 @@
+"""Conventional encoders at a wanted rate: x264, x265, SVT-AV1 and VP9, through PyAV.
+
+Only elementary streams are counted (packets and codec parameters, no container), which favours
+the conventional encoders by some kilobytes a file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from facecodec.errors import FacecodecError, UsageError
+from facecodec.face.crop import resize
+
+Picture = NDArray[np.uint8]
+
+TRIES = 4  # encodes to come near a rate
+CLOSE = 0.05  # relative distance from the wanted rate that is near enough
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """One conventional encoder: libav's name, constant-quality options, the range of quality."""
+
+    title: str
+    codec: str
+    best: int
+    worst: int
+    options: Callable[[int], dict[str, str]]
+
+
+# Good settings, not the fastest: one key frame and then prediction, as a talking head allows.
+# Default settings otherwise; `crf` holds quality, so that bits go where the motion is.
+ENCODERS = {
+    "x264": Encoder("x264", "libx264", 18, 51, lambda q: {
+        "crf": str(q), "preset": "slow", "g": "9999", "x264-params": "log-level=-1"}),
+    "x265": Encoder("x265", "libx265", 18, 51, lambda q: {
+        "crf": str(q), "preset": "medium",
+        "x265-params": f"crf={q}:keyint=-1:log-level=none:info=0"}),
+    "svtav1": Encoder("SVT-AV1", "libsvtav1", 20, 63, lambda q: {
+        "crf": str(q), "preset": "6", "svtav1-params": "keyint=-1:enable-overlays=0"}),
+    "vp9": Encoder("VP9", "libvpx-vp9", 20, 63, lambda q: {
+        "crf": str(q), "b:v": "0", "g": "9999", "deadline": "good", "cpu-used": "3",
+        "lag-in-frames": "25", "row-mt": "1"}),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What an encoder made of a clip: its packets, codec parameters, and how to show them."""
+
+    codec: str
+    quality: int
+    size: tuple[int, int]
+    packets: list[bytes]
+    extradata: bytes
+
+    @property
+    def bytes(self) -> int:
+        """Return everything a decoder needs, in bytes."""
+        return sum(map(len, self.packets)) + len(self.extradata)
+
+    @property
+    def first(self) -> int:
+        """Return the bytes that are paid once a clip: parameters and the first packet."""
+        return len(self.packets[0]) + len(self.extradata)
+
+
+def encode_at_rate(
+    frames: Callable[[], Iterable[Picture]],
+    name: str,
+    size: tuple[int, int],
+    rate: Fraction,
+    kbps: float,
+    seconds: float,
+) -> Encoded:
+    """Encode frames at `size` so that the result comes near `kbps`.
+
+    frames: called for every try, yields uint8 RGB of any size. When the rate lies below what the
+    worst quality needs, or above what the best one does, that one is returned.
+    """
+    encoder = encoder_named(name)
+    low, high = encoder.best, encoder.worst
+    quality = (low + 2 * high) // 3
+    best: Encoded | None = None
+    best_miss = np.inf
+    for _ in range(TRIES):
+        made = encode(frames(), name, size, rate, quality)
+        got = made.bytes * 8 / 1000 / seconds
+        miss = abs(np.log(got / kbps))
+        if miss < best_miss:
+            best, best_miss = made, miss
+        if got > kbps:
+            low = quality + 1
+        else:
+            high = quality - 1
+        # The logarithm of the rate falls by about one octave in six steps of quality.
+        guess = quality + round(6 * np.log2(got / kbps) * (1 if encoder.worst < 60 else 1.4))
+        following = int(np.clip(guess, low, high)) if low <= high else quality
+        if miss < CLOSE or low > high or following == quality:
+            break
+        quality = following
+    assert best is not None
+    return best
+
+
+def encoder_named(name: str) -> Encoder:
+    """Return an encoder. Raises UsageError for an unknown name or one libav was built without."""
+    if name not in ENCODERS:
+        raise UsageError(f"no codec {name!r}; there are: {', '.join(ENCODERS)}")
+    encoder = ENCODERS[name]
+    if encoder.codec not in av.codecs_available:
+        raise UsageError(f"{name}: this build of PyAV has no {encoder.codec}")
+    return encoder
+
+
+def encode(
+    frames: Iterable[Picture], name: str, size: tuple[int, int], rate: Fraction, quality: int
+) -> Encoded:
+    """Encode frames, scaled to `size` (width, height; even), at one quality."""
+    encoder = encoder_named(name)
+    context = av.CodecContext.create(encoder.codec, "w")
+    if not isinstance(context, av.VideoCodecContext):
+        raise FacecodecError(f"{encoder.codec} is no video encoder")
+    context.width, context.height = size
+    context.pix_fmt, context.framerate, context.time_base = "yuv420p", rate, 1 / rate
+    context.color_range, context.colorspace = 1, 1  # limited range, BT.709
+    context.options = encoder.options(quality)
+    packets: list[bytes] = []
+    with _quiet():
+        for i, picture in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(resize(picture, size), format="rgb24")
+            frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709")
+            frame.pts, frame.time_base = i, 1 / rate
+            packets += [bytes(packet) for packet in context.encode(frame)]
+        packets += [bytes(packet) for packet in context.encode(None)]
+    return Encoded(encoder.codec, quality, size, packets, bytes(context.extradata or b""))
+
+
+def decoded(made: Encoded, size: tuple[int, int]) -> Iterator[Picture]:
+    """Yield the frames of an encoded clip, scaled to `size` (width, height)."""
+    names = {"libx264": "h264", "libx265": "hevc", "libsvtav1": "libdav1d", "libvpx-vp9": "vp9"}
+    context = av.CodecContext.create(names[made.codec], "r")
+    if not isinstance(context, av.VideoCodecContext):
+        raise FacecodecError(f"{made.codec}: no decoder")
+    if made.extradata:
+        context.extradata = made.extradata
+    with _quiet():
+        for data in [*made.packets, None]:
+            for frame in context.decode(None if data is None else av.Packet(data)):
+                # bicubic, as a good player scales; the matrix named, since not every stream does
+                shown = frame.reformat(
+                    *size, format="rgb24", src_colorspace="ITU709", interpolation="BICUBIC"
+                )
+                yield shown.to_ndarray().astype(np.uint8, copy=False)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the encoders' own messages off the terminal."""
+    os.environ.setdefault("SVT_LOG", "0")
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.PANIC)
+    try:
+        yield
+    finally:
+        av.logging.set_level(level)
+
+
+def even(size: tuple[int, int], scale: float) -> tuple[int, int]:
+    """Return a size scaled and rounded to even sides of at least 16, as 4:2:0 needs."""
+    width, height = (max(16, 2 * round(side * scale / 2)) for side in size)
+    return width, height

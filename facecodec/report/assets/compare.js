@@ -1,0 +1,31 @@
+"use strict";
+const COLORS = { x264: "#f6ad55", x265: "#fc8181", svtav1: "#63b3ed", vp9: "#b794f4" };
+const OURS = "#4fd1c5";
+
+function curves() {
+  const found = new Map();
+  for (const p of DATA.points) {
+    const rival = p.codec in COLORS;
+    const name = rival ? `${p.codec}${p.scale < 1 ? ` at ${p.scale}` : ""}` : "facecodec";
+    if (!found.has(name))
+      found.set(name, { name, color: rival ? COLORS[p.codec] : OURS, dash: rival && p.scale < 1 ? "5 4" : "",
+        dots: rival ? 3 : 5.5, width: rival ? 1.7 : 2.6, source: [] });
+    found.get(name).source.push(p);
+  }
+  for (const c of found.values()) c.source.sort((a, b) => a.kbps - b.kbps);
+  return [...found.values()];
+}
+
+const legend = document.getElementById("legend"), grid = document.getElementById("charts");
+const all = curves();
+for (const c of all) {
+  const item = element("span", {}, legend);
+  element("i", { style: `border-color:${c.color};${c.dash ? "border-top-style:dashed" : ""}` }, item);
+  item.append(c.name);
+}
+for (const measure of DATA.measures) {
+  const series = all.map((c) => ({ ...c, points: c.source.map((p) => [p.kbps, p.values[measure.name] ?? NaN]) }));
+  const host = element("div", { class: "panel", "data-measure": measure.name }, grid);
+  lineChart(host, { series, title: `${measure.title} — ${measure.better} is better`, width: 540, height: 270,
+    x: { label: "kbps", log: true }, y: {}, nearest: true, empty: DATA.missing });
+}

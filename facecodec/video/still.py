@@ -1,0 +1,25 @@
+"""One picture as the bytes of a JPEG file."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from facecodec.errors import FacecodecError
+
+
+def encode_jpeg(image: NDArray[np.uint8], quality: int = 4) -> bytes:
+    """Return a picture, uint8 RGB [H, W, 3] with even sides, as JPEG; quality: 2 best, 31 worst."""
+    context = av.CodecContext.create("mjpeg", "w")
+    if not isinstance(context, av.VideoCodecContext):
+        raise FacecodecError("libav was built without a JPEG encoder")
+    context.height, context.width = image.shape[:2]
+    context.pix_fmt, context.time_base = "yuvj420p", Fraction(1, 25)
+    context.color_range = 2  # full range, as JPEG is
+    context.options = {"qmin": str(quality), "qmax": str(quality)}
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+    frame = frame.reformat(format="yuvj420p", dst_colorspace="ITU601", dst_color_range="JPEG")
+    return b"".join(bytes(p) for p in [*context.encode(frame), *context.encode(None)])

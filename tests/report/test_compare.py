@@ -1,0 +1,127 @@
+"""Conventional encoders keep to their rates; a comparison counts every byte and draws curves."""
+
+import json
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from streams import make_stream
+
+from facecodec.cli.main import main
+from facecodec.errors import UsageError
+from facecodec.metrics.pictures import psnr
+from facecodec.pipeline import rivals
+from facecodec.pipeline.compare import compare
+from facecodec.pipeline.scan import Span, scan
+from facecodec.progress import silent
+from facecodec.report.compare_page import compare_page
+from facecodec.video.reader import VideoReader
+
+FRAMES = 8
+
+
+@pytest.fixture(scope="module")
+def moving():
+    """Frames [24] of a colourful pattern that drifts."""
+    y, x = np.mgrid[0:96, 0:128]
+    return [
+        np.stack(
+            [127 + 90 * np.sin((x + 2 * t) / 17), 120 + 80 * np.cos(y / 13), 40 + x],
+            axis=2,
+        ).astype(np.uint8)
+        for t in range(24)
+    ]
+
+
+@pytest.mark.parametrize("name", list(rivals.ENCODERS))
+def test_an_encoder_returns_every_frame_in_its_own_colours(moving, name):
+    best = rivals.encode(moving, name, (128, 96), Fraction(24), rivals.ENCODERS[name].best)
+    worst = rivals.encode(moving, name, (128, 96), Fraction(24), rivals.ENCODERS[name].worst)
+    shown = list(rivals.decoded(best, (128, 96)))
+    assert len(shown) == len(moving)
+    assert psnr(shown[12], moving[12]) > 30
+    assert best.bytes > 1.5 * worst.bytes
+    assert 0 < worst.first < worst.bytes
+
+
+def test_a_wanted_rate_is_met(moving):
+    for kbps in (15, 60):
+        made = rivals.encode_at_rate(lambda: moving, "x264", (128, 96), Fraction(24), kbps, 1.0)
+        assert made.bytes * 8e-3 == pytest.approx(kbps, rel=0.35)
+
+
+def test_small_frames_are_scaled_up_again(moving):
+    size = rivals.even((128, 96), 0.25)
+    assert size == (32, 24)
+    made = rivals.encode(moving, "x264", size, Fraction(24), 20)
+    assert next(rivals.decoded(made, (128, 96))).shape == (96, 128, 3)
+
+
+def test_an_unknown_codec_is_refused():
+    with pytest.raises(UsageError, match="x264, x265, svtav1, vp9"):
+        rivals.encoder_named("h266")
+
+
+@pytest.fixture(scope="module")
+def clip(clips):
+    return clips / "man_grey_480.mp4"
+
+
+@pytest.fixture(scope="module")
+def stream(clip, finder, generator, rig, tmp_path_factory):
+    with VideoReader(clip) as reader:
+        found = scan(reader, finder, Span(max_frames=FRAMES), silent)
+    path = tmp_path_factory.mktemp("compare") / "talk.fcv"
+    return make_stream(path, generator, rig, FRAMES, found.alignments, (480, 480))
+
+
+@pytest.fixture(scope="module")
+def result(clip, stream):
+    return compare(clip, streams=[stream], codecs=["x264"], rates=[60, 400], scales=[1, 0.25])
+
+
+def test_every_byte_is_counted(result, stream):
+    ours, *others = result.points
+    assert ours.codec == "talk" and ours.bytes == stream.stat().st_size
+    assert ours.kbps == pytest.approx(ours.bytes * 8e-3 / result.seconds, abs=1e-3)
+    assert result.seconds == pytest.approx(FRAMES / 25, abs=0.01)
+    assert len(others) >= 3
+    for point in result.points:
+        assert 0 < point.once <= point.bytes
+        assert point.at["60"] <= point.at["10"]
+
+
+def test_more_bytes_buy_more_quality(result):
+    full = sorted((p for p in result.points if p.codec == "x264" and p.scale == 1),
+                  key=lambda p: p.bytes)  # fmt: skip
+    assert full[-1].values["psnr_face"] > full[0].values["psnr_face"] + 2
+    assert result.points[0].values["psnr_face"] < 20  # a random person is not this one
+
+
+def test_notes_say_why_there_is_no_bd_rate(result):
+    assert any("one point only" in note for note in result.notes)
+
+
+def test_the_page_holds_everything(result):
+    page = compare_page(result)
+    assert "man_grey_480.mp4" in page and "NaN" not in page.split("<script")[1]
+    assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_command_refuses_what_it_cannot_do(clip, tmp_path):
+    def run(*arguments):
+        return CliRunner().invoke(main, ["compare", str(clip), *arguments])
+
+    assert "positive numbers" in run("--rates", "a,b").output
+    assert "no codec" in str(run("--codecs", "h266").exception)
+    there = tmp_path / "there.html"
+    there.write_text("x")
+    assert "-f overwrites" in str(run("-o", str(there)).exception)
+
+
+def test_command_prints_json(clip, stream):
+    arguments = ["compare", str(clip), "--stream", str(stream), "--codecs", "x264", "--rates",
+                 "200", "--scales", "1", "--json"]  # fmt: skip
+    facts = json.loads(CliRunner().invoke(main, arguments).stdout)
+    assert [p["codec"] for p in facts["points"]] == ["talk", "x264"]
