@@ -87,13 +87,18 @@ def coded_size(
 
 
 def measure(
-    path: Path, video: Path, every: int, qualities: list[int], identity_steps: list[float]
+    path: Path,
+    video: Path,
+    every: int,
+    qualities: list[int],
+    identity_steps: list[float],
+    rig_file: Path | None,
 ) -> dict:
     """Return the figures of one clip."""
     stream = open_stream(path)
     if stream.header.precision != "f32":
         raise SystemExit(f"{path}: needs exact controls: encode with --precision f32")
-    generator, rig = load_stream_models(stream, None, "cpu")
+    generator, rig = load_stream_models(stream, rig_file, "cpu")
     mean = generator.w_mean.cpu().numpy()
     w_plus = stream.identity(mean)
     frames = list(stream)
@@ -125,6 +130,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=5, help="look at every n-th frame")
     parser.add_argument("--qualities", default="40,50,60,70,80")
     parser.add_argument("--identity-steps", default="0.03,0.06,0.09,0.12")
+    parser.add_argument("--rig", type=Path, help="the rig, where it is not the shipped one")
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
     qualities = [int(text) for text in options.qualities.split(",") if text]
@@ -132,7 +138,7 @@ def main() -> None:
     results = []
     for pair in options.pairs:
         path, _, video = pair.rpartition("=")
-        result = measure(Path(path), Path(video), options.every, qualities, steps)
+        result = measure(Path(path), Path(video), options.every, qualities, steps, options.rig)
         results.append(result)
         print(f"{result['clip']}: {result['frames']} frames, {result['psnr']:.2f} dB exact")
         for row in result["controls"]:
@@ -141,6 +147,14 @@ def main() -> None:
         for row in result["identity"]:
             print(f"  identity step {row['step']:.3f}: {row['bytes']:6} bytes, "
                   f"{row['loss_db']:+.3f} dB lost", flush=True)  # fmt: skip
+    for kind, key in (("controls", "quality"), ("identity", "step")):
+        for i, first in enumerate(results[0][kind]):
+            rows = [result[kind][i] for result in results]
+            size = "bytes_a_frame" if kind == "controls" else "bytes"
+            means = [float(np.mean([row[name] for row in rows])) for name in (size, "loss_db")]
+            print(
+                f"mean, {kind} at {key} {first[key]}: {means[0]:.2f} bytes, {means[1]:+.3f} dB lost"
+            )
     if options.json:
         options.json.write_text(json.dumps(results, indent=2) + "\n")
 

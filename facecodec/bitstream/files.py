@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import BinaryIO
 
+from facecodec.bitstream.chunks import IDENTITY_MAGIC
 from facecodec.bitstream.identity_file import IdentityFile, read_identity
 from facecodec.bitstream.reader import StreamReader
 from facecodec.errors import UsageError
@@ -24,6 +25,15 @@ def load_identity_file(path: str | Path) -> IdentityFile:
     """Read a `.fci` file. Raises UsageError when missing, StreamError when damaged."""
     with _open(path, "a .fci file") as file:
         return read_identity(file, str(path))
+
+
+def is_identity_file(path: str | Path) -> bool:
+    """Return whether a file begins as a `.fci` file does; False for one that cannot be opened."""
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(len(IDENTITY_MAGIC)) == IDENTITY_MAGIC
+    except OSError:
+        return False  # opening it in earnest says why
 
 
 def _open(path: str | Path, what: str) -> BinaryIO:

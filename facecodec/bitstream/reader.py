@@ -144,6 +144,12 @@ class StreamReader:
             raise StreamError(f"{self.name}: the .fci file is for another generator")
         return identity_file.w_plus(w_mean)
 
+    def person_tuning(self, identity_file: IdentityFile | None = None) -> bytes | None:
+        """Return the tuning: the stream's own, else that of the `.fci` file it refers to."""
+        if self.tuning is None and self.identity_reference is not None and identity_file:
+            return identity_file.tuning
+        return self.tuning
+
     def __iter__(self) -> Iterator[FrameRecord]:
         return self.frames()
 

@@ -146,11 +146,11 @@ def parse_segment(header: StreamHeader, payload: bytes) -> Segment:
     pts = _code_timing(coder, frame_clock(header), first, frames, None, start)
     flags = _code_flags(coder, frames, None)
     placed = np.array(_code_placed(coder, frames, None), bool)
-    timing_end = min(coder.position, len(body))
+    timing_end = _spent(coder, body)
     levels = tracks.code_track(coder, PLACEMENT, 4, int(placed.sum()), None)
     placement = np.zeros((frames, 4), np.float32)
     placement[placed] = from_levels(levels, header.placement_steps)
-    placement_end = min(coder.position, len(body))
+    placement_end = _spent(coder, body)
     if exact:
         controls = np.frombuffer(raw, exact).reshape(frames, width).astype(np.float32)
         if not np.isfinite(controls).all():
@@ -174,6 +174,12 @@ def parse_segment(header: StreamHeader, payload: bytes) -> Segment:
         placed,
         parts,
     )
+
+
+def _spent(coder: RangeDecoder, body: bytes) -> int:
+    """Return the bytes of the body that what was decoded so far has cost, to the nearest."""
+    ahead = (coder.range.bit_length() + 3) // 8  # bytes taken but not yet used
+    return max(0, min(coder.position - ahead, len(body)))
 
 
 def segment_start(payload: bytes) -> tuple[int, int, int]:

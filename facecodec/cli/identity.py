@@ -33,7 +33,7 @@ def extract(source: str, output: str, no_tuning: bool, json_: bool, force: bool)
     from facecodec.pipeline.identity import extract_identity
 
     person = extract_identity(source, output, tuning=not no_tuning, force=force)
-    _show(output, person, json_)
+    show(output, person, json_)
 
 
 @command.command()
@@ -41,10 +41,11 @@ def extract(source: str, output: str, no_tuning: bool, json_: bool, force: bool)
 @options.as_json
 def info(file: str, json_: bool) -> None:
     """Show what is in a .fci file, and the SHA-256 that streams refer to it by."""
-    _show(file, load_identity_file(file), json_)
+    show(file, load_identity_file(file), json_)
 
 
-def _show(file: str, person: IdentityFile, json_: bool) -> None:
+def show(file: str, person: IdentityFile, json_: bool) -> None:
+    """Print what is in a `.fci` file."""
     facts: dict[str, Any] = {
         "file": file,
         "sha256": person.sha256.hex(),

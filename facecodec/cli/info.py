@@ -12,8 +12,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from facecodec.bitstream.facts import describe, list_chunks
-from facecodec.bitstream.files import open_stream
+from facecodec.bitstream.files import is_identity_file, load_identity_file, open_stream
 from facecodec.cli import options
+from facecodec.cli.identity import show
 
 PARTS = ("identity", "controls", "placement", "audio", "tuning", "container")
 
@@ -23,12 +24,15 @@ PARTS = ("identity", "controls", "placement", "audio", "tuning", "container")
 @options.as_json
 @click.option("--chunks", is_flag=True, help="List the chunks of the file too.")
 def command(file: str, json_: bool, chunks: bool) -> None:
-    """Show what a .fcv stream is, who made it, and where its bytes go.
+    """Show what a .fcv stream (or .fci identity) is, who made it, and where its bytes go.
 
     \b
     facecodec info talk.fcv
     facecodec info talk.fcv --json --chunks
     """
+    if is_identity_file(file):
+        show(file, load_identity_file(file), json_)
+        return
     stream = open_stream(file)
     facts = describe(stream)
     if chunks:

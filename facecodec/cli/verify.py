@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import click
 
-from facecodec.bitstream.chunks import IDENTITY_MAGIC, Damage
-from facecodec.bitstream.files import load_identity_file, open_stream
+from facecodec.bitstream.chunks import Damage
+from facecodec.bitstream.files import is_identity_file, load_identity_file, open_stream
 from facecodec.bitstream.verify import verify
 from facecodec.cli import options
 from facecodec.errors import StreamError
@@ -29,7 +28,7 @@ def command(file: str, json_: bool) -> None:
     refused: str | None = None
     damage: list[Damage] = []
     try:
-        if _is_identity(file):
+        if is_identity_file(file):
             load_identity_file(file)
         else:
             frames, damage = verify(open_stream(file))
@@ -51,11 +50,3 @@ def command(file: str, json_: bool) -> None:
             click.echo(f"  {item}")
     if not whole:
         raise SystemExit(1)
-
-
-def _is_identity(file: str) -> bool:
-    try:
-        with Path(file).open("rb") as opened:
-            return opened.read(len(IDENTITY_MAGIC)) == IDENTITY_MAGIC
-    except OSError:
-        return False  # the opening that follows says it in full

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from fractions import Fraction
@@ -138,6 +139,7 @@ def test_identity_file_carries_the_person(talk, tmp_path):
     facts = json.loads(run("identity", "extract", talk, fci, "--json"))
     assert facts["sha256"] == hashlib.sha256(fci.read_bytes()).hexdigest()
     assert facts == json.loads(run("identity", "info", fci, "--json"))
+    assert facts == json.loads(run("info", fci, "--json"))
     assert facts["tuning_bytes"] == 5
     person = load_identity_file(fci)
     assert np.array_equal(person.w_plus(streams.W_MEAN), open_stream(talk).identity(streams.W_MEAN))
@@ -165,6 +167,9 @@ def test_a_stream_may_refer_to_its_identity(tmp_path):
     with pytest.raises(StreamError, match=bob.sha256.hex()):
         stream.identity(streams.W_MEAN, bob)
     facts = json.loads(run("info", path, "--json"))
+    assert stream.person_tuning(alice) is None
+    tuned = dataclasses.replace(alice, tuning=b"tuned")
+    assert stream.person_tuning(tuned) == b"tuned"
     assert facts["identity_reference"] == alice.sha256.hex()
     assert facts["identity_bytes"] == 32
     assert "whole" in run("verify", path)
