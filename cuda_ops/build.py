@@ -123,7 +123,7 @@ def _compile(ninja: str, folder: Path, recipe: Recipe) -> None:
         raise KernelError(f"building the {recipe.name} kernels failed: {error}") from None
     if run.returncode:
         lines = (run.stdout + run.stderr).splitlines()
-        first = next((line for line in lines if "error" in line), lines[-1] if lines else "")
+        first = next((line for line in lines if "error:" in line), lines[-1] if lines else "")
         raise KernelError(f"building the {recipe.name} kernels failed: {first.strip()}")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from facecodec.errors import UsageError
 from facecodec.weights.catalogue import DEFAULT_GENERATOR
 
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
@@ -65,18 +66,27 @@ quiet = click.option("-q", "--quiet", is_flag=True, help="No progress and no sum
 
 
 def kernel(command: Callable[..., None]) -> Callable[..., None]:
-    """Add --kernel and apply it before the command runs."""
+    """Add --kernel and --precision, and apply them before the command runs."""
 
     @click.option(
         "--kernel", type=click.Choice(["auto", "reference", "cpu", "cuda"]), default=None,
         help="Implementation of the synthesis operators.  [default: auto]",
     )  # fmt: skip
+    @click.option(
+        "--precision", type=click.Choice(["auto", "fp32", "bf16"]), default=None,
+        help="Products of rendered frames; auto takes bf16 where the processor has it.  "
+        "[default: auto]",
+    )  # fmt: skip
     @functools.wraps(command)
-    def wrapped(*args: Any, kernel: str | None, **kwargs: Any) -> None:
-        if kernel is not None:
+    def wrapped(*args: Any, kernel: str | None, precision: str | None, **kwargs: Any) -> None:
+        if kernel is not None or precision is not None:
             import cuda_ops
 
-            cuda_ops.use(kernel)
+            try:
+                cuda_ops.use(kernel)
+                cuda_ops.use_precision(precision)
+            except cuda_ops.KernelError as error:
+                raise UsageError(str(error)) from error
         command(*args, **kwargs)
 
     return wrapped

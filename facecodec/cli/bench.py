@@ -1,0 +1,105 @@
+"""`facecodec bench`: the synthesis kernels side by side, and decoding end to end."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from facecodec.cli import options
+from facecodec.cli.progress import shown
+
+WIDE = 200  # columns of a table that goes to a file
+
+if TYPE_CHECKING:
+    from facecodec.pipeline.bench import Row
+
+
+@click.command()
+@options.model
+@options.device
+@click.option(
+    "--rounds",
+    type=click.IntRange(1),
+    default=7,
+    show_default=True,
+    help="Calls of every implementation that count.",
+)
+@click.option(
+    "--frames",
+    type=click.IntRange(0),
+    default=50,
+    show_default=True,
+    help="Length of the stream that is decoded; 0 leaves that out.",
+)
+@click.option("--threads", type=click.IntRange(1), help="Threads to compute on.  [default: all]")
+@click.option(
+    "--openvino",
+    type=click.Path(exists=True, dir_okay=False),
+    metavar="SynthesisNetwork.xml",
+    help="Run this IR of the default generator through OpenVINO too; needs: pip install openvino.",
+)
+@options.as_json
+def command(
+    model: str,
+    device: str,
+    rounds: int,
+    frames: int,
+    threads: int | None,
+    openvino: str | None,
+    json_: bool,
+) -> None:
+    """Measure every implementation of the kernels on this machine, in one run.
+
+    Medians of calls made in turn. "reference" is plain torch, operator by operator.
+
+    \b
+    facecodec bench
+    facecodec bench --rounds 3 --frames 0 --json
+    """
+    import torch
+
+    from facecodec.pipeline.bench import bench
+    from facecodec.pipeline.machine import machine
+
+    if threads:
+        torch.set_num_threads(threads)
+    with shown(json_) as progress:
+        rows = bench(model, device, rounds, frames, openvino, progress)
+    facts = machine()
+    if json_:
+        click.echo(json.dumps({"machine": facts, "rows": [asdict(row) for row in rows]}, indent=2))
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = WIDE
+    console.print(
+        f"{facts['processor']}, {facts['threads']} threads, torch {facts['torch']}; "
+        "milliseconds, and times faster than the reference"
+    )
+    console.print(_table(rows))
+
+
+def _table(rows: list[Row]) -> Table:
+    names = list(dict.fromkeys(name for row in rows for name in row.milliseconds))
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("", no_wrap=True)
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("")
+    for row in rows:
+        table.add_row(row.name, *(_cell(row, name) for name in names), row.note)
+    return table
+
+
+def _cell(row: Any, name: str) -> str:
+    if name not in row.milliseconds:
+        return ""
+    taken, ratio = row.milliseconds[name], row.speedup(name)
+    shown_ = f"{taken:.1f}" if taken < 1000 else f"{taken:.0f}"
+    return shown_ if ratio is None or name == "reference" else f"{shown_}  {ratio:.1f}x"
