@@ -1,0 +1,58 @@
+"""`facecodec view`: drag the controls of a stream and see the face answer."""
+
+from __future__ import annotations
+
+import webbrowser
+from pathlib import Path
+
+import click
+
+from facecodec.cli import options
+
+
+@click.command()
+@click.argument("source", type=click.Path(path_type=Path), metavar="IN.fcv")
+@click.option(
+    "--person", "people", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
+    help="A .fci or .fcv whose person can be swapped in; may be given several times.",
+)  # fmt: skip
+@click.option("--identity", type=click.Path(path_type=Path), help="The .fci file IN refers to.")
+@click.option("--size", type=int, default=512, show_default=True, help="Side of the picture.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="[default: any free one]")
+@click.option("--no-browser", is_flag=True, help="Only print the address.")
+@options.rig
+@options.device
+@options.kernel
+def command(
+    source: Path,
+    people: tuple[Path, ...],
+    identity: Path | None,
+    size: int,
+    port: int,
+    no_browser: bool,
+    rig: str | None,
+    device: str,
+) -> None:
+    """Open a page with 35 sliders; this process renders what they say.
+
+    Only this machine can reach it, and only with the token in the printed address. Ctrl-C ends it.
+
+    \b
+    facecodec view talk.fcv
+    facecodec view talk.fcv --person alice.fci --no-browser
+    """
+    from facecodec.pipeline.view import Studio
+    from facecodec.report.server import ViewServer
+
+    studio = Studio(
+        source, people=people, identity=identity, rig=Path(rig) if rig else None, device=device,
+        size=size,
+    )  # fmt: skip
+    with ViewServer(studio, port) as server:
+        click.echo(server.url)
+        if not no_browser:
+            webbrowser.open(server.url)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            click.echo("closed", err=True)

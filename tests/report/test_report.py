@@ -1,0 +1,105 @@
+"""The report: everything in one file, and a page that a browser can use."""
+
+import re
+
+import pytest
+from click.testing import CliRunner
+
+from facecodec.cli.main import main
+from facecodec.errors import UsageError
+from facecodec.pipeline.report import gather
+from facecodec.report.page import as_script, build
+from facecodec.report.report_page import report_page
+
+
+@pytest.fixture(scope="module")
+def report(stream, video):
+    return gather(stream, video)
+
+
+@pytest.fixture(scope="module")
+def written(report, tmp_path_factory):
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(report_page(report), encoding="utf-8")
+    return path
+
+
+def test_what_is_gathered(report, stream):
+    assert len(report.times) == len(report.controls) == 6
+    assert sum(report.split[k] for k in report.split if k.endswith("_bytes")) == (
+        stream.stat().st_size
+    )
+    assert len(report.effects) == len(report.names) == 35
+    assert report.identity[:2] == report.worst[0][1][:2] == b"\xff\xd8"  # JPEG
+    assert report.evaluation["psnr_face"] > 25
+    assert b"ftyp" in report.video[:16]
+
+
+def test_the_page_asks_for_nothing_else(written):
+    text = written.read_text()
+    assert "default-src 'none'" in text
+    code = re.sub(r"data:[a-z]+/[a-z0-9]+;base64,[A-Za-z0-9+/=]+", "", text)
+    assert re.findall(r"""(?:src|href)=["'](?!")[^"']+""", code) == []
+    assert set(re.findall(r"https?://[^\s\"'<]+", code)) <= {"http://www.w3.org/2000/svg"}
+
+
+def test_texts_of_a_stream_cannot_become_code():
+    page = build("</title><script>", "", {"name": "</script><script>alert(1)</script>"}, [])
+    assert "<script>alert" not in page and "</title><script>" not in page
+    assert as_script("</script>&") == '"\\u003c/script\\u003e\\u0026"'
+
+
+def test_a_reference_that_is_too_short(stream, video, tmp_path):
+    import facecodec
+
+    short = tmp_path / "short.mp4"
+    facecodec.decode(stream, short, size=256, canvas="source", max_frames=3)
+    with pytest.raises(UsageError, match="has 3 frames, the stream 6"):
+        gather(stream, short)
+
+
+def test_command_refuses_to_overwrite(stream, tmp_path):
+    there = tmp_path / "there.html"
+    there.write_text("x")
+    done = CliRunner().invoke(main, ["report", str(stream), "-o", str(there)])
+    assert "-f overwrites" in str(done.exception) and there.read_text() == "x"
+
+
+def test_the_page_in_a_browser(page, until, written, tmp_path):
+    page.goto(written.as_uri())
+    page.wait_for_selector("body[data-ready=yes]")
+    assert page.locator(".tile").count() >= 5
+    assert page.locator("#rows button").count() == 35
+    assert page.locator("#cards .card").count() == 35
+    assert page.evaluate("[...document.images].every(i => !i.complete || i.naturalWidth > 0)")
+
+    # the player plays, and the clock follows
+    until("document.getElementById('video').readyState >= 2")
+    assert page.evaluate("document.getElementById('video').videoWidth") == 3 * 512
+    page.click("#play")
+    until("document.getElementById('video').currentTime > 0.05")
+    until("!document.getElementById('clock').textContent.startsWith('frame 1 ')")
+    page.click("#play")
+
+    # arrow keys step, the crosshair follows
+    page.evaluate("seekTo(DATA.times[0])")
+    page.keyboard.press("ArrowRight")
+    assert page.inner_text("#clock").startswith("frame 2 / 6")
+    until("Math.abs(document.getElementById('video').currentTime - 0.06) < 0.03")
+
+    # plots answer the mouse
+    chart = page.locator("[data-chart=psnr_face] svg")
+    chart.scroll_into_view_if_needed()
+    chart.hover(position={"x": 300, "y": 80})
+    tip = page.locator("[data-chart=psnr_face] .tip")
+    assert "PSNR" in tip.inner_text() and "seconds" in tip.inner_text()
+    page.click("[data-region=mouth]")
+    assert page.locator("#rows button").count() == 14
+    name = page.locator("#rows button").nth(3).inner_text()
+    page.locator("#heat").click(position={"x": 600, "y": 3 * 15 + 7})
+    assert name in page.inner_text("#detail-chart")
+    assert not page.inner_text("#clock").startswith("frame 2 ")
+    page.locator("#worst figure").first.click()
+    page.screenshot(path=tmp_path / "report.png", full_page=True)
+    assert page.troubles == []
+    assert all(url.startswith(("file:", "data:", "blob:")) for url in page.asked)

@@ -1,0 +1,136 @@
+"""The view: this machine only, token or nothing, and sliders that move the face."""
+
+import json
+import threading
+from http.client import HTTPConnection
+
+import pytest
+
+from facecodec.errors import UsageError
+from facecodec.pipeline.view import Studio
+from facecodec.report.server import HOST, MAX_BODY, ViewServer
+
+
+@pytest.fixture(scope="module")
+def server(stream):
+    with ViewServer(Studio(stream, size=256, people=(stream,))) as made:
+        thread = threading.Thread(target=made.serve_forever, daemon=True)
+        thread.start()
+        yield made
+        made.shutdown()
+
+
+def ask(server, method, path, body=None, **headers):
+    connection = HTTPConnection(HOST, server.server_port, timeout=60)
+    connection.request(method, path, body, headers)
+    answer = connection.getresponse()
+    content = answer.read()
+    connection.close()
+    return answer, content
+
+
+def render(server, controls, person="talk", **headers):
+    body = json.dumps({"controls": controls, "person": person})
+    return ask(server, "POST", "/render", body, **{"X-Token": server.token, **headers})
+
+
+def test_only_this_machine_is_listened_to(server):
+    assert server.server_address[0] == "127.0.0.1"
+    assert server.url.startswith(f"http://127.0.0.1:{server.server_port}/?token=")
+    assert len(server.token) >= 32
+
+
+@pytest.mark.parametrize("path", ["/", "/?token=", "/?token=wrong", "/render"])
+def test_no_page_without_the_token(server, path):
+    answer, content = ask(server, "GET", path)
+    assert answer.status == 403 and b"DATA" not in content
+
+
+def test_no_rendering_without_the_token(server):
+    for token in ("", "wrong", server.token[:-1]):
+        answer, _ = render(server, [0.0] * 35, **{"X-Token": token})
+        assert answer.status == 403
+
+
+def test_another_host_name_is_refused(server):
+    answer, _ = ask(server, "GET", f"/?token={server.token}", Host="evil.example")
+    assert answer.status == 403
+
+
+def test_the_page_may_fetch_from_itself_only(server):
+    answer, content = ask(server, "GET", f"/?token={server.token}")
+    assert answer.status == 200
+    assert b"default-src 'none'" in content and b"connect-src 'self'" in content
+    assert answer.getheader("Referrer-Policy") == "no-referrer"
+
+
+def test_controls_become_a_picture(server):
+    answer, still = render(server, [0.0] * 35)
+    assert answer.status == 200 and still[:2] == b"\xff\xd8"
+    assert float(answer.getheader("X-Render-Ms")) > 0
+    _, turned = render(server, [3.0] + [0.0] * 34)
+    assert turned != still
+    assert render(server, [0.0] * 35)[1] == still
+
+
+@pytest.mark.parametrize(
+    "controls", [[0.0] * 34, [], [float("nan")] * 35, "no", [[0.0] * 35], [None] * 35]
+)
+def test_what_are_no_controls(server, controls):
+    assert render(server, controls)[0].status == 400
+
+
+def test_strange_requests(server):
+    def post(body, path="/render", **headers):
+        return ask(server, "POST", path, body, **{"X-Token": server.token, **headers})[0].status
+
+    assert post("[]") == 400
+    assert post("{") == 400
+    assert post("") == 400
+    assert post("{}", "/nowhere") == 404
+    assert post("x", **{"Content-Length": str(MAX_BODY + 1)}) == 400
+    assert render(server, [0.0] * 35, "nobody")[0].status == 400
+
+
+def test_a_random_person_is_another_person(server):
+    body = json.dumps({"seed": 3})
+    answer, content = ask(server, "POST", "/random", body, **{"X-Token": server.token})
+    assert json.loads(content) == {"name": "random 3"}
+    assert render(server, [0.0] * 35, "random 3")[1] != render(server, [0.0] * 35)[1]
+
+
+def test_people_are_files_of_people(stream, tmp_path):
+    picture = tmp_path / "face.png"
+    picture.write_bytes(b"")
+    with pytest.raises(UsageError, match="a .fci or .fcv"):
+        Studio(stream, size=256, people=(picture,))
+
+
+def test_a_taken_port_is_one_line(server):
+    with pytest.raises(UsageError, match="cannot be used"):
+        ViewServer(server.studio, server.server_port)
+
+
+def test_the_page_in_a_browser(server, page, until, tmp_path):
+    page.goto(server.url)
+    page.wait_for_selector("body[data-shown]")
+    assert page.locator(".slider").count() == 35
+    before = page.get_attribute("#face", "src")
+    page.locator("#c0").fill("4")
+    until("+document.body.dataset.shown >= 2")
+    assert page.get_attribute("#face", "src") != before
+    assert page.locator(".slider.held").count() == 1
+    assert int(page.inner_text("#latency")) > 0
+    page.locator("#seek").fill("4")
+    until("+document.body.dataset.shown >= 3")
+    assert page.inner_text("#clock").startswith("5 / 6")
+    page.click("#random")
+    until("document.getElementById('person').value.startsWith('random')")
+    until("+document.body.dataset.shown >= 4")
+    page.click("#release")
+    until("document.querySelectorAll('.slider.held').length === 0")
+    page.click("#play")
+    until("+document.body.dataset.shown >= 6")
+    page.screenshot(path=tmp_path / "view.png")
+    assert page.troubles == []
+    assert all(url.startswith((f"http://{HOST}", "blob:")) for url in page.asked)
