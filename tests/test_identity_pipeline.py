@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
+import av
 import pytest
 from click.testing import CliRunner
 
@@ -45,3 +48,18 @@ def test_encode_against_an_identity_file(tmp_path, generator, finder, sample, mo
     assert not (tmp_path / "no.mp4").exists()
     run("decode", shared, tmp_path / "back.mp4", "--identity", fci, "--size", 256)
     assert (tmp_path / "back.mp4").stat().st_size > 1000
+
+
+@pytest.mark.slow
+def test_encode_and_decode_through_pipes(tmp_path, generator, finder, sample):
+    if not sample.is_file():
+        pytest.skip("samples/sample.mp4 is not made yet: make sample")
+    program = [sys.executable, "-m", "facecodec"]
+    fast = ["--preset", "fast", "--max-frames", "2", "-q"]
+    through = tmp_path / "through.mp4"
+    encode = subprocess.Popen([*program, "encode", str(sample), "-", *fast], stdout=subprocess.PIPE)
+    decode = [*program, "decode", "-", str(through), "--size", "256", "-q"]
+    subprocess.run(decode, stdin=encode.stdout, check=True)
+    assert encode.wait() == 0
+    with av.open(str(through)) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,7 +13,12 @@ from facecodec.errors import UsageError
 
 
 def open_stream(path: str | Path) -> StreamReader:
-    """Open a `.fcv` file for reading. Raises UsageError when missing, StreamError when damaged."""
+    """Open a `.fcv` file for reading; `-` is standard input.
+
+    Raises UsageError when it is missing, StreamError when it is damaged.
+    """
+    if str(path) == "-":
+        return StreamReader(sys.stdin.buffer, "standard input")
     file = _open(path, "a .fcv file")
     try:
         return StreamReader(file, str(path))

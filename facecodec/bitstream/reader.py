@@ -150,6 +150,11 @@ class StreamReader:
             return identity_file.tuning
         return self.tuning
 
+    @property
+    def seekable(self) -> bool:
+        """Whether the stream can be read more than once, and has an index."""
+        return self._seekable
+
     def __iter__(self) -> Iterator[FrameRecord]:
         return self.frames()
 

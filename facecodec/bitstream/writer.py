@@ -61,6 +61,11 @@ class StreamWriter:
         if header.metadata:
             self._chunk(chunks.METADATA, pack_metadata(header.metadata))
 
+    @property
+    def bytes_written(self) -> int:
+        """Return the bytes written so far; of the whole stream once it is closed."""
+        return self._offset
+
     def write_identity(
         self,
         w_plus: NDArray[np.float32],

@@ -15,7 +15,7 @@ from facecodec.cli.progress import shown
 
 
 @click.command()
-@click.argument("source", type=click.Path(), metavar="IN.fcv")
+@click.argument("source", type=click.Path(allow_dash=True), metavar="IN.fcv")
 @click.argument("output", type=click.Path(allow_dash=True), metavar="OUT")
 @click.option("--size", type=int, help="Side of the face square in pixels: 1024, 512 or 256.")
 @options.span

@@ -17,7 +17,7 @@ from facecodec.cli.progress import shown
 
 @click.command()
 @click.argument("source", type=click.Path(), metavar="IN")
-@click.argument("output", type=click.Path(), metavar="OUT.fcv")
+@click.argument("output", type=click.Path(allow_dash=True), metavar="OUT.fcv")
 @options.model
 @options.rig
 @options.preset
@@ -65,6 +65,7 @@ def command(
     facecodec encode talk.mp4 talk.fcv
     facecodec encode talk.mp4 talk.fcv --start 1:30 --end 1:40 --preset slow
     facecodec encode talk2.mp4 talk2.fcv --identity alice.fci
+    facecodec encode talk.mp4 - | ssh elsewhere facecodec decode - talk.mp4
     """
     from facecodec.pipeline.encode import encode
 
@@ -76,7 +77,7 @@ def command(
             progress=progress,
         )  # fmt: skip
     if json_:
-        click.echo(json.dumps(asdict(done) | {"kbps": done.kbps}, indent=2))
+        click.echo(json.dumps(asdict(done) | {"kbps": done.kbps}, indent=2), err=output == "-")
     if quiet:
         return
     seconds = sum(done.stages.values())

@@ -66,25 +66,25 @@ quiet = click.option("-q", "--quiet", is_flag=True, help="No progress and no sum
 
 
 def kernel(command: Callable[..., None]) -> Callable[..., None]:
-    """Add --kernel and --precision, and apply them before the command runs."""
+    """Add --kernel and --arithmetic, and apply them before the command runs."""
 
     @click.option(
         "--kernel", type=click.Choice(["auto", "reference", "cpu", "cuda"]), default=None,
         help="Implementation of the synthesis operators.  [default: auto]",
     )  # fmt: skip
     @click.option(
-        "--precision", type=click.Choice(["auto", "fp32", "bf16"]), default=None,
+        "--arithmetic", type=click.Choice(["auto", "fp32", "bf16"]), default=None,
         help="Products of rendered frames; auto takes bf16 where the processor has it.  "
         "[default: auto]",
     )  # fmt: skip
     @functools.wraps(command)
-    def wrapped(*args: Any, kernel: str | None, precision: str | None, **kwargs: Any) -> None:
-        if kernel is not None or precision is not None:
+    def wrapped(*args: Any, kernel: str | None, arithmetic: str | None, **kwargs: Any) -> None:
+        if kernel is not None or arithmetic is not None:
             import cuda_ops
 
             try:
                 cuda_ops.use(kernel)
-                cuda_ops.use_precision(precision)
+                cuda_ops.use_precision(arithmetic)
             except cuda_ops.KernelError as error:
                 raise UsageError(str(error)) from error
         command(*args, **kwargs)

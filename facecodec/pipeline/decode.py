@@ -77,7 +77,7 @@ def decode(
     force: bool = False,
     progress: Progress = silent,
 ) -> DecodeSummary:
-    """Render a `.fcv` stream.
+    """Render a `.fcv` stream; `-` is standard input.
 
     output: .mp4, .mkv, .mov, .webm, .y4m, a picture pattern (`frames/%06d.png`), or '-' for y4m
     on standard output. size: a side of the face square in pixels. canvas: 'face' for the aligned
@@ -100,7 +100,9 @@ def decode(
         output, place.size, header.time_base, header.frame_rate, track, metadata
     ) as sink:
         items = limited(stream.items(start, end, audio=sink.takes_audio), max_frames)
-        total = None if start or end else max_frames or stream.index().frames
+        total = None if start or end else max_frames
+        if total is None and stream.seekable and not (start or end):
+            total = stream.index().frames
         frames, rendering = render_items(items, renderer, place, sink, total, progress)
     if frames == 0:
         raise StreamError(f"{source}: no frame between the start and end asked for")

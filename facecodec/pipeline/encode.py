@@ -6,10 +6,11 @@ import time
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
-from facecodec.atomic import refuse_overwrite, written_whole
+from facecodec.atomic import opened_whole, refuse_overwrite
 from facecodec.bitstream import (
     DEFAULT_QUALITY,
     AudioParameters,
@@ -76,7 +77,7 @@ def encode(
     force: bool = False,
     progress: Progress = silent,
 ) -> EncodeSummary:
-    """Encode a video of one person into a `.fcv` stream.
+    """Encode a video of one person into a `.fcv` stream; `-` is standard output.
 
     start, end: seconds of the source. quality: 0 to 100, how finely controls are quantised;
     precision: 'quantised', 'f16' or 'f32'. id_frame: the frame (of the span) to take the person
@@ -125,12 +126,11 @@ def encode(
             creator=f"facecodec {__version__}",
             metadata={"identity_frame": str(person.frame), "preset": preset_name},
         )
-        with written_whole(output) as temporary:
+        with opened_whole(output) as file:
             reference = given.sha256 if given else None
-            _write(
-                temporary, header, reader, span, audio, found, person, motion, generator, reference
+            size = _write(
+                file, header, reader, span, audio, found, person, motion, generator, reference
             )
-            size = temporary.stat().st_size
         clock.lap("writing")
     step = 1 / rate if rate else Fraction(0)
     duration = Fraction(int(found.pts[-1] - found.pts[0])) * reader.time_base + step
@@ -148,7 +148,7 @@ def encode(
 
 
 def _write(
-    path: Path,
+    file: BinaryIO,
     header: StreamHeader,
     reader: VideoReader,
     span: Span,
@@ -158,14 +158,17 @@ def _write(
     motion: Motion,
     generator: Generator,
     reference: bytes | None,
-) -> None:
-    """Write the stream: identity or a reference to it, then frames with their audio."""
+) -> int:
+    """Write the stream: identity or a reference to it, then frames with their audio.
+
+    Returns its bytes.
+    """
     track = reader.audio if audio else None
     # --max-frames ends the clip without naming a time; audio ends with the last frame.
     last = Fraction(int(found.pts[-1]) + 1) * reader.time_base
     end = span.end if span.max_frames is None else last
     packets = reader.audio_packets(span.start, end) if track else iter(())
-    with path.open("wb") as file, StreamWriter(file, header) as writer:
+    with StreamWriter(file, header) as writer:
         if reference:
             writer.write_identity_reference(reference)
         else:
@@ -186,6 +189,7 @@ def _write(
         while packet:
             writer.write_audio(packet)
             packet = next(packets, None)
+    return writer.bytes_written
 
 
 def _rate(found: Scan, time_base: Fraction) -> Fraction | None:
