@@ -27,6 +27,7 @@ def command() -> None:
     facecodec model install --all          everything the default pipeline needs
     facecodec model list
     facecodec model install --from random_face-2021.7.21.1-py3-none-any.whl
+    facecodec model install lpips-alexnet --from alexnet-owt-7be5be79.pth
     facecodec model import stylegan2-ffhq-config-f.pkl --name ffhq
     """
 
@@ -65,9 +66,16 @@ def install(
 ) -> None:
     """Install models by name; those that are there and sound are kept."""
     from facecodec.weights.installer import install_many
+    from facecodec.weights.networks import NETWORKS, install_network
 
     if all_:
         names = tuple(CATALOGUE)
+    if len(names) == 1 and names[0] in NETWORKS:
+        record = install_network(names[0], source)
+        if json_:
+            click.echo(json.dumps(asdict(record), indent=2))
+        _console().print(f"{record.name}: installed, SHA-256 {record.sha256}", soft_wrap=True)
+        return
     if not names and source is None:
         raise UsageError(f"name a model or say --all; the catalogue has: {', '.join(CATALOGUE)}")
     console = _console()

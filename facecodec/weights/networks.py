@@ -1,0 +1,107 @@
+"""Networks that only measurements use: installed from a file the user has, kept as safetensors."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file, save_file
+from torch import Tensor
+
+from facecodec.atomic import written_whole
+from facecodec.errors import ModelError, UsageError
+from facecodec.weights import store
+from facecodec.weights.identity import file_sha256
+
+
+@dataclass(frozen=True)
+class Network:
+    """`file` is its usual name, `sha256` how its SHA-256 begins where the publisher says so."""
+
+    name: str
+    title: str
+    file: str
+    sha256: str
+    origin: str
+
+
+NETWORKS = {
+    network.name: network
+    for network in (
+        Network("lpips-alexnet", "AlexNet, for LPIPS", "alexnet-owt-7be5be79.pth", "7be5be79",
+                "torchvision's model files"),
+        Network("fid-inception", "Inception v3 of 2015, for FID",
+                "pt_inception-2015-12-05-6726825d.pth", "6726825d", "the pytorch-fid project"),
+        Network("fvd-i3d", "I3D on Kinetics-400, for FVD", "rgb_imagenet.pt", "",
+                "the pytorch-i3d project"),
+    )
+}  # fmt: skip
+
+
+def how_to_get(name: str) -> str:
+    """Return the command that installs a network, and whose file it takes."""
+    network = NETWORKS[name]
+    return f"facecodec model install {name} --from {network.file}, from {network.origin}"
+
+
+def install_network(name: str, source: Path | None) -> store.Record:
+    """Install a network from its published file.
+
+    Raises UsageError without one, ModelError for another file than the published one.
+    """
+    network = NETWORKS[name]
+    if source is None:
+        raise UsageError(f"{name} is in no package; get {network.file} from {network.origin}, then "
+                         f"facecodec model install {name} --from {network.file}")  # fmt: skip
+    if not source.is_file():
+        raise UsageError(f"{source} is not a file; {name} takes {network.file}")
+    if not file_sha256(source).startswith(network.sha256):
+        raise ModelError(
+            f"{source} is not {network.file}: its SHA-256 does not begin {network.sha256}"
+        )
+    return save_network(name, read_tensors(source), f"{network.file}, from {network.origin}")
+
+
+def read_tensors(source: Path) -> dict[str, Tensor]:
+    """Return the float tensors of a file of torch.save; nothing in it is executed."""
+    try:
+        loaded = torch.load(source, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, ValueError) as error:
+        raise ModelError(
+            f"{source} is no file of tensors ({str(error).splitlines()[0]})"
+        ) from error
+    if not isinstance(loaded, Mapping):
+        raise ModelError(f"{source} holds no table of tensors")
+    return {
+        str(key): value
+        for key, value in loaded.items()
+        if isinstance(value, Tensor) and value.is_floating_point()
+    }
+
+
+def save_network(name: str, tensors: Mapping[str, Tensor], source: str) -> store.Record:
+    """Write a network's tensors and record into the store."""
+    folder = store.models_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.safetensors"
+    arrays = {key: np.ascontiguousarray(value.float().numpy()) for key, value in tensors.items()}
+    with written_whole(path) as temporary:
+        save_file(arrays, temporary)
+        sha256 = file_sha256(temporary)
+        record = store.Record(
+            name=name, kind="measure", file=path.name, bytes=temporary.stat().st_size,
+            sha256=sha256, file_sha256=sha256, source=source, licence="the publisher's",
+        )  # fmt: skip
+    store.write_record(record)
+    return record
+
+
+def load_network(name: str) -> dict[str, Tensor]:
+    """Return the tensors of an installed network. Raises ModelError when missing or damaged."""
+    return {
+        key: torch.from_numpy(value) for key, value in load_file(store.model_path(name)).items()
+    }
