@@ -14,6 +14,7 @@ Rivals need `pip install facecodec[benchmarks]`:
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from facecodec.bitstream.rangecoder import RangeDecoder, RangeEncoder
 from facecodec.bitstream.segment import CONTROLS, INITIAL
 from facecodec.bitstream.steps import to_levels
 from facecodec.bitstream.tracks import code_track
+from facecodec.pipeline.machine import machine
 
 SEGMENT = 60
 Levels = NDArray[np.int64]
@@ -110,17 +112,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("inputs", nargs="+", type=Path)
     parser.add_argument("--step", type=float, default=0.5, help="quantiser step for .npy input")
+    parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
     print(f"{'bytes a frame':24} {'frames':>6} {'ours':>7} {'exp-g':>7} {'zstd':>7} {'laplace':>7}"
           f" {'ours is smaller by':>24} {'frames/s coded, decoded':>24}")  # fmt: skip
     total = np.zeros(5)
+    clips = []
     for path in options.inputs:
         levels = load(path, options.step)
         size, *speeds = ours(levels)
         sizes = np.array([size, exp_golomb(levels), zstd(levels), laplace(levels)])
         total += [len(levels), *sizes]
+        names = ("bytes", "exp_golomb_bytes", "zstd_bytes", "laplace_bytes")
+        facts = {"clip": path.stem, "frames": len(levels)} | dict(
+            zip(names, sizes.tolist(), strict=True)
+        )
+        clips.append(facts | {"frames_per_second": {"coding": speeds[0], "decoding": speeds[1]}})
         report(path.stem, len(levels), sizes, f"{speeds[0]:12.0f} {speeds[1]:11.0f}")
     report("all", int(total[0]), total[1:], "")
+    if options.json:
+        facts = {"machine": machine(), "segment_frames": SEGMENT, "clips": clips}
+        options.json.write_text(json.dumps(facts, indent=2) + "\n")
 
 
 def report(name: str, frames: int, sizes: NDArray[np.floating], speed: str) -> None:

@@ -34,6 +34,7 @@ from facecodec.face.alignment import Alignment
 from facecodec.face.crop import crop
 from facecodec.metrics.pictures import psnr
 from facecodec.pipeline.decode import load_stream_models
+from facecodec.pipeline.machine import machine
 from facecodec.pipeline.render import Renderer
 from facecodec.rig.rig import Rig
 from facecodec.video.reader import VideoReader
@@ -156,7 +157,8 @@ def main() -> None:
                 f"mean, {kind} at {key} {first[key]}: {means[0]:.2f} bytes, {means[1]:+.3f} dB lost"
             )
     if options.json:
-        options.json.write_text(json.dumps(results, indent=2) + "\n")
+        facts = {"machine": machine(), "clips": results}
+        options.json.write_text(json.dumps(facts, indent=2) + "\n")
 
 
 if __name__ == "__main__":
