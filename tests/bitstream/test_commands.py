@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import types
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
 import toy_streams as streams
 from click.testing import CliRunner
 
+from facecodec.atomic import opened_whole, refuse_overwrite
 from facecodec.bitstream import (
     FrameFlags,
     IdentityFile,
@@ -206,3 +209,21 @@ def test_missing_files_and_foreign_files(name, tmp_path):
     else:
         with pytest.raises(StreamError, match=r"not a \.fcv"):
             run(name, foreign)
+
+
+def test_standard_input_is_a_stream(talk, monkeypatch):
+    given = types.SimpleNamespace(buffer=streams.Pipe(talk.read_bytes()))
+    monkeypatch.setattr("sys.stdin", given)
+    stream = open_stream("-")
+    assert not stream.seekable
+    assert len(list(stream)) == 55
+    monkeypatch.setattr("sys.stdin", types.SimpleNamespace(buffer=streams.Pipe(b"")))
+    with pytest.raises(StreamError, match="standard input"):
+        open_stream("-")
+
+
+def test_standard_output_takes_a_stream(capsysbinary):
+    refuse_overwrite(Path("-"), force=False)
+    with opened_whole(Path("-")) as file:
+        streams.write(12, out=file)
+    assert capsysbinary.readouterr().out == streams.write(12)
