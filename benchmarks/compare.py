@@ -1,0 +1,95 @@
+"""Facecodec against x264, x265, AV1 and VP9 on the same squares, clip by clip.
+
+    python benchmarks/compare.py a.mp4 b.mp4 --face-landmarker face_landmarker.task \\
+        --json benchmarks/results/compare.json --pages .
+
+Of each conventional codec the table shows the point whose rate is nearest to facecodec's, at
+whichever of its sizes has the better PSNR there, and says where none comes as low. `--streams`
+names a folder of .fcv files made already, called as the clips are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from facecodec.cli.progress import shown
+from facecodec.metrics.measures import written
+from facecodec.pipeline.compare import CODECS, Comparison, Point, compare
+from facecodec.pipeline.evaluate import Options
+from facecodec.pipeline.machine import machine
+from facecodec.report.compare_page import compare_page
+
+MEASURES = ("psnr_face", "ssim_face", "identity", "rho_au", "rho_gaze", "rho_pose")
+COLUMNS = ["clip", "codec", "kbps", "at 60 s", "PSNR face", "SSIM face", "identity", "rho_AU",
+           "rho_gaze", "rho_pose"]  # fmt: skip
+
+
+def nearest(result: Comparison, codec: str) -> Point:
+    """Return a codec's point near facecodec's rate: of those within a fifth, the best PSNR."""
+    ours = result.points[0].kbps
+    points = [point for point in result.points if point.codec == codec]
+    distance = [abs(np.log(point.kbps / ours)) for point in points]
+    near = [p for p, d in zip(points, distance, strict=True) if d <= min(distance) + np.log(1.2)]
+    return max(near, key=lambda point: point.values["psnr_face"] or 0)
+
+
+def rows(result: Comparison) -> list[list[str]]:
+    """Return the table's rows of one clip."""
+    ours = [p for p in result.points if p.codec not in CODECS]
+    others = [nearest(result, c) for c in CODECS if any(p.codec == c for p in result.points)]
+    found = []
+    for point in [*ours, *others]:
+        name = "facecodec" if point in ours else point.codec
+        name += f" at {point.scale:g}" if point.scale != 1 else ""
+        values = [written(measure, point.values[measure]) for measure in MEASURES]
+        found.append([Path(result.source).stem, name, f"{point.kbps:.1f}",
+                      f"{point.at.get('60', point.kbps):.1f}", *values])  # fmt: skip
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("clips", nargs="+", type=Path)
+    parser.add_argument("--streams", type=Path, help="folder of .fcv files named as the clips")
+    parser.add_argument("--face-landmarker", type=Path)
+    parser.add_argument("--rates", default="5,10,20,40", help="wanted kbps")
+    parser.add_argument("--max-frames", type=int, default=300)
+    parser.add_argument("--preset", default="medium")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--pages", type=Path, help="write a page of curves for each clip here")
+    given = parser.parse_args()
+    results = []
+    for clip in given.clips:
+        made = given.streams / f"{clip.stem}.fcv" if given.streams else None
+        with shown() as progress:
+            result = compare(
+                clip, streams=[made] if made else [],
+                rates=[float(rate) for rate in given.rates.split(",")],
+                max_frames=given.max_frames, preset_name=given.preset,
+                options=Options(given.face_landmarker, 20), progress=progress,
+            )  # fmt: skip
+        results.append(result)
+        for row in rows(result):
+            print("  ".join(f"{cell:>12}" for cell in row), flush=True)
+        if given.pages:
+            page = given.pages / f"compare-{clip.stem}.html"
+            page.write_text(compare_page(result), encoding="utf-8")
+    if given.json:
+        facts = {
+            "machine": machine(),
+            "command": "python benchmarks/compare.py CLIPS --face-landmarker FILE --json OUT",
+            "table": {
+                "columns": COLUMNS,
+                "rows": [row for result in results for row in rows(result)],
+            },
+            "clips": [result.as_json() for result in results],
+        }
+        given.json.write_text(json.dumps(facts, indent=1, allow_nan=False) + "\n")
+
+
+if __name__ == "__main__":
+    main()

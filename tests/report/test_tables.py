@@ -1,0 +1,42 @@
+"""Tables of a document come from the benchmark results, and only those."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+spec = importlib.util.spec_from_file_location("tables", ROOT / "benchmarks" / "tables.py")
+tables = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(tables)
+
+DOCUMENT = """before
+<!-- table: one -->
+old
+<!-- end -->
+after
+<!-- table: two -->
+kept
+<!-- end -->
+"""
+
+
+def test_marked_tables_are_written_anew(tmp_path):
+    facts = {
+        "machine": {"processor": "a processor", "threads": 2, "gpu": None},
+        "command": "python benchmarks/one.py",
+        "table": {"columns": ["a", "b"], "rows": [["x|y", 3], ["z", 4.5]]},
+    }
+    (tmp_path / "one.json").write_text(json.dumps(facts))
+    made = tables.filled(DOCUMENT, tmp_path)
+    assert "| a | b |\n|---|---|\n| x/y | 3 |\n| z | 4.5 |\n" in made
+    assert "`python benchmarks/one.py` (a processor, 2 threads)" in made
+    assert "old" not in made and "kept" in made
+    assert made.startswith("before\n<!-- table: one -->\n") and "<!-- end -->\nafter\n" in made
+    assert tables.filled(made, tmp_path) == made
+
+
+def test_the_readme_shows_what_was_measured():
+    readme = ROOT / "README.md"
+    if readme.is_file():
+        text = readme.read_text(encoding="utf-8")
+        assert tables.filled(text) == text, "run python benchmarks/tables.py README.md"
