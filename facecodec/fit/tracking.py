@@ -32,14 +32,15 @@ class TrackingPlan:
     """How a frame is tracked.
 
     At most `iterations` Gauss-Newton steps at `size` pixels. `noise` is the picture difference
-    (of a range of 2) that counts as one standard deviation; differences far beyond it are taken
-    for occlusion and count less. `prior` and `motion` are the standard deviations of a control
-    around zero and from frame to frame, pose first, then offsets.
+    (of a range of 2) that counts as one standard deviation; differences far beyond `outlier` are
+    taken for occlusion and count less. `prior` and `motion` are the standard deviations of a
+    control around zero and from frame to frame, pose first, then offsets.
     """
 
     size: int = 128
     iterations: int = 3
-    noise: float = 0.06
+    noise: float = 0.25
+    outlier: float = 0.4
     prior: tuple[float, float] = (3.0, 3.0)
     motion: tuple[float, float] = (1.0, 1.5)
     step: float = 0.25
@@ -152,9 +153,10 @@ class Tracker:
             previous = torch.zeros_like(start)
 
         def cost(controls: Tensor, residual: Tensor) -> tuple[float, Tensor]:
-            squared = (residual / (levels * plan.noise)).square()
+            squared = (residual / (levels * plan.outlier)).square()
             robust = weights / (1 + squared)  # Cauchy: a hand across the face is an outlier
-            data = float((weights * torch.log1p(squared)).sum())
+            scale = (plan.outlier / plan.noise) ** 2
+            data = scale * float((weights * torch.log1p(squared)).sum())
             regular = (anchor * controls**2).sum() + (tie * (controls - previous) ** 2).sum()
             return data + float(regular), robust
 

@@ -90,7 +90,7 @@ def decode(
     generator, the_rig = load_stream_models(stream, rig, device)
     identity_file = load_identity_file(identity) if identity else None
     w_plus = stream.identity(generator.w_mean.cpu().numpy(), identity_file)
-    renderer = Renderer(generator, the_rig, w_plus, size)
+    renderer = Renderer(generator, the_rig, w_plus, size, stream.person_tuning(identity_file))
     place = Canvas(stream.header, canvas, background, renderer.size)
     track = audio_track(stream) if audio else None
     header = stream.header

@@ -91,19 +91,20 @@ def explain(
             reader, span, found, generator, rig, preset("fast"), None, load_likeness(generator),
             progress,
         )  # fmt: skip
-        wanted = set(frontal_frames(found, rig, person))
+        wanted = {person.frame, *frontal_frames(found, rig, person)}
         images = {i: image for i, image in crops(reader, span, found) if i in wanted}
     device = generator.w_mean.device
     with torch.no_grad():
         styles = generator.styles(person.w_plus[None])
-        base = generator.preview(styles, SIZE)
     effects = columns(generator, styles, moves.to(device))
     unit = effects / effects.norm(dim=1, keepdim=True).clamp_min(1e-6)
     frames = []
+    rest = make_target(images.pop(person.frame), found, person.frame, device).picture[None]
     for i, image in images.items():
         target = make_target(image, found, i, device)
-        picture = shrink(target.picture[None], SIZE)
-        frames.append(evidence(effects, picture - base, shrink(target.weights[None], SIZE)))
+        # real against real: what the inversion missed is no motion
+        moved = shrink(target.picture[None] - rest, SIZE)
+        frames.append(evidence(effects, moved, shrink(target.weights[None], SIZE)))
     return frames, (unit @ unit.T).abs().cpu() > SIMILAR
 
 

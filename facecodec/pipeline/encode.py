@@ -20,6 +20,7 @@ from facecodec.bitstream import (
     control_steps,
     load_identity_file,
 )
+from facecodec.errors import UsageError
 from facecodec.generator.base import Generator
 from facecodec.pipeline.known_person import known_person
 from facecodec.pipeline.models import landmark_finder, load_likeness, load_models
@@ -27,6 +28,7 @@ from facecodec.pipeline.motion import Motion, track_clip
 from facecodec.pipeline.person import Person, find_person
 from facecodec.pipeline.presets import preset
 from facecodec.pipeline.scan import Scan, Span, scan
+from facecodec.pipeline.tuning import TUNES, tune_person
 from facecodec.progress import Progress, silent
 from facecodec.version import __version__
 from facecodec.video.reader import VideoReader
@@ -73,6 +75,7 @@ def encode(
     quality: int = DEFAULT_QUALITY,
     precision: str = "quantised",
     id_frame: int | None = None,
+    tune: str = "none",
     identity: str | Path | None = None,
     force: bool = False,
     progress: Progress = silent,
@@ -81,12 +84,17 @@ def encode(
 
     start, end: seconds of the source. quality: 0 to 100, how finely controls are quantised;
     precision: 'quantised', 'f16' or 'f32'. id_frame: the frame (of the span) to take the person
-    from. identity: a `.fci` file with the person, who is then not sought in the clip; the stream
-    refers to it by its SHA-256. Raises NoFaceError when no frame shows a face, UsageError when
+    from. tune: 'light' spends some 40 KB of the stream on a better likeness. identity: a `.fci`
+    file with the person, who is then not sought in the clip; the stream refers to it by its
+    SHA-256. Raises NoFaceError when no frame shows a face, UsageError when
     `output` exists and `force` is not set, ModelError when a model is missing.
     """
     source, output = Path(source), Path(output)
     refuse_overwrite(output, force)
+    if tune not in TUNES:
+        raise UsageError(f"no tuning {tune!r}; there are: {', '.join(TUNES)}")
+    if tune != "none" and identity:
+        raise UsageError("--tune: the person of a .fci file is tuned already or not at all")
     plan = preset(preset_name)
     given = load_identity_file(identity) if identity else None
     clock = _Clock()
@@ -106,6 +114,11 @@ def encode(
                 reader, span, found, generator, the_rig, plan, id_frame, likeness, progress
             )
         clock.lap("inversion")
+        if tune == "light" and not given:
+            person = tune_person(
+                reader, span, found, person, generator, the_rig, plan, likeness, progress
+            )
+            clock.lap("tuning")
         motion = track_clip(reader, span, found, person, generator, the_rig, plan, progress)
         clock.lap("tracking")
         rate = _rate(found, reader.time_base) or reader.rate
@@ -124,7 +137,7 @@ def encode(
             precision=precision,
             quality=quality,
             creator=f"facecodec {__version__}",
-            metadata={"identity_frame": str(person.frame), "preset": preset_name},
+            metadata={"identity_frame": str(person.frame), "preset": preset_name, "tune": tune},
         )
         with opened_whole(output) as file:
             reference = given.sha256 if given else None
@@ -173,6 +186,8 @@ def _write(
             writer.write_identity_reference(reference)
         else:
             writer.write_identity(person.w_plus.cpu().numpy(), generator.w_mean.cpu().numpy())
+            if person.tuning:
+                writer.write_tuning(person.tuning)
         if track:
             writer.set_audio(
                 AudioParameters(

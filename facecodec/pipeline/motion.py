@@ -14,6 +14,7 @@ from facecodec.fit.tracking import Tracker
 from facecodec.generator.base import Generator
 from facecodec.pipeline.person import Person, make_target, pose_from_landmarks
 from facecodec.pipeline.presets import Preset
+from facecodec.pipeline.response import response_of
 from facecodec.pipeline.scan import Scan, Span, crops
 from facecodec.progress import Progress
 from facecodec.rig.rig import NUM_POSE, Rig
@@ -40,10 +41,8 @@ def track_clip(
     progress: Progress,
 ) -> Motion:
     """Track the controls through a clip and smooth them over time."""
-    basis = rig.basis(generator)
-    with torch.no_grad():
-        styles = generator.styles(person.w_plus[None])[0]
-    tracker = Tracker(generator, basis, styles, plan.tracking)
+    response = response_of(generator, rig, person.w_plus.cpu().numpy(), person.tuning)
+    tracker = Tracker(generator, response.basis, response.styles, plan.tracking)
     count = len(rig.names)
     frames = len(found)
     controls = np.zeros((frames, count))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from facecodec.bitstream.identity import pack_identity, parse_identity
 from facecodec.errors import UsageError
 from facecodec.fit.inversion import invert
 from facecodec.fit.likeness import Likeness
@@ -26,12 +28,14 @@ from facecodec.video.reader import VideoReader
 class Person:
     """Who is in the clip: the identity latent [num_ws, 512] and the frame that shows it best.
 
-    `neutral` [6] are the signals of that frame: controls 0 mean a face with these.
+    `neutral` [6] are the signals of that frame: controls 0 mean a face with these. `tuning` are
+    the bytes of a tuning, as a stream carries them.
     """
 
     w_plus: Tensor
     frame: int
     neutral: NDArray[np.float64]
+    tuning: bytes | None = None
 
 
 def make_target(image: NDArray[np.uint8], found: Scan, i: int, device: torch.device) -> Target:
@@ -64,6 +68,20 @@ def identity_frame(found: Scan, wanted: int | None) -> int:
     return wanted
 
 
+def aligned_frames(
+    reader: VideoReader, span: Span, found: Scan, chosen: Sequence[int]
+) -> dict[int, NDArray[np.uint8]]:
+    """Return the aligned squares of some frames by number."""
+    wanted = set(chosen)
+    images = {}
+    for i, image in crops(reader, span, found):
+        if i in wanted:
+            images[i] = image
+            if len(images) == len(wanted):
+                break
+    return images
+
+
 def find_person(
     reader: VideoReader,
     span: Span,
@@ -78,13 +96,7 @@ def find_person(
     """Invert a clip's keyframes to one identity latent."""
     first = identity_frame(found, id_frame)
     chosen = select_keyframes(found.signals, found.seen, first, plan.keyframes)
-    wanted = set(chosen)
-    images = {}
-    for i, image in crops(reader, span, found):
-        if i in wanted:
-            images[i] = image
-            if len(images) == len(wanted):
-                break
+    images = aligned_frames(reader, span, found, chosen)
     device = generator.w_mean.device
     neutral = found.signals[first]
     starts = [pose_from_landmarks(rig, found, i, neutral).float() for i in chosen]
@@ -97,4 +109,12 @@ def find_person(
         likeness,
         progress,
     )
-    return Person(result.w_plus, first, neutral)
+    return Person(_as_stored(result.w_plus, generator), first, neutral)
+
+
+def _as_stored(w_plus: Tensor, generator: Generator) -> Tensor:
+    """Return the latent as a decoder will read it, so that what follows is fitted to that."""
+    mean = generator.w_mean.cpu().numpy()
+    payload = pack_identity(w_plus.cpu().numpy(), mean)
+    stored = parse_identity(payload, generator.num_ws, generator.w_dim, mean)
+    return torch.from_numpy(stored).to(w_plus.device)

@@ -23,6 +23,7 @@ class Player:
     generator: Generator
     rig: Rig
     w_plus: NDArray[np.float32]
+    tuning: bytes | None
     renderer: Renderer
 
 
@@ -46,4 +47,6 @@ def open_player(
         size = min(size, generator.resolution)
     file = load_identity_file(identity) if identity else None
     w_plus = stream.identity(generator.w_mean.cpu().numpy(), file)
-    return Player(stream, generator, the_rig, w_plus, Renderer(generator, the_rig, w_plus, size))
+    tuning = stream.person_tuning(file)
+    renderer = Renderer(generator, the_rig, w_plus, size, tuning)
+    return Player(stream, generator, the_rig, w_plus, tuning, renderer)

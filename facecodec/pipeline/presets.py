@@ -7,21 +7,27 @@ from dataclasses import dataclass
 from facecodec.errors import UsageError
 from facecodec.fit.inversion import InversionPlan
 from facecodec.fit.tracking import TrackingPlan
+from facecodec.fit.tuning import TuningPlan
 
 
 @dataclass(frozen=True)
 class Preset:
-    """Number of keyframes the identity is fitted to, and the plans of inversion and tracking."""
+    """Number of keyframes the identity is fitted to, and the plans of the fits."""
 
     keyframes: int
     inversion: InversionPlan
     tracking: TrackingPlan
+    tuning: TuningPlan
 
 
 PRESETS = {
-    "fast": Preset(4, InversionPlan(50, 80, 10), TrackingPlan(iterations=2)),
-    "medium": Preset(8, InversionPlan(), TrackingPlan()),
-    "slow": Preset(12, InversionPlan(120, 400, 150), TrackingPlan(iterations=5)),
+    "fast": Preset(
+        4, InversionPlan(50, 80, 10), TrackingPlan(iterations=2), TuningPlan(12, 2, 80, 0)
+    ),
+    "medium": Preset(8, InversionPlan(), TrackingPlan(), TuningPlan()),
+    "slow": Preset(
+        12, InversionPlan(120, 400, 150), TrackingPlan(iterations=5), TuningPlan(32, 4, 240, 100)
+    ),
 }
 
 

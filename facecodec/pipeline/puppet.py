@@ -53,6 +53,14 @@ SOURCE_FRAMES = 300  # of a source video are searched for the person
 
 
 @dataclass(frozen=True)
+class Shown:
+    """Who is shown: the identity latent float32 [num_ws, 512] and the bytes of a tuning."""
+
+    w_plus: NDArray[np.float32]
+    tuning: bytes | None
+
+
+@dataclass(frozen=True)
 class PuppetSummary:
     """What a puppet did: frames written, seconds in all, the driver's neutral frame."""
 
@@ -101,34 +109,34 @@ def puppet(
             driver = motion_file
         stream = open_stream(driver)
         generator, the_rig = load_stream_models(stream, rig, device)
-        w_plus = load_person(Path(source), generator, the_rig, preset_name, progress)
+        who = load_person(Path(source), generator, the_rig, preset_name, progress)
         neutral, controls = neutral_frame(stream)
         shift = -controls
         if absolute:
-            own = stream.identity(generator.w_mean.cpu().numpy())
-            shift = pose_between(generator, the_rig, w_plus, own, landmark_finder())
+            own = Shown(stream.identity(generator.w_mean.cpu().numpy()), stream.person_tuning())
+            shift = pose_between(generator, the_rig, who, own, landmark_finder())
         write = _write_stream if to_stream else _write_video
         frames = write(
-            stream, generator, the_rig, w_plus, shift, output, size, max_frames, audio, progress
+            stream, generator, the_rig, who, shift, output, size, max_frames, audio, progress
         )
     return PuppetSummary(frames, round(time.perf_counter() - begin, 3), neutral)
 
 
 def load_person(
     source: Path, generator: Generator, rig: Rig, preset_name: str, progress: Progress
-) -> NDArray[np.float32]:
-    """Return the identity latent of whoever `source` shows, float32 [num_ws, 512]."""
+) -> Shown:
+    """Return whoever `source` shows: a picture, a video, a `.fcv` or a `.fci`."""
     mean = generator.w_mean.cpu().numpy()
     if source.suffix == ".fci":
         file = load_identity_file(source)
         if file.generator_sha256 != bytes.fromhex(generator.sha256):
             raise UsageError(f"{source}: made for generator {file.generator_name}")
-        return file.w_plus(mean)
+        return Shown(file.w_plus(mean), file.tuning)
     if source.suffix == ".fcv":
         stream = open_stream(source)
         if stream.header.generator_sha256 != bytes.fromhex(generator.sha256):
             raise UsageError(f"{source}: made for generator {stream.header.generator_name}")
-        return stream.identity(mean)
+        return Shown(stream.identity(mean), stream.person_tuning())
     span = Span(max_frames=SOURCE_FRAMES)
     with VideoReader(source) as reader:
         found = scan(reader, landmark_finder(), span, progress)
@@ -136,8 +144,7 @@ def load_person(
         person = find_person(
             reader, span, found, generator, rig, plan, None, load_likeness(generator), progress
         )
-    latent: NDArray[np.float32] = person.w_plus.cpu().numpy()
-    return latent
+    return Shown(person.w_plus.cpu().numpy(), person.tuning)
 
 
 def neutral_frame(stream: StreamReader) -> tuple[int, NDArray[np.float32]]:
@@ -156,16 +163,16 @@ def neutral_frame(stream: StreamReader) -> tuple[int, NDArray[np.float32]]:
 def pose_between(
     generator: Generator,
     rig: Rig,
-    source: NDArray[np.float32],
-    driver: NDArray[np.float32],
+    source: Shown,
+    driver: Shown,
     find: LandmarkFinder,
 ) -> NDArray[np.float32]:
     """Return controls [35] that turn the source's head as the driver's is at controls 0."""
     poses = []
-    for w_plus in (source, driver):
+    for who in (source, driver):
         find.reset()
         zero = np.zeros((1, len(rig.names)), np.float32)
-        points = find(Renderer(generator, rig, w_plus, POSE_SIZE)(zero)[0])
+        points = find(Renderer(generator, rig, who.w_plus, POSE_SIZE, who.tuning)(zero)[0])
         if points is None:
             raise NoFaceError(
                 "no face in the picture of an identity latent; try without --absolute"
@@ -195,7 +202,7 @@ def _write_video(
     stream: StreamReader,
     generator: Generator,
     rig: Rig,
-    w_plus: NDArray[np.float32],
+    who: Shown,
     shift: NDArray[np.float32],
     output: str,
     size: int | None,
@@ -204,7 +211,7 @@ def _write_video(
     progress: Progress,
 ) -> int:
     header = stream.header
-    renderer = Renderer(generator, rig, w_plus, size)
+    renderer = Renderer(generator, rig, who.w_plus, size, who.tuning)
     place = Canvas(header, "face", None, renderer.size)
     track = audio_track(stream) if audio else None
     metadata = {"encoder": f"facecodec {__version__}", "comment": SYNTHETIC}
@@ -221,7 +228,7 @@ def _write_stream(
     stream: StreamReader,
     generator: Generator,
     rig: Rig,
-    w_plus: NDArray[np.float32],
+    who: Shown,
     shift: NDArray[np.float32],
     output: str,
     size: int | None,
@@ -241,7 +248,9 @@ def _write_stream(
         temporary.open("wb") as file,
         StreamWriter(file, header) as writer,
     ):
-        writer.write_identity(w_plus, generator.w_mean.cpu().numpy())
+        writer.write_identity(who.w_plus, generator.w_mean.cpu().numpy())
+        if who.tuning:
+            writer.write_tuning(who.tuning)
         if audio and stream.audio:
             writer.set_audio(stream.audio)
         for item in _moved(stream, shift, max_frames, audio):

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from facecodec.errors import UsageError
 from facecodec.fit.objective import shrink
 from facecodec.generator.base import Generator
+from facecodec.pipeline.response import response_of
 from facecodec.rig.rig import Rig
 from facecodec.rig.sampling import to_uint8
 
@@ -22,10 +23,12 @@ class Renderer:
         rig: Rig,
         w_plus: NDArray[np.float32],
         size: int | None = None,
+        tuning: bytes | None = None,
     ) -> None:
         """`w_plus` [num_ws, 512]; `size`: a side of the pictures, the generator's when None.
 
-        Raises UsageError for a size that is not the resolution over a power of two.
+        `tuning`: the bytes a stream or `.fci` file carries. Raises UsageError for a size that is
+        not the resolution over a power of two, StreamError for a tuning of another generator.
         """
         self.generator = generator
         self.size = size or generator.resolution
@@ -33,10 +36,8 @@ class Renderer:
         if factor * self.size != generator.resolution or factor & (factor - 1):
             sizes = [generator.resolution >> i for i in range(3)]
             raise UsageError(f"--size {self.size}: {generator.name} renders {sizes}")
-        device = generator.w_mean.device
-        with torch.inference_mode():
-            self.basis = rig.basis(generator)
-            self.styles = generator.styles(torch.from_numpy(w_plus)[None].to(device))
+        response = response_of(generator, rig, w_plus, tuning)
+        self.basis, self.styles = response.basis, response.styles[None]
 
     def __call__(self, controls: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Render controls [N, 35] to uint8 RGB [N, size, size, 3]."""

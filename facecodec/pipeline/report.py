@@ -205,7 +205,7 @@ def _limited(
 def _effects(player: Player, progress: Progress) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     """Return the person at controls 0, and with each control at -2 and +2, as JPEG."""
     side = min(THUMB, player.generator.resolution)
-    renderer = Renderer(player.generator, player.rig, player.w_plus, side)
+    renderer = Renderer(player.generator, player.rig, player.w_plus, side, player.tuning)
     count = len(player.rig.names)
     pairs = []
     for i in range(count):

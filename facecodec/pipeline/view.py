@@ -65,8 +65,8 @@ class Studio:
         for path in people:
             if path.suffix not in (".fci", ".fcv"):
                 raise UsageError(f"{path}: a person is a .fci or .fcv file")
-            w_plus = load_person(path, player.generator, player.rig, "medium", silent)
-            self._people[path.stem] = self._renderer(w_plus)
+            who = load_person(path, player.generator, player.rig, "medium", silent)
+            self._people[path.stem] = self._renderer(who.w_plus, who.tuning)
 
     @property
     def people(self) -> list[str]:
@@ -103,9 +103,9 @@ class Studio:
         taken = 1000 * (time.perf_counter() - begin)
         return Shot(encode_jpeg(picture, 3), taken)
 
-    def _renderer(self, w_plus: NDArray[np.float32]) -> Renderer:
+    def _renderer(self, w_plus: NDArray[np.float32], tuning: bytes | None = None) -> Renderer:
         player = self._player
         try:
-            return Renderer(player.generator, player.rig, w_plus, self.size)
+            return Renderer(player.generator, player.rig, w_plus, self.size, tuning)
         except RuntimeError as error:
             raise FacecodecError(f"this person does not fit the generator ({error})") from error

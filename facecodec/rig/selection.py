@@ -14,6 +14,7 @@ from facecodec.rig.rig import NUM_OFFSETS, Offset
 from facecodec.rig.sampling import Sample
 
 CANDIDATES = 60  # per region
+LOCAL = 0.2  # share of a candidate's change that falls in its region, at least
 SIMILAR = 0.9  # cosine over which two channels have the same effect
 EFFECT_SIZE = 128
 EFFECT_STEP = 2.0  # standard deviations
@@ -93,7 +94,7 @@ def in_order(offsets: Sequence[Offset]) -> tuple[Offset, ...]:
 
 
 def candidates(energy: dict[str, Tensor]) -> dict[str, list[int]]:
-    """Return the channels to choose among by region, each channel in the region it suits best."""
+    """Return local channels to choose among, each in the region it suits best."""
     scores = {region: rank(energy, region) for region in QUOTAS}
     found: dict[str, list[int]] = {region: [] for region in QUOTAS}
     pool = {c for region in QUOTAS for c in scores[region].topk(CANDIDATES).indices.tolist()}
@@ -101,7 +102,8 @@ def candidates(energy: dict[str, Tensor]) -> dict[str, list[int]]:
     strongest = {region: float(scores[region].max()) for region in QUOTAS}
     for channel in sorted(pool):
         best = max(QUOTAS, key=lambda r: float(scores[r][channel]) / strongest[r])
-        found[best].append(channel)
+        if float(energy[best][channel] / energy["all"][channel]) >= LOCAL:
+            found[best].append(channel)
     return found
 
 

@@ -1,0 +1,181 @@
+"""Tuning: what a generator gets wrong about one person, learnt from several of their frames.
+
+Pivotal tuning (Roich et al. 2021, arXiv 2106.05744) changes the weights of the network. Here the
+network stays, and two other things that are linear in StyleSpace change: the person's own styles,
+freed from what a W+ code can say, and the response of the styles to each control, which the rig
+gives as one channel and a face as a little of many. Both stay close to where they began, so a
+tuned person still answers to another's motion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from facecodec.fit.inversion import cosine
+from facecodec.fit.likeness import Likeness
+from facecodec.fit.objective import Target, multiscale_l1, shrink
+from facecodec.fit.tracking import Tracker, TrackingPlan
+from facecodec.generator.base import Generator
+from facecodec.progress import Progress
+
+
+@dataclass(frozen=True)
+class TuningPlan:
+    """How long and how freely a tuning runs.
+
+    `rounds` of `steps` Adam steps at `coarse` pixels, after each of which the controls of all
+    keyframes are tracked anew, then `fine_steps` at `fine` pixels. `styles_rate` and
+    `response_rate` are learning rates in units of a channel's spread, `styles_calm` and
+    `response_calm` the penalties on their squares; `likeness` as in an inversion.
+    """
+
+    keyframes: int = 24
+    rounds: int = 3
+    steps: int = 140
+    fine_steps: int = 50
+    coarse: int = 128
+    fine: int = 256
+    styles_rate: float = 0.015
+    response_rate: float = 0.0015
+    control_rate: float = 0.02
+    styles_calm: float = 0.01
+    response_calm: float = 1e-4
+    control_calm: float = 2e-4
+    likeness: float = 0.2
+    styles_step: float = 0.05
+    response_step: float = 0.02
+
+
+@dataclass
+class Response:
+    """A person's styles at rest [num_styles] and the effect of the controls [35, num_styles]."""
+
+    styles: Tensor
+    basis: Tensor
+
+
+def channel_spread(generator: Generator) -> Tensor:
+    """Return the unit of a tuning for every channel, [num_styles].
+
+    Half the norm of the channel's row in its affine layer: its standard deviation if W were white
+    with a standard deviation of one half, near what it is.
+    """
+    width = generator.w_dim
+    rows = torch.zeros(width + 1, generator.num_ws, width, device=generator.w_mean.device)
+    rows[torch.arange(width), :, torch.arange(width)] = 1.0
+    with torch.no_grad():
+        styles = generator.styles(rows)
+        return 0.5 * (styles[:-1] - styles[-1]).norm(dim=0)
+
+
+def tuned(response: Response, values: NDArray[np.float32], spread: Tensor) -> Response:
+    """Return a response with a tuning's values [36, num_styles] added, in units of the spread."""
+    added = torch.from_numpy(values).to(spread.device) * spread
+    return Response(response.styles + added[0], response.basis + added[1:])
+
+
+def tune(
+    generator: Generator,
+    response: Response,
+    targets: Sequence[Target],
+    controls: Tensor,
+    plan: TuningPlan,
+    tracking: TrackingPlan,
+    likeness: Likeness | None,
+    progress: Progress,
+) -> NDArray[np.float32]:
+    """Return the values [36, num_styles] of a tuning that explains the targets better.
+
+    `controls` [frames, 35] are where the targets' controls start; they are fitted along.
+    """
+    return _Tuner(generator, response, targets, controls, plan, tracking, likeness).run(progress)
+
+
+class _Tuner:
+    def __init__(
+        self,
+        generator: Generator,
+        response: Response,
+        targets: Sequence[Target],
+        controls: Tensor,
+        plan: TuningPlan,
+        tracking: TrackingPlan,
+        likeness: Likeness | None,
+    ) -> None:
+        self.generator, self.response, self.targets = generator, response, targets
+        self.plan, self.tracking, self.likeness = plan, tracking, likeness
+        self.spread = channel_spread(generator)
+        self.values = torch.zeros(1 + len(response.basis), generator.num_styles)
+        self.controls = controls.clone().float()
+        self.embeddings = [self._embedding(target) for target in targets]
+
+    def _embedding(self, target: Target) -> Tensor | None:
+        if self.likeness is None or target.landmarks is None:
+            return None
+        return self.likeness.embed(target.picture[None], target.landmarks[None]).detach()
+
+    def run(self, progress: Progress) -> NDArray[np.float32]:
+        plan = self.plan
+        total, done = plan.rounds * plan.steps + plan.fine_steps, 0
+        stages = [(plan.steps, plan.coarse, 0.75**i) for i in range(plan.rounds)]
+        for steps, size, rate in [*stages, (plan.fine_steps, plan.fine, 0.5)]:
+            for _ in self._adam(steps, size, rate):
+                done += 1
+                progress("tuning", done, total)
+            if size == plan.coarse:
+                self._track()
+        return self.values.numpy()
+
+    def _adam(self, steps: int, size: int, rate: float) -> Iterator[None]:
+        plan = self.plan
+        styles = self.values[0].clone().requires_grad_(True)
+        responses = self.values[1:].clone().requires_grad_(True)
+        controls = self.controls.clone().requires_grad_(True)
+        groups = ((styles, plan.styles_rate), (responses, plan.response_rate),
+                  (controls, plan.control_rate))  # fmt: skip
+        optimiser = torch.optim.Adam(
+            [{"params": [p], "rate": r * rate} for p, r in groups], betas=(0.9, 0.98)
+        )
+        order = np.random.default_rng(0)
+        turn: list[int] = []
+        for step in range(steps):
+            for group in optimiser.param_groups:
+                group["lr"] = group["rate"] * cosine(step, steps)
+            turn = turn or order.permutation(len(self.targets)).tolist()
+            frame = turn.pop()
+            optimiser.zero_grad()
+            basis = self.response.basis + responses * self.spread
+            shown = self.response.styles + styles * self.spread + controls[frame] @ basis
+            loss = self._loss(frame, self.generator.preview(shown[None], size))
+            loss = loss + plan.styles_calm * styles.square().mean()
+            loss = loss + plan.response_calm * responses.square().sum(1).mean()
+            loss = loss + plan.control_calm * controls[frame].square().sum()
+            loss.backward()
+            optimiser.step()
+            yield
+        self.values = torch.cat([styles[None], responses]).detach()
+        self.controls = controls.detach()
+
+    def _loss(self, frame: int, shown: Tensor) -> Tensor:
+        target, embedding = self.targets[frame], self.embeddings[frame]
+        size = shown.shape[-1]
+        loss = multiscale_l1(
+            shown, shrink(target.picture[None], size), shrink(target.weights[None], size)
+        )
+        if self.likeness and embedding is not None and target.landmarks is not None:
+            away = self.likeness.embed(shown, target.landmarks[None]) - embedding
+            loss = loss + self.plan.likeness * away.square().sum()
+        return loss
+
+    def _track(self) -> None:
+        now = tuned(self.response, self.values.numpy(), self.spread)
+        tracker = Tracker(self.generator, now.basis, now.styles, self.tracking)
+        for frame, target in enumerate(self.targets):
+            found = tracker.track(target, self.controls[frame].double(), None)
+            self.controls[frame] = torch.from_numpy(found.controls).float()

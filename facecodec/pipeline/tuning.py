@@ -1,0 +1,56 @@
+"""Tune a person: keyframes of the clip to a small change of their styles and responses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from facecodec.bitstream.responses import pack_light, quantise_light
+from facecodec.fit.likeness import Likeness
+from facecodec.fit.selection import select_keyframes
+from facecodec.fit.tracking import Tracker
+from facecodec.fit.tuning import tune
+from facecodec.generator.base import Generator
+from facecodec.pipeline.person import Person, aligned_frames, make_target, pose_from_landmarks
+from facecodec.pipeline.presets import Preset
+from facecodec.pipeline.response import response_of
+from facecodec.pipeline.scan import Scan, Span
+from facecodec.progress import Progress
+from facecodec.rig.rig import Rig
+from facecodec.video.reader import VideoReader
+
+TUNES = ("none", "light")
+
+
+def tune_person(
+    reader: VideoReader,
+    span: Span,
+    found: Scan,
+    person: Person,
+    generator: Generator,
+    rig: Rig,
+    plan: Preset,
+    likeness: Likeness | None,
+    progress: Progress,
+) -> Person:
+    """Return the person with a light tuning, fitted to keyframes of the clip."""
+    how = plan.tuning
+    chosen = select_keyframes(found.signals, found.seen, person.frame, how.keyframes)
+    images = aligned_frames(reader, span, found, chosen)
+    device = generator.w_mean.device
+    targets = [make_target(images[i], found, i, device) for i in chosen]
+    response = response_of(generator, rig, person.w_plus.cpu().numpy())
+    tracker = Tracker(generator, response.basis, response.styles, plan.tracking)
+    controls = []
+    for step, (i, target) in enumerate(zip(chosen, targets, strict=True)):
+        start = pose_from_landmarks(rig, found, i, person.neutral)
+        controls.append(torch.from_numpy(tracker.track(target, start, None).controls))
+        progress("keyframes", step + 1, len(chosen))
+    values = tune(
+        generator, response, targets, torch.stack(controls), how, plan.tracking, likeness, progress
+    )
+    steps = np.full(len(values), how.response_step)
+    steps[0] = how.styles_step
+    return replace(person, tuning=pack_light(quantise_light(values, steps)))
