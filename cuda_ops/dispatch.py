@@ -2,8 +2,8 @@
 
 A choice is made by `use`, else by the environment variable FACECODEC_KERNEL, else it is `auto`:
 the fastest that this machine can build, saying once in one line what that is. Any other choice is
-kept to: what cannot be had raises KernelError. Tensors that no fast build takes (gradients, other
-types than float32, another device) run on the reference.
+kept to: what cannot be had raises KernelError. Tensors that no fast build takes (forward-mode
+differentiation, other types than float32) run on the reference.
 """
 
 from __future__ import annotations
@@ -106,11 +106,13 @@ def implementation(tensors: tuple[Tensor, ...]) -> ModuleType:
     if kind == "reference" or not _plain(tensors):
         return reference_ops
     device = tensors[0].device.type
-    if kind == "auto":
-        return _best(device)
-    if kind != device:
+    if kind not in ("auto", device):
         raise KernelError(f"kernel {kind} cannot work on tensors of device {device}")
-    return _require(kind)
+    chosen = _best(device) if kind == "auto" else _require(kind)
+    if torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
+        differentiable: ModuleType = getattr(chosen, "differentiable", reference_ops)
+        return differentiable
+    return chosen
 
 
 def state(kind: str) -> str:
@@ -155,12 +157,10 @@ def _load(kind: str) -> ModuleType:
 
 
 def _plain(tensors: tuple[Tensor, ...]) -> bool:
-    """Whether a kernel may take these tensors: float32, and nobody differentiates through it."""
+    """Whether a kernel may take these tensors: float32, and no transform is going on."""
     if torch._C._functorch.peek_interpreter_stack() is not None:
         return False
     if any(t.dtype != torch.float32 or t._is_zerotensor() or not len(t) for t in tensors):
-        return False
-    if torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
         return False
     return not any(_has_tangent(t) for t in tensors)
 

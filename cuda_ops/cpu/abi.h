@@ -38,7 +38,33 @@ struct FacecodecBlock {
   int32_t threads;
 };
 
+// The way back through a separable convolution; maps are [frames][channels][height][width].
+struct FacecodecBackward {
+  const float *gradient, *output; // of and from the activation, [out]
+  const float *input;             // [in]
+  const float *depthwise;         // [in][9]
+  const void *pointwise;          // transposed, packed as in gemm.h
+  const float *style;             // [frames], style_stride apart, of [in]
+  int64_t style_stride;
+  float *input_gradient; // [in]
+  float *style_gradient; // [frames][bands][in], to be summed over the bands
+  int32_t frames, in, out, height, width, bands, threads;
+};
+
+// The way back through gain and inverse Haar transform.
+struct FacecodecHaarBackward {
+  const float *gradient; // [frames][channels][2 height][2 width]
+  const float *source;   // [frames][4 channels][height][width]
+  const float *gain;     // [frames], gain_stride apart, of [4 channels]
+  int64_t gain_stride;
+  float *source_gradient; // as the source
+  float *gain_gradient;   // [frames][4 channels]
+  int32_t frames, channels, height, width, threads;
+};
+
 int facecodec_lanes();
 int facecodec_products16();
 int facecodec_block(const FacecodecBlock *block);
+int facecodec_backward(const FacecodecBackward *job);
+void facecodec_haar_backward(const FacecodecHaarBackward *job);
 }

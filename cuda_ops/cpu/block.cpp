@@ -66,7 +66,7 @@ private:
         head_haar(block_, frame_, picture_, from, to, head_weights_, head_bias_);
       return;
     }
-    const int out = block_.conv[block_.convs - 1].out;
+    const int out = block_.convs ? block_.conv[block_.convs - 1].out : block_.channels;
     const ptrdiff_t plane = static_cast<ptrdiff_t>(block_.height) * block_.width;
     float *map = static_cast<float *>(block_.result) + frame_ * out * plane;
     last_stage(from, to, IntoMap{map, block_.height, block_.width});

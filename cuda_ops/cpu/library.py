@@ -10,7 +10,6 @@ from ctypes import POINTER, Structure, c_float, c_int, c_int32, c_int64, c_void_
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from cuda_ops.build import KernelError, Recipe, build
 
@@ -41,13 +40,37 @@ class Block(Structure):
     ]  # fmt: skip
 
 
+class Backward(Structure):
+    """FacecodecBackward."""
+
+    _fields_ = [
+        ("gradient", c_void_p), ("output", c_void_p), ("input", c_void_p), ("depthwise", c_void_p),
+        ("pointwise", c_void_p), ("style", c_void_p), ("style_stride", c_int64),
+        ("input_gradient", c_void_p), ("style_gradient", c_void_p), ("frames", c_int32),
+        ("inputs", c_int32), ("outputs", c_int32), ("height", c_int32), ("width", c_int32),
+        ("bands", c_int32), ("threads", c_int32),
+    ]  # fmt: skip
+
+
+class HaarBackward(Structure):
+    """FacecodecHaarBackward."""
+
+    _fields_ = [
+        ("gradient", c_void_p), ("source", c_void_p), ("gain", c_void_p), ("gain_stride", c_int64),
+        ("source_gradient", c_void_p), ("gain_gradient", c_void_p), ("frames", c_int32),
+        ("channels", c_int32), ("height", c_int32), ("width", c_int32), ("threads", c_int32),
+    ]  # fmt: skip
+
+
 def recipe() -> Recipe:
     """Return how the library is made on this machine: $CXX or g++, for its very processor."""
     flags = ("-std=c++20", "-O3", "-march=native", "-fopenmp", "-fPIC", "-fno-math-errno", "-w")
     compiler = os.environ.get("CXX") or shutil.which("g++") or "c++"
     # torch brings an OpenMP of its own: two of them in one process fight over the cores.
     own = sorted((Path(torch.__file__).parent / "lib").glob("libgomp*.so*"))
-    return Recipe("cpu", compiler, ("cpu/block.cpp",), flags, tuple(map(str, own[:1])))
+    return Recipe(
+        "cpu", compiler, ("cpu/block.cpp", "cpu/backward.cpp"), flags, tuple(map(str, own[:1]))
+    )
 
 
 @functools.cache
@@ -60,6 +83,10 @@ def library() -> ctypes.CDLL:
         raise KernelError(f"{path}: cannot be loaded ({error}); remove it") from None
     loaded.facecodec_block.argtypes = [POINTER(Block)]
     loaded.facecodec_block.restype = c_int
+    loaded.facecodec_backward.argtypes = [POINTER(Backward)]
+    loaded.facecodec_backward.restype = c_int
+    loaded.facecodec_haar_backward.argtypes = [POINTER(HaarBackward)]
+    loaded.facecodec_haar_backward.restype = None
     return loaded
 
 
@@ -81,6 +108,9 @@ def run_block(block: Block) -> None:
         raise MemoryError("no memory for the kernels' lines")
 
 
-def address(tensor: Tensor) -> int:
-    """Return where a contiguous float32 tensor of the CPU lies."""
-    return tensor.data_ptr()
+def run_backward(job: Backward | HaarBackward) -> None:
+    """Run one way back. Raises MemoryError as `run_block` does."""
+    if isinstance(job, HaarBackward):
+        library().facecodec_haar_backward(ctypes.byref(job))
+    elif library().facecodec_backward(ctypes.byref(job)):
+        raise MemoryError("no memory for the kernels' lines")

@@ -75,11 +75,20 @@ class _Call:
         return tensor.data_ptr()
 
 
-def separable_conv(x: Tensor, style: Tensor, conv: SeparableConv) -> Tensor:
-    """One convolution: [N, C, H, W] -> [N, D, H, W]."""
-    call = _Call(x, x.shape[1], haar=False)
+def separable_conv(
+    x: Tensor, style: Tensor, conv: SeparableConv, reduced: bool | None = None
+) -> Tensor:
+    """One convolution: [N, C, H, W] -> [N, D, H, W]; `reduced` overrides the chosen precision."""
+    call = _Call(x, x.shape[1], haar=False, reduced=reduced)
     call.conv(conv, style)
     return call.run(x.new_empty(len(x), len(conv.bias), call.height, call.width))
+
+
+def scaled_haar(x: Tensor, gain: Tensor) -> Tensor:
+    """Scale by gain [N, 4C] and transform: [N, 4C, H, W] -> [N, C, 2H, 2W]."""
+    call = _Call(x, x.shape[1] // 4, haar=True, reduced=False)
+    call.gain(gain)
+    return call.run(x.new_empty(len(x), x.shape[1] // 4, call.height, call.width))
 
 
 def mobile_block(

@@ -2,6 +2,7 @@
 
 import torch
 
+from cuda_ops.cpu import differentiable
 from cuda_ops.cpu.library import lanes, products16
 from cuda_ops.cpu.mobilestylegan import (
     low_block,
@@ -14,6 +15,7 @@ from cuda_ops.cpu.mobilestylegan import (
 
 __all__ = [
     "describe",
+    "differentiable",
     "low_block",
     "mobile_block",
     "mobile_network",

@@ -39,6 +39,11 @@ def product_weights(weight: Tensor) -> Tensor:
     return torch.cat((head.reshape(-1), weight[whole:].T.reshape(-1))).contiguous()
 
 
+def transposed_weights(weight: Tensor) -> Tensor:
+    """Pack [D, C] for the way back, C outputs of D inputs, as `product_weights` does it."""
+    return product_weights(weight.T)
+
+
 def product_weights16(weight: Tensor) -> Tensor:
     """Pack [D, C] in bf16 as bf16.h reads it: in tiles or in groups of dot products."""
     pairs = F.pad(weight, (0, -weight.shape[1] % 2)).bfloat16()

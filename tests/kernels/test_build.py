@@ -18,7 +18,8 @@ ONE = 'extern "C" int answer() { return 42; }\n'
 RENDER = """
 import torch, cuda_ops
 x = torch.randn(1, 2, 4, 4)
-conv = cuda_ops.SeparableConv(torch.randn(2, 3, 3), torch.randn(3, 2), torch.randn(4, 4), torch.randn(3))
+shapes = (2, 3, 3), (3, 2), (4, 4), (3,)
+conv = cuda_ops.SeparableConv(*map(torch.randn, shapes))
 for _ in range(2):
     print(tuple(cuda_ops.separable_conv(x, torch.randn(1, 2), conv).shape))
 """

@@ -1,0 +1,178 @@
+// What fitting needs: gradients with respect to the source and the styles of a convolution and of
+// the inverse Haar transform. A band of rows goes through in one pass, as in block.cpp, backwards.
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <vector>
+
+#include "abi.h"
+#include "depthwise.h"
+#include "gemm.h"
+
+namespace facecodec {
+namespace {
+
+constexpr int STRETCH_PIXELS = 128;
+
+// One row of all channels, times the slope of the activation, into the panels of the product.
+void load_gradient(const FacecodecBackward &job, ptrdiff_t frame, int y, int row, Panels panels) {
+  const ptrdiff_t plane = static_cast<ptrdiff_t>(job.height) * job.width;
+  for (int k = 0; k < job.out; ++k) {
+    const ptrdiff_t at = (frame * job.out + k) * plane + static_cast<ptrdiff_t>(y) * job.width;
+    const float *gradient = job.gradient + at, *output = job.output + at;
+    for (int panel = 0; panel < panels.per_row; ++panel) {
+      float *to = panels.at(row, panel) + k * PANEL;
+      const int x = panel * PANEL, count = std::min(PANEL, job.width - x);
+      const float *g = gradient + x, *o = output + x;
+      float ends[2][PANEL] = {};
+      if (count < PANEL) {
+        std::memcpy(ends[0], g, count * sizeof(float)), std::memcpy(ends[1], o, count * sizeof(float));
+        g = ends[0], o = ends[1];
+      }
+      for (int v = 0; v < PANEL; v += LANES) {
+        const Vec full = load(g + v);
+        store(to + v, load(o + v) > 0.0f ? full : full * 0.2f);
+      }
+    }
+  }
+}
+
+void transposed_product(const FacecodecBackward &job, const Panels &panels, int from, int to,
+                        const Lines &lines) {
+  const float *weights = static_cast<const float *>(job.pointwise);
+  for_groups(weights, job.in, job.in, job.out,
+             [&]<int M>(int first, const float *group, int step) {
+               for (int y = from; y < to; ++y) {
+                 for (int panel = 0; panel < panels.per_row; ++panel) {
+                   Vec acc[M][2];
+                   product<M>(group, step, panels.at(y - from, panel), job.out, acc);
+                   for (int m = 0; m < M; ++m) {
+                     float *row = lines.row(first + m, y) + panel * PANEL;
+                     store(row, acc[m][0]), store(row + LANES, acc[m][1]);
+                   }
+                 }
+                 for (int m = 0; m < M; ++m) lines.row(first + m, y)[job.width] = 0.0f;
+               }
+             });
+}
+
+// Rows [from, to): the filter's taps turned round, then the style on one side and the input, which
+// the style had scaled, on the other.
+void transposed_depthwise(const FacecodecBackward &job, ptrdiff_t frame, const Lines &lines,
+                          int from, int to, float *style_sums) {
+  const ptrdiff_t plane = static_cast<ptrdiff_t>(job.height) * job.width;
+  const float *style = job.style + frame * job.style_stride;
+  for (int c = 0; c < job.in; ++c) {
+    Vec w[9], sum = Vec{};
+    for (int i = 0; i < 9; ++i) w[i] = splat(job.depthwise[9 * c + 8 - i]);
+    float total = 0.0f;
+    for (int y = from; y < to; ++y) {
+      const float *above = lines.row_or_blank(c, y - 1), *here = lines.row(c, y);
+      const float *below = lines.row_or_blank(c, y + 1);
+      const ptrdiff_t at = (frame * job.in + c) * plane + static_cast<ptrdiff_t>(y) * job.width;
+      const float *input = job.input + at;
+      float *result = job.input_gradient + at;
+      for (int x = 0; x < job.width; x += LANES) {
+        const Vec g = three(below + x, w, 6, three(here + x, w, 3, three(above + x, w, 0, Vec{})));
+        if (x + LANES <= job.width) {
+          sum += g * load(input + x);
+          store(result + x, g * style[c]);
+          continue;
+        }
+        float part[LANES];
+        store(part, g);
+        for (int i = 0; x + i < job.width; ++i) {
+          total += part[i] * input[x + i];
+          result[x + i] = part[i] * style[c];
+        }
+      }
+    }
+    for (int i = 0; i < LANES; ++i) total += sum[i];
+    style_sums[c] += total;
+  }
+}
+
+thread_local Scratch scratch;
+
+void band(const FacecodecBackward &job, int frame, int from, int to, float *style_sums) {
+  const int step = std::min(std::max(2, STRETCH_PIXELS / job.width), job.height);
+  const int ring = step + 4, width = job.width;
+  const size_t zeros = Lines::stride_of(width), between = Lines::size(job.in, ring, width);
+  float *memory = scratch.floats(zeros + between + Panels::size(job.out, step, width));
+  std::memset(memory, 0, zeros * sizeof(float));
+  Lines lines;
+  lines.open(memory + zeros, memory, job.in, ring, job.height, width, std::max(0, from - 1));
+  const Panels panels{memory + zeros + between, job.out, round_up(width, PANEL) / PANEL};
+  for (int y = from; y < to; y += step) {
+    const int end = std::min(y + step, to), wanted = std::min(end + 1, job.height);
+    while (lines.made < wanted) {
+      const int until = std::min(lines.made + step, wanted);
+      for (int row = lines.made; row < until; ++row)
+        load_gradient(job, frame, row, row - lines.made, panels);
+      transposed_product(job, panels, lines.made, until, lines);
+      lines.made = until;
+    }
+    transposed_depthwise(job, frame, lines, y, end, style_sums);
+  }
+}
+
+void haar_channel(const FacecodecHaarBackward &job, ptrdiff_t frame, int c) {
+  const int width = job.width, channels = job.channels;
+  const ptrdiff_t plane = static_cast<ptrdiff_t>(job.height) * width;
+  const float *gradient = job.gradient + (frame * channels + c) * 4 * plane;
+  ptrdiff_t at[4], channel[4];
+  float gain[4], sum[4] = {};
+  for (int i = 0; i < 4; ++i) {
+    channel[i] = i == 0 ? c : channels + 3 * c + i - 1;
+    at[i] = (frame * 4 * channels + channel[i]) * plane;
+    gain[i] = job.gain[frame * job.gain_stride + channel[i]];
+  }
+  for (int y = 0; y < job.height; ++y) {
+    const float *top = gradient + static_cast<ptrdiff_t>(4) * y * width, *bottom = top + 2 * width;
+    const ptrdiff_t row = static_cast<ptrdiff_t>(y) * width;
+    const float *x0 = job.source + at[0] + row, *x1 = job.source + at[1] + row;
+    const float *x2 = job.source + at[2] + row, *x3 = job.source + at[3] + row;
+    float *g0 = job.source_gradient + at[0] + row, *g1 = job.source_gradient + at[1] + row;
+    float *g2 = job.source_gradient + at[2] + row, *g3 = job.source_gradient + at[3] + row;
+    float s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+#pragma omp simd reduction(+ : s0, s1, s2, s3)
+    for (int j = 0; j < width; ++j) {
+      const float a = top[2 * j], b = top[2 * j + 1], d = bottom[2 * j], e = bottom[2 * j + 1];
+      const float ll = 0.5f * (a + b + d + e), lh = 0.5f * (a + b - d - e);
+      const float hl = 0.5f * (a - b + d - e), hh = 0.5f * (a - b - d + e);
+      s0 += ll * x0[j], s1 += lh * x1[j], s2 += hl * x2[j], s3 += hh * x3[j];
+      g0[j] = ll * gain[0], g1[j] = lh * gain[1], g2[j] = hl * gain[2], g3[j] = hh * gain[3];
+    }
+    sum[0] += s0, sum[1] += s1, sum[2] += s2, sum[3] += s3;
+  }
+  for (int i = 0; i < 4; ++i) job.gain_gradient[frame * 4 * channels + channel[i]] = sum[i];
+}
+
+} // namespace
+} // namespace facecodec
+
+extern "C" int facecodec_backward(const FacecodecBackward *given) {
+  using namespace facecodec;
+  const FacecodecBackward job = *given;
+  const int items = job.frames * job.bands, tall = (job.height + job.bands - 1) / job.bands;
+  std::atomic<bool> failed{false};
+#pragma omp parallel for schedule(dynamic) num_threads(job.threads)
+  for (int item = 0; item < items; ++item) {
+    const int from = item % job.bands * tall, to = std::min(from + tall, job.height);
+    float *sums = job.style_gradient + static_cast<ptrdiff_t>(item) * job.in;
+    std::fill(sums, sums + job.in, 0.0f);
+    try {
+      if (from < to) band(job, item / job.bands, from, to, sums);
+    } catch (const std::exception &) {
+      failed = true; // an exception may not leave a parallel region
+    }
+  }
+  return failed ? 1 : 0;
+}
+
+extern "C" void facecodec_haar_backward(const FacecodecHaarBackward *given) {
+  const FacecodecHaarBackward job = *given;
+#pragma omp parallel for num_threads(job.threads)
+  for (int item = 0; item < job.frames * job.channels; ++item)
+    facecodec::haar_channel(job, item / job.channels, item % job.channels);
+}

@@ -1,0 +1,175 @@
+"""Gradients of the operators: the references in double precision, the kernels against them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import cuda_ops
+from cuda_ops import Head, MobileBlock, SeparableConv, dispatch, reference
+from cuda_ops import mobilestylegan as plain
+
+TOLERANCE = 1e-4  # of the largest gradient
+
+needs_kernels = pytest.mark.skipif(
+    dispatch.state("cpu") != "ready", reason=f"no C++ kernels here: {dispatch.state('cpu')}"
+)
+
+
+def constants(inputs: int, outputs: int, height: int, width: int) -> SeparableConv:
+    return SeparableConv(
+        torch.randn(inputs, 3, 3, dtype=torch.float64) / 3,
+        torch.randn(outputs, inputs, dtype=torch.float64) / inputs**0.5,
+        torch.randn(height, width, dtype=torch.float64),
+        torch.randn(outputs, dtype=torch.float64),
+    )
+
+
+def weights(conv: SeparableConv) -> list[torch.Tensor]:
+    return [conv.depthwise, conv.pointwise, conv.noise, conv.bias]
+
+
+def separable(x, style, *conv):
+    return cuda_ops.separable_conv(x, style, SeparableConv(*conv))
+
+
+def block(x, up, style1, style2, *convs):
+    first, second = SeparableConv(*convs[:4]), SeparableConv(*convs[4:])
+    return cuda_ops.mobile_block(x, up, style1, style2, first, second)
+
+
+def low(x, up, style1, style2, *convs):
+    first, second = SeparableConv(*convs[:4]), SeparableConv(*convs[4:])
+    return cuda_ops.low_block(x, up, style1, style2, first, second)
+
+
+def random(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, dtype=torch.float64)
+
+
+def separable_case(frames, inputs, outputs, height, width):
+    conv = weights(constants(inputs, outputs, height, width))
+    return separable, [random(frames, inputs, height, width), random(frames, inputs), *conv]
+
+
+def block_case(frames, inputs, outputs, height, width, run=block):
+    scale = 2 if run is block else 1
+    convs = [
+        *weights(constants(inputs, outputs, scale * height, scale * width)),
+        *weights(constants(outputs, outputs, scale * height, scale * width)),
+    ]
+    x, up = random(frames, 4 * inputs, height, width), random(frames, 4 * inputs)
+    return run, [x, up, random(frames, inputs), random(frames, outputs), *convs]
+
+
+def head_case(rows):
+    arguments = [random(2, 5, 4, 6), random(2, 5), random(rows, 5), random(rows)]
+    return cuda_ops.to_image, arguments
+
+
+CASES = {
+    "separable": lambda: separable_case(2, 3, 4, 5, 6),
+    "block": lambda: block_case(2, 2, 3, 2, 3),
+    "low block": lambda: block_case(2, 2, 3, 4, 3, low),
+    "colours": lambda: head_case(3),
+    "bands": lambda: head_case(12),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_gradcheck_in_double_precision(case):
+    torch.manual_seed(1)
+    call, arguments = CASES[case]()
+    inputs = [a.requires_grad_(True) for a in arguments]
+    assert torch.autograd.gradcheck(call, inputs, fast_mode=False)
+
+
+def gradients(call, arguments, dtype, kernel):
+    inputs = [a.to(dtype).clone().requires_grad_(True) for a in arguments]
+    with cuda_ops.using(kernel, "fp32"):
+        result = call(*inputs)
+        torch.manual_seed(99)
+        result.backward(torch.randn(result.shape, dtype=torch.float64).to(dtype))
+    return result.grad_fn, [i.grad for i in inputs]
+
+
+SHAPES = [
+    (1, 3, 4, 2, 2),
+    (2, 12, 7, 10, 6),
+    (1, 5, 30, 34, 70),
+    (3, 33, 13, 4, 33),
+    (1, 1, 1, 64, 16),
+]
+
+
+@needs_kernels
+@pytest.mark.parametrize("make", [separable_case, block_case, lambda *s: block_case(*s, low)])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_kernels_have_the_references_gradients(make, shape):
+    torch.manual_seed(2)
+    call, arguments = make(*shape)
+    function, got = gradients(call, arguments, torch.float32, "cpu")
+    assert "_Separable" in type(function).__name__
+    _, wanted = gradients(call, arguments, torch.float64, "reference")
+    for one, other in zip(got, wanted, strict=True):
+        assert (one - other).abs().max() <= TOLERANCE * other.abs().max()
+
+
+@needs_kernels
+@pytest.mark.parametrize("lows", [0, 1])
+def test_network(lows):
+    torch.manual_seed(3)
+    first = MobileBlock(constants(4, 12, 8, 8), constants(12, 12, 8, 8))
+    side = 8 if lows else 16
+    second = MobileBlock(constants(3, 5, side, side), constants(5, 5, side, side), low=bool(lows))
+    head = Head(random(3 if lows else 12, 5), random(3 if lows else 12))
+    sizes = (16, 4, 12, 12, 3, 5, 5)
+    x, styles = random(2, 16, 4, 4), [random(2, n) for n in sizes]
+
+    def as_(tensor_type, value):
+        if isinstance(value, torch.Tensor):
+            return value.to(tensor_type)
+        fields = {k: as_(tensor_type, v) for k, v in vars(value).items() if k != "low"}
+        return type(value)(**fields, **({"low": value.low} if hasattr(value, "low") else {}))
+
+    def run(dtype, network):
+        free = [s.to(dtype).clone().requires_grad_(True) for s in styles]
+        blocks = [as_(dtype, first), as_(dtype, second)]
+        network(x.to(dtype), free, blocks, as_(dtype, head)).square().sum().backward()
+        return [s.grad for s in free]
+
+    with cuda_ops.using("cpu"):
+        got = run(torch.float32, cuda_ops.mobile_network)
+    for one, other in zip(got, run(torch.float64, plain.mobile_network), strict=True):
+        assert (one - other).abs().max() <= TOLERANCE * other.abs().max()
+
+
+@needs_kernels
+def test_a_second_derivative_is_refused_not_wrong():
+    torch.manual_seed(4)
+    call, arguments = separable_case(1, 2, 2, 4, 4)
+    inputs = [a.float().requires_grad_(True) for a in arguments]
+    with cuda_ops.using("cpu"):
+        result = call(*inputs).sum()
+    (gradient,) = torch.autograd.grad(result, inputs[:1], create_graph=True)
+    with pytest.raises(RuntimeError):
+        gradient.sum().backward()
+
+
+def test_forward_mode_and_transforms_run_on_the_reference():
+    torch.manual_seed(5)
+    x, style = torch.randn(1, 3, 4, 4), torch.randn(1, 3)
+    conv = SeparableConv(*(w.float() for w in weights(constants(3, 2, 4, 4))))
+    direction = torch.randn_like(style)
+
+    def run(s):
+        return reference.separable_conv(x, s, conv)
+
+    def kernels(s):
+        return cuda_ops.separable_conv(x, s, conv)
+
+    wanted = torch.func.jvp(run, (style,), (direction,))[1]
+    got = torch.func.jvp(kernels, (style,), (direction,))[1]
+    assert torch.allclose(got, wanted, atol=1e-5)
+    jacobian = torch.func.vmap(torch.func.grad(lambda s: kernels(s[None]).sum()))(style)
+    assert torch.isfinite(jacobian).all()
