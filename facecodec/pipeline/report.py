@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -16,7 +16,7 @@ from facecodec.bitstream import AudioPacket, FrameRecord
 from facecodec.errors import StreamError, UsageError
 from facecodec.face.alignment import Alignment
 from facecodec.face.crop import crop
-from facecodec.metrics.evaluate import Evaluation, evaluate
+from facecodec.metrics.evaluate import SIZE, Evaluation, evaluate
 from facecodec.metrics.networks import load as load_networks
 from facecodec.pipeline.decode import audio_track
 from facecodec.pipeline.evaluate import Options
@@ -105,7 +105,7 @@ def gather(
     base, split = header.time_base, player.stream.rate_split()
     span = Fraction(frames[-1].pts - frames[0].pts) * base
     step = 1 / header.frame_rate if header.frame_rate else Fraction(0)
-    worst = evaluation.worst[:WORST] if evaluation else ()
+    worst = apart(evaluation.worst, len(frames) // 12, WORST) if evaluation else []
     return Report(
         name=source.name,
         reference=reference.name if reference else None,
@@ -161,7 +161,8 @@ class _Panels:
             where = Alignment(*(float(v) for v in record.placement))
             self._last = crop(frame.image, where, self._side)
             count += 1
-            yield self._last
+            # Measured on the square that `evaluate` would cut, not on the larger one shown.
+            yield crop(frame.image, where, SIZE)
         if count < len(records):
             raise UsageError(
                 f"{self._reader.path}: has {count} frames, the stream {len(records)}; is it the "
@@ -182,6 +183,15 @@ class _Panels:
                 self.kept.append(encode_jpeg(_halved(row)))
             self._sink.write(row, item.pts)
             yield picture
+
+
+def apart(order: Sequence[int], distance: int, count: int) -> list[int]:
+    """Return the first `count` frame numbers of `order` that lie more than `distance` apart."""
+    kept: list[int] = []
+    for number in order:
+        if len(kept) < count and all(abs(number - other) > distance for other in kept):
+            kept.append(number)
+    return kept
 
 
 def _halved(picture: Picture) -> Picture:

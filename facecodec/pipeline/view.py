@@ -18,7 +18,7 @@ from facecodec.pipeline.render import Renderer
 from facecodec.progress import silent
 from facecodec.video.still import encode_jpeg
 
-LIMIT = 8.0  # standard deviations a control may be pushed to
+LIMIT = 8.0  # standard deviations a control may be pushed to, or as far as the stream goes
 TRUNCATION = 0.7  # how far random people lie from the mean face
 MAX_FRAMES = 20_000  # of a stream that can be scrubbed
 
@@ -60,6 +60,7 @@ class Studio:
         base = player.stream.header.time_base
         self.times = [float((frame.pts - frames[0].pts) * base) for frame in frames]
         self.controls: NDArray[np.float32] = np.stack([frame.controls for frame in frames])
+        self.limit = float(np.ceil(max(LIMIT, np.abs(self.controls).max())))
         self._lock = threading.Lock()  # one render at a time: they share the cores
         self._people: dict[str, Renderer] = {source.stem: player.renderer}
         for path in people:
@@ -99,7 +100,7 @@ class Studio:
             if person not in self._people:
                 raise UsageError(f"nobody here is called {person!r}")
             begin = time.perf_counter()
-            picture = self._people[person](values.clip(-LIMIT, LIMIT)[None])[0]
+            picture = self._people[person](values.clip(-self.limit, self.limit)[None])[0]
         taken = 1000 * (time.perf_counter() - begin)
         return Shot(encode_jpeg(picture, 3), taken)
 

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from facecodec.errors import FacecodecError, UsageError
-from facecodec.pipeline.view import LIMIT, Studio
+from facecodec.pipeline.view import Studio
 from facecodec.report.page import build
 
 HOST = "127.0.0.1"
@@ -66,7 +66,7 @@ class ViewServer(ThreadingHTTPServer):
             "people": studio.people,
             "times": studio.times,
             "controls": [[round(float(v), 4) for v in row] for row in studio.controls],
-            "limit": LIMIT,
+            "limit": studio.limit,
             "token": self.token,
         }
         return build(f"{studio.name}: view", BODY, data, ["view.js"], ["view.css"], POLICY)

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from facecodec.cli.main import main
 from facecodec.errors import UsageError
-from facecodec.pipeline.report import gather
+from facecodec.pipeline.report import apart, gather
 from facecodec.report.page import as_script, build
 from facecodec.report.report_page import report_page
 
@@ -41,6 +41,13 @@ def test_the_page_asks_for_nothing_else(written):
     code = re.sub(r"data:[a-z]+/[a-z0-9]+;base64,[A-Za-z0-9+/=]+", "", text)
     assert re.findall(r"""(?:src|href)=["'](?!")[^"']+""", code) == []
     assert set(re.findall(r"https?://[^\s\"'<]+", code)) <= {"http://www.w3.org/2000/svg"}
+
+
+def test_worst_frames_are_not_neighbours():
+    order = [10, 11, 9, 40, 12, 41, 25]
+    assert apart(order, 2, 3) == [10, 40, 25]
+    assert apart(order, 0, 3) == [10, 11, 9]
+    assert apart([], 2, 3) == []
 
 
 def test_texts_of_a_stream_cannot_become_code():

@@ -1,6 +1,11 @@
 "use strict";
 const REGION = { pose: "#4fd1c5", mouth: "#fc8181", jaw: "#f6ad55", eyes: "#63b3ed", brows: "#b794f4", gaze: "#9ae6b4" };
-const ROW = 15, LIMIT = 4; // pixels of a control's row; standard deviations of the full colour
+const ROW = 15; // pixels of a control's row
+// standard deviations of the full colour: all but a fiftieth of the values stay below
+const LIMIT = (() => {
+  const sizes = DATA.controls.flat().map(Math.abs).sort((a, b) => a - b);
+  return Math.max(2, sizes[Math.floor(sizes.length * 0.98)]);
+})();
 const byId = (id) => document.getElementById(id);
 const total = DATA.times.length;
 const charts = [];
@@ -72,7 +77,7 @@ function qualityCharts() {
 
 // --- controls over time -----------------------------------------------------------------------
 function color(value) {
-  const share = Math.max(-1, Math.min(1, value / LIMIT)), strength = Math.abs(share) ** 0.7;
+  const share = Math.max(-1, Math.min(1, value / LIMIT)), strength = Math.abs(share) ** 0.8;
   const [r, g, b] = share < 0 ? [79, 209, 197] : [246, 173, 85];
   return [22, 27, 34].map((base, i) => Math.round(base + ([r, g, b][i] - base) * strength));
 }
