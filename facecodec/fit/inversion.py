@@ -150,7 +150,7 @@ class Inverter:
             tracker = Tracker(self.generator, self.basis, styles, self.plan.tracking)
             for frame, target in enumerate(self.targets[1:], 1):
                 start = self.controls[frame].double().cpu()
-                found = tracker.track(target, start, None)
+                found = tracker.track(target, [start], None)
                 self.controls[frame] = torch.from_numpy(found.controls).float()
 
 

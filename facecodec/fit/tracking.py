@@ -8,7 +8,7 @@ faces do.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -133,13 +133,14 @@ class Tracker:
         self.bank.append(self.linearise(controls))
         return self.bank[-1]
 
-    def track(self, target: Target, start: Tensor, previous: Tensor | None) -> Tracked:
+    def track(self, target: Target, starts: Sequence[Tensor], previous: Tensor | None) -> Tracked:
         """Return the controls that explain one frame.
 
-        `start` [35] is where the search begins, `previous` [35] the last frame's controls (None
-        after a cut or a frame without a face).
+        `starts` are controls [35] of which the best is where the search begins, `previous` [35]
+        the last frame's controls (None after a cut or a frame without a face).
         """
         plan = self.plan
+        iterations = plan.iterations if previous is not None else 3 * plan.iterations
         picture = pyramid(shrink(target.picture[None], plan.size))[0]
         weights = shrink(target.weights[None], plan.size).expand(-1, 3, -1, -1)
         # undo the pyramid's level scale: weights are per pixel, not per difference
@@ -150,7 +151,7 @@ class Tracker:
         if previous is not None:
             tie = 1 / self.motion**2
         else:
-            previous = torch.zeros_like(start)
+            previous = torch.zeros_like(starts[0])
 
         def cost(controls: Tensor, residual: Tensor) -> tuple[float, Tensor]:
             squared = (residual / (levels * plan.outlier)).square()
@@ -160,11 +161,12 @@ class Tracker:
             regular = (anchor * controls**2).sum() + (tie * (controls - previous) ** 2).sum()
             return data + float(regular), robust
 
-        controls = start.clone()
-        shown = pyramid(self.render(controls[None]))[0]
-        value, robust = cost(controls, picture - shown)
+        shots = pyramid(self.render(torch.stack(list(starts))))
+        costs = [cost(c, picture - shot) for c, shot in zip(starts, shots, strict=True)]
+        best = min(range(len(costs)), key=lambda i: costs[i][0])
+        controls, shown, (value, robust) = starts[best].clone(), shots[best], costs[best]
         information = torch.diag(anchor)
-        for _ in range(plan.iterations):
+        for _ in range(iterations):
             entry = self.nearest(controls)
             jacobian = entry.jacobian / (levels * plan.noise)[:, None]
             weighted = jacobian * robust[:, None]

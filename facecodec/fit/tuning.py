@@ -38,7 +38,7 @@ class TuningPlan:
     keyframes: int = 24
     rounds: int = 3
     steps: int = 140
-    fine_steps: int = 50
+    fine_steps: int = 80
     coarse: int = 128
     fine: int = 256
     styles_rate: float = 0.015
@@ -47,7 +47,7 @@ class TuningPlan:
     styles_calm: float = 0.01
     response_calm: float = 1e-4
     control_calm: float = 2e-4
-    likeness: float = 0.2
+    likeness: float = 0.5
     styles_step: float = 0.05
     response_step: float = 0.02
 
@@ -89,8 +89,8 @@ def tune(
     tracking: TrackingPlan,
     likeness: Likeness | None,
     progress: Progress,
-) -> NDArray[np.float32]:
-    """Return the values [36, num_styles] of a tuning that explains the targets better.
+) -> tuple[NDArray[np.float32], Tensor]:
+    """Return the values [36, num_styles] of a tuning, and the targets' controls under it.
 
     `controls` [frames, 35] are where the targets' controls start; they are fitted along.
     """
@@ -120,7 +120,7 @@ class _Tuner:
             return None
         return self.likeness.embed(target.picture[None], target.landmarks[None]).detach()
 
-    def run(self, progress: Progress) -> NDArray[np.float32]:
+    def run(self, progress: Progress) -> tuple[NDArray[np.float32], Tensor]:
         plan = self.plan
         total, done = plan.rounds * plan.steps + plan.fine_steps, 0
         stages = [(plan.steps, plan.coarse, 0.75**i) for i in range(plan.rounds)]
@@ -130,7 +130,7 @@ class _Tuner:
                 progress("tuning", done, total)
             if size == plan.coarse:
                 self._track()
-        return self.values.numpy()
+        return self.values.numpy(), self.controls
 
     def _adam(self, steps: int, size: int, rate: float) -> Iterator[None]:
         plan = self.plan
@@ -177,5 +177,5 @@ class _Tuner:
         now = tuned(self.response, self.values.numpy(), self.spread)
         tracker = Tracker(self.generator, now.basis, now.styles, self.tracking)
         for frame, target in enumerate(self.targets):
-            found = tracker.track(target, self.controls[frame].double(), None)
+            found = tracker.track(target, [self.controls[frame].double()], None)
             self.controls[frame] = torch.from_numpy(found.controls).float()

@@ -10,7 +10,7 @@ from facecodec.errors import UsageError
 from facecodec.face.landmarks import LandmarkFinder
 from facecodec.face.signals import all_signals
 from facecodec.generator.base import Generator
-from facecodec.pipeline.person import Person, identity_frame
+from facecodec.pipeline.person import Examples, Person, identity_frame
 from facecodec.pipeline.render import Renderer
 from facecodec.pipeline.scan import Scan
 from facecodec.rig.rig import Rig
@@ -44,4 +44,5 @@ def known_person(
     points = find(Renderer(generator, rig, w_plus, PICTURE, file.tuning)(at_rest)[0])
     neutral = found.signals[first] if points is None else all_signals(points)
     latent = torch.from_numpy(w_plus).to(generator.w_mean.device)
-    return Person(latent, first, neutral, file.tuning)
+    examples = Examples(neutral[None], np.zeros((1, len(rig.names))))
+    return Person(latent, first, neutral, examples, file.tuning)

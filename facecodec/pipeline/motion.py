@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from facecodec.bitstream import FrameFlags
+from facecodec.fit.selection import SPREAD
 from facecodec.fit.smoothing import smooth
 from facecodec.fit.tracking import Tracker
 from facecodec.generator.base import Generator
@@ -52,9 +53,9 @@ def track_clip(
     previous = None
     for i, image in crops(reader, span, found):
         if found.seen[i] or found.near[i]:
-            start = _start(rig, found, i, person, previous)
+            starts = _starts(rig, found, i, person, previous)
             target = make_target(image, found, i, generator.w_mean.device)
-            tracked = tracker.track(target, start, previous)
+            tracked = tracker.track(target, starts, previous)
             controls[i], information[i] = tracked.controls, tracked.information
             residual[i] = tracked.residual
             previous = torch.from_numpy(tracked.controls)
@@ -68,18 +69,30 @@ def track_clip(
     return Motion(_hold(smoothed, flags).astype(np.float32), flags, residual)
 
 
-def _start(
+def _starts(
     rig: Rig, found: Scan, i: int, person: Person, previous: torch.Tensor | None
-) -> torch.Tensor:
-    """Return where the search begins: the last controls, their pose drawn to the landmarks."""
+) -> list[torch.Tensor]:
+    """Return where the search may begin.
+
+    The last controls, their pose drawn to the landmarks, and the controls of the two examples
+    whose landmarks are most like this frame's, turned as this one: a blink or a wide mouth lies
+    too far from the last frame for a descent to find.
+    """
     if not found.seen[i] and previous is not None:
-        return previous.clone()
+        return [previous.clone()]
     pose = pose_from_landmarks(rig, found, i, person.neutral)
-    if previous is None:
-        return pose
-    start = previous.clone()
-    start[:NUM_POSE] = 0.5 * start[:NUM_POSE] + 0.5 * pose[:NUM_POSE]
-    return start
+    starts = [pose]
+    if previous is not None:
+        near = previous.clone()
+        near[:NUM_POSE] = 0.5 * near[:NUM_POSE] + 0.5 * pose[:NUM_POSE]
+        starts = [near]
+    away = np.linalg.norm((person.examples.signals - found.signals[i]) / SPREAD, axis=1)
+    for k in np.argsort(away)[:2]:
+        like = torch.from_numpy(person.examples.controls[k]).clone()
+        turned = (found.signals[i] - person.examples.signals[k])[:NUM_POSE]
+        like[:NUM_POSE] += torch.from_numpy(turned / [axis.std for axis in rig.pose])
+        starts.append(like)
+    return starts
 
 
 def _hold(controls: NDArray[np.float64], flags: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -25,16 +25,25 @@ from facecodec.video.reader import VideoReader
 
 
 @dataclass(frozen=True)
+class Examples:
+    """Frames whose controls are known: signals [K, 6] and controls float64 [K, 35]."""
+
+    signals: NDArray[np.float64]
+    controls: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
 class Person:
     """Who is in the clip: the identity latent [num_ws, 512] and the frame that shows it best.
 
     `neutral` [6] are the signals of that frame: controls 0 mean a face with these. `tuning` are
-    the bytes of a tuning, as a stream carries them.
+    the bytes of a tuning, as a stream carries them; `examples` are frames to begin from.
     """
 
     w_plus: Tensor
     frame: int
     neutral: NDArray[np.float64]
+    examples: Examples
     tuning: bytes | None = None
 
 
@@ -109,7 +118,8 @@ def find_person(
         likeness,
         progress,
     )
-    return Person(_as_stored(result.w_plus, generator), first, neutral)
+    examples = Examples(found.signals[chosen], result.controls.double().cpu().numpy())
+    return Person(_as_stored(result.w_plus, generator), first, neutral, examples)
 
 
 def _as_stored(w_plus: Tensor, generator: Generator) -> Tensor:

@@ -13,7 +13,13 @@ from facecodec.fit.selection import select_keyframes
 from facecodec.fit.tracking import Tracker
 from facecodec.fit.tuning import tune
 from facecodec.generator.base import Generator
-from facecodec.pipeline.person import Person, aligned_frames, make_target, pose_from_landmarks
+from facecodec.pipeline.person import (
+    Examples,
+    Person,
+    aligned_frames,
+    make_target,
+    pose_from_landmarks,
+)
 from facecodec.pipeline.presets import Preset
 from facecodec.pipeline.response import response_of
 from facecodec.pipeline.scan import Scan, Span
@@ -44,13 +50,15 @@ def tune_person(
     response = response_of(generator, rig, person.w_plus.cpu().numpy())
     tracker = Tracker(generator, response.basis, response.styles, plan.tracking)
     controls = []
+    known = [torch.from_numpy(row).double() for row in person.examples.controls]
     for step, (i, target) in enumerate(zip(chosen, targets, strict=True)):
         start = pose_from_landmarks(rig, found, i, person.neutral)
-        controls.append(torch.from_numpy(tracker.track(target, start, None).controls))
+        controls.append(torch.from_numpy(tracker.track(target, [start, *known], None).controls))
         progress("keyframes", step + 1, len(chosen))
-    values = tune(
+    values, fitted = tune(
         generator, response, targets, torch.stack(controls), how, plan.tracking, likeness, progress
     )
     steps = np.full(len(values), how.response_step)
     steps[0] = how.styles_step
-    return replace(person, tuning=pack_light(quantise_light(values, steps)))
+    examples = Examples(found.signals[chosen], fitted.double().cpu().numpy())
+    return replace(person, tuning=pack_light(quantise_light(values, steps)), examples=examples)
