@@ -46,9 +46,9 @@ def test_an_encoder_returns_every_frame_in_its_own_colours(moving, name):
 
 
 def test_a_wanted_rate_is_met(moving):
-    for kbps in (15, 60):
+    for kbps in (16, 26):
         made = rivals.encode_at_rate(lambda: moving, "x264", (128, 96), Fraction(24), kbps, 1.0)
-        assert made.bytes * 8e-3 == pytest.approx(kbps, rel=0.35)
+        assert made.bytes * 8e-3 == pytest.approx(kbps, rel=0.15)
 
 
 def test_small_frames_are_scaled_up_again(moving):
@@ -84,7 +84,7 @@ def result(clip, stream):
 def test_every_byte_is_counted(result, stream):
     ours, *others = result.points
     assert ours.codec == "talk" and ours.bytes == stream.stat().st_size
-    assert ours.kbps == pytest.approx(ours.bytes * 8e-3 / result.seconds, abs=1e-3)
+    assert ours.kbps == pytest.approx(ours.bytes * 8e-3 / result.seconds, rel=5e-3)
     assert result.seconds == pytest.approx(FRAMES / 25, abs=0.01)
     assert len(others) >= 3
     for point in result.points:
@@ -106,7 +106,7 @@ def test_notes_say_why_there_is_no_bd_rate(result):
 def test_the_page_holds_everything(result):
     page = compare_page(result)
     assert "man_grey_480.mp4" in page and "NaN" not in page.split("<script")[1]
-    assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
+    assert "://" not in page.replace("http://www.w3.org/2000/svg", "")
 
 
 def test_command_refuses_what_it_cannot_do(clip, tmp_path):
