@@ -13,9 +13,14 @@ The functions are imported on first use: `import facecodec` is instant.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from facecodec.version import __version__
+
+# Threads that wait for others sleep instead of spinning, which halves the processor time of a
+# render beside a video encoder. Read when OpenMP is loaded, which torch does.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from facecodec.pipeline.decode import decode, open_stream

@@ -24,11 +24,11 @@ Picture = NDArray[np.uint8]
 
 # suffix -> (libav format, video codec, options, audio codecs the format takes)
 CONTAINERS: dict[str, tuple[str, str, dict[str, str], tuple[str, ...]]] = {
-    ".mp4": ("mp4", "libx264", {"crf": "17", "preset": "veryfast"},
+    ".mp4": ("mp4", "libx264", {"crf": "17", "preset": "superfast"},
              ("aac", "mp3", "mp2", "opus", "flac", "alac", "ac3", "eac3")),
-    ".mov": ("mov", "libx264", {"crf": "17", "preset": "veryfast"},
+    ".mov": ("mov", "libx264", {"crf": "17", "preset": "superfast"},
              ("aac", "mp3", "mp2", "alac", "ac3", "eac3")),
-    ".mkv": ("matroska", "libx264", {"crf": "17", "preset": "veryfast"}, ()),
+    ".mkv": ("matroska", "libx264", {"crf": "17", "preset": "superfast"}, ()),
     ".webm": ("webm", "libvpx-vp9", {"crf": "24", "b:v": "0", "deadline": "realtime",
               "cpu-used": "6", "row-mt": "1"}, ("opus", "vorbis")),
 }  # fmt: skip
