@@ -89,26 +89,34 @@ def encode_at_rate(
     encoder = encoder_named(name)
     low, high = encoder.best, encoder.worst
     quality = (low + 2 * high) // 3
-    best: Encoded | None = None
-    best_miss = np.inf
-    for _ in range(TRIES):
+    tried: dict[int, tuple[float, Encoded]] = {}
+    while len(tried) < TRIES:
         made = encode(frames(), name, size, rate, quality)
-        got = made.bytes * 8 / 1000 / seconds
-        miss = abs(np.log(got / kbps))
-        if miss < best_miss:
-            best, best_miss = made, miss
-        if got > kbps:
+        excess = float(np.log(made.bytes * 8e-3 / seconds / kbps))
+        tried[quality] = excess, made
+        if excess > 0:
             low = quality + 1
         else:
             high = quality - 1
-        # The logarithm of the rate falls by about one octave in six steps of quality.
-        guess = quality + round(6 * np.log2(got / kbps) * (1 if encoder.worst < 60 else 1.4))
-        following = int(np.clip(guess, low, high)) if low <= high else quality
-        if miss < CLOSE or low > high or following == quality:
+        if abs(excess) < CLOSE or low > high:
             break
-        quality = following
-    assert best is not None
-    return best
+        quality = min(max(quality + round(excess / _slope(tried)), low), high)
+        # Far from the end of a range that is still wide, a step of one gets nowhere.
+        if high - low > 8 and quality in (low, high):
+            quality = (low + high) // 2 if len(tried) > 1 else quality
+    # Near the worst qualities the rate hardly falls while the picture does: of those about as near
+    # to the rate, the best quality is the encoder's best answer.
+    nearest = min(abs(excess) for excess, _ in tried.values())
+    return tried[min(q for q, (excess, _) in tried.items() if abs(excess) <= nearest + CLOSE)][1]
+
+
+def _slope(tried: dict[int, tuple[float, Encoded]]) -> float:
+    """Return by how much the logarithm of the rate falls from one quality to the next."""
+    usual = 0.11  # one octave in six steps
+    if len(tried) < 2:
+        return usual
+    (q, (excess, _)), (p, (before, _)) = list(tried.items())[-1], list(tried.items())[-2]
+    return max((before - excess) / (q - p), usual / 5)
 
 
 def encoder_named(name: str) -> Encoder:
