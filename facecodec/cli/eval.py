@@ -93,7 +93,9 @@ def command(
         if value is None:
             table.add_row(measure.title, "n/a", f"({escape(result.missing.get(name, ''))})")
         else:
-            table.add_row(measure.title, written(name, value), measure.better)
+            moves = result.moves.get(name)
+            still = "" if moves is None else f"  (the reference moves {moves:.3f})"
+            table.add_row(measure.title, written(name, value), measure.better + still)
     console = Console(highlight=False, width=None if Console().is_terminal else 160)
     console.print(table)
     worst = f"; worst: {', '.join(map(str, result.worst[:5]))}" if result.worst else ""

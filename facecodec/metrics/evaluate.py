@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -56,6 +56,8 @@ class Evaluation:
     values: measure -> value, None where it could not be had; `missing` then says why and how to
     get it. per_frame: series [T] (`psnr`, `psnr_face`, `ssim_face`, `l1`, `lip_error`, `identity`
     NaN where not read). worst: the numbers of the frames with the lowest PSNR, worst first.
+    moves: how far the reference's landmark signals move (standard deviation, in the signal's own
+    units); a correlation with one that hardly moves is a correlation with noise.
     """
 
     frames: int
@@ -63,6 +65,7 @@ class Evaluation:
     missing: dict[str, str]
     per_frame: dict[str, Values] = field(repr=False)
     worst: tuple[int, ...] = ()
+    moves: dict[str, float | None] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> float | None:
         return self.values[name]
@@ -74,6 +77,7 @@ class Evaluation:
             "values": {name: _plain(value) for name, value in self.values.items()},
             "missing": self.missing,
             "worst_frames": list(self.worst),
+            "reference_moves": {name: _plain(value) for name, value in self.moves.items()},
             "per_frame": {
                 name: [_plain(float(v)) for v in row] for name, row in self.per_frame.items()
             },
@@ -124,7 +128,8 @@ def evaluate(
     values["faces"] = _found_again(before, after)
     values["worst_psnr_face"] = float(series["psnr_face"][worst[0]])
     values |= {name: network.result() for name, network in (networks or {}).items()}
-    return _finish(RESYNTHESIS, len(before), values, missing, landmarker, series, worst)
+    done = _finish(RESYNTHESIS, len(before), values, missing, landmarker, series, worst)
+    return replace(done, moves=_moves(before))
 
 
 def trace_of(
@@ -181,7 +186,8 @@ def evaluate_puppet(
     values = {"identity": _mean(series["identity"]), "faces": _found_again(before, after)}
     values |= _motion(before, after)
     values |= {name: network.result() for name, network in (networks or {}).items()}
-    return _finish(PUPPET, len(before), values, missing, landmarker, series, np.array([], int))
+    done = _finish(PUPPET, len(before), values, missing, landmarker, series, np.array([], int))
+    return replace(done, moves=_moves(before))
 
 
 class _Quality:
@@ -230,6 +236,14 @@ def _motion(before: Trace, after: Trace) -> dict[str, float | None]:
         found[name] = correlation(before[signal], after[signal])
     both = [np.concatenate([trace["units"], trace["gaze"]], axis=1) for trace in (before, after)]
     found["rho_au_gaze"] = correlation(both[0], both[1])
+    return found
+
+
+def _moves(before: Trace) -> dict[str, float | None]:
+    found: dict[str, float | None] = {}
+    for name in CORRELATED:
+        known = before.signal(name)[before.seen]
+        found[name] = float(known.std()) if len(known) else None
     return found
 
 

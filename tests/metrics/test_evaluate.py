@@ -65,6 +65,7 @@ def test_against_itself_everything_is_ideal(itself):
 def test_json_holds_numbers_only(itself):
     loaded = json.loads(json.dumps(itself.as_json(), allow_nan=False))
     assert loaded["values"]["psnr"] == "inf"
+    assert 0.01 < loaded["reference_moves"]["yaw"] < 1
     assert len(loaded["per_frame"]["psnr_face"]) == FRAMES
 
 
