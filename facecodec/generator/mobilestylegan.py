@@ -193,5 +193,6 @@ class MobileStyleGAN(Generator):
         depthwise, noise = conv.depthwise, conv.noise
         while noise.shape[-1] > side:
             noise = F.avg_pool2d(noise[None], 2)[0]
-            depthwise = torch.einsum("pi,cij,qj->cpq", HALVE, depthwise, HALVE)
+            halve = HALVE.to(depthwise)
+            depthwise = torch.einsum("pi,cij,qj->cpq", halve, depthwise, halve)
         return cuda_ops.SeparableConv(depthwise, conv.pointwise, noise, conv.bias)
