@@ -19,12 +19,13 @@ import torch
 import torch.nn.functional as F
 
 from facecodec.face.alignment import Alignment
-from facecodec.face.crop import paste
+from facecodec.generator.base import Generator
 from facecodec.pipeline.models import load_models
-from facecodec.pipeline.render import Renderer
-from facecodec.rig.sampling import draw_latents
+from facecodec.rig.rig import Rig
+from facecodec.rig.sampling import draw_latents, to_uint8
+from facecodec.rig.sensitivity import channel_stds
 
-SEED = 27
+SEED = 52
 RATE = 25
 FRAMES = 125
 WIDTH, HEIGHT = 640, 480
@@ -44,22 +45,25 @@ def blinks(seconds: np.ndarray) -> np.ndarray:
     return np.clip(np.sum(closed, axis=0), 0, 1)
 
 
-def controls(names: tuple[str, ...]) -> np.ndarray:
-    """Return the scripted controls, float32 [FRAMES, 35]."""
+# StyleSpace channels that open the mouth and close the eyes, in standard deviations at full swing.
+MOUTH = {("2.conv2", 284): -4.0, ("0.conv2", 21): -3.0, ("1.up", 464): 3.0}
+LIDS = {("2.conv2", 77): -4.0, ("2.up", 293): 4.0, ("3.up", 464): 4.0}
+
+
+def motion(generator: Generator, rig: Rig) -> torch.Tensor:
+    """Return how far the styles are from rest in every frame, [FRAMES, num_styles]."""
     seconds = np.arange(FRAMES) / RATE
-    track = np.zeros((FRAMES, len(names)), np.float32)
-    track[:, names.index("yaw")] = 0.8 * np.sin(2 * np.pi * seconds / 4.0)
-    track[:, names.index("pitch")] = 0.3 * np.sin(2 * np.pi * seconds / 2.7)
-    for name, amount in MOUTH.items():
-        track[:, names.index(name)] += amount * speech(seconds)
-    for name, amount in LIDS.items():
-        track[:, names.index(name)] += amount * blinks(seconds)
-    return track
-
-
-# Controls of the shipped rig that open the mouth and close the eyes, at full strength.
-MOUTH = {"1.up/227": 2.5, "1.up/308": 2.0, "0.conv2/21": 1.5}
-LIDS = {"2.conv2/77": -4.0, "3.up/464": 4.0}
+    basis, spread = rig.basis(generator), channel_stds(generator, seed=0)
+    moves = torch.zeros(FRAMES, generator.num_styles)
+    yaw = 0.8 * np.sin(2 * np.pi * seconds / 4.0)
+    pitch = 0.3 * np.sin(2 * np.pi * seconds / 2.7)
+    for row, track in enumerate((yaw, pitch)):
+        moves += torch.from_numpy(track).float()[:, None] * basis[row]
+    for channels, track in ((MOUTH, speech(seconds)), (LIDS, blinks(seconds))):
+        for (layer, index), amount in channels.items():
+            place = generator.channel(layer, index)
+            moves[:, place] += amount * spread[place] * torch.from_numpy(track).float()
+    return moves
 
 
 def tone(frames: int) -> np.ndarray:
@@ -69,31 +73,36 @@ def tone(frames: int) -> np.ndarray:
     return (6000 * speech(seconds) * hum).astype(np.int16)[None]
 
 
-def wall() -> np.ndarray:
-    """Return a plain wall with uneven light, uint8 [HEIGHT, WIDTH, 3]."""
-    noise = torch.from_numpy(np.random.default_rng(1).normal(size=(1, 3, 6, 8))).float()
-    soft = F.interpolate(noise, (HEIGHT, WIDTH), mode="bicubic", align_corners=False)[0]
-    colour = torch.tensor([168.0, 160.0, 150.0])[:, None, None] + 6 * soft
-    return colour.clamp(0, 255).byte().permute(1, 2, 0).numpy()
+def seen_at(face: torch.Tensor, place: Alignment) -> torch.Tensor:
+    """Return what a camera of WIDTH x HEIGHT sees of a picture [1, 3, S, S] at `place`."""
+    matrix = place.corner_matrix()
+    inverse = torch.tensor(np.linalg.inv(matrix[:, :2]), dtype=torch.float32)
+    columns, rows = torch.arange(WIDTH) + 0.5, torch.arange(HEIGHT) + 0.5
+    points = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1)
+    unit = (points - torch.tensor(matrix[:, 2], dtype=torch.float32)) @ inverse.T
+    return F.grid_sample(face, (unit * 2 - 1)[None], padding_mode="border", align_corners=False)
 
 
 def main(output: Path) -> None:
     """Render and write the sample."""
-    generator, rig = load_models()
+    generator, rig = load_models(device="cpu")
     w = draw_latents(generator, 100, seed=0, truncation=0.7)[SEED : SEED + 1]
-    renderer = Renderer(generator, rig, generator.broadcast(w)[0].numpy(), 512)
+    with torch.no_grad():
+        rest = generator.styles(generator.broadcast(w))
+    moves = motion(generator, rig)
     random = np.random.default_rng(2)
-    background = wall()
     with av.open(str(output), "w") as out:
         video = out.add_stream("libx264", rate=RATE, options={"crf": "26", "preset": "slow"})
         video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         audio = out.add_stream("aac", rate=SAMPLE_RATE, options={"b": "32k"})
         audio.codec_context.layout = "mono"
-        for i, row in enumerate(controls(rig.names)):
-            x = 320 + 24 * np.sin(i / 19) + 4 * np.sin(i / 5)
-            y = 250 + 10 * np.sin(i / 13)
-            place = Alignment(x, y, 400 + 8 * np.sin(i / 31), 0.05 * np.sin(i / 17))
-            image = paste(background, renderer(row[None])[0], place)
+        for i, moved in enumerate(moves):
+            with torch.no_grad():
+                face = generator.synthesize(rest + moved)
+            x = 320 + 18 * np.sin(i / 19) + 3 * np.sin(i / 5)
+            y = 236 + 8 * np.sin(i / 13)
+            place = Alignment(x, y, 730 + 12 * np.sin(i / 31), 0.04 * np.sin(i / 17))
+            image = to_uint8(seen_at(face, place))[0]
             noisy = image + random.normal(0, 2.0, image.shape)
             picture = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
