@@ -2,9 +2,10 @@
 
     python samples/make_sample.py [OUT.mp4]
 
-The face comes from the generator and moves by the rig: speech-like bursts of the mouth, blinks, a
-slow turn of the head. The picture is not aligned: the face drifts over a plain wall, with mild
-camera noise; a tone with the rhythm of the mouth is the audio.
+The face comes from the generator: speech-like bursts of the mouth, blinks, a slow turn of the head.
+Mouth and lids are moved by channels of the generator itself, so that another rig makes the same
+motion. The picture is not aligned: the face drifts and turns before the camera, with mild noise; a
+tone with the rhythm of the mouth is the audio.
 """
 
 from __future__ import annotations
