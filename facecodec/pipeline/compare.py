@@ -228,7 +228,8 @@ def _note(measure: str, name: str, curve: list[Point], ours: list[Point]) -> str
     saved = bd_rate(rows[0], rows[1], up)
     title = MEASURES[measure].title.split(",")[0].split(":")[0]
     if saved is not None:
-        return f"{title}: facecodec needs {saved:+.0f} % of the rate of {name} (BD-rate)"
+        much = f"{abs(saved):.0f} % {'more' if saved > 0 else 'fewer'}"
+        return f"{title}: facecodec needs {much} bytes than {name} (BD-rate)"
     if not all(rows):
         return f"{title}: no BD-rate against {name}: the measure could not be had"
     if len(rows[1]) < 2:
