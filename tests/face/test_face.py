@@ -1,0 +1,108 @@
+"""Alignment, crop and paste on landmarks that are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from facecodec.face.alignment import Alignment, ffhq_alignment, stabilise
+from facecodec.face.crop import crop, paste, resize
+from facecodec.video.reader import VideoReader
+
+
+def face(x: float = 300.0, y: float = 200.0, scale: float = 1.0, angle: float = 0.0) -> np.ndarray:
+    """Landmarks [68, 2] with eyes 60 apart and the mouth 60 below them, turned and scaled."""
+    points = np.zeros((68, 2))
+    points[36:42], points[42:48] = (-30, 0), (30, 0)
+    points[48], points[54] = (-20, 60), (20, 60)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    return scale * points @ turn.T + (x, y)
+
+
+def smooth_picture(height: int, width: int) -> np.ndarray:
+    rows, columns = np.mgrid[:height, :width]
+    red = 127 + 100 * np.sin(columns / 17)
+    green = 127 + 100 * np.cos(rows / 23)
+    return np.stack([red, green, (rows + columns) % 200 * 0 + 90], -1).round().astype(np.uint8)
+
+
+def test_upright_square():
+    square = ffhq_alignment(face())
+    # half side = max(2.0 * 60, 1.8 * 60), centre a tenth of the way from eyes to mouth
+    assert square.as_array() == pytest.approx([300, 206, 240, 0])
+
+
+@pytest.mark.parametrize("angle", [-0.6, 0.2, 1.0])
+def test_square_turns_and_scales_with_the_face(angle):
+    square = ffhq_alignment(face(scale=1.5, angle=angle))
+    assert square.size == pytest.approx(360)
+    assert square.angle == pytest.approx(angle)
+    assert square.to_unit(face(scale=1.5, angle=angle)) == pytest.approx(
+        ffhq_alignment(face()).to_unit(face())
+    )
+
+
+def test_unit_coordinates():
+    square = Alignment(10, 20, 8, np.pi / 2)
+    assert square.to_unit(np.array([[10.0, 20.0]]))[0] == pytest.approx([0.5, 0.5])
+    assert square.to_unit(np.array([[14.0, 16.0]]))[0] == pytest.approx([0, 0])
+
+
+def test_steady_under_noise_and_gaps():
+    random = np.random.default_rng(0)
+    track = [face(300 + i) + random.normal(0, 1.0, (68, 2)) for i in range(60)]
+    gaps = [None if 20 <= i < 25 else points for i, points in enumerate(track)]
+    raw = np.array([ffhq_alignment(p).as_array() for p in track])
+    steady = np.array([a.as_array() for a in stabilise(gaps)])
+    assert len(steady) == 60
+    middle = slice(8, -8)
+    assert steady[middle, 0] == pytest.approx(300 + np.arange(60)[middle], abs=1.0)
+    assert np.diff(steady[:, 2]).std() < 0.1 * np.diff(raw[:, 2]).std()
+    assert np.diff(steady[middle, 3]).std() < 0.5 * np.diff(raw[middle, 3]).std()
+
+
+def test_no_landmarks_at_all():
+    with pytest.raises(ValueError):
+        stabilise([None, None])
+
+
+def test_crop_of_a_whole_square_is_the_picture():
+    picture = smooth_picture(64, 64)
+    assert (crop(picture, Alignment(32, 32, 64, 0), 64) == picture).all()
+
+
+def test_shrinking_averages():
+    checks = (np.indices((64, 64)).sum(0) % 2 * 255).astype(np.uint8)
+    small = crop(np.repeat(checks[..., None], 3, 2), Alignment(32, 32, 64, 0), 16)
+    assert small == pytest.approx(127.5, abs=1)
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.4])
+def test_paste_undoes_crop(angle):
+    frame = smooth_picture(200, 260)
+    place = Alignment(130, 100, 120, angle)
+    back = paste(np.zeros_like(frame), crop(frame, place, 120), place)
+    rows, columns = np.mgrid[:200, :260]
+    unit = place.to_unit(np.stack([columns + 0.5, rows + 0.5], -1).reshape(-1, 2))
+    away = np.abs(unit - 0.5).max(1).reshape(200, 260)
+    inner = away < 0.4
+    assert np.abs(back[inner].astype(int) - frame[inner]).mean() < 2
+    assert (back[away > 0.51] == 0).all()  # outside the square the frame is untouched
+
+
+def test_resize():
+    picture = smooth_picture(40, 60)
+    assert resize(picture, (60, 40)) is picture
+    assert resize(picture, (30, 20)).shape == (20, 30, 3)
+
+
+def test_landmarks_of_the_sample(finder, sample):
+    finder.reset()
+    with VideoReader(sample) as reader:
+        frame = next(reader.frames()).image
+    points = finder(frame)
+    assert points is not None
+    assert points[36:42].mean(0)[0] < points[42:48].mean(0)[0]  # the eye on the left is first
+    assert points[48:68].mean(0)[1] > points[27:36].mean(0)[1] > points[36:48].mean(0)[1]
+    finder.reset()
+    assert finder(np.full((240, 320, 3), 127, np.uint8)) is None
