@@ -15,6 +15,7 @@ from facecodec.cli.main import main
 from facecodec.errors import FacecodecError, StreamError
 from facecodec.fit.inversion import InversionPlan
 from facecodec.fit.tracking import TrackingPlan
+from facecodec.fit.tuning import TuningPlan
 from facecodec.pipeline.presets import PRESETS, Preset
 
 
@@ -28,7 +29,7 @@ def run(*arguments: object) -> str:
 
 def test_encode_against_an_identity_file(tmp_path, generator, finder, sample, monkeypatch):
     monkeypatch.setitem(
-        PRESETS, "fast", Preset(1, InversionPlan(2, 2, 1), TrackingPlan(iterations=1))
+        PRESETS, "fast", Preset(1, InversionPlan(2, 2, 1), TrackingPlan(iterations=1), TuningPlan())
     )
     if not sample.is_file():
         pytest.skip("samples/sample.mp4 is not made yet: make sample")

@@ -14,6 +14,7 @@ from facecodec.bitstream import StreamReader
 from facecodec.cli.main import main
 from facecodec.fit.inversion import InversionPlan
 from facecodec.fit.tracking import TrackingPlan
+from facecodec.fit.tuning import TuningPlan
 from facecodec.generator.stylegan2_layout import Layout
 from facecodec.pipeline.presets import PRESETS, Preset
 from facecodec.rig.rig import Offset, PoseAxis, Rig
@@ -57,7 +58,7 @@ def run(*arguments: object) -> str:
 @pytest.fixture(autouse=True)
 def short_fit(monkeypatch):
     """Few steps: noise cannot be fitted to a face however long it takes."""
-    plan = Preset(1, InversionPlan(2, 2, 1), TrackingPlan(iterations=1))
+    plan = Preset(1, InversionPlan(2, 2, 1), TrackingPlan(iterations=1), TuningPlan())
     monkeypatch.setitem(PRESETS, "fast", plan)
 
 
