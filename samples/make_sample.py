@@ -101,7 +101,7 @@ def main(output: Path) -> None:
             with torch.no_grad():
                 face = generator.synthesize(rest + moved)
             x = 320 + 18 * np.sin(i / 19) + 3 * np.sin(i / 5)
-            y = 236 + 8 * np.sin(i / 13)
+            y = 208 + 8 * np.sin(i / 13)
             place = Alignment(x, y, 730 + 12 * np.sin(i / 31), 0.04 * np.sin(i / 17))
             image = to_uint8(seen_at(face, place))[0]
             noisy = image + random.normal(0, 2.0, image.shape)
