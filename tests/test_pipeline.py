@@ -1,0 +1,192 @@
+"""The sample through encode, decode and puppet, by the commands and from Python."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import facecodec
+from facecodec.cli.main import main, run
+from facecodec.errors import NoFaceError, UsageError
+from facecodec.fit.inversion import InversionPlan
+from facecodec.fit.tracking import TrackingPlan
+from facecodec.fit.tuning import TuningPlan
+from facecodec.pipeline.presets import PRESETS, Preset
+from facecodec.video.reader import VideoReader
+from facecodec.video.writer import encode_png, open_sink
+
+FRAMES = 4
+TINY = Preset(2, InversionPlan(4, 4, 1), TrackingPlan(iterations=1), TuningPlan(2, 1, 2, 0))
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch):
+    """A plan that takes every step once or twice."""
+    monkeypatch.setitem(PRESETS, "fast", TINY)
+
+
+@pytest.fixture(scope="module")
+def stream(tmp_path_factory, generator, rig, finder, sample) -> Path:
+    """Four frames of the sample, encoded once."""
+    path = tmp_path_factory.mktemp("stream") / "four.fcv"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(PRESETS, "fast", TINY)
+        summary = facecodec.encode(sample, path, preset_name="fast", max_frames=FRAMES)
+    assert summary.frames == FRAMES and summary.no_face == 0
+    assert summary.bytes == path.stat().st_size
+    assert summary.audio
+    return path
+
+
+def command(*arguments: object) -> tuple[int, str]:
+    """Run as the shell would; return the exit code and what was printed."""
+    result = CliRunner().invoke(main, [str(a) for a in arguments])
+    return result.exit_code, result.stdout
+
+
+def seen(path: Path) -> tuple[list[Fraction], np.ndarray]:
+    with VideoReader(path) as reader:
+        frames = list(reader.frames())
+        return [f.pts * reader.time_base for f in frames], np.stack([f.image for f in frames])
+
+
+def test_decode_keeps_times_and_audio(tmp_path, stream, sample):
+    out = tmp_path / "back.mp4"
+    summary = facecodec.decode(stream, out, size=256)
+    assert summary.frames == FRAMES and summary.damage == []
+    times, pictures = seen(out)
+    assert pictures.shape == (FRAMES, 256, 256, 3)
+    assert times == seen(sample)[0][:FRAMES]
+    with VideoReader(out) as after, VideoReader(sample) as before:
+        copied = [p.data for p in after.audio_packets()]
+        assert copied and copied == [p.data for p in before.audio_packets()][: len(copied)]
+        assert after.rate == 25
+
+
+def test_decode_through_the_command(tmp_path, stream):
+    code, text = command("decode", stream, tmp_path / "p%02d.png", "--size", 256, "--json",
+                         "--max-frames", 2)  # fmt: skip
+    assert code == 0 and json.loads(text)["frames"] == 2
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["p01.png", "p02.png"]
+
+
+def test_decode_back_into_the_source_frame(tmp_path, stream, sample):
+    facecodec.decode(stream, tmp_path / "c.mp4", size=512, canvas="source", max_frames=1)
+    assert seen(tmp_path / "c.mp4")[1].shape[1:3] == seen(sample)[1].shape[1:3]
+
+
+def test_a_span_of_a_stream(tmp_path, stream):
+    facecodec.decode(stream, tmp_path / "s.mp4", size=256, start=Fraction(1, 25),
+                     end=Fraction(3, 25))  # fmt: skip
+    assert len(seen(tmp_path / "s.mp4")[0]) == 2
+
+
+def test_open_stream(stream):
+    frames = list(facecodec.open_stream(stream))
+    assert len(frames) == FRAMES
+    assert all(f.controls.shape == (35,) and np.isfinite(f.controls).all() for f in frames)
+
+
+def test_the_same_bytes_twice(tmp_path, stream, sample):
+    code, _ = command("encode", sample, tmp_path / "again.fcv", "--preset", "fast",
+                      "--max-frames", FRAMES)  # fmt: skip
+    assert code == 0
+    assert (tmp_path / "again.fcv").read_bytes() == stream.read_bytes()
+    for name in ("a%d.png", "b%d.png"):
+        facecodec.decode(stream, tmp_path / name, size=256, max_frames=1)
+    assert (tmp_path / "a1.png").read_bytes() == (tmp_path / "b1.png").read_bytes()
+
+
+def test_tuning_rides_in_the_stream(tmp_path, sample, stream):
+    facecodec.encode(sample, tmp_path / "t.fcv", preset_name="fast", max_frames=2, tune="light")
+    _, text = command("info", tmp_path / "t.fcv", "--json")
+    assert json.loads(text)["tuning_bytes"] > 0
+    facecodec.decode(tmp_path / "t.fcv", tmp_path / "t.mp4", size=256)
+    assert len(seen(tmp_path / "t.mp4")[0]) == 2
+
+
+def test_puppet_from_streams(tmp_path, stream):
+    told = []
+    facecodec.puppet(stream, stream, tmp_path / "p.fcv",
+                     progress=lambda *what: told.append(what))  # fmt: skip
+    assert len(list(facecodec.open_stream(tmp_path / "p.fcv"))) == FRAMES
+    facecodec.puppet(stream, stream, tmp_path / "p.mp4", size=256, max_frames=2)
+    assert len(seen(tmp_path / "p.mp4")[0]) == 2
+    with av.open(str(tmp_path / "p.mp4")) as container:
+        assert "synthetic" in " ".join(container.metadata.values())
+
+
+def test_puppet_of_a_picture(tmp_path, stream, sample):
+    (tmp_path / "who.png").write_bytes(encode_png(seen(sample)[1][0]))
+    code, _ = command("puppet", "--source", tmp_path / "who.png", "--driver", stream,
+                      "--preset", "fast", "--size", 256, tmp_path / "p.mp4")  # fmt: skip
+    assert code == 0
+    assert len(seen(tmp_path / "p.mp4")[0]) == FRAMES
+
+
+def test_no_face_is_one_clear_error(tmp_path, generator, finder):
+    clip = tmp_path / "wall.mp4"
+    with open_sink(str(clip), (320, 240), Fraction(1, 25), Fraction(25)) as sink:
+        for i in range(3):
+            sink.write(np.full((240, 320, 3), 120, np.uint8), i)
+    with pytest.raises(NoFaceError):
+        facecodec.encode(clip, tmp_path / "out.fcv")
+    assert [p.name for p in tmp_path.iterdir()] == ["wall.mp4"]
+
+
+def exit_code(capsys, *arguments: object) -> tuple[int, str]:
+    with pytest.raises(SystemExit) as stop:
+        run([str(a) for a in arguments])
+    return int(stop.value.code or 0), capsys.readouterr().err
+
+
+def test_outputs_in_the_way_are_refused(tmp_path, stream, sample, capsys):
+    there = tmp_path / "there.mp4"
+    there.write_text("precious")
+    with pytest.raises(UsageError, match="exists already"):
+        facecodec.decode(stream, there)
+    code, error = exit_code(capsys, "decode", stream, there)
+    assert code == 2 and "-f overwrites" in error and error.count("\n") == 1
+    (tmp_path / "there.fcv").write_text("precious")
+    assert exit_code(capsys, "encode", sample, tmp_path / "there.fcv")[0] == 2
+    assert there.read_text() == "precious"
+    facecodec.decode(stream, there, size=256, max_frames=1, force=True)
+    assert len(seen(there)[0]) == 1
+
+
+def test_exit_codes(tmp_path, capsys):
+    assert exit_code(capsys, "--version")[0] == 0
+    assert exit_code(capsys, "--help")[0] == 0
+    assert exit_code(capsys, "nonsense")[0] == 2
+    assert exit_code(capsys, "decode", tmp_path / "none.fcv", tmp_path / "x.mp4")[0] == 2
+    (tmp_path / "junk.fcv").write_bytes(b"no stream at all")
+    code, error = exit_code(capsys, "decode", tmp_path / "junk.fcv", tmp_path / "x.mp4")
+    assert code == 1 and error.startswith("facecodec: ") and error.count("\n") == 1
+    assert not (tmp_path / "x.mp4").exists()
+
+
+def test_ctrl_c_leaves_nothing(tmp_path, generator, finder, sample):
+    log = tmp_path.with_name(tmp_path.name + ".log")
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "facecodec", "encode", str(sample), str(tmp_path / "x.fcv")],
+            stderr=file, stdout=file, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )  # fmt: skip
+        time.sleep(6)  # models, faces, or inversion: well before the end
+        assert process.poll() is None, log.read_text()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+    assert list(tmp_path.iterdir()) == []
+    assert "Traceback" not in log.read_text()
