@@ -1,0 +1,104 @@
+"""Fits on faces the generator rendered, so that the right answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from facecodec.fit.inversion import InversionPlan, invert
+from facecodec.fit.objective import Target, shrink, weight_map
+from facecodec.fit.smoothing import smooth
+from facecodec.fit.tracking import Tracker, TrackingPlan
+from facecodec.progress import silent
+from facecodec.rig.rig import NUM_CONTROLS
+from facecodec.rig.sampling import draw_latents
+
+
+@pytest.fixture(scope="module")
+def person(generator, rig):
+    """W+ and styles of a person, and the rig's basis."""
+    w = generator.broadcast(draw_latents(generator, 15, seed=0, truncation=0.7)[14:15])
+    with torch.no_grad():
+        return w, generator.styles(w)[0], rig.basis(generator)
+
+
+def shown(generator, styles, size: int) -> Target:
+    with torch.no_grad():
+        picture = generator.preview(styles[None], size)[0].clamp(-1, 1)
+    return Target(picture, weight_map(None, size), None)
+
+
+def test_tracking_recovers_pose_and_picture(generator, person):
+    _, styles, basis = person
+    tracker = Tracker(generator, basis, styles, TrackingPlan(iterations=4))
+    truth = torch.zeros(NUM_CONTROLS, dtype=torch.float64)
+    truth[0], truth[1] = 0.5, -0.3
+    truth[3], truth[5] = 1.5, -1.5
+    target = shown(generator, styles + truth.float() @ basis, 128)
+    rest = torch.zeros(NUM_CONTROLS, dtype=torch.float64)
+    found = tracker.track(target, [rest], None)
+    assert found.controls[:2] == pytest.approx([0.5, -0.3], abs=0.1)
+    # Offsets that look alike share what they explain: the picture is what must come back.
+    at_rest = tracker.render(rest[None])[0]
+    before = float((at_rest - shrink(target.picture[None], 128)[0]).abs().mean())
+    assert found.residual < 0.5 * before
+    assert tracker.renders < 200
+
+
+def test_tracking_starts_at_the_best_of_its_starts(generator, person):
+    _, styles, basis = person
+    tracker = Tracker(generator, basis, styles, TrackingPlan(iterations=1))
+    truth = torch.zeros(NUM_CONTROLS, dtype=torch.float64)
+    truth[0] = 2.0
+    target = shown(generator, styles + truth.float() @ basis, 128)
+    found = tracker.track(target, [torch.zeros_like(truth), truth], truth)
+    assert found.controls[0] == pytest.approx(2.0, abs=0.2)
+
+
+def test_inversion_comes_near_a_face(generator, person):
+    _, styles, basis = person
+    target = shown(generator, styles, 256)
+    plan = InversionPlan(w_steps=25, plus_steps=12, fine_steps=0)
+    start = torch.zeros(1, NUM_CONTROLS)
+    result = invert(generator, basis, [target], start, plan, None, silent)
+
+    def away(w_plus: torch.Tensor) -> float:
+        with torch.no_grad():
+            picture = generator.preview(generator.styles(w_plus[None]), 128)
+        return float((picture - shrink(target.picture[None], 128)).abs().mean())
+
+    mean = away(generator.broadcast(generator.w_mean.reshape(1, -1))[0])
+    assert away(result.w_plus) < 0.6 * mean
+    assert (result.controls == 0).all()  # the identity frame keeps its controls
+
+
+def test_smoothing_trusts_what_was_seen():
+    random = np.random.default_rng(0)
+    truth = np.sin(np.arange(80) / 10)[:, None] * [1.0, 2.0]
+    noisy = truth + random.normal(0, 0.3, truth.shape)
+    motion = np.array([0.1, 0.2])
+    sure = np.tile(np.eye(2) * 1e6, (80, 1, 1))
+    unsure = np.tile(np.eye(2) * 10, (80, 1, 1))
+    assert smooth(noisy, sure, motion) == pytest.approx(noisy, abs=1e-3)
+    calm = smooth(noisy, unsure, motion)
+    assert np.abs(calm - truth).mean() < 0.5 * np.abs(noisy - truth).mean()
+    lags = [np.abs(calm[5 + k : 75 + k] - truth[5:75]).mean() for k in (-2, 0, 2)]
+    assert lags[1] == min(lags)  # two-sided: no lag
+
+
+def test_smoothing_bridges_frames_without_a_face():
+    track = np.arange(10.0)[:, None]
+    information = np.tile(np.eye(1) * 1e4, (10, 1, 1))
+    information[3:7] = 0
+    track[3:7] = 99.0
+    filled = smooth(track, information, np.ones(1))
+    assert filled[:, 0] == pytest.approx(np.arange(10.0), abs=0.01)
+
+
+def test_weights_favour_eyes_and_mouth():
+    points = np.full((68, 2), 0.5)
+    points[36:42], points[42:48], points[48:] = (0.4, 0.45), (0.6, 0.45), (0.5, 0.65)
+    weights = weight_map(points, 100)[0]
+    assert weights[45, 40] > weights[65, 50] > weights[55, 50] > weights[2, 2]
+    assert (weight_map(None, 16) == 1).all()
