@@ -2,10 +2,11 @@
 
     python tests/fuzz_streams.py --mutants 200000 --seed 1
 
-Half of the mutants are hurt bytes, which a reader must refuse or report (CRCs); the other half have
-their CRCs made right again, so that what lies behind them is reached. Any error but StreamError, a
-mutant that computes for over ten seconds, or one that silently decodes to something else, is a
-failure and is written to the current folder. `tests/attacks/test_streams_fuzz.py` runs a slice of it.
+Half of the mutants are hurt bytes, which a reader must refuse or report (CRCs); the other half
+have their CRCs made right again, so that what lies behind them is reached. Any error but
+StreamError, a mutant that computes for over ten seconds, or one that silently decodes to
+something else, is a failure and is written to the current folder.
+`tests/attacks/test_streams_fuzz.py` runs a slice of it.
 """
 
 from __future__ import annotations
