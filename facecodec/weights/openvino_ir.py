@@ -103,8 +103,9 @@ def read_synthesis(xml: bytes, blob: bytes) -> dict[str, np.ndarray]:
         if ".modulation." in name:
             affine, part = name.replace(".conv.modulation", "").replace(".modulation", ""), ""
             affine, part = affine.rsplit(".", 1)
-            tensors[f"{affine}.affine.{part}"] = value.reshape(value.shape[-2:] if part == "weight"
-                                                               else (-1,))
+            tensors[f"{affine}.affine.{part}"] = value.reshape(
+                value.shape[-2:] if part == "weight" else (-1,)
+            )
             if part == "bias":
                 scale = _style_scale(graph, identifier)
                 tensors[f"{affine}.affine.weight"] *= scale
