@@ -25,8 +25,19 @@ SHOWN = 256
 COLUMNS = 6
 
 
+def seen(square: Alignment, width: int, height: int) -> np.ndarray:
+    """Return which pixels of the aligned square the camera saw, bool [SHOWN, SHOWN]."""
+    axis = (np.arange(SHOWN) + 0.5) / SHOWN
+    unit = np.stack([*np.meshgrid(axis, axis), np.ones((SHOWN, SHOWN))], -1)
+    points = unit @ square.corner_matrix().T
+    return ((points >= 0) & (points <= (width, height))).all(-1)
+
+
 def compare(source: Path, stream: Path, decoded: Path) -> tuple[float, np.ndarray]:
-    """Return the mean PSNR of the aligned squares at 256x256 and a side-by-side picture."""
+    """Return the mean PSNR of the aligned squares at 256x256 and a side-by-side picture.
+
+    What lies outside the source's frame is neither measured nor shown.
+    """
     qualities, rows = [], []
     with VideoReader(source) as before, VideoReader(decoded) as after:
         frames = facecodec.open_stream(stream)
@@ -37,9 +48,10 @@ def compare(source: Path, stream: Path, decoded: Path) -> tuple[float, np.ndarra
             left = crop(a.image, square, SHOWN)
             whole = Alignment(b.image.shape[1] / 2, b.image.shape[0] / 2, b.image.shape[0], 0.0)
             right = crop(b.image, whole, SHOWN)
-            qualities.append(psnr(left, right))
+            inside = seen(square, before.width, before.height)
+            qualities.append(psnr(left, right, inside))
             if frame.index in wanted:
-                rows.append(np.concatenate([left, right]))
+                rows.append(np.concatenate([left * inside[..., None], right]))
     return float(np.mean(qualities)), np.concatenate(rows, axis=1)
 
 
@@ -66,7 +78,7 @@ def main(source: Path) -> None:
         ("whole stream", f"{encoded.kbps:.2f} kbps"),
         ("encoding", f"{1000 * sum(encoded.stages.values()) / encoded.frames:.0f} ms a frame"),
         ("rendering", f"{1000 * rendered.rendering / rendered.frames:.0f} ms a frame"),
-        ("quality", f"{quality:.1f} dB PSNR, aligned square at {SHOWN}x{SHOWN}"),
+        ("quality", f"{quality:.1f} dB PSNR, what the source shows of the square, {SHOWN}x{SHOWN}"),
         ("decoded video", str(decoded)),
         ("side by side", f"{picture} (source above, decoded below)"),
     ):
