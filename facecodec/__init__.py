@@ -21,6 +21,9 @@ from facecodec.version import __version__
 # Threads that wait for others sleep instead of spinning, which halves the processor time of a
 # render beside a video encoder. Read when OpenMP is loaded, which torch does.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# MKL's sums otherwise depend on where memory happens to lie, and the same input must give the
+# same stream.
+os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 
 if TYPE_CHECKING:
     from facecodec.pipeline.decode import decode, open_stream

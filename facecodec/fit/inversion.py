@@ -87,9 +87,11 @@ class Inverter:
         first_controls: Tensor,
         plan: InversionPlan,
         likeness: Likeness | None,
+        first_w: Tensor | None,
     ) -> None:
         self.generator, self.basis, self.targets, self.plan = generator, basis, targets, plan
         self.likeness = likeness
+        self.centre = generator.w_mean if first_w is None else first_w
         self.directions = principal_directions(generator)
         width = generator.w_dim
         device = generator.w_mean.device
@@ -105,7 +107,7 @@ class Inverter:
 
     def w_plus(self) -> Tensor:
         """Return the latent as it stands, [num_ws, 512]."""
-        return self.generator.w_mean + (self.w + self.rows) @ self.directions
+        return self.centre + (self.w + self.rows) @ self.directions
 
     def loss(self, frame: int, size: int, like: bool) -> Tensor:
         """Return how far the render of one frame is from its target."""
@@ -162,14 +164,16 @@ def invert(
     plan: InversionPlan,
     likeness: Likeness | None,
     progress: Progress,
+    first_w: Tensor | None = None,
 ) -> Inversion:
     """Fit one identity latent to several aligned frames; `targets[0]` is the identity frame.
 
     `basis` [35, num_styles] is the rig's effect on the styles and `first_controls` [frames, 35]
     where the controls start (pose from landmarks). The identity frame keeps its start, so that
     controls 0 mean the person as it looks there. Without `likeness` pictures alone are compared.
+    `first_w` [512] is where the search begins, the mean of W when None.
     """
-    fit = Inverter(generator, basis, targets, first_controls, plan, likeness)
+    fit = Inverter(generator, basis, targets, first_controls, plan, likeness, first_w)
     total, done = plan.w_steps + plan.plus_steps + plan.fine_steps, 0
 
     def run(steps: int, size: int, **rates: float) -> None:

@@ -13,7 +13,13 @@ from facecodec.fit.selection import SPREAD
 from facecodec.fit.smoothing import smooth
 from facecodec.fit.tracking import Tracker
 from facecodec.generator.base import Generator
-from facecodec.pipeline.person import Person, make_target, pose_from_landmarks
+from facecodec.pipeline.person import (
+    FARTHEST,
+    Person,
+    make_target,
+    pose_from_landmarks,
+    turned,
+)
 from facecodec.pipeline.presets import Preset
 from facecodec.pipeline.response import response_of
 from facecodec.pipeline.scan import Scan, Span, crops
@@ -89,8 +95,8 @@ def _starts(
     away = np.linalg.norm((person.examples.signals - found.signals[i]) / SPREAD, axis=1)
     for k in np.argsort(away)[:2]:
         like = torch.from_numpy(person.examples.controls[k]).clone()
-        turned = (found.signals[i] - person.examples.signals[k])[:NUM_POSE]
-        like[:NUM_POSE] += torch.from_numpy(turned / [axis.std for axis in rig.pose])
+        change = turned(rig, found.signals[i] - person.examples.signals[k])
+        like[:NUM_POSE] = (like[:NUM_POSE] + torch.from_numpy(change)).clamp(-FARTHEST, FARTHEST)
         starts.append(like)
     return starts
 

@@ -23,6 +23,9 @@ from facecodec.progress import Progress
 from facecodec.rig.rig import NUM_POSE, Rig
 from facecodec.video.reader import VideoReader
 
+TRUSTED = 0.7  # held-out correlation of a pose axis with the landmarks
+FARTHEST = 3.0  # standard deviations
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -60,10 +63,29 @@ def make_target(image: NDArray[np.uint8], found: Scan, i: int, device: torch.dev
 def pose_from_landmarks(rig: Rig, found: Scan, i: int, neutral: NDArray[np.float64]) -> Tensor:
     """Return controls [35] whose pose is that of frame `i`'s landmarks, relative to `neutral`."""
     controls = torch.zeros(len(rig.names), dtype=torch.float64)
-    spread = np.array([axis.std for axis in rig.pose])
-    turned = (found.signals[i, :NUM_POSE] - neutral[:NUM_POSE]) / spread
-    controls[:NUM_POSE] = torch.from_numpy(turned)
+    controls[:NUM_POSE] = torch.from_numpy(turned(rig, found.signals[i] - neutral))
     return controls
+
+
+def turned(rig: Rig, change: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the pose controls [3] that a change of the signals calls for.
+
+    An axis that the landmarks hardly predict (roll: alignment leaves little of it) is left to the
+    pictures, and no axis goes farther than the generator's own faces do.
+    """
+    spread = np.array([axis.std for axis in rig.pose])
+    trusted = np.array([axis.correlation >= TRUSTED for axis in rig.pose])
+    return np.clip(np.where(trusted, change[:NUM_POSE] / spread, 0.0), -FARTHEST, FARTHEST)
+
+
+def turned_mean(rig: Rig, signals: NDArray[np.float64]) -> Tensor:
+    """Return the change of the mean latent [512] that turns its head sideways as the landmarks say.
+
+    A search that begins with a frontal face does not find one in half profile.
+    """
+    yaw = rig.pose[0]
+    amount = float(np.clip(signals[0] / yaw.std, -FARTHEST, FARTHEST))
+    return amount * torch.tensor(yaw.direction)
 
 
 def identity_frame(found: Scan, wanted: int | None) -> int:
@@ -117,6 +139,7 @@ def find_person(
         plan.inversion,
         likeness,
         progress,
+        generator.w_mean + turned_mean(rig, neutral).to(device),
     )
     examples = Examples(found.signals[chosen], result.controls.double().cpu().numpy())
     return Person(_as_stored(result.w_plus, generator), first, neutral, examples)
