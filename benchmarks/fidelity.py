@@ -34,6 +34,9 @@ from facecodec.video.writer import encode_png
 MEASURES = ("psnr_face", "ssim_face", "identity", "yaw", "pitch", "mouth_opening", "eye_opening",
             "rho_au", "rho_gaze", "rho_pose")  # fmt: skip
 SHOWN = 8  # frames of a contact sheet
+COMMAND = "python benchmarks/fidelity.py CLIPS --face-landmarker face_landmarker.task"
+COLUMNS = ["clip", "tune", "PSNR face", "SSIM face", "identity", "yaw", "pitch", "mouth", "eyes",
+           "rho_AU", "rho_gaze", "rho_pose", "motion B/frame", "tuning KB"]  # fmt: skip
 
 
 def one_inversion() -> None:
@@ -89,6 +92,26 @@ def measure(clip: Path, tune: str, folder: Path, options: Options, frames: int) 
     }
 
 
+def table(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the rows of a document's table, and their means."""
+    lines = []
+    for row in rows:
+        values = [written(m, row["values"][m]) for m in MEASURES]
+        motion = f"{row['controls_bytes'] / row['frames']:.1f}"
+        lines.append([row["clip"], row["tune"], *values, motion,
+                      f"{row['tuning_bytes'] / 1000:.1f}"])  # fmt: skip
+    for tune in dict.fromkeys(row["tune"] for row in rows):
+        chosen = [row for row in rows if row["tune"] == tune]
+        known = {
+            m: [r["values"][m] for r in chosen if r["values"][m] is not None] for m in MEASURES
+        }
+        means = [written(m, float(np.mean(v))) if v else "n/a" for m, v in known.items()]
+        motion = np.mean([r["controls_bytes"] / r["frames"] for r in chosen])
+        tuning = np.mean([r["tuning_bytes"] / 1000 for r in chosen])
+        lines.append(["mean", tune, *means, f"{motion:.1f}", f"{tuning:.1f}"])
+    return {"columns": COLUMNS, "rows": lines}
+
+
 def main() -> None:
     """Run the benchmark and print its table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
@@ -117,9 +140,8 @@ def main() -> None:
                       f"{sum(row['seconds'].values()):.0f} s", flush=True)  # fmt: skip
                 if given.json:
                     given.json.parent.mkdir(parents=True, exist_ok=True)
-                    given.json.write_text(
-                        json.dumps({"machine": machine(), "rows": rows}, indent=1) + "\n"
-                    )
+                    facts = {"machine": machine(), "command": COMMAND, "table": table(rows)}
+                    given.json.write_text(json.dumps(facts | {"rows": rows}, indent=1) + "\n")
     for tune in given.tune.split(","):
         chosen = [row for row in rows if row["tune"] == tune]
         means = {
