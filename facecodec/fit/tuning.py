@@ -36,9 +36,9 @@ class TuningPlan:
     """
 
     keyframes: int = 24
-    rounds: int = 3
-    steps: int = 140
-    fine_steps: int = 80
+    rounds: int = 4
+    steps: int = 300
+    fine_steps: int = 220
     coarse: int = 128
     fine: int = 256
     styles_rate: float = 0.015

@@ -26,7 +26,7 @@ PRESETS = {
     ),
     "medium": Preset(8, InversionPlan(), TrackingPlan(), TuningPlan()),
     "slow": Preset(
-        12, InversionPlan(120, 400, 150), TrackingPlan(iterations=5), TuningPlan(32, 4, 240, 100)
+        12, InversionPlan(120, 400, 150), TrackingPlan(iterations=5), TuningPlan(32, 5, 400, 300)
     ),
 }
 
