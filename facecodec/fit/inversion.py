@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from facecodec.fit.comparison import Comparison
 from facecodec.fit.likeness import Likeness
-from facecodec.fit.objective import Target, multiscale_l1, shrink
+from facecodec.fit.objective import Target
 from facecodec.fit.tracking import Tracker, TrackingPlan
 from facecodec.generator.base import Generator
 from facecodec.progress import Progress
@@ -90,7 +91,6 @@ class Inverter:
         first_w: Tensor | None,
     ) -> None:
         self.generator, self.basis, self.targets, self.plan = generator, basis, targets, plan
-        self.likeness = likeness
         self.centre = generator.w_mean if first_w is None else first_w
         self.directions = principal_directions(generator)
         width = generator.w_dim
@@ -98,12 +98,7 @@ class Inverter:
         self.w = torch.zeros(width, requires_grad=True, device=device)
         self.rows = torch.zeros(generator.num_ws, width, requires_grad=True, device=device)
         self.controls = first_controls.clone().requires_grad_(True)
-        self.embeddings = [self._embedding(target) for target in targets]
-
-    def _embedding(self, target: Target) -> Tensor | None:
-        if self.likeness is None or target.landmarks is None:
-            return None
-        return self.likeness.embed(target.picture[None], target.landmarks[None]).detach()
+        self.compare = Comparison(targets, likeness, plan.likeness)
 
     def w_plus(self) -> Tensor:
         """Return the latent as it stands, [num_ws, 512]."""
@@ -111,16 +106,8 @@ class Inverter:
 
     def loss(self, frame: int, size: int, like: bool) -> Tensor:
         """Return how far the render of one frame is from its target."""
-        target, embedding = self.targets[frame], self.embeddings[frame]
         styles = self.generator.styles(self.w_plus()[None]) + self.controls[frame] @ self.basis
-        shown = self.generator.preview(styles, size)
-        loss = multiscale_l1(
-            shown, shrink(target.picture[None], size), shrink(target.weights[None], size)
-        )
-        if like and self.likeness and embedding is not None and target.landmarks is not None:
-            away = self.likeness.embed(shown, target.landmarks[None]) - embedding
-            loss = loss + self.plan.likeness * away.square().sum()
-        return loss
+        return self.compare(frame, self.generator.preview(styles, size), like)
 
     def run(self, steps: int, size: int, rates: dict[str, float], progress: Progress) -> None:
         """Take Adam steps; `rates` names what may move and how fast."""

@@ -17,9 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from facecodec.fit.comparison import Comparison
 from facecodec.fit.inversion import cosine
 from facecodec.fit.likeness import Likeness
-from facecodec.fit.objective import Target, multiscale_l1, shrink
+from facecodec.fit.objective import Target
 from facecodec.fit.tracking import Tracker, TrackingPlan
 from facecodec.generator.base import Generator
 from facecodec.progress import Progress
@@ -109,16 +110,11 @@ class _Tuner:
         likeness: Likeness | None,
     ) -> None:
         self.generator, self.response, self.targets = generator, response, targets
-        self.plan, self.tracking, self.likeness = plan, tracking, likeness
+        self.plan, self.tracking = plan, tracking
         self.spread = channel_spread(generator)
         self.values = torch.zeros(1 + len(response.basis), generator.num_styles)
         self.controls = controls.clone().float()
-        self.embeddings = [self._embedding(target) for target in targets]
-
-    def _embedding(self, target: Target) -> Tensor | None:
-        if self.likeness is None or target.landmarks is None:
-            return None
-        return self.likeness.embed(target.picture[None], target.landmarks[None]).detach()
+        self.compare = Comparison(targets, likeness, plan.likeness)
 
     def run(self, progress: Progress) -> tuple[NDArray[np.float32], Tensor]:
         plan = self.plan
@@ -152,7 +148,7 @@ class _Tuner:
             optimiser.zero_grad()
             basis = self.response.basis + responses * self.spread
             shown = self.response.styles + styles * self.spread + controls[frame] @ basis
-            loss = self._loss(frame, self.generator.preview(shown[None], size))
+            loss = self.compare(frame, self.generator.preview(shown[None], size))
             loss = loss + plan.styles_calm * styles.square().mean()
             loss = loss + plan.response_calm * responses.square().sum(1).mean()
             loss = loss + plan.control_calm * controls[frame].square().sum()
@@ -161,17 +157,6 @@ class _Tuner:
             yield
         self.values = torch.cat([styles[None], responses]).detach()
         self.controls = controls.detach()
-
-    def _loss(self, frame: int, shown: Tensor) -> Tensor:
-        target, embedding = self.targets[frame], self.embeddings[frame]
-        size = shown.shape[-1]
-        loss = multiscale_l1(
-            shown, shrink(target.picture[None], size), shrink(target.weights[None], size)
-        )
-        if self.likeness and embedding is not None and target.landmarks is not None:
-            away = self.likeness.embed(shown, target.landmarks[None]) - embedding
-            loss = loss + self.plan.likeness * away.square().sum()
-        return loss
 
     def _track(self) -> None:
         now = tuned(self.response, self.values.numpy(), self.spread)
