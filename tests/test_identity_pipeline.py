@@ -29,7 +29,9 @@ def run(*arguments: object) -> str:
 
 def test_encode_against_an_identity_file(tmp_path, generator, finder, sample, monkeypatch):
     monkeypatch.setitem(
-        PRESETS, "fast", Preset(1, InversionPlan(2, 2, 1), TrackingPlan(iterations=1), TuningPlan())
+        PRESETS,
+        "fast",
+        Preset(1, InversionPlan(2, 2, 1), TrackingPlan(iterations=1, shots=2), TuningPlan()),
     )
     if not sample.is_file():
         pytest.skip("samples/sample.mp4 is not made yet: make sample")

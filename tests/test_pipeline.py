@@ -27,7 +27,9 @@ from facecodec.video.reader import VideoReader
 from facecodec.video.writer import encode_png, open_sink
 
 FRAMES = 4
-TINY = Preset(2, InversionPlan(4, 4, 1), TrackingPlan(iterations=1), TuningPlan(2, 1, 2, 0))
+TINY = Preset(
+    2, InversionPlan(4, 4, 1), TrackingPlan(iterations=1, shots=2), TuningPlan(2, 1, 2, 0)
+)
 
 
 @pytest.fixture(autouse=True)

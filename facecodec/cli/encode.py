@@ -33,7 +33,7 @@ from facecodec.cli.progress import shown
 )  # fmt: skip
 @click.option("--id-frame", type=click.IntRange(0), help="Frame that shows the person best.")
 @click.option(
-    "--tune", type=click.Choice(["none", "light"]), default="none", show_default=True,
+    "--tune", type=click.Choice(["none", "light", "full"]), default="none", show_default=True,
     help="light: a better likeness for some 40 KB, once a stream.",
 )  # fmt: skip
 @click.option(

@@ -136,7 +136,7 @@ class Inverter:
         """Replace the controls of all frames but the first by tracked ones."""
         with torch.no_grad():
             styles = self.generator.styles(self.w_plus()[None])[0]
-            tracker = Tracker(self.generator, self.basis, styles, self.plan.tracking)
+            tracker = Tracker(self.generator, self.basis, styles, self.plan.tracking, self.controls)
             for frame, target in enumerate(self.targets[1:], 1):
                 start = self.controls[frame].double().cpu()
                 found = tracker.track(target, [start], None)

@@ -9,6 +9,7 @@ from facecodec.face.signals import SIGNALS
 
 # How much one standard deviation from neutral costs, by signal of facecodec.face.signals.
 COST = {"yaw": 3.0, "pitch": 1.5, "roll": 0.5, "mouth_opening": 1.5, "mouth_width": 0.5}
+OPEN = 85  # percentile of the eye openings of a clip that counts as open: some look down for long
 SPREAD = np.array([0.12, 0.06, 0.03, 0.06, 0.06, 0.06])  # of talking faces, by signal
 
 
@@ -19,13 +20,15 @@ def select_identity_frame(
 
     signals [T, 6] as facecodec.face.signals.all_signals, `usable` [T] false where no face was
     found, sharpness [T] any measure that grows with detail.
-    Frontal is yaw 0; for the rest neutral is the clip's own median.
+    Frontal is yaw 0, open eyes are as open as the clip's wider ones; for the rest neutral is the
+    clip's own median.
     """
+    eyes = SIGNALS.index("eye_opening")
     neutral = np.median(signals[usable], axis=0)
     neutral[SIGNALS.index("yaw")] = 0.0
+    neutral[eyes] = np.percentile(signals[usable, eyes], OPEN)
     away = np.abs(signals - neutral) / SPREAD
     cost = sum(weight * away[:, SIGNALS.index(name)] for name, weight in COST.items())
-    eyes = SIGNALS.index("eye_opening")
     cost = cost + 2.0 * np.maximum(neutral[eyes] - signals[:, eyes], 0) / SPREAD[eyes]
     blur = np.log(np.median(sharpness[usable]) / np.maximum(sharpness, 1e-9))
     cost = cost + 2.0 * np.maximum(blur, 0)

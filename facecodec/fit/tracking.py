@@ -13,86 +13,79 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from facecodec.fit.objective import Target, shrink
+from facecodec.fit.photometric import (
+    Linearisation,
+    Problem,
+    TrackingPlan,
+    pyramid,
+    pyramid_weights,
+)
 from facecodec.generator.base import Generator
 
 Render = Callable[[Tensor], Tensor]  # controls [N, 35] -> pictures [N, 3, S, S]
 
 POSE = 3
-SCALES = 3
-WEIGHT = 1e4
-
-
-@dataclass(frozen=True)
-class TrackingPlan:
-    """How a frame is tracked.
-
-    At most `iterations` Gauss-Newton steps at `size` pixels. `noise` is the picture difference
-    (of a range of 2) that counts as one standard deviation; differences far beyond `outlier` are
-    taken for occlusion and count less. `prior` and `motion` are the standard deviations of a
-    control around zero and from frame to frame, pose first, then offsets.
-    """
-
-    size: int = 128
-    iterations: int = 3
-    noise: float = 0.25
-    outlier: float = 0.4
-    prior: tuple[float, float] = (3.0, 3.0)
-    motion: tuple[float, float] = (1.0, 1.5)
-    step: float = 0.25
-    refresh: float = 0.8
-    bank: int = 6
+FARTHEST_STEP = 2.0  # standard deviations a control may go in one step
+TRIES = 2  # lengths of a step that are tried
+PROMISE = 0.005  # share of the objective that a failed step must have promised to be looked into
+COLD = 2  # new derivatives that a frame after nothing may take
+OFFSETS = 0.2  # what a standard deviation of an offset counts beside one of pose
 
 
 @dataclass
 class Tracked:
-    """One frame's controls [35], their information [35, 35], and the residual left (0 is equal).
-
-    `confident` is false where the picture could not be explained.
-    """
+    """One frame's controls [35], their information [35, 35], and the residual left (0 is equal)."""
 
     controls: NDArray[np.float64]
     information: NDArray[np.float64]
     residual: float
-    confident: bool = True
 
 
-@dataclass
-class Linearisation:
-    """The picture's derivative at some controls, [pixels, 35] over the pyramid."""
+def apart(a: Tensor, b: Tensor) -> float:
+    """Return how far apart two derivatives' controls [35] are, in standard deviations of pose."""
+    change = a - b
+    change = torch.cat([change[:POSE], OFFSETS * change[POSE:]])
+    return float(change.norm())
 
-    controls: Tensor
-    jacobian: Tensor
 
-
-def pyramid(pictures: Tensor) -> Tensor:
-    """Flatten pictures [N, C, S, S] and their halves into one vector each.
-
-    A coarse pixel stands for four finer ones and is scaled to weigh as much as they do together.
-    """
-    parts = []
-    for level in range(SCALES):
-        parts.append(pictures.flatten(1) * 2.0**level)
-        pictures = F.avg_pool2d(pictures, 2)
-    return torch.cat(parts, 1)
+def typical_controls(count: int, shots: int, known: Tensor | None) -> Tensor:
+    """Return controls [shots, count] to fit a preview at: rest, known ones, seeded random ones."""
+    noise = np.random.Generator(np.random.PCG64(0)).standard_normal((shots, count))
+    noise[0] = 0.0
+    drawn = torch.from_numpy(noise)
+    if known is not None:
+        wanted = known[: shots - 1].double().cpu()
+        drawn[1 : 1 + len(wanted)] = wanted
+    return drawn.float()
 
 
 class Tracker:
     """Tracks one person: owns the person's styles, the basis and the Jacobian bank."""
 
     def __init__(
-        self, generator: Generator, basis: Tensor, styles: Tensor, plan: TrackingPlan
+        self,
+        generator: Generator,
+        basis: Tensor,
+        styles: Tensor,
+        plan: TrackingPlan,
+        known: Tensor | None = None,
     ) -> None:
-        """`styles` [num_styles] is the person at controls 0, `basis` [35, num_styles] the rig."""
-        self.generator, self.basis, self.styles, self.plan = generator, basis, styles, plan
+        """`styles` [num_styles] is the person at controls 0, `basis` [35, num_styles] the rig.
+
+        `known` [K, 35] are controls the person is likely to take, for the preview to be right at.
+        """
+        self.basis, self.styles, self.plan = basis, styles, plan
         count = basis.shape[0]
+        shots = typical_controls(count, plan.shots, known).to(basis.device)
+        self.preview = generator.personal_preview(styles + shots @ basis, plan.size)
         self.prior = self._per_control(plan.prior, count)
         self.motion = self._per_control(plan.motion, count)
         self.bank: list[Linearisation] = []
+        self.allowance = 0.0
         self.renders = 0
 
     @staticmethod
@@ -104,7 +97,7 @@ class Tracker:
         self.renders += len(controls)
         with torch.no_grad():
             styles = self.styles + controls.float() @ self.basis
-            return self.generator.preview(styles, self.plan.size)
+            return self.preview(styles)
 
     def linearise(self, controls: Tensor, batch: int = 7) -> Linearisation:
         """Differentiate the render at `controls` [35] by central differences of pose steps."""
@@ -119,15 +112,14 @@ class Tracker:
         return Linearisation(controls.clone(), torch.cat(columns).T.contiguous())
 
     def nearest(self, controls: Tensor) -> Linearisation:
-        """Return the bank's derivative for this pose, making a new one when all are far."""
-
-        def distance(entry: Linearisation) -> float:
-            return float((entry.controls - controls)[:POSE].norm())
-
+        """Return the bank's nearest derivative, making a new one when all are far in pose."""
         if self.bank:
-            best = min(self.bank, key=distance)
-            if distance(best) <= self.plan.refresh:
+            best = min(self.bank, key=lambda entry: apart(entry.controls, controls))
+            if float((best.controls - controls)[:POSE].norm()) <= self.plan.refresh:
                 return best
+        return self._anew(controls)
+
+    def _anew(self, controls: Tensor) -> Linearisation:
         if len(self.bank) == self.plan.bank:
             self.bank.pop(0)
         self.bank.append(self.linearise(controls))
@@ -143,50 +135,56 @@ class Tracker:
         iterations = plan.iterations if previous is not None else 3 * plan.iterations
         picture = pyramid(shrink(target.picture[None], plan.size))[0]
         weights = shrink(target.weights[None], plan.size).expand(-1, 3, -1, -1)
-        # undo the pyramid's level scale: weights are per pixel, not per difference
-        levels = pyramid(torch.ones_like(weights))[0]
-        weights = pyramid(weights)[0] / levels
-        weights = weights * (WEIGHT / float(weights.sum()))
-        anchor, tie = 1 / self.prior**2, torch.zeros_like(self.prior)
-        if previous is not None:
-            tie = 1 / self.motion**2
-        else:
-            previous = torch.zeros_like(starts[0])
-
-        def cost(controls: Tensor, residual: Tensor) -> tuple[float, Tensor]:
-            squared = (residual / (levels * plan.outlier)).square()
-            robust = weights / (1 + squared)  # Cauchy: a hand across the face is an outlier
-            scale = (plan.outlier / plan.noise) ** 2
-            data = scale * float((weights * torch.log1p(squared)).sum())
-            regular = (anchor * controls**2).sum() + (tie * (controls - previous) ** 2).sum()
-            return data + float(regular), robust
-
+        problem = Problem(
+            picture, *pyramid_weights(weights), plan, self.prior, self.motion, previous
+        )
         shots = pyramid(self.render(torch.stack(list(starts))))
-        costs = [cost(c, picture - shot) for c, shot in zip(starts, shots, strict=True)]
-        best = min(range(len(costs)), key=lambda i: costs[i][0])
-        controls, shown, (value, robust) = starts[best].clone(), shots[best], costs[best]
-        information = torch.diag(anchor)
-        for _ in range(iterations):
-            entry = self.nearest(controls)
-            jacobian = entry.jacobian / (levels * plan.noise)[:, None]
-            weighted = jacobian * robust[:, None]
-            information = (jacobian.T @ weighted).double()
-            pull = weighted.T @ ((picture - shown) / (levels * plan.noise))
-            pull = pull.double() - anchor * controls - tie * (controls - previous)
-            delta = torch.linalg.solve(information + torch.diag(anchor + tie), pull)
-            delta = delta * min(1.0, 2.0 / float(delta.abs().max()))
-            moved = pyramid(self.render((controls + delta)[None]))[0]
-            self._broyden(entry, delta, moved - shown)
-            moved_value, moved_robust = cost(controls + delta, picture - moved)
-            if moved_value >= value:
-                break
-            gain = value - moved_value
-            controls, shown, value, robust = controls + delta, moved, moved_value, moved_robust
-            if gain < 0.01 * value or float(delta.abs().max()) < 0.02:
-                break
-        residual = (picture - shown) / levels
-        left = float((weights * residual.abs()).sum() / weights.sum())
+        costs = [problem.cost(c, shot) for c, shot in zip(starts, shots, strict=True)]
+        best = min(range(len(costs)), key=lambda i: costs[i])
+        controls, shown = starts[best].clone(), shots[best]
+        self.allowance += plan.allowance if problem.tied else COLD
+        for coarse, steps in ((True, max(1, iterations // 3)), (False, iterations)):
+            problem.look(coarse)
+            for _ in range(steps):
+                moved = self._step(problem, controls, shown)
+                if moved is None:
+                    break
+                far = float((moved[0] - controls).abs().max())
+                controls, shown = moved
+                if far < 0.02:
+                    break
+        information = problem.normal(self.nearest(controls), shown)[0]
+        residual = (picture - shown) / problem.levels
+        left = float((problem.weights * residual.abs()).sum() / problem.weights.sum())
         return Tracked(controls.numpy(), information.numpy(), left)
+
+    def _step(
+        self, problem: Problem, controls: Tensor, shown: Tensor
+    ) -> tuple[Tensor, Tensor] | None:
+        """Take one Gauss-Newton step, shortened until it helps; None when none does.
+
+        Where a derivative from afar promised a gain that did not come, it is made anew, as often
+        as the allowance lets it.
+        """
+        entry = self.nearest(controls)
+        before = problem.cost(controls, shown)
+        while True:
+            information, pull = problem.normal(entry, shown)
+            pull = pull - problem.slope(controls)
+            delta = torch.linalg.solve(information + torch.diag(problem.stiffness), pull)
+            promised = float(delta @ pull)
+            delta = delta * min(1.0, FARTHEST_STEP / max(float(delta.abs().max()), 1e-9))
+            for _ in range(TRIES):
+                moved = pyramid(self.render((controls + delta)[None]))[0]
+                self._broyden(entry, delta, moved - shown)
+                if problem.cost(controls + delta, moved) < before:
+                    return controls + delta, moved
+                delta = delta * 0.35
+            far = apart(entry.controls, controls) > self.plan.refresh / 2
+            if not far or promised < PROMISE * before or self.allowance < 1:
+                return None
+            self.allowance -= 1
+            entry = self._anew(controls)
 
     @staticmethod
     def _broyden(entry: Linearisation, delta: Tensor, change: Tensor) -> None:

@@ -160,7 +160,7 @@ class _Tuner:
 
     def _track(self) -> None:
         now = tuned(self.response, self.values.numpy(), self.spread)
-        tracker = Tracker(self.generator, now.basis, now.styles, self.tracking)
+        tracker = Tracker(self.generator, now.basis, now.styles, self.tracking, self.controls)
         for frame, target in enumerate(self.targets):
             found = tracker.track(target, [self.controls[frame].double()], None)
             self.controls[frame] = torch.from_numpy(found.controls).float()

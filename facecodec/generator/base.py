@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 import cuda_ops
+from facecodec.generator.personal import PersonalPreview, with_offset
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,7 @@ class Generator(nn.Module, ABC):
     w_dim: ClassVar[int] = 512
     layers: tuple[StyleLayer, ...]
     preview_sizes: tuple[int, ...]
+    tunable: tuple[str, ...] = ()  # names of the tensors that a full tuning may change
     w_mean: Tensor
 
     @abstractmethod
@@ -68,6 +74,38 @@ class Generator(nn.Module, ABC):
 
         Raises ValueError for a size that is not in `preview_sizes`.
         """
+
+    def personal_preview(self, styles: Tensor, size: int) -> PersonalPreview:
+        """Return previews of one person, fitted to full renders of some of their styles.
+
+        styles [K, num_styles] are the person in K poses and expressions, a dozen or so; `size` as
+        in `preview`. What is returned maps styles [N, num_styles] to pictures [N, 3, size, size]
+        and is differentiable.
+        """
+        return with_offset(lambda s: self.preview(s, size), styles, self.shrunk(styles, size))
+
+    def shrunk(self, styles: Tensor, size: int) -> Tensor:
+        """Render styles [N, num_styles] in full, one at a time, and shrink: [N, 3, size, size]."""
+        with torch.no_grad():
+            return torch.cat(
+                [
+                    F.avg_pool2d(self.synthesize(row[None]), self.resolution // size)
+                    for row in styles
+                ]
+            )
+
+    def tunable_tensor(self, name: str) -> Tensor:
+        """Return one of the `tunable` tensors."""
+        raise KeyError(name)
+
+    def changed(self, tensors: Mapping[str, Tensor]) -> Generator:
+        """Return a generator that shares all but these tunable tensors with this one.
+
+        Gradients reach what is given.
+        """
+        if tensors:
+            raise KeyError(next(iter(tensors)))
+        return copy.copy(self)
 
     def broadcast(self, w: Tensor) -> Tensor:
         """Repeat w [N, 512] over all rows: [N, num_ws, 512]."""

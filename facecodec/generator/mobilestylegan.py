@@ -6,6 +6,7 @@ function of the styles and frames batch freely.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -17,9 +18,11 @@ from torch import Tensor
 import cuda_ops
 from facecodec.errors import ModelError
 from facecodec.generator.base import Generator, StyleLayer
+from facecodec.generator.personal import PersonalPreview, fit_head, with_offset
 
 BLOCKS = 7
 PREVIEW_BLOCKS = {256: 6, 128: 5, 64: 4}  # picture size -> blocks run at their own resolution
+PERSONAL_BLOCKS = {256: 5, 128: 4, 64: 3}  # picture size -> blocks before a personal head
 # Taps (a, b, c) of a filter -> taps of the filter that acts alike on signals of half the rate.
 HALVE = torch.tensor([[0.5, 0.0, 0.0], [0.5, 1.0, 0.5], [0.0, 0.0, 0.5]])
 
@@ -55,6 +58,10 @@ class MobileStyleGAN(Generator):
         self.layers = tuple(self._list_layers())
         self.num_styles = sum(layer.size for layer in self.layers)
         self._small: dict[tuple[str, int], _Shrunk] = {}
+        convs = [f"{k}.{conv}" for k in range(BLOCKS) for conv in ("conv1", "conv2")]
+        parts = ("depthwise", "weight", "bias")
+        names = [f"{conv}.{part}" for conv in convs for part in parts]
+        self.tunable = (*names, "to_img.weight", "to_img.bias")
 
     @classmethod
     def from_tensors(
@@ -73,6 +80,17 @@ class MobileStyleGAN(Generator):
     def _tensor(self, key: str) -> Tensor:
         value: Tensor = getattr(self, key.replace(".", "_"))
         return value
+
+    def tunable_tensor(self, name: str) -> Tensor:
+        """Return one of the `tunable` tensors: a filter, a product's weights or a bias."""
+        return self._tensor(name)
+
+    def changed(self, tensors: Mapping[str, Tensor]) -> MobileStyleGAN:
+        """Return a generator that shares all but these tunable tensors with this one."""
+        other = copy.copy(self)
+        other._buffers = {**self._buffers, **{k.replace(".", "_"): v for k, v in tensors.items()}}
+        other._small = {}
+        return other
 
     def _list_layers(self) -> list[StyleLayer]:
         entries = [("conv1", 0, 4)]
@@ -145,6 +163,27 @@ class MobileStyleGAN(Generator):
         if size not in PREVIEW_BLOCKS:
             raise ValueError(f"no preview of size {size}; there are {self.preview_sizes}")
         return cuda_ops.mobile_network(*self.network(styles, PREVIEW_BLOCKS[size]))
+
+    def personal_preview(self, styles: Tensor, size: int) -> PersonalPreview:
+        """Return previews of one person: the first blocks, a linear head, a constant picture.
+
+        About half the cost of `preview` and as near to the full picture (27 to 31 dB where they
+        were not fitted); styles of the later blocks have no effect on them.
+        """
+        if size not in PERSONAL_BLOCKS:
+            raise ValueError(f"no preview of size {size}; there are {self.preview_sizes}")
+        blocks = PERSONAL_BLOCKS[size]
+        pictures = self.shrunk(styles, size)
+        with torch.no_grad():
+            features = torch.cat([self.features(row[None], blocks) for row in styles])
+            head = cuda_ops.Head(*fit_head(features, pictures))
+
+        def preview(wanted: Tensor) -> Tensor:
+            start, scales, constants, _ = self.network(wanted)
+            scales = scales[: 3 * blocks] + [wanted.new_ones(len(wanted), head.weight.shape[1])]
+            return cuda_ops.mobile_network(start, scales, constants[:blocks], head)
+
+        return with_offset(preview, styles, pictures)
 
     def network(
         self, styles: Tensor, blocks: int = BLOCKS

@@ -84,7 +84,8 @@ def encode(
 
     start, end: seconds of the source. quality: 0 to 100, how finely controls are quantised;
     precision: 'quantised', 'f16' or 'f32'. id_frame: the frame (of the span) to take the person
-    from. tune: 'light' spends some 40 KB of the stream on a better likeness. identity: a `.fci`
+    from. tune: 'light' spends some 40 KB of the stream on a better likeness, 'full'
+    some megabytes. identity: a `.fci`
     file with the person, who is then not sought in the clip; the stream refers to it by its
     SHA-256. Raises NoFaceError when no frame shows a face, UsageError when
     `output` exists and `force` is not set, ModelError when a model is missing.
@@ -114,9 +115,9 @@ def encode(
                 reader, span, found, generator, the_rig, plan, id_frame, likeness, progress
             )
         clock.lap("inversion")
-        if tune == "light" and not given:
+        if tune != "none" and not given:
             person = tune_person(
-                reader, span, found, person, generator, the_rig, plan, likeness, progress
+                reader, span, found, person, generator, the_rig, plan, tune, likeness, progress
             )
             clock.lap("tuning")
         motion = track_clip(reader, span, found, person, generator, the_rig, plan, progress)

@@ -28,6 +28,9 @@ from facecodec.rig.rig import NUM_POSE, Rig
 from facecodec.video.reader import VideoReader
 
 
+UNEXPLAINED = 2.0  # times the median residual: a hand, a blur, another face
+
+
 @dataclass(frozen=True)
 class Motion:
     """Controls float32 [T, 35], flags uint8 [T], and the residual of each frame [T]."""
@@ -48,8 +51,9 @@ def track_clip(
     progress: Progress,
 ) -> Motion:
     """Track the controls through a clip and smooth them over time."""
-    response = response_of(generator, rig, person.w_plus.cpu().numpy(), person.tuning)
-    tracker = Tracker(generator, response.basis, response.styles, plan.tracking)
+    drawn, response = response_of(generator, rig, person.w_plus.cpu().numpy(), person.tuning)
+    known = torch.from_numpy(person.examples.controls)
+    tracker = Tracker(drawn, response.basis, response.styles, plan.tracking, known)
     count = len(rig.names)
     frames = len(found)
     controls = np.zeros((frames, count))
@@ -65,12 +69,13 @@ def track_clip(
             controls[i], information[i] = tracked.controls, tracked.information
             residual[i] = tracked.residual
             previous = torch.from_numpy(tracked.controls)
-            if not tracked.confident or not found.seen[i]:
+            if not found.seen[i]:
                 flags[i] = FrameFlags.LOW_CONFIDENCE
         else:
             flags[i] = FrameFlags.NO_FACE
             previous = None
         progress("tracking", i + 1, frames)
+    flags[_unexplained(residual, flags)] |= FrameFlags.LOW_CONFIDENCE
     smoothed = smooth(controls, information, tracker.motion.numpy())
     return Motion(_hold(smoothed, flags).astype(np.float32), flags, residual)
 
@@ -99,6 +104,13 @@ def _starts(
         like[:NUM_POSE] = (like[:NUM_POSE] + torch.from_numpy(change)).clamp(-FARTHEST, FARTHEST)
         starts.append(like)
     return starts
+
+
+def _unexplained(residual: NDArray[np.float64], flags: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return which frames [T] are left far worse explained than the clip's usual one."""
+    there = flags & FrameFlags.NO_FACE == 0
+    usual = float(np.median(residual[there])) if there.any() else 0.0
+    return there & (residual > UNEXPLAINED * usual)
 
 
 def _hold(controls: NDArray[np.float64], flags: NDArray[np.uint8]) -> NDArray[np.float64]:

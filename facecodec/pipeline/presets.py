@@ -8,6 +8,7 @@ from facecodec.errors import UsageError
 from facecodec.fit.inversion import InversionPlan
 from facecodec.fit.tracking import TrackingPlan
 from facecodec.fit.tuning import TuningPlan
+from facecodec.fit.weights import WeightPlan
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class Preset:
     inversion: InversionPlan
     tracking: TrackingPlan
     tuning: TuningPlan
+    weights: WeightPlan = WeightPlan()
 
 
 PRESETS = {

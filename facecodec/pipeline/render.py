@@ -30,13 +30,12 @@ class Renderer:
         `tuning`: the bytes a stream or `.fci` file carries. Raises UsageError for a size that is
         not the resolution over a power of two, StreamError for a tuning of another generator.
         """
-        self.generator = generator
         self.size = size or generator.resolution
         factor = generator.resolution // max(self.size, 1)
         if factor * self.size != generator.resolution or factor & (factor - 1):
             sizes = [generator.resolution >> i for i in range(3)]
             raise UsageError(f"--size {self.size}: {generator.name} renders {sizes}")
-        response = response_of(generator, rig, w_plus, tuning)
+        self.generator, response = response_of(generator, rig, w_plus, tuning)
         self.basis, self.styles = response.basis, response.styles[None]
 
     def __call__(self, controls: NDArray[np.float32]) -> NDArray[np.uint8]:

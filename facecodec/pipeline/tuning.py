@@ -8,10 +8,13 @@ import numpy as np
 import torch
 
 from facecodec.bitstream.responses import pack_light, quantise_light
+from facecodec.bitstream.weights import pack_full, quantise_full
+from facecodec.errors import UsageError
 from facecodec.fit.likeness import Likeness
 from facecodec.fit.selection import select_keyframes
 from facecodec.fit.tracking import Tracker
 from facecodec.fit.tuning import tune
+from facecodec.fit.weights import tune_weights
 from facecodec.generator.base import Generator
 from facecodec.pipeline.person import (
     Examples,
@@ -27,7 +30,7 @@ from facecodec.progress import Progress
 from facecodec.rig.rig import Rig
 from facecodec.video.reader import VideoReader
 
-TUNES = ("none", "light")
+TUNES = ("none", "light", "full")
 
 
 def tune_person(
@@ -38,19 +41,28 @@ def tune_person(
     generator: Generator,
     rig: Rig,
     plan: Preset,
+    kind: str,
     likeness: Likeness | None,
     progress: Progress,
 ) -> Person:
-    """Return the person with a light tuning, fitted to keyframes of the clip."""
+    """Return the person with a tuning, fitted to keyframes of the clip.
+
+    `kind`: 'light' changes styles and responses, 'full' the weights of the network as well.
+    Raises UsageError when the generator's weights cannot be tuned.
+    """
+    if kind == "full" and not generator.tunable:
+        raise UsageError(f"--tune full: the weights of {generator.name} are not tuned yet")
     how = plan.tuning
     chosen = select_keyframes(found.signals, found.seen, person.frame, how.keyframes)
     images = aligned_frames(reader, span, found, chosen)
     device = generator.w_mean.device
     targets = [make_target(images[i], found, i, device) for i in chosen]
-    response = response_of(generator, rig, person.w_plus.cpu().numpy())
-    tracker = Tracker(generator, response.basis, response.styles, plan.tracking)
+    latent = person.w_plus.cpu().numpy()
+    _, response = response_of(generator, rig, latent)
+    before = torch.from_numpy(person.examples.controls)
+    tracker = Tracker(generator, response.basis, response.styles, plan.tracking, before)
     controls = []
-    known = [torch.from_numpy(row).double() for row in person.examples.controls]
+    known = list(before.double())
     for step, (i, target) in enumerate(zip(chosen, targets, strict=True)):
         start = pose_from_landmarks(rig, found, i, person.neutral)
         controls.append(torch.from_numpy(tracker.track(target, [start, *known], None).controls))
@@ -60,5 +72,12 @@ def tune_person(
     )
     steps = np.full(len(values), how.response_step)
     steps[0] = how.styles_step
+    tuning = pack_light(quantise_light(values, steps))
+    if kind == "full":
+        _, response = response_of(generator, rig, latent, tuning)
+        weights, fitted = tune_weights(
+            generator, response, targets, fitted, plan.weights, likeness, progress
+        )
+        tuning = pack_full(quantise_full(tuning, weights, plan.weights.step))
     examples = Examples(found.signals[chosen], fitted.double().cpu().numpy())
-    return replace(person, tuning=pack_light(quantise_light(values, steps)), examples=examples)
+    return replace(person, tuning=tuning, examples=examples)

@@ -25,17 +25,17 @@ def person(generator, rig):
 
 def shown(generator, styles, size: int) -> Target:
     with torch.no_grad():
-        picture = generator.preview(styles[None], size)[0].clamp(-1, 1)
+        picture = generator.shrunk(styles[None], size)[0].clamp(-1, 1)
     return Target(picture, weight_map(None, size), None)
 
 
 def test_tracking_recovers_pose_and_picture(generator, person):
     _, styles, basis = person
-    tracker = Tracker(generator, basis, styles, TrackingPlan(iterations=4))
+    tracker = Tracker(generator, basis, styles, TrackingPlan(iterations=4, shots=4))
     truth = torch.zeros(NUM_CONTROLS, dtype=torch.float64)
     truth[0], truth[1] = 0.5, -0.3
     truth[3], truth[5] = 1.5, -1.5
-    target = shown(generator, styles + truth.float() @ basis, 128)
+    target = Target(tracker.render(truth[None])[0], weight_map(None, 128), None)
     rest = torch.zeros(NUM_CONTROLS, dtype=torch.float64)
     found = tracker.track(target, [rest], None)
     assert found.controls[:2] == pytest.approx([0.5, -0.3], abs=0.1)
@@ -48,7 +48,7 @@ def test_tracking_recovers_pose_and_picture(generator, person):
 
 def test_tracking_starts_at_the_best_of_its_starts(generator, person):
     _, styles, basis = person
-    tracker = Tracker(generator, basis, styles, TrackingPlan(iterations=1))
+    tracker = Tracker(generator, basis, styles, TrackingPlan(iterations=1, shots=2))
     truth = torch.zeros(NUM_CONTROLS, dtype=torch.float64)
     truth[0] = 2.0
     target = shown(generator, styles + truth.float() @ basis, 128)

@@ -1,0 +1,132 @@
+"""One frame's least squares: weighted differences of pictures in bands, and priors on controls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+SCALES = 3
+WEIGHT = 1e4
+REST = 0.3  # weight of what lies below the bands
+BLUR = 0.1  # weight of the finest band while steps are coarse
+
+
+@dataclass(frozen=True)
+class TrackingPlan:
+    """How a frame is tracked.
+
+    At most `iterations` Gauss-Newton steps at `size` pixels. `noise` is the picture difference
+    (of a range of 2) that counts as one standard deviation; differences far beyond `outlier` are
+    taken for occlusion and count less. `prior` and `motion` are the standard deviations of a
+    control around zero and from frame to frame, pose first, then offsets. `shots` full renders
+    fit the person's preview. Derivatives farther than `refresh` in pose are made anew, `bank` of
+    them are kept, and a frame adds `allowance` to how many more may be.
+    """
+
+    size: int = 128
+    iterations: int = 3
+    noise: float = 0.12
+    outlier: float = 0.3
+    prior: tuple[float, float] = (3.0, 3.0)
+    motion: tuple[float, float] = (1.0, 1.5)
+    step: float = 0.5
+    refresh: float = 0.8
+    bank: int = 12
+    allowance: float = 0.05
+    shots: int = 12
+
+
+@dataclass
+class Linearisation:
+    """The picture's derivative at some controls, [pixels, 35] over the pyramid."""
+
+    controls: Tensor
+    jacobian: Tensor
+
+
+def pyramid(pictures: Tensor) -> Tensor:
+    """Flatten pictures [N, C, S, S] into one vector each: band-passed octaves and what is left.
+
+    Bands carry features and edges, which move with a face. The rest is light and skin, in which a
+    generated person is never quite right, and counts little, lest the controls make up for it.
+    A coarse pixel stands for four finer ones and is scaled to weigh as much as they do together.
+    """
+    parts = []
+    for level in range(SCALES):
+        smaller = F.avg_pool2d(pictures, 2)
+        band = pictures - F.interpolate(smaller, scale_factor=2, mode="bilinear")
+        parts.append(band.flatten(1) * 2.0**level)
+        pictures = smaller
+    parts.append(pictures.flatten(1) * (2.0**SCALES * REST))
+    return torch.cat(parts, 1)
+
+
+def pyramid_weights(weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the pixel weights and the scales [pixels] of the pyramid of pictures [1, C, S, S]."""
+    parts, scales = [], []
+    for level in range(SCALES + 1):
+        parts.append(weights.flatten())
+        scale = 2.0**level * (REST if level == SCALES else 1.0)
+        scales.append(torch.full_like(parts[-1], scale))
+        weights = F.avg_pool2d(weights, 2)
+    return torch.cat(parts), torch.cat(scales)
+
+
+class Problem:
+    """One frame's least squares: its picture, robust weights, and the priors on the controls."""
+
+    def __init__(
+        self,
+        picture: Tensor,
+        weights: Tensor,
+        levels: Tensor,
+        plan: TrackingPlan,
+        prior: Tensor,
+        motion: Tensor,
+        previous: Tensor | None,
+    ) -> None:
+        self.picture, self.levels, self.plan = picture, levels, plan
+        self.anchor = 1 / prior**2
+        self.tie = torch.zeros_like(prior) if previous is None else 1 / motion**2
+        self.previous = torch.zeros_like(prior) if previous is None else previous
+        self.tied = previous is not None
+        self.stiffness = self.anchor + self.tie
+        self.fine = weights * (WEIGHT / float(weights.sum()))
+        self.weights = self.fine
+        self._finest = 3 * plan.size**2  # values of the finest band, which come first
+
+    def look(self, coarse: bool) -> None:
+        """Let the finest band count little, for the first steps, or fully."""
+        self.weights = self.fine
+        if coarse:
+            self.weights = self.fine.clone()
+            self.weights[: self._finest] *= BLUR
+
+    def robust(self, shown: Tensor) -> tuple[Tensor, Tensor]:
+        """Return squared differences over the outlier scale, and the weights they leave."""
+        squared = ((self.picture - shown) / (self.levels * self.plan.outlier)).square()
+        # Cauchy: a hand across the face is an outlier
+        return squared, self.weights / (1 + squared)
+
+    def cost(self, controls: Tensor, shown: Tensor) -> float:
+        """Return the objective at some controls and their pyramid."""
+        squared, _ = self.robust(shown)
+        scale = (self.plan.outlier / self.plan.noise) ** 2
+        data = scale * float((self.weights * torch.log1p(squared)).sum())
+        regular = self.anchor * controls**2 + self.tie * (controls - self.previous) ** 2
+        return data + float(regular.sum())
+
+    def normal(self, entry: Linearisation, shown: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the information [35, 35] and the pull [35] of the picture."""
+        _, robust = self.robust(shown)
+        jacobian = entry.jacobian / (self.levels * self.plan.noise)[:, None]
+        weighted = jacobian * robust[:, None]
+        pull = weighted.T @ ((self.picture - shown) / (self.levels * self.plan.noise))
+        return (jacobian.T @ weighted).double(), pull.double()
+
+    def slope(self, controls: Tensor) -> Tensor:
+        """Return the gradient of the priors, halved, [35]."""
+        return self.anchor * controls + self.tie * (controls - self.previous)

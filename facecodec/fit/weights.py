@@ -1,0 +1,115 @@
+"""Full tuning: the synthesis network itself, changed a little for one person.
+
+Pivotal tuning (Roich et al. 2021, arXiv 2106.05744) around a person who has been tuned lightly:
+convolutions and biases move under a penalty on their change, several keyframes at once, so that
+what is learnt is the person and not one frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from facecodec.fit.comparison import Comparison
+from facecodec.fit.inversion import cosine
+from facecodec.fit.likeness import Likeness
+from facecodec.fit.objective import Target
+from facecodec.fit.tuning import Response
+from facecodec.generator.base import Generator
+from facecodec.progress import Progress
+
+WARM = 24  # steps over which rates rise: Adam's first ones, sure of themselves, wreck the picture
+
+
+@dataclass(frozen=True)
+class WeightPlan:
+    """How long and how freely weights are tuned.
+
+    `steps` Adam steps at `coarse` pixels, then `fine_steps` at `fine`. `rate` is the learning rate
+    in units of a tensor's root mean square, `calm` the penalty on the mean square of its change in
+    the same units. `step` is the quantiser's, in those units too.
+    """
+
+    steps: int = 240
+    fine_steps: int = 120
+    coarse: int = 128
+    fine: int = 256
+    rate: float = 0.003
+    control_rate: float = 0.02
+    control_calm: float = 2e-4
+    calm: float = 0.5
+    likeness: float = 0.5
+    step: float = 0.01
+
+
+def sizes(generator: Generator) -> list[int]:
+    """Return how many numbers each tunable tensor of a generator has."""
+    return [generator.tunable_tensor(name).numel() for name in generator.tunable]
+
+
+def changed(generator: Generator, values: NDArray[np.float32]) -> Generator:
+    """Return a generator with the changes of a full tuning, [sum of sizes], in tensors' units."""
+    parts = torch.from_numpy(values).to(generator.w_mean.device).split(sizes(generator))
+    return generator.changed(_added(generator, parts))
+
+
+def _added(generator: Generator, parts: Sequence[Tensor]) -> dict[str, Tensor]:
+    tensors = [generator.tunable_tensor(name) for name in generator.tunable]
+    return {
+        name: tensor + part.reshape(tensor.shape) * unit(tensor)
+        for name, tensor, part in zip(generator.tunable, tensors, parts, strict=True)
+    }
+
+
+def unit(tensor: Tensor) -> float:
+    """Return the root mean square of a tensor, by which its changes are measured."""
+    return max(float(tensor.double().square().mean().sqrt()), 1e-6)
+
+
+def tune_weights(
+    generator: Generator,
+    response: Response,
+    targets: Sequence[Target],
+    controls: Tensor,
+    plan: WeightPlan,
+    likeness: Likeness | None,
+    progress: Progress,
+) -> tuple[NDArray[np.float32], Tensor]:
+    """Return the changes of all tunable weights, and the targets' controls under them.
+
+    `response` is the person, lightly tuned or not; `controls` [frames, 35] are those of `targets`.
+    The changes, float32 [sum of sizes], are in units of each tensor's root mean square.
+    """
+    compare = Comparison(targets, likeness, plan.likeness)
+    parts = [
+        torch.zeros(size, device=generator.w_mean.device, requires_grad=True)
+        for size in sizes(generator)
+    ]
+    moved = controls.clone().float().requires_grad_(True)
+    optimiser = torch.optim.Adam(
+        [{"params": parts, "rate": plan.rate}, {"params": [moved], "rate": plan.control_rate}],
+        betas=(0.9, 0.98),
+    )
+    order, turn = np.random.default_rng(0), list[int]()
+    total = plan.steps + plan.fine_steps
+    for step in range(total):
+        for group in optimiser.param_groups:
+            group["lr"] = group["rate"] * cosine(step, total, WARM)
+        turn = turn or order.permutation(len(targets)).tolist()
+        frame = turn.pop()
+        size = plan.coarse if step < plan.steps else plan.fine
+        optimiser.zero_grad()
+        network = generator.changed(_added(generator, parts))
+        styles = response.styles + moved[frame] @ response.basis
+        loss = compare(frame, network.preview(styles[None], size))
+        loss = loss + plan.control_calm * moved[frame].square().sum()
+        loss = loss + plan.calm * sum((part.square().mean() for part in parts), torch.zeros(()))
+        loss.backward()
+        optimiser.step()
+        progress("tuning weights", step + 1, total)
+    return torch.cat(parts).detach().cpu().numpy(), moved.detach()

@@ -1,0 +1,61 @@
+"""Previews fitted to one person: near where they were fitted, differentiable, for every one."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from checkpoints import SMALL, random_tensors
+
+import cuda_ops
+from facecodec.fit.tracking import typical_controls
+from facecodec.generator.personal import haar
+from facecodec.generator.stylegan2 import StyleGAN2
+from facecodec.rig.sampling import draw_latents
+
+
+def test_haar_is_undone():
+    picture = torch.randn(2, 3, 8, 12, generator=torch.Generator().manual_seed(1))
+    assert torch.allclose(cuda_ops.inverse_haar(haar(picture)), picture, atol=1e-6)
+
+
+def test_a_preview_fitted_to_a_person_is_near_where_it_was_fitted(generator, rig):
+    with torch.no_grad():
+        w = draw_latents(generator, 8, seed=0, truncation=0.7)[7:8]
+        person = generator.styles(generator.broadcast(w))[0]
+        shots = person + 0.5 * typical_controls(35, 5, None) @ rig.basis(generator)
+        pictures = generator.shrunk(shots, 128)
+        preview = generator.personal_preview(shots[:4], 128)
+
+        def away(some, which: slice) -> float:
+            return float((some(shots[which]) - pictures[which]).square().mean())
+
+        def anybodys(styles: torch.Tensor) -> torch.Tensor:
+            return generator.preview(styles, 128)
+
+        fitted, new = slice(0, 4), slice(4, 5)
+        assert away(preview, fitted) < away(anybodys, fitted)
+        assert away(preview, new) < 1.5 * away(anybodys, new)
+    moved = shots[4:].clone().requires_grad_(True)
+    preview(moved).square().mean().backward()
+    assert moved.grad is not None and float(moved.grad.abs().max()) > 0
+
+
+def test_any_generator_has_one():
+    tensors = {name: torch.from_numpy(value) for name, value in random_tensors(SMALL).items()}
+    network = StyleGAN2.from_tensors(tensors, "noise", "0" * 64)
+    network.preview_sizes = (32,)
+    styles = network.styles(torch.randn(2, network.num_ws, 512) * 0.1)
+    with torch.no_grad():
+        shown = network.personal_preview(styles, 32)(styles)
+        error = (shown - network.shrunk(styles, 32)).mean(0)
+    assert float(error.abs().max()) == pytest.approx(0, abs=1e-4)
+
+
+def test_changed_weights_change_the_picture_and_nothing_else(generator):
+    name = "3.conv1.weight"
+    with torch.no_grad():
+        styles = generator.styles(generator.broadcast(generator.w_mean.reshape(1, -1)))
+        before = generator.preview(styles, 64)
+        other = generator.changed({name: generator.tunable_tensor(name) * 1.1})
+        assert float((other.preview(styles, 64) - before).abs().max()) > 0.01
+        assert torch.equal(generator.preview(styles, 64), before)
