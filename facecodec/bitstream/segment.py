@@ -71,6 +71,12 @@ def _expected_step(clock: Fraction | None, index: int, before: int) -> int:
     return (2 * index * clock + 1) // 2 - (2 * (index - 1) * clock + 1) // 2
 
 
+def expected_pts(clock: Fraction | None, index: int) -> int:
+    """Return where a stream of steady rate that began at 0 has frame `index`; 0 if unknown."""
+    pts = (2 * index * clock + 1) // 2 if clock else 0
+    return pts if pts <= limits.MAX_PTS else 0
+
+
 def _code_timing(
     coder: Coder, clock: Fraction | None, first: int, frames: int, pts: list[int] | None, start: int
 ) -> list[int]:
@@ -116,12 +122,13 @@ def pack_segment(header: StreamHeader, segment: Segment) -> bytes:
     frames = len(segment)
     out = FieldWriter().varint(segment.first).varint(frames)
     pts = segment.pts.tolist()
-    out.signed(pts[0])
+    clock = frame_clock(header)
+    out.signed(pts[0] - expected_pts(clock, segment.first))
     exact = EXACT_TYPES.get(header.precision)
     if exact:
         out.raw(segment.controls.astype(exact).tobytes())
     coder = RangeEncoder(INITIAL)
-    _code_timing(coder, frame_clock(header), segment.first, frames, pts, pts[0])
+    _code_timing(coder, clock, segment.first, frames, pts, pts[0])
     _code_flags(coder, frames, segment.flags.tolist())
     _code_placed(coder, frames, segment.placed.tolist())
     placement = to_levels(segment.placement[segment.placed], header.placement_steps)
@@ -135,15 +142,14 @@ def pack_segment(header: StreamHeader, segment: Segment) -> bytes:
 def parse_segment(header: StreamHeader, payload: bytes) -> Segment:
     """Decode the payload of a segment chunk; StreamError when it breaks the format."""
     fields = FieldReader(payload, "segment")
-    first = fields.varint(0, limits.MAX_PTS, "first frame")
-    frames = fields.varint(1, limits.MAX_SEGMENT_FRAMES, "number of frames")
-    start = fields.signed(limits.MAX_PTS, "timestamp")
+    clock = frame_clock(header)
+    first, frames, start = _start(fields, clock)
     exact = EXACT_TYPES.get(header.precision)
     width = header.num_controls
     raw = fields.raw(frames * width * exact.itemsize) if exact else b""
     body = fields.rest()
     coder = RangeDecoder(body, INITIAL)
-    pts = _code_timing(coder, frame_clock(header), first, frames, None, start)
+    pts = _code_timing(coder, clock, first, frames, None, start)
     flags = _code_flags(coder, frames, None)
     placed = np.array(_code_placed(coder, frames, None), bool)
     timing_end = _spent(coder, body)
@@ -182,9 +188,15 @@ def _spent(coder: RangeDecoder, body: bytes) -> int:
     return max(0, min(coder.position - ahead, len(body)))
 
 
-def segment_start(payload: bytes) -> tuple[int, int, int]:
+def segment_start(header: StreamHeader, payload: bytes) -> tuple[int, int, int]:
     """Return first frame, number of frames and first pts of a segment without decoding it."""
-    fields = FieldReader(payload, "segment")
+    return _start(FieldReader(payload, "segment"), frame_clock(header))
+
+
+def _start(fields: FieldReader, clock: Fraction | None) -> tuple[int, int, int]:
     first = fields.varint(0, limits.MAX_PTS, "first frame")
     frames = fields.varint(1, limits.MAX_SEGMENT_FRAMES, "number of frames")
-    return first, frames, fields.signed(limits.MAX_PTS, "timestamp")
+    pts = expected_pts(clock, first) + fields.signed(2 * limits.MAX_PTS, "timestamp")
+    if abs(pts) > limits.MAX_PTS:
+        raise fields.fail("a timestamp out of range")
+    return first, frames, pts
