@@ -201,8 +201,10 @@ class ChunkReader:
                 self._drop(found.start())
                 break
             else:
-                self._drop(found.start() + 1)
-                start = 0
+                start = found.start() + 1
+                if start > _READ:
+                    self._drop(start)
+                    start = 0
         at_end = not self._fill(1)
         reason = "the file ends within a chunk" if at_end else "no whole chunk"
         return Damage(begin, self.offset - begin, reason)

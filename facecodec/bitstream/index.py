@@ -17,9 +17,6 @@ from facecodec.bitstream.segment import expected_pts, frame_clock, segment_start
 from facecodec.errors import StreamError
 
 
-SMALLEST = 10  # bytes of a segment with the chunk around it, at least
-
-
 @dataclass(frozen=True, slots=True)
 class IndexEntry:
     """One segment: where to start reading for it, its first frame and pts, its number of frames."""
@@ -100,9 +97,12 @@ def parse_index(header: StreamHeader, chunk: Chunk) -> Index:
     rows: list[tuple[int, int, int, int]] = []
     index = Index()
     before: IndexEntry | None = None
-    ahead = first = 0
+    ahead = first = held = 0
     while fields.position < len(chunk.payload) - digits:
-        size = fields.varint(2 * SMALLEST, 2 * limits.MAX_PTS, "size of a group")
+        size = fields.varint(2 * limits.SMALLEST_SEGMENT, 2 * limits.MAX_PTS, "size of a group")
+        held += size >> 1
+        if held > chunk.offset:
+            raise fields.fail("its segments are larger than the stream")
         frames = before.frames if before else 0
         pts = _foreseen(clock, before, ahead, first)
         if size & 1:
@@ -116,9 +116,7 @@ def parse_index(header: StreamHeader, chunk: Chunk) -> Index:
         first += frames
     if fields.position != len(chunk.payload) - digits:
         raise fields.fail("ends before its fields do")
-    offset = chunk.offset - sum(row[0] for row in rows)
-    if offset < 0:
-        raise fields.fail("its segments are larger than the stream")
+    offset = chunk.offset - held
     for size, *entry in rows:
         index.add(IndexEntry(offset, *entry))
         offset += size

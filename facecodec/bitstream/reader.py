@@ -327,7 +327,7 @@ class StreamReader:
 
     def _allow_gap(self, missing: int, lost: int) -> None:
         """Refuse a gap that the bytes lost cannot explain."""
-        if not lost or missing > (lost // 16 + 1) * limits.MAX_SEGMENT_FRAMES:
+        if not lost or missing > limits.MAX_SEGMENT_FRAMES * (lost // limits.SMALLEST_SEGMENT + 1):
             raise StreamError(f"{self.name}: {missing} frames are missing where nothing was lost")
 
 

@@ -68,13 +68,18 @@ def _expected_step(clock: Fraction | None, index: int, before: int) -> int:
     """Return the expected distance from frame index - 1 to frame index."""
     if clock is None:
         return before
-    return (2 * index * clock + 1) // 2 - (2 * (index - 1) * clock + 1) // 2
+    return _at(clock, index) - _at(clock, index - 1)
 
 
 def expected_pts(clock: Fraction | None, index: int) -> int:
     """Return where a stream of steady rate that began at 0 has frame `index`; 0 if unknown."""
-    pts = (2 * index * clock + 1) // 2 if clock else 0
+    pts = _at(clock, index) if clock else 0
     return pts if pts <= limits.MAX_PTS else 0
+
+
+def _at(clock: Fraction, index: int) -> int:
+    """Return index times clock, rounded to the nearest integer, halves up."""
+    return (2 * index * clock.numerator + clock.denominator) // (2 * clock.denominator)
 
 
 def _code_timing(

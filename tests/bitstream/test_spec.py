@@ -44,7 +44,9 @@ def tables() -> dict[str, Any]:
     return found | {"words": generated("table words").splitlines()}
 
 
-@pytest.mark.parametrize("name", ["table words", "table segment", "table identity", "example", "trace"])
+@pytest.mark.parametrize(
+    "name", ["table words", "table segment", "table identity", "example", "trace"]
+)
 def test_generated_parts_are_current(name):
     assert generated(name) == make_streams.parts_of_spec()[name]
 
