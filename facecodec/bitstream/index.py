@@ -13,7 +13,13 @@ from facecodec.bitstream import chunks, limits
 from facecodec.bitstream.chunks import Chunk, Damage
 from facecodec.bitstream.fields import FieldReader, FieldWriter, varint_size
 from facecodec.bitstream.header import StreamHeader
-from facecodec.bitstream.segment import expected_pts, frame_clock, segment_start
+from facecodec.bitstream.segment import (
+    expected_pts,
+    frame_clock,
+    segment_start,
+    take_frames,
+    usual_frames,
+)
 from facecodec.errors import StreamError
 
 
@@ -56,15 +62,16 @@ class Index:
         clock = frame_clock(header)
         before: IndexEntry | None = None
         ahead = 0
+        usual = frames = usual_frames(header)
         ends = [entry.offset for entry in self.entries[1:]] + [end]
         for entry, stop in zip(self.entries, ends, strict=True):
             pts = _foreseen(clock, before, ahead, entry.first)
-            as_foreseen = before is not None and (entry.frames, entry.pts) == (before.frames, pts)
+            as_foreseen = (entry.frames, entry.pts) == (frames, pts)
             out.varint(2 * (stop - entry.offset) + (not as_foreseen))
             if not as_foreseen:
-                out.varint(entry.frames).signed(entry.pts - pts)
+                out.signed(entry.frames - usual).signed(entry.pts - pts)
             ahead = entry.pts - before.pts if before else 0
-            before = entry
+            before, frames = entry, entry.frames
         size = Chunk(0, chunks.END, bytes(out.data)).size + 1
         while True:  # the size counts its own bytes, which may lengthen the chunk's length too
             digits = FieldWriter().varint(size).data
@@ -98,17 +105,17 @@ def parse_index(header: StreamHeader, chunk: Chunk) -> Index:
     index = Index()
     before: IndexEntry | None = None
     ahead = first = held = 0
+    usual = frames = usual_frames(header)
     while fields.position < len(chunk.payload) - digits:
         size = fields.varint(2 * limits.SMALLEST_SEGMENT, 2 * limits.MAX_PTS, "size of a group")
         held += size >> 1
         if held > chunk.offset:
             raise fields.fail("its segments are larger than the stream")
-        frames = before.frames if before else 0
         pts = _foreseen(clock, before, ahead, first)
         if size & 1:
-            frames = fields.varint(1, limits.MAX_SEGMENT_FRAMES, "number of frames")
+            frames = take_frames(fields, usual)
             pts += fields.signed(2 * limits.MAX_PTS, "timestamp")
-        if not frames or max(first + frames, abs(pts)) > limits.MAX_PTS:
+        if max(first + frames, abs(pts)) > limits.MAX_PTS:
             raise fields.fail("an entry out of range")
         rows.append((size >> 1, first, frames, pts))
         ahead = pts - before.pts if before else 0

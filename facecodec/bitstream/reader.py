@@ -184,7 +184,7 @@ class StreamReader:
         """
         entry: IndexEntry | None = None
         if start is not None and self._seekable:
-            entry = self.index().find(-(-start // self.header.time_base))
+            entry = self._entry(-(-start // self.header.time_base))
         for item in self._decode(self.walk(entry), entry.first if entry else 0, audio):
             base = self.header.time_base
             if isinstance(item, AudioPacket):
@@ -194,6 +194,19 @@ class StreamReader:
                 return
             elif start is None or item.pts * base >= start:
                 yield item
+
+    def _entry(self, pts: int) -> IndexEntry | None:
+        """Return the index entry to begin at for `pts`, from a scan where the stored one is off.
+
+        Bytes lost or put in after the stream was written move what the end chunk points at.
+        """
+        entry = self.index().find(pts)
+        if entry is not None:
+            self._file.seek(self._base + entry.offset)
+            if ChunkReader(self._file, entry.offset, self._seed).first() is None:
+                self._index = self.scanned_index()
+                entry = self._index.find(pts)
+        return entry
 
     def walk(self, entry: IndexEntry | None = None) -> Iterator[Chunk | Damage]:
         """Yield the chunks from the first frame or audio on (or from an index entry), and damage.

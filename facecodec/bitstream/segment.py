@@ -21,6 +21,8 @@ from facecodec.errors import StreamError
 
 EXACT_TYPES: dict[str, np.dtype[Any]] = {"f16": np.dtype("<f2"), "f32": np.dtype("<f4")}
 
+SEGMENT_SECONDS = 5
+
 # Contexts: timing, flags, then one set for placement and one for controls.
 TIMING = 0  # as expected; as the step before; the difference
 FLAGS = TIMING + 2 + SIGNED_SIZE
@@ -71,6 +73,15 @@ def _expected_step(clock: Fraction | None, index: int, before: int) -> int:
     return _at(clock, index) - _at(clock, index - 1)
 
 
+def usual_frames(header: StreamHeader) -> int:
+    """Return the number of frames of a usual segment: about five seconds."""
+    rate = header.frame_rate
+    if rate is None:
+        return 150
+    frames = _at(rate, SEGMENT_SECONDS)
+    return min(max(frames, 30), limits.MAX_SEGMENT_FRAMES)
+
+
 def expected_pts(clock: Fraction | None, index: int) -> int:
     """Return where a stream of steady rate that began at 0 has frame `index`; 0 if unknown."""
     pts = _at(clock, index) if clock else 0
@@ -78,7 +89,7 @@ def expected_pts(clock: Fraction | None, index: int) -> int:
 
 
 def _at(clock: Fraction, index: int) -> int:
-    """Return index times clock, rounded to the nearest integer, halves up."""
+    """Return index x clock, rounded to the nearest integer, halves up."""
     return (2 * index * clock.numerator + clock.denominator) // (2 * clock.denominator)
 
 
@@ -125,7 +136,7 @@ def _code_placed(coder: Coder, frames: int, placed: list[bool] | None) -> list[b
 def pack_segment(header: StreamHeader, segment: Segment) -> bytes:
     """Return the payload of a segment chunk."""
     frames = len(segment)
-    out = FieldWriter().varint(segment.first).varint(frames)
+    out = FieldWriter().varint(segment.first).signed(frames - usual_frames(header))
     pts = segment.pts.tolist()
     clock = frame_clock(header)
     out.signed(pts[0] - expected_pts(clock, segment.first))
@@ -148,7 +159,7 @@ def parse_segment(header: StreamHeader, payload: bytes) -> Segment:
     """Decode the payload of a segment chunk; StreamError when it breaks the format."""
     fields = FieldReader(payload, "segment")
     clock = frame_clock(header)
-    first, frames, start = _start(fields, clock)
+    first, frames, start = _start(fields, header, clock)
     exact = EXACT_TYPES.get(header.precision)
     width = header.num_controls
     raw = fields.raw(frames * width * exact.itemsize) if exact else b""
@@ -195,12 +206,22 @@ def _spent(coder: RangeDecoder, body: bytes) -> int:
 
 def segment_start(header: StreamHeader, payload: bytes) -> tuple[int, int, int]:
     """Return first frame, number of frames and first pts of a segment without decoding it."""
-    return _start(FieldReader(payload, "segment"), frame_clock(header))
+    return _start(FieldReader(payload, "segment"), header, frame_clock(header))
 
 
-def _start(fields: FieldReader, clock: Fraction | None) -> tuple[int, int, int]:
+def take_frames(fields: FieldReader, usual: int) -> int:
+    """Take a number of frames, stored as its difference to the usual one."""
+    frames = usual + fields.signed(limits.MAX_SEGMENT_FRAMES, "number of frames")
+    if not 1 <= frames <= limits.MAX_SEGMENT_FRAMES:
+        raise fields.fail(f"number of frames is {frames}, allowed is 1 to 240")
+    return frames
+
+
+def _start(
+    fields: FieldReader, header: StreamHeader, clock: Fraction | None
+) -> tuple[int, int, int]:
     first = fields.varint(0, limits.MAX_PTS, "first frame")
-    frames = fields.varint(1, limits.MAX_SEGMENT_FRAMES, "number of frames")
+    frames = take_frames(fields, usual_frames(header))
     pts = expected_pts(clock, first) + fields.signed(2 * limits.MAX_PTS, "timestamp")
     if abs(pts) > limits.MAX_PTS:
         raise fields.fail("a timestamp out of range")

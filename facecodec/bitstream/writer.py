@@ -13,11 +13,10 @@ from facecodec.bitstream.audio import AudioParameters, PacketLike, pack_packets
 from facecodec.bitstream.header import StreamHeader
 from facecodec.bitstream.identity import DEFAULT_STEP, pack_identity
 from facecodec.bitstream.index import Index, IndexEntry
-from facecodec.bitstream.segment import FrameFlags, Segment, pack_segment
+from facecodec.bitstream.segment import FrameFlags, Segment, pack_segment, usual_frames
 from facecodec.bitstream.tuning import split_tuning
 from facecodec.errors import UsageError
 
-SEGMENT_SECONDS = 5
 _AUDIO_GROUP = 1 << 18  # bytes of packets kept for one chunk
 
 
@@ -34,8 +33,7 @@ class StreamWriter:
         self, file: BinaryIO, header: StreamHeader, segment_frames: int | None = None
     ) -> None:
         if segment_frames is None:
-            rate = header.frame_rate or 30
-            segment_frames = min(max(round(SEGMENT_SECONDS * rate), 30), limits.MAX_SEGMENT_FRAMES)
+            segment_frames = usual_frames(header)
         if not 1 <= segment_frames <= limits.MAX_SEGMENT_FRAMES:
             raise UsageError(f"segment_frames {segment_frames} is not in 1 to 240")
         self.header = header

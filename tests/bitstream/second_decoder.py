@@ -193,6 +193,8 @@ def decode_stream(data: bytes, tables: dict[str, bytes], mean: list[float]) -> d
     assert used_up()
     clock = 1 / (rate * time_base) if rate else None
 
+    usual = min(max(floor(5 * rate + Fraction(1, 2)), 30), 240) if rate else 150
+
     def on_the_clock(n):
         return floor(n * clock + Fraction(1, 2))
 
@@ -222,7 +224,7 @@ def decode_stream(data: bytes, tables: dict[str, bytes], mean: list[float]) -> d
             result["audio"] += [[p, d, n, take(size).hex()] for p, d, n, size in rows]
             assert rest() == b""
         elif kind == b"SE":
-            first, frames, pts = varint(), varint(), svarint()
+            first, frames, pts = varint(), usual + svarint(), svarint()
             pts += on_the_clock(first) if rate else 0
             groups.append((begins, first, frames, pts))
             size = {0: 0, 1: 2, 2: 4}[precision]
@@ -268,7 +270,7 @@ def decode_stream(data: bytes, tables: dict[str, bytes], mean: list[float]) -> d
             entries = []
             while sum(e[2] for e in entries) < len(result["frames"]):
                 size, first = varint(), sum(e[2] for e in entries)
-                frames = entries[-1][2] if entries else 0
+                frames = entries[-1][2] if entries else usual
                 if not rate:
                     ahead = entries[-1][3] - entries[-2][3] if len(entries) > 1 else 0
                     pts = entries[-1][3] + ahead if entries else 0
@@ -276,7 +278,7 @@ def decode_stream(data: bytes, tables: dict[str, bytes], mean: list[float]) -> d
                     pts = on_the_clock(first)
                     pts += entries[-1][3] - on_the_clock(entries[-1][1]) if entries else 0
                 if size & 1:
-                    frames, pts = varint(), pts + svarint()
+                    frames, pts = usual + svarint(), pts + svarint()
                 entries.append((size >> 1, first, frames, pts))
             assert rest()[::-1] == backwards(len(data) - at), "not the size of the chunk"
             starts = [at - sum(e[0] for e in entries[i:]) for i in range(len(entries))]

@@ -161,3 +161,17 @@ def test_unknown_chunks(golden, whole):
         assert not got.damage
         with pytest.raises(StreamError, match="critical chunk MY .* unknown"):
             read_all(join([*chunks[:place], (b"MY", b"hello"), *chunks[place:]]))
+
+
+@pytest.mark.parametrize("extra", [-3, 3])
+def test_seeking_where_bytes_were_lost_or_put_in(golden, whole, extra):
+    """The index then points beside the groups: what is whole is found all the same."""
+    at = start(golden, b"SE", last=True) + 9
+    hurt = golden[:at] + b"abc" + golden[at:] if extra > 0 else golden[:at] + golden[at + 3 :]
+    stream = StreamReader(io.BytesIO(hurt))
+    second = whole.frames[SEGMENT][0] * stream.header.time_base
+    got = {frame.index: frame for frame in stream.frames(second)}
+    assert sorted(got) == list(range(SEGMENT, 14))
+    for index in range(SEGMENT, 2 * SEGMENT):
+        assert not got[index].recovered
+        assert got[index].controls.tobytes() == whole.frames[index][2]

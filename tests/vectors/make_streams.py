@@ -173,9 +173,12 @@ def _fields(kind: bytes, payload: bytes) -> list[tuple[int, str]]:
     if kind == b"ID":
         return [(1, "quantised"), (1, "step 31 x 2^-9 = 0.0605"), (len(payload) - 2, "body")]
     if kind == b"SE":
-        return [(1, "first frame 0"), (1, "2 frames"), (1, "pts, + 0"), (len(payload) - 3, "body")]
+        return [
+            (1, "first frame 0"), (2, "2 frames: 125 - 123"), (1, "pts, + 0"),
+            (len(payload) - 4, "body"),
+        ]  # fmt: skip
     return [
-        (1, "size of the group: 13, and more to say"), (1, "2 frames"), (1, "pts, + 0"),
+        (1, "size of the group: 14, and more to say"), (2, "2 frames: 125 - 123"), (1, "pts, + 0"),
         (1, "size of this chunk"),
     ]  # fmt: skip
 
@@ -248,7 +251,7 @@ def trace() -> str:
     data = example()
     payload = next(payload for kind, payload in split(data) if kind == b"SE")
     fields = FieldReader(payload, "segment")
-    fields.raw(3)
+    fields.raw(4)
     made: list[Tracer] = []
 
     def tracer(body: bytes, _: Any) -> Tracer:
