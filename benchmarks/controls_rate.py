@@ -158,7 +158,8 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=30, help="frames a second of .npy input")
     options = parser.parse_args()
     print(f"{'bytes a frame':24} {'frames':>6} {'ours':>7} {'exp-g':>7} {'zstd':>7} {'laplace':>7}"
-          f" {'ours is smaller by':>24} {'kbps':>6}  at fps {'frames/s coded, decoded':>24}")  # fmt: skip
+          f" {'ours is smaller by':>24} {'kbps':>6} {'at fps':>7}"
+          f" {'frames/s coded, decoded':>24}")  # fmt: skip
     total = np.zeros(5)
     clips = []
     for path in options.inputs:
