@@ -206,12 +206,17 @@ def run_one(r: random.Random, files: dict[str, bytes], contents: dict[str, Any])
     return "read"
 
 
-def fuzz(seed: int, mutants: int | None, seconds: float | None, say: bool = False) -> dict:
-    """Run the fuzzer for so many mutants or seconds; return what happened. Raises on a failure."""
+def fuzz(
+    seed: int, mutants: int | None, seconds: float | None, say: bool = False, first: int = 0
+) -> dict:
+    """Run the fuzzer up to a mutant or for some seconds; return what happened.
+
+    Begins with mutant number `first`. Raises on a failure.
+    """
     files = corpus()
     contents = {name: read_all(data) for name, data in files.items() if name.endswith(".fcv")}
     counts = {"read": 0, "refused": 0}
-    slowest, peak, done = 0.0, 0, 0
+    slowest, peak, done = 0.0, 0, first
 
     def alarm(*_: Any) -> None:
         raise Hang(f"mutant {done} of seed {seed} takes over {SECONDS} s")
@@ -250,7 +255,8 @@ def fuzz(seed: int, mutants: int | None, seconds: float | None, say: bool = Fals
             tracemalloc.stop()
     return {
         "seed": seed,
-        "mutants": done,
+        "first": first,
+        "mutants": done - first,
         **counts,
         "crashes": 0,
         "hangs": 0,
@@ -263,10 +269,12 @@ def fuzz(seed: int, mutants: int | None, seconds: float | None, say: bool = Fals
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--mutants", type=int, default=200_000)
+    parser.add_argument("--mutants", type=int, default=200_000, help="stop before this mutant")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--first", type=int, default=0, help="begin with this mutant, to go on")
     options = parser.parse_args()
-    print(json.dumps(fuzz(options.seed, options.mutants, None, say=True), indent=2))
+    found = fuzz(options.seed, options.mutants, None, say=True, first=options.first)
+    print(json.dumps(found, indent=2))
 
 
 if __name__ == "__main__":

@@ -86,6 +86,8 @@ class StreamReader:
                 tuning.add(chunk.payload)
             else:
                 self._refuse(chunk)
+        if self.identity_payload is None and self.identity_reference is None:
+            self._report(Damage(self._chunks_start(), 0, "the identity is missing"))
         self.tuning = tuning.joined()
         if tuning.incomplete:
             self._report(Damage(self._chunks_start(), 0, "a part of the tuning is missing"))

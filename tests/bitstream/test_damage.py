@@ -175,3 +175,11 @@ def test_seeking_where_bytes_were_lost_or_put_in(golden, whole, extra):
     for index in range(SEGMENT, 2 * SEGMENT):
         assert not got[index].recovered
         assert got[index].controls.tobytes() == whole.frames[index][2]
+
+
+def test_an_identity_taken_out_whole_is_reported(golden, whole):
+    rest = [chunk for chunk in split(golden) if chunk[0] != b"ID"]
+    got = check(join(rest), whole)
+    assert got is not None
+    assert got.frames == whole.frames
+    assert "identity is missing" in str(got.damage[0])
