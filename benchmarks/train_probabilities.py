@@ -4,7 +4,7 @@
     python benchmarks/train_probabilities.py tracks/*.fcv --write
 
 Input: streams, best of exact controls (`facecodec encode --precision f32`). Each is quantised at
-several qualities around the default one and cut into segments of two seconds; the decisions taken
+several qualities around the default one and cut into segments of five seconds; the decisions taken
 in every context are counted. `--leave-one-out` says what each clip would cost with tables learnt
 from the others. `--write` puts the tables into facecodec/bitstream/trained.py, WHICH CHANGES THE
 FORMAT: SPEC.md and the test vectors must be made anew (tests/vectors/make_streams.py).
@@ -36,7 +36,7 @@ from facecodec.bitstream.tracks import (
 from facecodec.weights.store import load_generator
 
 QUALITIES = (52, 56, 60, 64, 68)
-FRAMES = 60
+FRAMES = 150  # a segment at 30 frames a second
 # What clips of steady frame rate with a face in every frame cannot teach, by hand: the frame comes
 # when expected, else after the same time as before; flags and missing placements are rare but last.
 BY_HAND = {0: 0.98, 1: 0.5, 18: 0.02, 19: 0.85, 20: 0.03, 21: 0.75, 22: 0.1, 23: 0.99}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import struct
 import zlib
 from dataclasses import dataclass
 from typing import Any
@@ -12,28 +11,45 @@ import numpy as np
 import toy_streams
 
 from facecodec.bitstream import AudioPacket, StreamReader
+from facecodec.bitstream.fields import FieldReader, FieldWriter
 from facecodec.errors import StreamError
 
 Chunks = list[tuple[bytes, bytes]]
 
 
-def split(data: bytes) -> Chunks:
-    """Return (type, payload) of the chunks of a whole stream."""
-    found, at = [], 8
+MAGIC = b"\x89FCV"
+
+
+def places(data: bytes) -> list[tuple[int, bytes, bytes]]:
+    """Return (offset, type, payload) of the chunks of a whole stream, its header's first."""
+    found, at = [], 0
     while at < len(data):
-        (size,) = struct.unpack_from("<I", data, at + 4)
-        found.append((data[at : at + 4], data[at + 8 : at + 8 + size]))
-        at += size + 12
+        fields = FieldReader(data[at:], "chunk")
+        kind = fields.raw(2 if at else 4)
+        payload = fields.raw(fields.varint())
+        found.append((at, kind, payload))
+        at += fields.position + 4
     return found
 
 
-def join(chunks: Chunks, magic: bytes = b"\x89FCV\r\n\x1a\n") -> bytes:
+def split(data: bytes) -> Chunks:
+    """Return (type, payload) of the chunks of a whole stream."""
+    return [(kind, payload) for _, kind, payload in places(data)]
+
+
+def start(data: bytes, kind: bytes, last: bool = False) -> int:
+    """Return where the first (or last) chunk of a type begins."""
+    found = [at for at, name, _ in places(data) if name == kind]
+    return found[-1 if last else 0]
+
+
+def join(chunks: Chunks) -> bytes:
     """Return a stream of chunks with right CRCs, whatever is in them."""
-    out, seed = magic, 0
+    out, seed = b"", 0
     for i, (kind, payload) in enumerate(chunks):
-        body = kind + struct.pack("<I", len(payload)) + payload
+        body = kind + FieldWriter().varint(len(payload)).data + payload
         crc = zlib.crc32(body, seed)
-        out += body + struct.pack("<I", crc)
+        out += body + crc.to_bytes(4, "little")
         if i == 0:
             seed = crc
     return out
@@ -44,7 +60,6 @@ class Content:
     """Everything a stream says."""
 
     header: bytes
-    metadata: dict[str, str]
     frames: dict[int, tuple]
     recovered: int
     audio: list[AudioPacket]
@@ -71,7 +86,6 @@ def read_all(data: bytes, pipe: bool = False) -> Content:
         identity = stream.identity(np.zeros(stream.header.w_dim, np.float32)).tobytes()
     return Content(
         stream.header.pack(),
-        stream.header.metadata,
         frames,
         recovered,
         audio,
@@ -94,7 +108,6 @@ def check(data: bytes, whole: Content, pipe: bool = False) -> Content | None:
     assert all(packet in remaining for packet in got.audio), "audio differs in silence"
     assert got.identity in (None, whole.identity)
     assert got.tuning in (None, whole.tuning)
-    assert got.metadata in ({}, whole.metadata)
     if not got.damage:
         assert got == whole, "something is missing in silence"
     return got

@@ -1,48 +1,49 @@
 """Chunks: type, length, payload, CRC-32. Written one by one; read with recovery after damage.
 
-A chunk type is four ASCII letters; an upper-case first letter makes it critical. The CRC of every
-chunk after the header starts from the header's own CRC, so that a chunk of another stream (spliced
+A chunk type is two ASCII letters; an upper-case first letter makes it critical. The header is the
+first chunk, and its type the four bytes that files of its kind begin with. The CRC of every chunk
+after the header starts from the header's own CRC, so that a chunk of another stream (spliced
 in, or embedded in an audio packet) never passes for one of this stream.
 """
 
 from __future__ import annotations
 
 import re
-import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from facecodec.bitstream.limits import MAX_CHUNK, MAX_METADATA, MAX_SEGMENT, SCAN_WORK
+from facecodec.bitstream import limits
+from facecodec.bitstream.fields import FieldWriter, varint_size
 from facecodec.errors import StreamError
 
-STREAM_MAGIC = b"\x89FCV\r\n\x1a\n"
-IDENTITY_MAGIC = b"\x89FCI\r\n\x1a\n"
+STREAM_MAGIC = b"\x89FCV"
+IDENTITY_MAGIC = b"\x89FCI"
 
-HEADER = b"HEAD"
-METADATA = b"meta"
-IDENTITY = b"IDEN"
-IDENTITY_REFERENCE = b"IDRF"
-TUNING = b"TUNE"
-AUDIO_PARAMETERS = b"AUDP"
-AUDIO = b"AUDI"
-SEGMENT = b"SEGM"
-END = b"DONE"
+IDENTITY = b"ID"
+IDENTITY_REFERENCE = b"IR"
+TUNING = b"TU"
+AUDIO_PARAMETERS = b"AP"
+AUDIO = b"AU"
+SEGMENT = b"SE"
+END = b"EN"
 
 LIMITS = {
-    HEADER: 1024,
-    METADATA: MAX_METADATA,
-    IDENTITY: MAX_CHUNK,
+    STREAM_MAGIC: limits.MAX_HEADER,
+    IDENTITY_MAGIC: limits.MAX_HEADER,
+    IDENTITY: limits.MAX_CHUNK,
     IDENTITY_REFERENCE: 32,
-    TUNING: MAX_CHUNK,
-    AUDIO_PARAMETERS: MAX_CHUNK,
-    AUDIO: MAX_CHUNK,
-    SEGMENT: MAX_SEGMENT,
-    END: MAX_CHUNK,
+    TUNING: limits.MAX_CHUNK,
+    AUDIO_PARAMETERS: limits.MAX_CHUNK,
+    AUDIO: limits.MAX_CHUNK,
+    SEGMENT: limits.MAX_SEGMENT,
+    END: limits.MAX_INDEX,
 }
-OVERHEAD = 12  # type, length and CRC
-_ANY_TYPE = re.compile(b"|".join(LIMITS))
+TYPE = 2  # bytes of a type, but for the header's
+CRC = 4
+_ANY_TYPE = re.compile(b"|".join(kind for kind in LIMITS if len(kind) == TYPE))
+_LENGTH = 3  # bytes of the longest length
 _READ = 1 << 16
 
 
@@ -57,7 +58,13 @@ class Chunk:
     @property
     def size(self) -> int:
         """Bytes in the file, type, length and CRC included."""
-        return len(self.payload) + OVERHEAD
+        size = len(self.payload)
+        return len(self.type) + varint_size(size) + size + CRC
+
+    @property
+    def name(self) -> str:
+        """Return the type in letters."""
+        return "header" if len(self.type) != TYPE else self.type.decode()
 
     @property
     def critical(self) -> bool:
@@ -77,17 +84,12 @@ class Damage:
         return f"byte {self.offset}: {self.reason} ({self.size} bytes lost)"
 
 
-def chunk_crc(kind: bytes, payload: bytes, seed: int) -> int:
-    """Return the CRC-32 (as in zlib) of type, length and payload, started from `seed`."""
-    return zlib.crc32(payload, zlib.crc32(kind + struct.pack("<I", len(payload)), seed))
-
-
 def pack_chunk(kind: bytes, payload: bytes, seed: int) -> bytes:
-    """Return the bytes of one chunk."""
-    if len(payload) > LIMITS.get(kind, MAX_CHUNK):
-        raise StreamError(f"a {kind.decode()} chunk of {len(payload)} bytes is too large to write")
-    crc = chunk_crc(kind, payload, seed)
-    return kind + struct.pack("<I", len(payload)) + payload + struct.pack("<I", crc)
+    """Return the bytes of one chunk: type, length, payload, and their CRC-32 from `seed` on."""
+    if len(payload) > LIMITS.get(kind, limits.MAX_CHUNK):
+        raise StreamError(f"a {kind!r} chunk of {len(payload)} bytes is too large to write")
+    data = kind + FieldWriter().varint(len(payload)).data + payload
+    return data + zlib.crc32(data, seed).to_bytes(CRC, "little")
 
 
 class ChunkReader:
@@ -106,12 +108,21 @@ class ChunkReader:
         self._work = 0  # bytes checksummed in vain
         self._seen = 0  # bytes read
 
-    def take(self, size: int) -> bytes:
-        """Take `size` raw bytes, or what there is."""
-        self._fill(size)
-        data = bytes(self.buffer[:size])
-        self._drop(len(data))
-        return data
+    def header(self, magic: bytes, what: str) -> Chunk:
+        """Take the header, of type `magic`; the CRCs of later chunks start from its own.
+
+        Raises StreamError, calling the file `what`, when it begins otherwise or is damaged.
+        """
+        self._fill(len(magic))
+        if not self.buffer.startswith(magic):
+            kind = ".fcv stream" if magic == STREAM_MAGIC else ".fci identity file"
+            raise StreamError(f"{what}: not a {kind}")
+        chunk = self._chunk_at(0, magic)
+        if chunk is None:
+            raise StreamError(f"{what}: its header is damaged or cut off")
+        self.seed = int.from_bytes(self.buffer[chunk.size - CRC : chunk.size], "little")
+        self._drop(chunk.size)
+        return chunk
 
     def first(self) -> Chunk | None:
         """Take the chunk that begins right here, or return None: no search, no recovery."""
@@ -142,22 +153,34 @@ class ChunkReader:
         del self.buffer[:size]
         self.offset += size
 
-    def _chunk_at(self, start: int) -> Chunk | None:
-        """Return the chunk that begins at buffer[start], or None when there is no whole one."""
-        if not self._fill(start + OVERHEAD):
+    def _chunk_at(self, start: int, magic: bytes = b"") -> Chunk | None:
+        """Return the chunk that begins at buffer[start], or None when there is no whole one.
+
+        magic: the type it must have, where that is not two letters.
+        """
+        at = start + (len(magic) or TYPE)
+        if not self._fill(at + 1 + CRC):
             return None
-        kind = bytes(self.buffer[start : start + 4])
-        size = int.from_bytes(self.buffer[start + 4 : start + 8], "little")
-        if not (kind.isascii() and kind.isalpha()) or size > LIMITS.get(kind, MAX_CHUNK):
+        kind = bytes(self.buffer[start:at])
+        if kind != magic if magic else not (kind.isascii() and kind.isalpha()):
             return None
-        if not self._fill(start + size + OVERHEAD):
+        size = 0
+        for place in range(_LENGTH):
+            byte = self.buffer[at]  # there is one: a CRC has more bytes than a length
+            at += 1
+            size |= (byte & 127) << 7 * place
+            if byte < 128:
+                break
+        if byte > 127 or (byte == 0 and place) or size > LIMITS.get(kind, limits.MAX_CHUNK):
             return None
-        payload = bytes(self.buffer[start + 8 : start + 8 + size])
-        crc = int.from_bytes(self.buffer[start + 8 + size : start + size + OVERHEAD], "little")
-        if chunk_crc(kind, payload, self.seed) == crc:
-            return Chunk(self.offset + start, kind, payload)
+        end = at + size
+        if not self._fill(end + CRC):
+            return None
+        crc = int.from_bytes(self.buffer[end : end + CRC], "little")
+        if zlib.crc32(self.buffer[start:end], self.seed) == crc:
+            return Chunk(self.offset + start, kind, bytes(self.buffer[at:end]))
         self._work += size
-        if self._work > SCAN_WORK * (self._seen + MAX_CHUNK):
+        if self._work > limits.SCAN_WORK * (self._seen + limits.MAX_CHUNK):
             raise StreamError(f"byte {self.offset + start}: too damaged to search for whole chunks")
         return None
 
@@ -168,8 +191,8 @@ class ChunkReader:
         while True:
             found = _ANY_TYPE.search(self.buffer, start)
             if found is None:
-                # Keep three bytes: a type may straddle two reads.
-                self._drop(max(len(self.buffer) - 3, 0))
+                # Keep a byte: a type may straddle two reads.
+                self._drop(max(len(self.buffer) - TYPE + 1, 0))
                 start = 0
                 if not self._fill(len(self.buffer) + 1):
                     self._drop(len(self.buffer))
@@ -178,8 +201,10 @@ class ChunkReader:
                 self._drop(found.start())
                 break
             else:
-                self._drop(found.start() + 1)
-                start = 0
+                start = found.start() + 1
+                if start > _READ:
+                    self._drop(start)
+                    start = 0
         at_end = not self._fill(1)
         reason = "the file ends within a chunk" if at_end else "no whole chunk"
         return Damage(begin, self.offset - begin, reason)

@@ -77,7 +77,7 @@ def list_chunks(stream: StreamReader) -> list[dict[str, Any]]:
         if isinstance(chunk, Damage):
             row |= {"type": "damage", "critical": None, "note": chunk.reason}
         else:
-            row |= {"type": chunk.type.decode(), "critical": chunk.critical, "note": ""}
+            row |= {"type": chunk.name, "critical": chunk.critical, "note": ""}
         rows.append(row)
     return rows
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 
 from facecodec.bitstream.limits import MAX_STRING, MAX_VARINT
+from facecodec.bitstream.words import BEGINNINGS, FIRST_BEGINNING, FIRST_WHOLE, WHOLE
 from facecodec.errors import StreamError
+
+MAX_PART = (1 << 32) - 1  # of a fraction
 
 
 class FieldWriter:
@@ -34,12 +37,21 @@ class FieldWriter:
         return self.varint(2 * value if value >= 0 else -2 * value - 1)
 
     def fraction(self, value: Fraction | None) -> FieldWriter:
-        """Append numerator and denominator as two u32; None is 0/0."""
+        """Append numerator and denominator as two varints below 2^32; None is 0/0."""
         numerator, denominator = (value.numerator, value.denominator) if value else (0, 0)
-        return self.integer(numerator, 4).integer(denominator, 4)
+        if max(numerator, denominator) > MAX_PART:
+            raise ValueError(f"fraction out of range: {value}")
+        return self.varint(numerator).varint(denominator)
 
     def string(self, value: str) -> FieldWriter:
-        """Append a length byte and that many bytes of UTF-8; longer text is cut."""
+        """Append a text: as a word of the table, or its length and UTF-8; longer text is cut."""
+        if value in WHOLE:
+            return self.integer(FIRST_WHOLE + WHOLE.index(value), 1)
+        for place, word in enumerate(BEGINNINGS):
+            if value.startswith(word):
+                value = value[len(word) :]
+                self.integer(FIRST_BEGINNING + place, 1)
+                break
         data = value.encode()[:MAX_STRING].decode(errors="ignore").encode()
         return self.integer(len(data), 1).raw(data)
 
@@ -47,6 +59,11 @@ class FieldWriter:
         """Append bytes as they are."""
         self.data += value
         return self
+
+
+def varint_size(value: int) -> int:
+    """Return the number of bytes of a varint."""
+    return max(1, -(-value.bit_length() // 7))
 
 
 class FieldReader:
@@ -96,7 +113,8 @@ class FieldReader:
 
     def fraction(self, name: str) -> Fraction | None:
         """Take a fraction: both parts positive, or None for 0/0."""
-        numerator, denominator = self.integer(4), self.integer(4)
+        numerator = self.varint(0, MAX_PART, f"{name}'s numerator")
+        denominator = self.varint(0, MAX_PART, f"{name}'s denominator")
         if numerator == denominator == 0:
             return None
         if not numerator or not denominator:
@@ -104,9 +122,18 @@ class FieldReader:
         return Fraction(numerator, denominator)
 
     def string(self) -> str:
-        """Take a length byte and that many bytes of UTF-8."""
+        """Take a text: a word of the table, or a length byte and that many bytes of UTF-8."""
+        start = ""
+        size = self.integer(1)
+        if FIRST_WHOLE <= size < FIRST_WHOLE + len(WHOLE):
+            return WHOLE[size - FIRST_WHOLE]
+        if FIRST_BEGINNING <= size < FIRST_BEGINNING + len(BEGINNINGS):
+            start = BEGINNINGS[size - FIRST_BEGINNING]
+            size = self.integer(1)
+        if size > MAX_STRING:
+            raise self.fail(f"a word this program does not know: {size}")
         try:
-            return self.raw(self.integer(1)).decode()
+            return start + self.raw(size).decode()
         except UnicodeDecodeError:
             raise self.fail("text that is not UTF-8") from None
 

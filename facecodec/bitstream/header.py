@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -10,12 +11,18 @@ from numpy.typing import NDArray
 
 from facecodec.bitstream import limits
 from facecodec.bitstream.fields import FieldReader, FieldWriter
+from facecodec.bitstream.models import SIGNED_SIZE, code_signed
+from facecodec.bitstream.rangecoder import HALF, RangeDecoder, RangeEncoder
 from facecodec.bitstream.steps import DEFAULT_QUALITY, step_codes, steps_from_codes
 from facecodec.errors import StreamError, UsageError
 
 PRECISIONS = ("quantised", "f16", "f32")
 # Centre x, y and size of the aligned square in pixels, angle in radians.
 DEFAULT_PLACEMENT_STEPS = np.array([0.25, 0.25, 0.25, 1 / 512], np.float32)
+# What the generators and rigs in use look like, by a byte: number of controls, rows and width of
+# W+, side of the picture. Part of the format; 0 stands for none of them.
+SHAPES = {1: (35, 16, 512, 1024), 2: (35, 18, 512, 1024)}
+_EXPLICIT_PLACEMENT = 4  # in the form byte: placement steps follow
 
 
 def _default_placement_steps() -> NDArray[np.float32]:
@@ -69,40 +76,56 @@ class StreamHeader:
 
     def pack(self) -> bytes:
         """Return the payload of the header chunk."""
-        out = FieldWriter().integer(limits.VERSION, 1)
-        out.integer(PRECISIONS.index(self.precision), 1).integer(self.quality, 1)
-        out.integer(self.num_controls, 1).integer(self.num_ws, 1).integer(self.w_dim, 2)
-        out.integer(self.resolution, 2).integer(self.width, 2).integer(self.height, 2)
+        placement = step_codes(self.placement_steps)
+        explicit = placement != step_codes(DEFAULT_PLACEMENT_STEPS)
+        form = PRECISIONS.index(self.precision) | (_EXPLICIT_PLACEMENT if explicit else 0)
+        out = FieldWriter().integer(limits.VERSION | form << 4, 1).integer(self.quality, 1)
+        shape = (self.num_controls, self.num_ws, self.w_dim, self.resolution)
+        code = next((code for code, known in SHAPES.items() if known == shape), 0)
+        out.integer(code, 1)
+        for value in shape if not code else ():
+            out.varint(value)
+        out.varint(self.width).varint(self.height)
         out.fraction(self.time_base).fraction(self.frame_rate)
         out.raw(self.generator_sha256).raw(self.rig_sha256)
-        out.raw(step_codes(self.control_steps)).raw(step_codes(self.placement_steps))
-        out.string(self.generator_name).string(self.creator)
-        return bytes(out.data)
+        if explicit:
+            out.raw(placement)
+        out.string(self.generator_name).string(self.creator).varint(len(self.metadata))
+        for key in sorted(self.metadata):
+            out.string(key).string(self.metadata[key])
+        return bytes(out.raw(_pack_codes(step_codes(self.control_steps))).data)
 
 
 def parse_header(payload: bytes) -> StreamHeader:
     """Read the header chunk's payload; StreamError for anything outside the promised limits."""
     fields = FieldReader(payload, "stream header")
-    version = fields.integer(1)
-    if version != limits.VERSION:
-        raise StreamError(f"format version {version}: this program reads {limits.VERSION} only")
-    precision = PRECISIONS[fields.integer(1, 0, len(PRECISIONS) - 1, "precision")]
+    form = fields.integer(1)
+    if form & 15 != limits.VERSION:
+        raise StreamError(f"format version {form & 15}: this program reads {limits.VERSION} only")
+    form >>= 4
+    if form > _EXPLICIT_PLACEMENT + 3:
+        raise fields.fail(f"a form of {form} that this program does not know")
+    which = form & 3
+    if which >= len(PRECISIONS):
+        raise fields.fail(f"precision is {which}, allowed is 0 to {len(PRECISIONS) - 1}")
     quality = fields.integer(1, 0, 100, "quality")
-    num_controls = fields.integer(1, 1, limits.MAX_CONTROLS, "number of controls")
-    num_ws = fields.integer(1, 1, limits.MAX_NUM_WS, "number of W+ rows")
-    w_dim = fields.integer(2, 1, limits.MAX_W_DIM, "width of W+")
-    resolution = fields.integer(2, 4, limits.MAX_RESOLUTION, "resolution")
-    width = fields.integer(2, 1, limits.MAX_SIDE, "width")
-    height = fields.integer(2, 1, limits.MAX_SIDE, "height")
+    num_controls, num_ws, w_dim, resolution = _parse_shape(fields)
+    width = fields.varint(1, limits.MAX_SIDE, "width")
+    height = fields.varint(1, limits.MAX_SIDE, "height")
     time_base = fields.fraction("time base")
     if time_base is None:
         raise fields.fail("the time base is missing")
     frame_rate = fields.fraction("frame rate")
     generator_sha256, rig_sha256 = fields.raw(32), fields.raw(32)
-    control_steps = steps_from_codes(fields.raw(num_controls))
-    placement_steps = steps_from_codes(fields.raw(4))
+    placement_steps = _default_placement_steps()
+    if form & _EXPLICIT_PLACEMENT:
+        placement_steps = steps_from_codes(fields.raw(4))
     generator_name, creator = fields.string(), fields.string()
-    fields.end()
+    metadata = {}
+    for _ in range(fields.varint(0, limits.MAX_METADATA, "number of metadata")):
+        key = fields.string()
+        metadata[key] = fields.string()
+    control_steps = steps_from_codes(_parse_codes(fields, num_controls))
     header = StreamHeader.__new__(StreamHeader)  # already checked: skip __post_init__
     header.__dict__.update(
         generator_name=generator_name,
@@ -116,29 +139,49 @@ def parse_header(payload: bytes) -> StreamHeader:
         time_base=time_base,
         frame_rate=frame_rate,
         resolution=resolution,
-        precision=precision,
+        precision=PRECISIONS[which],
         quality=quality,
         creator=creator,
-        metadata={},
+        metadata=metadata,
         placement_steps=placement_steps,
         num_controls=num_controls,
     )
     return header
 
 
-def pack_metadata(metadata: dict[str, str]) -> bytes:
-    """Return the payload of the metadata chunk: pairs of texts, keys sorted, 255 bytes each."""
-    out = FieldWriter()
-    for key in sorted(metadata):
-        out.string(key).string(metadata[key])
-    return bytes(out.data)
+def _parse_shape(fields: FieldReader) -> tuple[int, int, int, int]:
+    """Take the number of controls, rows and width of W+ and side of the picture."""
+    code = fields.integer(1, 0, max(SHAPES), "shape")
+    if code:
+        return SHAPES[code]
+    return (
+        fields.varint(1, limits.MAX_CONTROLS, "number of controls"),
+        fields.varint(1, limits.MAX_NUM_WS, "number of W+ rows"),
+        fields.varint(1, limits.MAX_W_DIM, "width of W+"),
+        fields.varint(4, limits.MAX_RESOLUTION, "resolution"),
+    )
 
 
-def parse_metadata(payload: bytes) -> dict[str, str]:
-    """Read the metadata chunk."""
-    fields = FieldReader(payload, "metadata")
-    found = {}
-    while fields.position < len(payload):
-        key = fields.string()
-        found[key] = fields.string()
-    return found
+def _pack_codes(codes: bytes) -> bytes:
+    """Return the codes of the control steps: the first, and differences in their common unit."""
+    differences = [after - before for before, after in zip(codes, codes[1:], strict=False)]
+    unit = math.gcd(*differences) or 1
+    coder = RangeEncoder([HALF] * SIGNED_SIZE)
+    for difference in differences:
+        code_signed(coder, 0, difference // unit)
+    return bytes([unit, codes[0]]) + coder.finish()
+
+
+def _parse_codes(fields: FieldReader, count: int) -> bytes:
+    """Take the codes of the control steps, which are the rest of the header."""
+    unit = fields.integer(1, 1, 255, "unit of the steps")
+    codes = [fields.integer(1)]
+    body = fields.rest()
+    coder = RangeDecoder(body, [HALF] * SIGNED_SIZE)
+    for _ in range(count - 1):
+        codes.append(codes[-1] + unit * code_signed(coder, 0, 0))
+        if not 0 <= codes[-1] <= 255:
+            raise fields.fail("a step out of range")
+    if coder.position < len(body):
+        raise fields.fail(f"{len(body) - coder.position} bytes after its last field")
+    return bytes(codes)

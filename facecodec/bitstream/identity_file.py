@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facecodec.bitstream import chunks, limits
+from facecodec.bitstream.chunks import Damage
 from facecodec.bitstream.fields import FieldReader, FieldWriter
 from facecodec.bitstream.identity import parse_identity
 from facecodec.bitstream.tuning import TuningParts, split_tuning
@@ -35,11 +36,10 @@ class IdentityFile:
     def pack(self) -> bytes:
         """Return the bytes of the file."""
         head = FieldWriter().integer(limits.VERSION, 1).integer(self.num_ws, 1)
-        head.integer(self.w_dim, 2).raw(self.generator_sha256)
+        head.varint(self.w_dim).raw(self.generator_sha256)
         head.string(self.generator_name).string(self.creator)
-        first = chunks.pack_chunk(chunks.HEADER, bytes(head.data), 0)
-        seed = int.from_bytes(first[-4:], "little")
-        out = chunks.IDENTITY_MAGIC + first
+        out = chunks.pack_chunk(chunks.IDENTITY_MAGIC, bytes(head.data), 0)
+        seed = int.from_bytes(out[-chunks.CRC :], "little")
         out += chunks.pack_chunk(chunks.IDENTITY, self.payload, seed)
         for part in split_tuning(self.tuning or b""):
             out += chunks.pack_chunk(chunks.TUNING, part, seed)
@@ -50,49 +50,43 @@ class IdentityFile:
         return parse_identity(self.payload, self.num_ws, self.w_dim, w_mean)
 
 
-def read_identity(file: BinaryIO, name: str = "identity file") -> IdentityFile:
-    """Read a `.fci` file whole; StreamError for any damage: there is nothing to recover."""
-    digest = hashlib.sha256()
+class _Digested:
+    """A file object whose bytes are hashed as they are read."""
 
-    def take(size: int) -> bytes:
-        data = file.read(size)
-        digest.update(data)
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.digest = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        data = self.file.read(size)
+        self.digest.update(data)
         return data
 
-    if take(8) != chunks.IDENTITY_MAGIC:
-        raise StreamError(f"{name}: not a .fci identity file")
-    found: dict[bytes, bytes] = {}
+
+def read_identity(file: BinaryIO, name: str = "identity file") -> IdentityFile:
+    """Read a `.fci` file whole; StreamError for any damage: there is nothing to recover."""
+    hashed = _Digested(file)
+    reader = chunks.ChunkReader(cast(BinaryIO, hashed))
+    head = reader.header(chunks.IDENTITY_MAGIC, name)
+    payload: bytes | None = None
     tuning = TuningParts()
-    seed = 0
-    position = 8
-    while head := take(8):
-        kind, size = head[:4], int.from_bytes(head[4:8], "little")
-        if size > chunks.LIMITS.get(kind, limits.MAX_CHUNK):
-            raise StreamError(f"{name}: damaged at byte {position}; extract it again")
-        body = take(size + 4)
-        payload = body[:size]
-        crc = chunks.chunk_crc(kind, payload, seed).to_bytes(4, "little")
-        if len(head) < 8 or not (kind.isascii() and kind.isalpha()) or body[size:] != crc:
-            raise StreamError(f"{name}: damaged at byte {position}; extract it again")
-        if not found and kind != chunks.HEADER:
-            raise StreamError(f"{name}: the file does not begin with its header")
-        if kind == chunks.TUNING:
-            tuning.add(payload)
-        elif kind in (chunks.HEADER, chunks.IDENTITY) and kind not in found:
-            found[kind] = payload
-            if kind == chunks.HEADER:
-                seed = int.from_bytes(crc, "little")
-        elif not kind[0] & 32:
-            raise StreamError(f"{name}: unexpected critical chunk {kind.decode()}")
-        position += size + chunks.OVERHEAD
-    if len(found) != 2 or tuning.incomplete:
+    for chunk in reader:
+        if isinstance(chunk, Damage):
+            raise StreamError(f"{name}: damaged at byte {chunk.offset}; extract it again")
+        if chunk.type == chunks.TUNING:
+            tuning.add(chunk.payload)
+        elif chunk.type == chunks.IDENTITY and payload is None:
+            payload = chunk.payload
+        elif chunk.critical:
+            raise StreamError(f"{name}: unexpected critical chunk {chunk.name}")
+    if payload is None or tuning.incomplete:
         raise StreamError(f"{name}: the file ends before its identity is complete")
-    fields = FieldReader(found[chunks.HEADER], f"{name}: header")
+    fields = FieldReader(head.payload, f"{name}: header")
     version = fields.integer(1)
     if version != limits.VERSION:
         raise StreamError(f"{name}: version {version}: this program reads {limits.VERSION} only")
     num_ws = fields.integer(1, 1, limits.MAX_NUM_WS, "number of W+ rows")
-    w_dim = fields.integer(2, 1, limits.MAX_W_DIM, "width of W+")
+    w_dim = fields.varint(1, limits.MAX_W_DIM, "width of W+")
     generator_sha256 = fields.raw(32)
     generator_name, creator = fields.string(), fields.string()
     fields.end()
@@ -102,7 +96,7 @@ def read_identity(file: BinaryIO, name: str = "identity file") -> IdentityFile:
         num_ws,
         w_dim,
         creator,
-        found[chunks.IDENTITY],
+        payload,
         tuning.joined(),
-        digest.digest(),
+        hashed.digest.digest(),
     )

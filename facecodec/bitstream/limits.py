@@ -2,16 +2,19 @@
 
 VERSION = 1
 
+MAX_HEADER = 1 << 14  # bytes of payload of the header chunk
 MAX_CHUNK = 1 << 20  # bytes of payload of any chunk
+MAX_INDEX = 1 << 18  # bytes of payload of the end chunk
 MAX_SEGMENT = 1 << 16  # bytes of payload of one segment
 MAX_SEGMENT_FRAMES = 240
+SMALLEST_SEGMENT = 10  # bytes of a segment with the chunk around it, at least
 MAX_CONTROLS = 64
 MAX_NUM_WS = 64
 MAX_W_DIM = 1024
 MAX_RESOLUTION = 8192  # pixels a side of the generator's picture
 MAX_SIDE = 65535  # pixels a side of the source video
-MAX_STRING = 255  # bytes of UTF-8
-MAX_METADATA = 1 << 14  # bytes of payload of the metadata chunk
+MAX_STRING = 127  # bytes of UTF-8 of a text that is written out
+MAX_METADATA = 64  # pairs of texts
 MAX_EXTRADATA = 1 << 16  # bytes of audio codec parameters
 MAX_AUDIO_PACKET = 1 << 19  # bytes
 MAX_TUNING_PARTS = 256

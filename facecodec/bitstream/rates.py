@@ -13,7 +13,7 @@ from facecodec.bitstream.index import parse_index
 from facecodec.bitstream.segment import parse_segment
 from facecodec.errors import StreamError
 
-# What the payload of a chunk is counted as; all else, and the 12 bytes around each payload, is
+# What the payload of a chunk is counted as; all else, and the bytes around each payload, is
 # container. A segment is split further.
 _KINDS = {
     chunks.IDENTITY: "identity",
@@ -28,8 +28,9 @@ _KINDS = {
 class RateSplit:
     """Bytes of a stream by purpose; together they are the size of the file.
 
-    container_bytes: magic, header, metadata, chunk headers and CRCs, timestamps, flags, the index,
-    and bytes that damage made useless. frames: those of the stream, lost ones included.
+    container_bytes: the header with its hashes and metadata, chunk headers and CRCs, timestamps,
+    flags, the index, and bytes that damage made useless. frames: those of the stream, lost ones
+    included.
     """
 
     identity_bytes: int
@@ -53,12 +54,12 @@ class RateSplit:
         )
 
 
-def split_rates(header: StreamHeader, chunks_after_magic: Iterable[Chunk | Damage]) -> RateSplit:
+def split_rates(header: StreamHeader, all_chunks: Iterable[Chunk | Damage]) -> RateSplit:
     """Return the split of a stream, given all its chunks from the header on."""
     spent = dict.fromkeys(("identity", "controls", "placement", "audio", "tuning"), 0)
-    container = len(chunks.STREAM_MAGIC)
+    container = 0
     frames = 0
-    for chunk in chunks_after_magic:
+    for chunk in all_chunks:
         container += chunk.size
         if isinstance(chunk, Damage):
             continue
@@ -72,7 +73,7 @@ def split_rates(header: StreamHeader, chunks_after_magic: Iterable[Chunk | Damag
             parts = {name: segment.parts[name] for name in ("placement", "controls")}
         elif chunk.type == chunks.END:
             with contextlib.suppress(StreamError):
-                frames = max(frames, parse_index(chunk.payload).frames)
+                frames = max(frames, parse_index(header, chunk).frames)
         for name, size in parts.items():
             spent[name] += size
             container -= size

@@ -19,7 +19,7 @@ from facecodec.bitstream.audio import (
 )
 from facecodec.bitstream.chunks import Chunk, ChunkReader, Damage
 from facecodec.bitstream.frames import FrameRecord, fill_gap, segment_records
-from facecodec.bitstream.header import StreamHeader, parse_header, parse_metadata
+from facecodec.bitstream.header import StreamHeader, parse_header
 from facecodec.bitstream.identity import parse_identity
 from facecodec.bitstream.identity_file import IdentityFile
 from facecodec.bitstream.index import (
@@ -62,13 +62,9 @@ class StreamReader:
         self._index: Index | None = None
         self._consumed = False
         self._chunks = ChunkReader(file)
-        if self._chunks.take(8) != chunks.STREAM_MAGIC:
-            raise StreamError(f"{self.name}: not a .fcv stream")
-        head = self._chunks.first()
-        if head is None or head.type != chunks.HEADER:
-            raise StreamError(f"{self.name}: the stream header is damaged or missing")
-        self.header = parse_header(head.payload)
-        self._seed = self._chunks.seed = chunks.chunk_crc(head.type, head.payload, 0)
+        self._head = self._chunks.header(chunks.STREAM_MAGIC, self.name)
+        self.header = parse_header(self._head.payload)
+        self._seed = self._chunks.seed
         self._first: Chunk | Damage | None = None
         self._read_preamble()
 
@@ -82,9 +78,7 @@ class StreamReader:
             if chunk.type in (chunks.SEGMENT, chunks.AUDIO, chunks.END):
                 self._first = chunk
                 break
-            if chunk.type == chunks.METADATA:
-                self.header.metadata = parse_metadata(chunk.payload)
-            elif chunk.type in (chunks.IDENTITY, chunks.IDENTITY_REFERENCE):
+            if chunk.type in (chunks.IDENTITY, chunks.IDENTITY_REFERENCE):
                 self._set_identity(chunk)
             elif chunk.type == chunks.AUDIO_PARAMETERS and self.audio is None:
                 self.audio = parse_audio_parameters(chunk.payload)
@@ -92,6 +86,8 @@ class StreamReader:
                 tuning.add(chunk.payload)
             else:
                 self._refuse(chunk)
+        if self.identity_payload is None and self.identity_reference is None:
+            self._report(Damage(self._chunks_start(), 0, "the identity is missing"))
         self.tuning = tuning.joined()
         if tuning.incomplete:
             self._report(Damage(self._chunks_start(), 0, "a part of the tuning is missing"))
@@ -109,7 +105,7 @@ class StreamReader:
     def _refuse(self, chunk: Chunk) -> None:
         """Refuse a critical chunk that is unknown or out of place; pass over an ancillary one."""
         if chunk.critical:
-            kind = chunk.type.decode()
+            kind = chunk.name
             known = "out of place" if chunk.type in chunks.LIMITS else "unknown to this program"
             raise StreamError(f"{self.name}: critical chunk {kind} at {chunk.offset} is {known}")
 
@@ -190,7 +186,7 @@ class StreamReader:
         """
         entry: IndexEntry | None = None
         if start is not None and self._seekable:
-            entry = self.index().find(-(-start // self.header.time_base))
+            entry = self._entry(-(-start // self.header.time_base))
         for item in self._decode(self.walk(entry), entry.first if entry else 0, audio):
             base = self.header.time_base
             if isinstance(item, AudioPacket):
@@ -200,6 +196,19 @@ class StreamReader:
                 return
             elif start is None or item.pts * base >= start:
                 yield item
+
+    def _entry(self, pts: int) -> IndexEntry | None:
+        """Return the index entry to begin at for `pts`, from a scan where the stored one is off.
+
+        Bytes lost or put in after the stream was written move what the end chunk points at.
+        """
+        entry = self.index().find(pts)
+        if entry is not None:
+            self._file.seek(self._base + entry.offset)
+            if ChunkReader(self._file, entry.offset, self._seed).first() is None:
+                self._index = self.scanned_index()
+                entry = self._index.find(pts)
+        return entry
 
     def walk(self, entry: IndexEntry | None = None) -> Iterator[Chunk | Damage]:
         """Yield the chunks from the first frame or audio on (or from an index entry), and damage.
@@ -242,13 +251,13 @@ class StreamReader:
         if not self._seekable:
             raise UsageError(f"{self.name}: a pipe has no index")
         if self._index is None:
-            stored = stored_index(self._file, self._base, self._seed)
+            stored = stored_index(self._file, self._base, self.header, self._seed)
             self._index = stored or self.scanned_index()
         return self._index
 
     def scanned_index(self) -> Index:
         """Return the index as a scan of the whole file gives it. Needs a file that can seek."""
-        return scan_index(self.walk(), self._chunks_start())
+        return scan_index(self.header, self.walk(), self._chunks_start())
 
     def rate_split(self) -> RateSplit:
         """Return where the bytes of the file go. Needs a file that can seek."""
@@ -258,14 +267,9 @@ class StreamReader:
         """Yield every chunk of the file, the header's first, and the bytes that are none."""
         if not self._seekable:
             raise UsageError(f"{self.name}: a pipe can be read only once")
-        offset = len(chunks.STREAM_MAGIC)
-        self._file.seek(self._base + offset)
-        head = ChunkReader(self._file, offset).first()
-        if head is None:
-            raise StreamError(f"{self.name}: the stream header is damaged or missing")
-        yield head
-        self._file.seek(self._base + offset + head.size)
-        yield from ChunkReader(self._file, offset + head.size, self._seed)
+        yield self._head
+        self._file.seek(self._base + self._head.size)
+        yield from ChunkReader(self._file, self._head.size, self._seed)
 
     def _packets(self, chunk: Chunk, expected: int | None) -> tuple[int | None, list[AudioPacket]]:
         """Return the number of the packet after a chunk's, and its packets; none if it is damaged.
@@ -331,14 +335,14 @@ class StreamReader:
     def _end(self, chunk: Chunk) -> int:
         """Return the number of frames an end chunk counts, 0 when it breaks the format."""
         try:
-            return parse_index(chunk.payload).frames
+            return parse_index(self.header, chunk).frames
         except StreamError as error:
             self._report(Damage(chunk.offset, chunk.size, str(error)))
             return 0
 
     def _allow_gap(self, missing: int, lost: int) -> None:
         """Refuse a gap that the bytes lost cannot explain."""
-        if not lost or missing > (lost // 16 + 1) * limits.MAX_SEGMENT_FRAMES:
+        if not lost or missing > limits.MAX_SEGMENT_FRAMES * (lost // limits.SMALLEST_SEGMENT + 1):
             raise StreamError(f"{self.name}: {missing} frames are missing where nothing was lost")
 
 

@@ -21,6 +21,8 @@ from facecodec.errors import StreamError
 
 EXACT_TYPES: dict[str, np.dtype[Any]] = {"f16": np.dtype("<f2"), "f32": np.dtype("<f4")}
 
+SEGMENT_SECONDS = 5
+
 # Contexts: timing, flags, then one set for placement and one for controls.
 TIMING = 0  # as expected; as the step before; the difference
 FLAGS = TIMING + 2 + SIGNED_SIZE
@@ -68,7 +70,27 @@ def _expected_step(clock: Fraction | None, index: int, before: int) -> int:
     """Return the expected distance from frame index - 1 to frame index."""
     if clock is None:
         return before
-    return (2 * index * clock + 1) // 2 - (2 * (index - 1) * clock + 1) // 2
+    return _at(clock, index) - _at(clock, index - 1)
+
+
+def usual_frames(header: StreamHeader) -> int:
+    """Return the number of frames of a usual segment: about five seconds."""
+    rate = header.frame_rate
+    if rate is None:
+        return 150
+    frames = _at(rate, SEGMENT_SECONDS)
+    return min(max(frames, 30), limits.MAX_SEGMENT_FRAMES)
+
+
+def expected_pts(clock: Fraction | None, index: int) -> int:
+    """Return where a stream of steady rate that began at 0 has frame `index`; 0 if unknown."""
+    pts = _at(clock, index) if clock else 0
+    return pts if pts <= limits.MAX_PTS else 0
+
+
+def _at(clock: Fraction, index: int) -> int:
+    """Return index x clock, rounded to the nearest integer, halves up."""
+    return (2 * index * clock.numerator + clock.denominator) // (2 * clock.denominator)
 
 
 def _code_timing(
@@ -114,14 +136,15 @@ def _code_placed(coder: Coder, frames: int, placed: list[bool] | None) -> list[b
 def pack_segment(header: StreamHeader, segment: Segment) -> bytes:
     """Return the payload of a segment chunk."""
     frames = len(segment)
-    out = FieldWriter().varint(segment.first).varint(frames)
+    out = FieldWriter().varint(segment.first).signed(frames - usual_frames(header))
     pts = segment.pts.tolist()
-    out.signed(pts[0])
+    clock = frame_clock(header)
+    out.signed(pts[0] - expected_pts(clock, segment.first))
     exact = EXACT_TYPES.get(header.precision)
     if exact:
         out.raw(segment.controls.astype(exact).tobytes())
     coder = RangeEncoder(INITIAL)
-    _code_timing(coder, frame_clock(header), segment.first, frames, pts, pts[0])
+    _code_timing(coder, clock, segment.first, frames, pts, pts[0])
     _code_flags(coder, frames, segment.flags.tolist())
     _code_placed(coder, frames, segment.placed.tolist())
     placement = to_levels(segment.placement[segment.placed], header.placement_steps)
@@ -135,15 +158,14 @@ def pack_segment(header: StreamHeader, segment: Segment) -> bytes:
 def parse_segment(header: StreamHeader, payload: bytes) -> Segment:
     """Decode the payload of a segment chunk; StreamError when it breaks the format."""
     fields = FieldReader(payload, "segment")
-    first = fields.varint(0, limits.MAX_PTS, "first frame")
-    frames = fields.varint(1, limits.MAX_SEGMENT_FRAMES, "number of frames")
-    start = fields.signed(limits.MAX_PTS, "timestamp")
+    clock = frame_clock(header)
+    first, frames, start = _start(fields, header, clock)
     exact = EXACT_TYPES.get(header.precision)
     width = header.num_controls
     raw = fields.raw(frames * width * exact.itemsize) if exact else b""
     body = fields.rest()
     coder = RangeDecoder(body, INITIAL)
-    pts = _code_timing(coder, frame_clock(header), first, frames, None, start)
+    pts = _code_timing(coder, clock, first, frames, None, start)
     flags = _code_flags(coder, frames, None)
     placed = np.array(_code_placed(coder, frames, None), bool)
     timing_end = _spent(coder, body)
@@ -182,9 +204,25 @@ def _spent(coder: RangeDecoder, body: bytes) -> int:
     return max(0, min(coder.position - ahead, len(body)))
 
 
-def segment_start(payload: bytes) -> tuple[int, int, int]:
+def segment_start(header: StreamHeader, payload: bytes) -> tuple[int, int, int]:
     """Return first frame, number of frames and first pts of a segment without decoding it."""
-    fields = FieldReader(payload, "segment")
+    return _start(FieldReader(payload, "segment"), header, frame_clock(header))
+
+
+def take_frames(fields: FieldReader, usual: int) -> int:
+    """Take a number of frames, stored as its difference to the usual one."""
+    frames = usual + fields.signed(limits.MAX_SEGMENT_FRAMES, "number of frames")
+    if not 1 <= frames <= limits.MAX_SEGMENT_FRAMES:
+        raise fields.fail(f"number of frames is {frames}, allowed is 1 to 240")
+    return frames
+
+
+def _start(
+    fields: FieldReader, header: StreamHeader, clock: Fraction | None
+) -> tuple[int, int, int]:
     first = fields.varint(0, limits.MAX_PTS, "first frame")
-    frames = fields.varint(1, limits.MAX_SEGMENT_FRAMES, "number of frames")
-    return first, frames, fields.signed(limits.MAX_PTS, "timestamp")
+    frames = take_frames(fields, usual_frames(header))
+    pts = expected_pts(clock, first) + fields.signed(2 * limits.MAX_PTS, "timestamp")
+    if abs(pts) > limits.MAX_PTS:
+        raise fields.fail("a timestamp out of range")
+    return first, frames, pts

@@ -10,7 +10,8 @@ from facecodec.errors import UsageError
 
 DEFAULT_QUALITY = 60
 # Doubling or halving every step is worth this many points of quality.
-QUALITY_PER_OCTAVE = 16
+QUALITY_PER_OCTAVE = 16  # so a point is a code
+HALF_OCTAVE = 8
 
 # A step is (16 + mantissa) * 2^(exponent - 16): from 0.00024 to 15.5, 16 to an octave.
 # Below 2^24 / 31 every integer times such a step is exact in float32.
@@ -35,17 +36,19 @@ def control_steps(
 ) -> NDArray[np.float32]:
     """Scale the rig's steps by the quality number.
 
-    base_steps: [num_controls], positive, in rig units: the steps at quality 60.
+    base_steps: [num_controls], positive, in rig units: the steps at quality 60, of which the
+    nearest half octave is taken, so that they differ by few values and cost few bytes.
     quality: 0 (coarse) to 100 (fine); 16 points halve the step.
-    Returns float32 [num_controls], each rounded to the nearest step a stream can name.
+    Returns float32 [num_controls], each a step a stream can name.
     Raises UsageError when the quality or a step is out of range.
     """
     if not 0 <= quality <= 100:
         raise UsageError(f"quality {quality} is not in 0 to 100")
     if not np.all(np.isfinite(base_steps)) or np.any(np.asarray(base_steps) <= 0):
         raise UsageError("quantiser steps must be positive numbers")
-    scale = 2.0 ** ((DEFAULT_QUALITY - quality) / QUALITY_PER_OCTAVE)
-    return steps_from_codes(step_codes(np.asarray(base_steps, np.float64) * scale))
+    codes = np.frombuffer(step_codes(base_steps), np.uint8).astype(int)
+    coarse = (codes + HALF_OCTAVE // 2) // HALF_OCTAVE * HALF_OCTAVE
+    return ALL_STEPS[np.clip(coarse + DEFAULT_QUALITY - quality, 0, 255)]
 
 
 def to_levels(values: NDArray[np.floating], steps: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -37,6 +37,4 @@ def _identity(stream: StreamReader) -> list[Damage]:
             stream.identity(np.zeros(stream.header.w_dim, np.float32))
         except StreamError as error:
             return [Damage(0, 0, str(error))]
-    elif stream.identity_reference is None:
-        return [Damage(0, 0, "the identity is missing")]
     return []

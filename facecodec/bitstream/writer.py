@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 
 from facecodec.bitstream import chunks, limits
 from facecodec.bitstream.audio import AudioParameters, PacketLike, pack_packets
-from facecodec.bitstream.header import StreamHeader, pack_metadata
+from facecodec.bitstream.header import StreamHeader
 from facecodec.bitstream.identity import DEFAULT_STEP, pack_identity
 from facecodec.bitstream.index import Index, IndexEntry
-from facecodec.bitstream.segment import FrameFlags, Segment, pack_segment
+from facecodec.bitstream.segment import FrameFlags, Segment, pack_segment, usual_frames
 from facecodec.bitstream.tuning import split_tuning
 from facecodec.errors import UsageError
 
-SEGMENT_SECONDS = 2
 _AUDIO_GROUP = 1 << 18  # bytes of packets kept for one chunk
 
 
@@ -27,15 +26,14 @@ class StreamWriter:
     Every full segment is written and flushed at once, so that an encode cut short leaves a stream
     that decodes up to the cut. As a context manager it closes on success only.
 
-    segment_frames: frames per segment, 1 to 240; about two seconds when left out.
+    segment_frames: frames per segment, 1 to 240; about five seconds when left out.
     """
 
     def __init__(
         self, file: BinaryIO, header: StreamHeader, segment_frames: int | None = None
     ) -> None:
         if segment_frames is None:
-            rate = header.frame_rate or 30
-            segment_frames = min(max(round(SEGMENT_SECONDS * rate), 30), limits.MAX_SEGMENT_FRAMES)
+            segment_frames = usual_frames(header)
         if not 1 <= segment_frames <= limits.MAX_SEGMENT_FRAMES:
             raise UsageError(f"segment_frames {segment_frames} is not in 1 to 240")
         self.header = header
@@ -54,12 +52,9 @@ class StreamWriter:
         self._audio: list[PacketLike] = []
         self._audio_bytes = 0
         self._packets = 0  # written
-        self._write(chunks.STREAM_MAGIC)
-        head = chunks.pack_chunk(chunks.HEADER, header.pack(), 0)
+        head = chunks.pack_chunk(chunks.STREAM_MAGIC, header.pack(), 0)
         self._write(head)
-        self._seed = int.from_bytes(head[-4:], "little")
-        if header.metadata:
-            self._chunk(chunks.METADATA, pack_metadata(header.metadata))
+        self._seed = int.from_bytes(head[-chunks.CRC :], "little")
 
     @property
     def bytes_written(self) -> int:
@@ -165,7 +160,7 @@ class StreamWriter:
             return
         self._flush()
         self._flush_audio()
-        self._chunk(chunks.END, self.index.pack())
+        self._chunk(chunks.END, self.index.pack(self.header, self._offset))
         self._file.flush()
         self._closed = True
 

@@ -10,7 +10,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import toy_streams
-from damage import join, read_all, split
+from damage import MAGIC, join, places, read_all, split, start
 
 from facecodec.bitstream import (
     IdentityFile,
@@ -20,7 +20,7 @@ from facecodec.bitstream import (
     pack_identity,
     read_identity,
 )
-from facecodec.bitstream.fields import FieldWriter
+from facecodec.bitstream.fields import FieldReader, FieldWriter
 from facecodec.bitstream.rangecoder import RangeEncoder
 from facecodec.bitstream.segment import CONTROLS, INITIAL
 from facecodec.errors import StreamError
@@ -59,10 +59,10 @@ def payload(kind: bytes) -> bytes:
     return next(data for name, data in CHUNKS if name == kind)
 
 
-def patched(kind: bytes, offset: int, value: bytes) -> bytes:
+def patched(kind: bytes, offset: int, size: int, value: bytes) -> bytes:
     """Return the good stream with bytes of a payload replaced and all CRCs right."""
     data = payload(kind)
-    return with_payload(kind, data[:offset] + value + data[offset + len(value) :])
+    return with_payload(kind, data[:offset] + value + data[offset + size :])
 
 
 def report(data: bytes) -> str:
@@ -70,71 +70,102 @@ def report(data: bytes) -> str:
     return "; ".join(map(str, read_all(data).damage))
 
 
-# (offset in HEAD, bytes, what the refusal says)
+# (offset in the header, bytes to replace, by what, what the refusal says)
 HEADERS = [
-    (0, b"\0", "version 0"),
-    (0, b"\2", "version 2"),
-    (1, b"\3", "precision is 3"),
-    (2, b"\x65", "quality is 101"),
-    (3, b"\0", "number of controls is 0"),
-    (3, b"\x41", "number of controls is 65"),
-    (3, b"\x40", "stream header"),  # more steps than there are: what follows slides out of place
-    (4, b"\0", "number of W"),
-    (4, b"\x41", "number of W"),
-    (5, b"\0\0", "width of W"),
-    (5, b"\x01\x04", "width of W"),
-    (7, b"\3\0", "resolution is 3"),
-    (7, b"\xff\xff", "resolution is 65535"),
-    (9, b"\0\0", "width is 0"),
-    (11, b"\0\0", "height is 0"),
-    (13, bytes(8), "time base is missing"),
-    (13, bytes(4), "not a positive fraction"),
-    (17, bytes(4), "not a positive fraction"),
-    (21, b"\0\0\0\0\1\0\0\0", "not a positive fraction"),
+    (0, 1, b"\0", "version 0"),
+    (0, 1, b"\2", "version 2"),
+    (0, 1, b"\x31", "precision is 3"),
+    (0, 1, b"\x81", "a form of 8"),
+    (1, 1, b"\x65", "quality is 101"),
+    (2, 1, b"\3", "shape is 3"),
+    (3, 1, b"\0", "number of controls is 0"),
+    (3, 1, b"\x41", "number of controls is 65"),
+    (4, 1, b"\0", "number of W"),
+    (4, 1, b"\x41", "number of W"),
+    (5, 1, b"\0", "width of W"),
+    (5, 1, b"\x81\x08", "width of W"),
+    (6, 2, b"\3", "resolution is 3"),
+    (6, 2, b"\xff\x7f", "resolution is 16383"),
+    (6, 2, b"\x83\0", "longer than it need be"),
+    (8, 2, b"\0", "width is 0"),
+    (8, 2, b"\x80\x80\4", "width is 65536"),
+    (10, 2, b"\0", "height is 0"),
+    (12, 3, b"\0\0", "time base is missing"),
+    (12, 1, b"\0", "not a positive fraction"),
+    (13, 2, b"\0", "not a positive fraction"),
+    (13, 2, b"\x80\x80\x80\x80\x10", "denominator is 4294967296"),
+    (15, 1, b"\0", "not a positive fraction"),
+    (81, 4, b"\x8e", "a word this program does not know"),
+    (81, 4, b"\xc0\xc0\xc0\xc0", "a word this program does not know"),
+    (81, 4, b"\xff", "a word this program does not know"),
+    (91, 1, b"\x41", "number of metadata is 65"),
+    (91, 1, b"\1", "ends before its fields"),
+    (92, 1, b"\0", "unit of the steps is 0"),
+    (93, 1, b"\xff", "a step out of range"),
 ]
 
 
-@pytest.mark.parametrize(("offset", "value", "message"), HEADERS)
-def test_headers(offset, value, message):
+@pytest.mark.parametrize(("offset", "size", "value", "message"), HEADERS)
+def test_headers(offset, size, value, message):
     with pytest.raises(StreamError, match=message):
-        StreamReader(io.BytesIO(patched(b"HEAD", offset, value)))
+        StreamReader(io.BytesIO(patched(MAGIC, offset, size, value)))
 
 
 @pytest.mark.parametrize(
     ("head", "message"),
     [
-        (payload(b"HEAD")[:-1], "ends before its fields"),
-        (payload(b"HEAD") + b"\0", "1 bytes after its last field"),
-        (payload(b"HEAD")[:-6] + b"\5\xff\xff\xff\xff\xff", "not UTF-8"),
+        (payload(MAGIC)[:80], "ends before its fields"),
+        (payload(MAGIC) + bytes(5), "bytes after its last field"),
+        (payload(MAGIC)[:81] + b"\5\xff\xff\xff\xff\xff", "not UTF-8"),
         (b"", "ends before"),
-        (bytes(1025), "header is damaged"),
+        (bytes(limits.MAX_HEADER + 1), "header is damaged"),
     ],
 )
 def test_header_payloads(head, message):
     with pytest.raises(StreamError, match=message):
-        StreamReader(io.BytesIO(with_payload(b"HEAD", head)))
+        StreamReader(io.BytesIO(with_payload(MAGIC, head)))
 
 
-@pytest.mark.parametrize("length", [0xFFFFFFFF, 0x7FFFFFFF, limits.MAX_CHUNK + 1])
-@pytest.mark.parametrize("kind", [b"SEGM", b"IDEN", b"AUDI", b"DONE", b"wide", b"HEAD"])
+def test_metadata():
+    for hostile, message in (
+        (b"\1\3ab", "ends before"),
+        (b"\1\1a", "ends before"),
+        (b"\1\1\xff\0", "UTF-8"),
+        (b"\x80\x80\x80\x80\x10", "number of metadata"),
+    ):
+        data = payload(MAGIC)[:91] + hostile
+        with pytest.raises(StreamError, match=message):
+            read_all(with_payload(MAGIC, data))
+
+
+@pytest.mark.parametrize(
+    "length",
+    [b"\xff\xff\xff\xff\x0f", b"\xff\xff\x7f", b"\x81\x80\x40", b"\x80\x80\0", b"\x80" * 9],
+)
+@pytest.mark.parametrize("kind", [b"SE", b"ID", b"AU", b"EN", b"wi", MAGIC])
 def test_lengths_that_lie(kind, length, in_little_memory):
-    at = GOOD.index(b"SEGM")
-    bomb = kind + struct.pack("<I", length)
+    at = start(GOOD, b"SE")
+    bomb = kind + length
     assert "byte" in report(GOOD[:at] + bomb + GOOD[at:])
     with pytest.raises(StreamError, match="header is damaged"):
-        read_all(GOOD[:8] + bomb + GOOD[8:])
+        read_all(MAGIC + length + GOOD[5:])
 
 
 def test_a_segment_over_its_own_limit():
-    data = with_payload(b"SEGM", payload(b"SEGM") + bytes(limits.MAX_SEGMENT))
+    data = with_payload(b"SE", payload(b"SE") + bytes(limits.MAX_SEGMENT))
     assert "no whole chunk" in report(data)
 
 
+USUAL = 125  # frames of a segment at 25 frames a second
+
+
 def segment(first: int = 0, frames: int = 5, pts: int = 0, rest: bytes = b"") -> bytes:
-    return bytes(FieldWriter().varint(first).varint(frames).signed(pts).raw(rest).data)
+    clock = 512 * first if 512 * first <= 1 << 48 else 0
+    head = FieldWriter().varint(first).signed(frames - USUAL).signed(pts - clock)
+    return bytes(head.raw(rest).data)
 
 
-BODY = payload(b"SEGM")[3:]
+BODY = payload(b"SE")[4:]
 
 
 @pytest.mark.parametrize(
@@ -155,13 +186,13 @@ BODY = payload(b"SEGM")[3:]
     ],
 )
 def test_segments(hostile, message, in_little_memory):
-    assert message in report(with_payload(b"SEGM", hostile))
+    assert message in report(with_payload(b"SE", hostile))
 
 
 def test_random_bodies_end():
     for seed in range(12):
         body = np.random.default_rng(seed).bytes(seed * 7)
-        read_all(with_payload(b"SEGM", segment(frames=240, rest=body)))
+        read_all(with_payload(b"SE", segment(frames=240, rest=body)))
 
 
 def coded(bits) -> bytes:
@@ -185,7 +216,7 @@ def test_a_level_out_of_range():
             coder.even(1)
 
     body = coded(bits)
-    assert "out of range" in report(with_payload(b"SEGM", segment(frames=1, rest=body)))
+    assert "out of range" in report(with_payload(b"SE", segment(frames=1, rest=body)))
 
 
 def test_a_number_without_end():
@@ -201,17 +232,17 @@ def test_a_number_without_end():
             coder.even(0)
 
     body = coded(bits)
-    assert "48 bits" in report(with_payload(b"SEGM", segment(frames=1, rest=body)))
+    assert "48 bits" in report(with_payload(b"SE", segment(frames=1, rest=body)))
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_controls_that_are_no_numbers(value):
     data = toy_streams.write(3, head=toy_streams.header(precision="f32"))
     chunks = split(data)
-    place = [name for name, _ in chunks].index(b"SEGM")
+    place = [name for name, _ in chunks].index(b"SE")
     body = bytearray(chunks[place][1])
-    body[3:7] = struct.pack("<f", value)
-    chunks[place] = (b"SEGM", bytes(body))
+    body[4:8] = struct.pack("<f", value)
+    chunks[place] = (b"SE", bytes(body))
     assert "not a finite number" in report(join(chunks))
 
 
@@ -219,19 +250,40 @@ def test_frames_out_of_nothing(in_little_memory):
     """A segment that says it is the 2^40th must not make a reader count there."""
     for first in (5, 1000, 1 << 40):
         with pytest.raises(StreamError, match="missing where nothing was lost"):
-            read_all(with_payload(b"SEGM", segment(first=first, rest=BODY)))
+            read_all(with_payload(b"SE", segment(first=first, rest=BODY)))
     # Not even beside some damage.
-    hurt = with_payload(b"SEGM", segment(first=1 << 40, rest=BODY))
-    at = hurt.index(b"SEGM")
+    hurt = with_payload(b"SE", segment(first=1 << 40, rest=BODY))
+    at = start(hurt, b"SE")
     with pytest.raises(StreamError, match="frames are missing"):
         read_all(hurt[:at] + bytes(200) + hurt[at:])
 
 
+def count(frames: int) -> int:
+    """Return the varint that says so many frames."""
+    return 2 * (frames - USUAL) if frames >= USUAL else 2 * (USUAL - frames) - 1
+
+
+def ending(*values: int) -> bytes:
+    """Return the payload of an end chunk of these varints, its size right."""
+    out = FieldWriter()
+    for value in values:
+        out.varint(value)
+    body = len(out.data)
+    sizes = [bytes(FieldWriter().varint(body + extra).data) for extra in range(8, 14)]
+    wanted = [len(join([(b"EN", bytes(out.data) + size)])) for size in sizes]
+    size = next(s for s, n in zip(sizes, wanted, strict=True) if FieldReader(s, "").varint() == n)
+    return bytes(out.data) + size[::-1]
+
+
 def test_an_end_that_counts_frames_out_of_nothing():
-    end = bytes(FieldWriter().varint(1 << 40).varint(0).integer(2 + 5 + 4 + 12, 4).data)
-    with pytest.raises(StreamError, match=r"missing|after its last|its size"):
-        chunks = [*CHUNKS[:-1], (b"DONE", end[:-4] + struct.pack("<I", len(end) + 12))]
-        read_all(join(chunks))
+    for frames in (13, 240):
+        sizes = [at for at, kind, _ in places(GOOD) if kind == b"AU"]
+        end = ending(1 + 2 * (start(GOOD, b"EN") - sizes[0]), count(frames), 0)
+        with pytest.raises(StreamError, match="missing where nothing was lost"):
+            read_all(join([*CHUNKS[:-1], (b"EN", end)]))
+
+
+END = payload(b"EN")
 
 
 @pytest.mark.parametrize(
@@ -239,30 +291,48 @@ def test_an_end_that_counts_frames_out_of_nothing():
     [
         b"",
         b"\x0c\xff\xff\xff\x7f",
-        bytes(FieldWriter().varint(12).varint(1 << 40).data),
-        bytes(FieldWriter().varint(12).varint(1).varint(1 << 62).varint(0).varint(5).data)
-        + bytes(9),
-        payload(b"DONE")[:-4] + b"\xff\xff\xff\xff",
+        END[:-1] + b"\xff",
+        END[:-1] + bytes([END[-1] + 1]),
+        END[:-1] + b"\0" + END[-1:],
+        ending(*END[:-1]) + END[-1:],
+        ending(41, count(0), 0),
+        ending(41, count(241), 0),
+        ending(41, count(5), 1 << 52),
+        ending(41, count(5)),
+        ending(1 + 2 * (1 << 47), count(5), 0),
+        ending(1 + 2 * (1 << 47), count(5), 0, *[2 * (1 << 47)] * 9),
     ],
 )
 def test_indices_that_lie(end, in_little_memory):
-    data = with_payload(b"DONE", end)
+    data = with_payload(b"EN", end)
     stream = StreamReader(io.BytesIO(data))
     assert len(stream.index().entries) == 3  # by a scan
     assert "end chunk" in report(data)
     assert len(list(stream.frames(toy_streams.Fraction(6, 25)))) == 6
 
 
+def test_a_long_index_of_little_entries(in_little_memory):
+    """Each entry stands for ten bytes of the file at least, so a small file has few."""
+    for entry in (2, 20):
+        data = join([*CHUNKS[:-1], (b"EN", ending(21, count(1), 0, *[entry] * 200_000))])
+        stream = StreamReader(io.BytesIO(data))
+        assert len(stream.index().entries) == 3
+        assert "end chunk" in report(data)
+    data = with_payload(b"EN", ending(21, count(1), 0, *[20] * limits.MAX_INDEX))
+    assert "no whole chunk" in report(data) or "ends within" in report(data)
+
+
 def test_an_index_of_wrong_places_gives_no_wrong_frames():
-    for offset in (0, 3, 200, 1 << 20, 1 << 47):
-        out = FieldWriter().varint(12).varint(1)
-        out.varint(offset).varint(5).varint(5).signed(5 * 512)
-        data = with_payload(b"DONE", bytes(out.integer(len(out.data) + 16, 4).data))
+    for size in (10, 23, 100, 250, len(GOOD) // 3):
+        five = count(5), 0
+        entries = (1 + 2 * size, *five, 2 * (size // 2), 1 + 2 * size, count(2), 0)
+        data = with_payload(b"EN", ending(*entries))
         stream = StreamReader(io.BytesIO(data))
         whole = {frame.index: frame for frame in StreamReader(io.BytesIO(GOOD))}
         try:
             for frame in stream.frames(toy_streams.Fraction(6, 25)):
-                assert np.array_equal(frame.controls, whole[frame.index].controls)
+                same = np.array_equal(frame.controls, whole[frame.index].controls)
+                assert same or (frame.recovered and stream.damage)
         except StreamError:
             pass
 
@@ -277,33 +347,33 @@ def test_identities():
         (exact[:-1], "ends before"),
         (exact, "not finite"),
         (exact + b"\0", "after its last field"),
-        (payload(b"IDEN") + bytes(5), "after its last value"),
+        (payload(b"ID") + bytes(5), "after its last value"),
         (b"\0\0\0\0\0" + bytes(5000), "after its last value"),
     ):
-        stream = StreamReader(io.BytesIO(with_payload(b"IDEN", hostile)))
+        stream = StreamReader(io.BytesIO(with_payload(b"ID", hostile)))
         with pytest.raises(StreamError, match=message):
             stream.identity(mean)
-    one = (b"IDEN", payload(b"IDEN"))
-    for extra in (one, (b"IDRF", bytes(32))):
+    one = (b"ID", payload(b"ID"))
+    for extra in (one, (b"IR", bytes(32))):
         with pytest.raises(StreamError, match="more than one identity"):
             read_all(join([CHUNKS[0], one, extra, *CHUNKS[2:]]))
     with pytest.raises(StreamError, match="no SHA-256"):
-        read_all(join([CHUNKS[0], (b"IDRF", bytes(31)), *CHUNKS[2:]]))
+        read_all(join([CHUNKS[0], (b"IR", bytes(31)), *CHUNKS[2:]]))
 
 
 def test_chunks_out_of_place():
-    for kind in (b"HEAD", b"IDEN", b"AUDP", b"TUNE"):
+    for kind in (b"ID", b"AP", b"TU"):
         chunks = [*CHUNKS[:-1], (kind, payload(kind)), CHUNKS[-1]]
         with pytest.raises(StreamError, match=f"critical chunk {kind.decode()} .* out of place"):
             read_all(join(chunks))
-    with pytest.raises(StreamError, match="AUDP .* out of place"):
-        read_all(join([CHUNKS[0], (b"AUDP", payload(b"AUDP")), *CHUNKS[1:]]))
+    with pytest.raises(StreamError, match="AP .* out of place"):
+        read_all(join([CHUNKS[0], (b"AP", payload(b"AP")), *CHUNKS[1:]]))
 
 
 def test_tunings():
     def tuned(*parts: bytes) -> bytes:
-        chunks = [chunk for chunk in CHUNKS if chunk[0] != b"TUNE"]
-        return join([*chunks[:2], *((b"TUNE", part) for part in parts), *chunks[2:]])
+        chunks = [chunk for chunk in CHUNKS if chunk[0] != b"TU"]
+        return join([*chunks[:2], *((b"TU", part) for part in parts), *chunks[2:]])
 
     for parts, message in (
         ([b"\0\0"], "number of parts"),
@@ -324,15 +394,15 @@ def test_tunings():
     ("parameters", "message"),
     [
         (b"", "ends before"),
-        (b"\3aac\0\2" + struct.pack("<II", 1, 1), "sample rate is 0"),
-        (b"\3aac\1\0" + struct.pack("<II", 1, 1), "number of channels is 0"),
-        (b"\3aac\1\2" + bytes(8), "time base is missing"),
-        (b"\3aac\1\2" + struct.pack("<II", 1, 1) + bytes(limits.MAX_EXTRADATA + 1), "extradata"),
+        (b"\3aac\0\2" + b"\1\1", "sample rate is 0"),
+        (b"\3aac\1\0" + b"\1\1", "number of channels is 0"),
+        (b"\3aac\1\2\0\0", "time base is missing"),
+        (b"\3aac\1\2" + b"\1\1" + bytes(limits.MAX_EXTRADATA + 1), "extradata"),
     ],
 )
 def test_audio_parameters(parameters, message):
     with pytest.raises(StreamError, match=message):
-        read_all(with_payload(b"AUDP", parameters))
+        read_all(with_payload(b"AP", parameters))
 
 
 def audio(*fields: int, rest: bytes = b"") -> bytes:
@@ -357,44 +427,33 @@ def audio(*fields: int, rest: bytes = b"") -> bytes:
     ],
 )
 def test_audio_chunks(hostile, message, in_little_memory):
-    assert message in report(with_payload(b"AUDI", hostile))
+    assert message in report(with_payload(b"AU", hostile))
 
 
 def test_a_repeated_audio_chunk_is_reported():
-    place = [name for name, _ in CHUNKS].index(b"AUDI")
+    place = [name for name, _ in CHUNKS].index(b"AU")
     data = join([*CHUNKS[:place], CHUNKS[place], *CHUNKS[place:]])
     assert "goes back in time" in report(data)
     assert read_all(data).audio == read_all(GOOD).audio
 
 
-def test_metadata():
-    for hostile, message in (
-        (b"\3ab", "ends before"),
-        (b"\1a", "ends before"),
-        (b"\1\xff\0", "UTF-8"),
-    ):
-        with pytest.raises(StreamError, match=message):
-            read_all(join([CHUNKS[0], (b"meta", hostile), *CHUNKS[1:]]))
-    data = join([CHUNKS[0], (b"meta", b"\1a\1b" * 5000), *CHUNKS[1:]])
-    assert "no whole chunk" in report(data)
-
-
 @pytest.mark.parametrize(
     "pattern",
     [
-        b"SEGM",
-        b"SEGM\xff\xff\0\0",
-        b"IDEN\0\0\x0f\0",
-        b"meta\0\0\0\0",
-        b"DONE\4\0\0\0",
+        b"SE",
+        b"SE\xff\xff\3",
+        b"ID\x80\x80\x3c",
+        b"AU\x80\x80\x40",
+        b"AP\1",
+        b"EN\4",
         b"\0",
-        b"SEGMIDEN\1",
+        b"SEID\1",
     ],
 )
-def test_a_megabyte_of_what_looks_like_chunks(pattern):
+def test_a_quarter_of_a_megabyte_of_what_looks_like_chunks(pattern):
     """Bytes that begin a chunk everywhere: the search after damage must not turn quadratic."""
-    at = GOOD.index(b"SEGM")
-    junk = pattern * ((1 << 20) // len(pattern))
+    at = start(GOOD, b"SE")
+    junk = pattern * ((1 << 18) // len(pattern))
     for data in (GOOD[:at] + junk, GOOD[:at] + junk + GOOD[at:]):
         try:
             assert read_all(data).damage
@@ -403,23 +462,23 @@ def test_a_megabyte_of_what_looks_like_chunks(pattern):
 
 
 def test_many_still_frames_are_decoded_in_constant_memory(in_little_memory):
-    """240 frames in 16 bytes is what the format can do; a reader must not hold them all."""
+    """240 frames in a few bytes is what the format can do; a reader must not hold them all."""
     file = io.BytesIO()
     with StreamWriter(file, toy_streams.header(num_controls=1, control_steps=[1.0]), 240) as writer:
         writer.write_identity(toy_streams.latent(), toy_streams.W_MEAN)
         for i in range(2400):
             writer.write_frame(512 * i, np.zeros(1, np.float32))
     size = len(file.getvalue())
-    assert 15 * size > 2400
+    assert 24 * size > 2400
     file.seek(0)
     assert sum(1 for _ in StreamReader(file)) == 2400
 
 
 def test_magic_alone_and_magics_of_others():
     for data in (
-        GOOD[:8],
-        b"\x89FCI\r\n\x1a\n" + GOOD[8:],
-        GOOD[:8].replace(b"\r\n", b"\n") + GOOD[8:],
+        GOOD[:4],
+        b"\x89FCI" + GOOD[4:],
+        b"\x09FCV" + GOOD[4:],
     ):
         with pytest.raises(StreamError):
             read_all(data)
@@ -448,27 +507,26 @@ def read_person(data: bytes) -> IdentityFile:
 def test_identity_files(in_little_memory):
     good = person()
     assert read_person(good).tuning == b"t"
-    magic = good[:8]
     head, iden, tune = split(good)
+    magic = head[0]
     for data, message in (
         (b"", "not a .fci"),
         (GOOD, "not a .fci"),
-        (good[:8], "ends before"),
+        (magic, "header is damaged"),
         (good[:-1], "damaged"),
         (good + b"x", "damaged"),
-        (good[:8] + b"HEAD\xff\xff\xff\xff", "damaged"),
-        (join([iden, head], magic), "does not begin with its header"),
-        (join([head, tune], magic), "ends before"),
-        (join([head, iden, iden], magic), "unexpected critical chunk IDEN"),
-        (join([head, head, iden], magic), "unexpected critical chunk HEAD"),
-        (join([head, iden, (b"SEGM", b"")], magic), "unexpected critical chunk SEGM"),
-        (join([head, iden, (b"TUNE", b"\0\2x")], magic), "ends before"),
-        (join([(b"HEAD", b"\2" + head[1][1:]), iden], magic), "version 2"),
-        (join([(b"HEAD", b"\1\x41" + head[1][2:]), iden], magic), "rows"),
-        (join([(b"HEAD", head[1] + b"x"), iden], magic), "after its last field"),
+        (magic + b"\xff\xff\xff\xff", "damaged"),
+        (join([iden, head]), "not a .fci"),
+        (join([head, tune]), "ends before"),
+        (join([head, iden, iden]), "unexpected critical chunk ID"),
+        (join([head, iden, (b"SE", b"")]), "unexpected critical chunk SE"),
+        (join([head, iden, (b"TU", b"\0\2x")]), "ends before"),
+        (join([(magic, b"\2" + head[1][1:]), iden]), "version 2"),
+        (join([(magic, b"\1\x41" + head[1][2:]), iden]), "rows"),
+        (join([(magic, head[1] + b"x"), iden]), "after its last field"),
     ):
         with pytest.raises(StreamError, match=message):
             read_person(data)
-    read_person(join([head, (b"note", b"skip me"), iden], magic))
+    read_person(join([head, (b"no", b"skip me"), iden]))
     with pytest.raises(StreamError, match="ends before"):
-        read_person(join([head, (b"IDEN", b"\0")], magic)).w_plus(toy_streams.W_MEAN)
+        read_person(join([head, (b"ID", b"\0")])).w_plus(toy_streams.W_MEAN)

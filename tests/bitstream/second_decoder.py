@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import struct
 import zlib
+from collections import defaultdict
 from fractions import Fraction
 from math import floor
 from typing import Any
@@ -41,10 +42,13 @@ def decode_stream(data: bytes, tables: dict[str, bytes], mean: list[float]) -> d
             return -(v + 1) // 2 if v & 1 else v // 2
 
         def string():
-            return take(number(1)).decode()
+            n = number(1)
+            if n >= 192:
+                return ["facecodec "][n - 192] + take(number(1)).decode()
+            return tables["words"][n - 128] if n >= 128 else take(n).decode()
 
         def fraction():
-            top, bottom = number(4), number(4)
+            top, bottom = varint(), varint()
             return Fraction(top, bottom) if top and bottom else None
 
         return take, number, varint, svarint, string, fraction, lambda: bytes(rest)
@@ -65,7 +69,8 @@ def decode_stream(data: bytes, tables: dict[str, bytes], mean: list[float]) -> d
             next(taken)
             return next(source)
 
-        odds = {i: [128 * (2 * b + 1)] * 2 for i, b in enumerate(table)}
+        odds = defaultdict(lambda: [32768] * 2)
+        odds.update((i, [128 * (2 * b + 1)] * 2) for i, b in enumerate(table or b""))
         state = [2**32 - 1, 0]
         for _ in range(4):
             state[1] = state[1] * 256 + following()
@@ -151,57 +156,77 @@ def decode_stream(data: bytes, tables: dict[str, bytes], mean: list[float]) -> d
         return table
 
     # Section 2: the chunks.
-    assert data[:8] == bytes.fromhex("894643560d0a1a0a")
-    found, at, seed = [], 8, 0
+    found, at, seed = [], 0, 0
     while at < len(data):
-        kind, size = data[at : at + 4], struct.unpack_from("<I", data, at + 4)[0]
-        (crc,) = struct.unpack_from("<I", data, at + 8 + size)
-        assert zlib.crc32(data[at : at + 8 + size], seed) == crc, "damaged"
-        seed = seed or crc
-        found.append((kind, data[at + 8 : at + 8 + size]))
-        at += size + 12
-    assert found[0][0] == b"HEAD"
-    assert found[-1][0] == b"DONE"
+        take, _, varint, *_ = fields(data[at:])
+        kind = take(2 if at else 4)
+        size = varint()
+        payload = take(size)
+        after = at + len(kind) + max(1, -(-size.bit_length() // 7)) + size
+        assert zlib.crc32(data[at:after], seed) == int.from_bytes(take(4), "little"), "damaged"
+        seed = seed if at else zlib.crc32(data[:after])
+        found.append((kind, payload, at))
+        at = after + 4
+    assert found[0][0] == bytes.fromhex("89464356")
+    assert found[-1][0] == b"EN"
 
     # Section 4: the header.
     take, number, varint, svarint, string, fraction, rest = fields(found[0][1])
-    assert number(1) == 1
-    precision, _, count, num_ws = (number(1) for _ in range(4))
-    w_dim, _, _, _ = (number(2) for _ in range(4))
+    form = number(1)
+    precision = form >> 4 & 3
+    assert form & 0x8F == 1
+    number(1)
+    shape = {1: (35, 16, 512, 1024), 2: (35, 18, 512, 1024)}.get(number(1))
+    count, num_ws, w_dim, _ = shape or [varint() for _ in range(4)]
+    varint(), varint()
     time_base, rate = fraction(), fraction()
     take(64)
-    control_steps = [step(c) for c in take(count)]
-    placement_steps = [step(c) for c in take(4)]
-    string(), string()
-    assert rest() == b""
+    placement_steps = [step(c) for c in (take(4) if form & 64 else (160, 160, 160, 48))]
+    texts = [string(), string()]
+    texts += [string() for _ in range(2 * varint())]
+    unit, code = number(1), number(1)
+    _, _, _, signed, used_up = entropy(rest(), None)
+    control_steps = [step(code)]
+    for _ in range(count - 1):
+        code += unit * signed(0)
+        control_steps.append(step(code))
+    assert used_up()
+    clock = 1 / (rate * time_base) if rate else None
 
-    result: dict[str, Any] = {"frames": [], "audio": [], "tuning": None}
-    parts = {}
-    for kind, payload in found[1:]:
+    usual = min(max(floor(5 * rate + Fraction(1, 2)), 30), 240) if rate else 150
+
+    def on_the_clock(n):
+        return floor(n * clock + Fraction(1, 2))
+
+    result: dict[str, Any] = {"texts": texts, "frames": [], "audio": [], "tuning": None}
+    parts, groups, begins = {}, [], None
+    for kind, payload, at in found[1:]:
         take, number, varint, svarint, string, fraction, rest = fields(payload)
-        if kind == b"IDRF":
+        if kind == b"IR":
             result["identity_reference"] = payload.hex()
-        elif kind == b"IDEN":
+        elif kind == b"ID":
             result["identity"] = decode_identity(
                 payload, (num_ws, w_dim), mean, fields, entropy, step, tables
             )
-        elif kind == b"TUNE":
+        elif kind == b"TU":
             part, of = varint(), varint()
             parts[part] = rest()
             if len(parts) == of:
                 result["tuning"] = b"".join(parts[i] for i in range(of)).hex()
-        elif kind == b"AUDI":
+        elif kind == b"AU":
             assert varint() == len(result["audio"])
-            clock, rows = 0, []
+            follows, rows = 0, []
             for _ in range(varint()):
-                dts = clock + svarint()
+                dts = follows + svarint()
                 pts = dts + svarint()
                 rows.append((pts, dts, varint(), varint()))
-                clock = dts + rows[-1][2]
+                follows = dts + rows[-1][2]
             result["audio"] += [[p, d, n, take(size).hex()] for p, d, n, size in rows]
             assert rest() == b""
-        elif kind == b"SEGM":
-            first, frames, pts = varint(), varint(), svarint()
+        elif kind == b"SE":
+            first, frames, pts = varint(), usual + svarint(), svarint()
+            pts += on_the_clock(first) if rate else 0
+            groups.append((begins, first, frames, pts))
             size = {0: 0, 1: 2, 2: 4}[precision]
             raw = take(frames * count * size)
             body = rest()
@@ -211,9 +236,7 @@ def decode_stream(data: bytes, tables: dict[str, bytes], mean: list[float]) -> d
             for n in range(first + 1, first + frames):
                 expected = delta
                 if rate:
-                    clock = 1 / (rate * time_base)
-                    half = Fraction(1, 2)
-                    expected = floor(n * clock + half) - floor((n - 1) * clock + half)
+                    expected = on_the_clock(n) - on_the_clock(n - 1)
                 if bit(0):
                     delta = expected
                 elif not bit(1):
@@ -242,10 +265,34 @@ def decode_stream(data: bytes, tables: dict[str, bytes], mean: list[float]) -> d
                     pairs = zip(place, placement_steps, strict=True)
                     place = b"".join(single(v * s) for v, s in pairs).hex()
                 result["frames"].append([times[i], flags[i + 1], controls.hex(), place])
-        elif kind == b"DONE":
-            assert varint() == len(result["frames"])
-            assert varint() == sum(kind == b"SEGM" for kind, _ in found)
+        elif kind == b"EN":
+            # Section 10: what the index says is what was met on the way.
+            entries = []
+            while sum(e[2] for e in entries) < len(result["frames"]):
+                size, first = varint(), sum(e[2] for e in entries)
+                frames = entries[-1][2] if entries else usual
+                if not rate:
+                    ahead = entries[-1][3] - entries[-2][3] if len(entries) > 1 else 0
+                    pts = entries[-1][3] + ahead if entries else 0
+                else:
+                    pts = on_the_clock(first)
+                    pts += entries[-1][3] - on_the_clock(entries[-1][1]) if entries else 0
+                if size & 1:
+                    frames, pts = usual + svarint(), pts + svarint()
+                entries.append((size >> 1, first, frames, pts))
+            assert rest()[::-1] == backwards(len(data) - at), "not the size of the chunk"
+            starts = [at - sum(e[0] for e in entries[i:]) for i in range(len(entries))]
+            assert groups == [(s, *e[1:]) for s, e in zip(starts, entries, strict=True)]
+        # A group begins where the preamble or the segment before it ends.
+        if kind == b"SE" or kind not in (b"AU", b"EN"):
+            begins = found[found.index((kind, payload, at)) + 1][2]
     return result
+
+
+def backwards(size) -> bytes:
+    """Return a varint, the byte to be read first last in the file, reversed once more."""
+    return bytes([*(size >> 7 * i & 127 | 128 for i in range((size.bit_length() - 1) // 7)),
+                  size >> 7 * ((size.bit_length() - 1) // 7)])  # fmt: skip
 
 
 def decode_identity(payload, shape, mean, fields, entropy, step, tables) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import toy_streams
-from damage import check, join, read_all, split
+from damage import check, join, read_all, split, start
 
 from facecodec.bitstream import StreamReader
 from facecodec.errors import StreamError
@@ -31,7 +31,7 @@ def whole(golden):
 
 
 def body_start(data: bytes) -> int:
-    return min(data.index(b"AUDI"), data.index(b"SEGM"))
+    return min(start(data, b"AU"), start(data, b"SE"))
 
 
 def assert_small_loss(got, whole, at: int, data: bytes) -> None:
@@ -52,10 +52,10 @@ def test_every_flipped_byte(golden, whole, pattern):
         got = check(bytes(hurt), whole)
         if got is None:
             refused += 1
-            assert at < golden.index(b"meta"), "only magic and header may refuse a whole stream"
+            assert at < start(golden, b"ID"), "only magic and header may refuse a whole stream"
         else:
             assert_small_loss(got, whole, at, golden)
-    assert refused == golden.index(b"meta")
+    assert refused == start(golden, b"ID")
 
 
 @pytest.mark.slow
@@ -72,7 +72,7 @@ def test_every_truncation(golden, whole):
     for size in range(len(golden)):
         got = check(golden[:size], whole)
         if got is None:
-            assert size < golden.index(b"meta")
+            assert size < start(golden, b"ID")
             continue
         assert got.damage, size
         # What decodes is a beginning, and nothing is made up.
@@ -84,7 +84,7 @@ def test_every_truncation(golden, whole):
 
 def segment_ends(data: bytes) -> list[int]:
     stream = StreamReader(io.BytesIO(data))
-    return [c.offset + c.size for c in stream.all_chunks() if getattr(c, "type", b"") == b"SEGM"]
+    return [c.offset + c.size for c in stream.all_chunks() if getattr(c, "type", b"") == b"SE"]
 
 
 def test_every_missing_byte(golden, whole):
@@ -112,8 +112,8 @@ def test_the_same_from_a_pipe(golden, whole):
 def test_missing_frames_are_interpolated():
     controls = np.linspace(0, 6, 30, dtype=np.float32)[:, None] * np.ones(35, np.float32)
     data = toy_streams.write(30, controls=controls, segment_frames=10)
-    second = [i for i, (kind, _) in enumerate(split(data)) if kind == b"SEGM"][1]
-    at = data.index(split(data)[second][1])
+    second = [payload for kind, payload in split(data) if kind == b"SE"][1]
+    at = data.index(second)
     hurt = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
     stream = toy_streams.read(hurt)
     frames = list(stream)
@@ -131,7 +131,7 @@ def test_missing_frames_are_interpolated():
 
 def test_a_missing_chunk_is_no_damage_and_refused(golden):
     chunks = split(golden)
-    first = next(i for i, (kind, _) in enumerate(chunks) if kind == b"SEGM")
+    first = next(i for i, (kind, _) in enumerate(chunks) if kind == b"SE")
     with pytest.raises(StreamError, match="missing where nothing was lost"):
         read_all(join(chunks[:first] + chunks[first + 1 :]))
 
@@ -145,8 +145,8 @@ def test_joined_streams_are_one_stream_and_a_report(golden, whole):
 
 def test_a_chunk_of_another_stream_does_not_pass(golden, whole):
     other = toy_streams.write(20, segment_frames=5)
-    at = golden.index(b"SEGM")
-    alien = other[other.index(b"SEGM") : other.index(b"DONE")]
+    at = start(golden, b"SE")
+    alien = other[start(other, b"SE") : start(other, b"EN")]
     got = check(golden[:at] + alien + golden[at:], whole)
     assert got is not None
     assert got.frames == whole.frames
@@ -156,8 +156,30 @@ def test_a_chunk_of_another_stream_does_not_pass(golden, whole):
 def test_unknown_chunks(golden, whole):
     chunks = split(golden)
     for place in range(1, len(chunks)):
-        got = read_all(join([*chunks[:place], (b"mine", b"hello"), *chunks[place:]]))
+        got = read_all(join([*chunks[:place], (b"my", b"hello"), *chunks[place:]]))
         assert got.frames == whole.frames
         assert not got.damage
-        with pytest.raises(StreamError, match="critical chunk MINE .* unknown"):
-            read_all(join([*chunks[:place], (b"MINE", b"hello"), *chunks[place:]]))
+        with pytest.raises(StreamError, match="critical chunk MY .* unknown"):
+            read_all(join([*chunks[:place], (b"MY", b"hello"), *chunks[place:]]))
+
+
+@pytest.mark.parametrize("extra", [-3, 3])
+def test_seeking_where_bytes_were_lost_or_put_in(golden, whole, extra):
+    """The index then points beside the groups: what is whole is found all the same."""
+    at = start(golden, b"SE", last=True) + 9
+    hurt = golden[:at] + b"abc" + golden[at:] if extra > 0 else golden[:at] + golden[at + 3 :]
+    stream = StreamReader(io.BytesIO(hurt))
+    second = whole.frames[SEGMENT][0] * stream.header.time_base
+    got = {frame.index: frame for frame in stream.frames(second)}
+    assert sorted(got) == list(range(SEGMENT, 14))
+    for index in range(SEGMENT, 2 * SEGMENT):
+        assert not got[index].recovered
+        assert got[index].controls.tobytes() == whole.frames[index][2]
+
+
+def test_an_identity_taken_out_whole_is_reported(golden, whole):
+    rest = [chunk for chunk in split(golden) if chunk[0] != b"ID"]
+    got = check(join(rest), whole)
+    assert got is not None
+    assert got.frames == whole.frames
+    assert "identity is missing" in str(got.damage[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from fractions import Fraction
 
+import damage
 import numpy as np
 import pytest
 import toy_streams as streams
@@ -200,8 +201,7 @@ def test_an_unfinished_stream_is_readable_up_to_its_last_segment():
 def test_seeking_gives_the_same_frames(with_index):
     data = streams.write(95, audio=streams.packets(190))
     if not with_index:
-        size = int.from_bytes(data[-8:-4], "little")
-        data = data[:-size]
+        data = data[: damage.start(data, b"EN")]
     stream = streams.read(data)
     whole = list(stream)
     for start, end in ((0, 95), (13, 14), (50, 73), (9, 10), (94, 95), (10, 90)):
@@ -274,7 +274,7 @@ def test_the_same_input_gives_the_same_bytes():
 
 
 def test_not_a_stream():
-    for data in (b"", b"\x89FCV", b"RIFF....WAVE", b"\x89PNG\r\n\x1a\n" + bytes(100)):
+    for data in (b"", b"\x89FC", b"RIFF....WAVE", b"\x89PNG\r\n\x1a\n" + bytes(100)):
         with pytest.raises(StreamError, match=r"not a \.fcv stream"):
             streams.read(data)
 

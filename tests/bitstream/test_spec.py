@@ -8,6 +8,7 @@ import re
 import struct
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,12 +38,15 @@ def mean(count: int = 8) -> list[float]:
     return list(struct.unpack(f"<{len(data) // 4}f", data))[:count]
 
 
-def tables() -> dict[str, bytes]:
+def tables() -> dict[str, Any]:
     """Return the tables as a reader of SPEC.md finds them."""
-    return {name: bytes.fromhex(generated(f"table {name}")) for name in ("segment", "identity")}
+    found = {name: bytes.fromhex(generated(f"table {name}")) for name in ("segment", "identity")}
+    return found | {"words": generated("table words").splitlines()}
 
 
-@pytest.mark.parametrize("name", ["table segment", "table identity", "example", "trace"])
+@pytest.mark.parametrize(
+    "name", ["table words", "table segment", "table identity", "example", "trace"]
+)
 def test_generated_parts_are_current(name):
     assert generated(name) == make_streams.parts_of_spec()[name]
 

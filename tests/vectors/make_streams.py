@@ -21,6 +21,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 import toy_streams as streams  # noqa: E402
+from damage import split  # noqa: E402
 
 from facecodec.bitstream import (  # noqa: E402
     AudioPacket,
@@ -34,8 +35,9 @@ from facecodec.bitstream import (  # noqa: E402
     segment,
     tracks,
     trained,
+    words,
 )
-from facecodec.bitstream.chunks import ChunkReader  # noqa: E402
+from facecodec.bitstream.chunks import STREAM_MAGIC, ChunkReader  # noqa: E402
 from facecodec.bitstream.fields import FieldReader  # noqa: E402
 from facecodec.bitstream.rangecoder import RangeDecoder  # noqa: E402
 
@@ -57,13 +59,14 @@ def example() -> bytes:
         rig_sha256=bytes(range(32, 64)),
         num_ws=1,
         w_dim=2,
-        control_steps=np.array([0.25, 0.25], np.float32),
+        control_steps=np.array([0.25, 0.5], np.float32),
         width=64,
         height=48,
         time_base=Fraction(1, 25),
         frame_rate=Fraction(25),
         resolution=32,
         creator="spec",
+        metadata={"preset": "fast"},
         num_controls=2,
     )
     file = io.BytesIO()
@@ -138,11 +141,14 @@ def decoded(data: bytes) -> dict[str, Any]:
                     None if place is None else place.astype("<f4").tobytes().hex(),
                 ]
             )
-    result: dict[str, Any] = {"frames": frames, "audio": packets}
+    head = stream.header
+    texts = [head.generator_name, head.creator]
+    texts += [text for pair in sorted(head.metadata.items()) for text in pair]
+    result: dict[str, Any] = {"texts": texts, "frames": frames, "audio": packets}
     if stream.identity_reference:
         result["identity_reference"] = stream.identity_reference.hex()
     else:
-        mean = streams.W_MEAN[: stream.header.w_dim]
+        mean = streams.W_MEAN[: head.w_dim]
         result["identity"] = stream.identity(mean).astype("<f4").tobytes().hex()
     result["tuning"] = None if stream.tuning is None else stream.tuning.hex()
     assert not stream.damage, stream.damage
@@ -154,45 +160,42 @@ def decoded(data: bytes) -> dict[str, Any]:
 
 def _fields(kind: bytes, payload: bytes) -> list[tuple[int, str]]:
     """Return (bytes, meaning) of the fields of a payload of the example."""
-    if kind == b"HEAD":
+    if kind == STREAM_MAGIC:
         return [
-            (1, "version 1"), (1, "precision: quantised"), (1, "quality 60"), (1, "2 controls"),
-            (1, "1 row of W+"), (2, "of 2 numbers"), (2, "resolution 32"), (2, "width 64"),
-            (2, "height 48"), (8, "time base 1/25"), (8, "frame rate 25/1"),
-            (32, "generator"), (32, "rig"), (2, "control steps: 16 x 2^-6 = 0.25, twice"),
-            (4, "placement steps: 0.25, 0.25, 0.25, 2^-9"), (4, "'toy'"), (5, "'spec'"),
+            (1, "version 1, quantised, usual placement steps"), (1, "quality 60"),
+            (1, "shape: as follows"), (1, "2 controls"), (1, "1 row of W+"), (1, "of 2 numbers"),
+            (1, "resolution 32"), (1, "width 64"), (1, "height 48"), (2, "time base 1/25"),
+            (2, "frame rate 25/1"), (32, "generator"), (32, "rig"), (4, "'toy'"), (5, "'spec'"),
+            (1, "1 pair of metadata"), (1, "'preset'"), (1, "'fast'"),
+            (1, "unit of the control steps"), (1, "the first: 16 x 2^-6 = 0.25"),
+            (len(payload) - 91, "the second: one unit further, coded"),
         ]  # fmt: skip
-    if kind == b"IDEN":
+    if kind == b"ID":
         return [(1, "quantised"), (1, "step 31 x 2^-9 = 0.0605"), (len(payload) - 2, "body")]
-    if kind == b"SEGM":
-        return [(1, "first frame 0"), (1, "2 frames"), (1, "pts 0"), (len(payload) - 3, "body")]
+    if kind == b"SE":
+        return [
+            (1, "first frame 0"), (2, "2 frames: 125 - 123"), (1, "pts, + 0"),
+            (len(payload) - 4, "body"),
+        ]  # fmt: skip
     return [
-        (1, "2 frames"), (1, "1 segment"), (2, "offset of its group"), (1, "first frame, + 0"),
-        (1, "2 frames"), (1, "pts, + 0"), (4, "size of this chunk"),
+        (1, "size of the group: 14, and more to say"), (2, "2 frames: 125 - 123"), (1, "pts, + 0"),
+        (1, "size of this chunk"),
     ]  # fmt: skip
 
 
 def listing() -> str:
     """Return the example byte by byte."""
     data = example()
-    rows = [(0, data[:8], "magic")]
-    file = io.BytesIO(data)
-    file.seek(8)
-    reader = ChunkReader(file, 8)
-    head = reader.first()
-    assert head is not None
-    reader.seed = int.from_bytes(data[head.size + 4 : head.size + 8], "little")
-    for chunk in [head, *reader]:
-        at = chunk.offset
-        size = len(chunk.payload)
-        rows.append((at, data[at : at + 4], chunk.type.decode()))
-        rows.append((at + 4, data[at + 4 : at + 8], f"length {size}"))
-        at += 8
-        for count, meaning in _fields(chunk.type, chunk.payload):
+    rows = []
+    reader = ChunkReader(io.BytesIO(data))
+    for chunk in [reader.header(STREAM_MAGIC, "example"), *reader]:
+        at, size = chunk.offset, len(chunk.payload)
+        parts = [(len(chunk.type), "magic" if at == 0 else f"'{chunk.name}'")]
+        parts += [(1, f"length {size}"), *_fields(chunk.type, chunk.payload), (4, "CRC")]
+        for count, meaning in parts:
             rows.append((at, data[at : at + count], meaning))
             at += count
-        assert at == chunk.offset + 8 + size, chunk.type
-        rows.append((at, data[at : at + 4], "CRC"))
+        assert at == chunk.offset + chunk.size, chunk.type
     lines = []
     for at, part, meaning in rows:
         for start in range(0, len(part), 16):
@@ -246,11 +249,9 @@ class Tracer(RangeDecoder):
 def trace() -> str:
     """Return the decisions of the example's segment."""
     data = example()
-    at = data.index(b"SEGM")
-    size = int.from_bytes(data[at + 4 : at + 8], "little")
-    payload = data[at + 8 : at + 8 + size]
+    payload = next(payload for kind, payload in split(data) if kind == b"SE")
     fields = FieldReader(payload, "segment")
-    fields.raw(3)
+    fields.raw(4)
     made: list[Tracer] = []
 
     def tracer(body: bytes, _: Any) -> Tracer:
@@ -274,6 +275,7 @@ def parts_of_spec() -> dict[str, str]:
         return "\n".join(codes[i : i + 80] for i in range(0, len(codes), 80))
 
     return {
+        "table words": "\n".join(words.WHOLE),
         "table segment": table(trained.SEGMENT),
         "table identity": table(trained.IDENTITY),
         "example": listing(),
