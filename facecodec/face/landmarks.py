@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import dlib
@@ -16,13 +17,24 @@ REDETECT = 10  # frames between detections while landmarks can be followed
 LARGEST_STEP = 0.25  # of the box: a jump farther than this is not the same face
 
 
+# Both are read from a hundred megabytes and keep nothing of a picture: one a process is enough.
+@functools.lru_cache(maxsize=1)
+def _predictor(path: str) -> dlib.shape_predictor:
+    return dlib.shape_predictor(path)
+
+
+@functools.lru_cache(maxsize=1)
+def _network(path: str) -> dlib.face_recognition_model_v1:
+    return dlib.face_recognition_model_v1(path)
+
+
 class LandmarkFinder:
     """Finds the landmarks of one person, frame by frame, following the face between detections."""
 
     def __init__(self, predictor: Path) -> None:
         """`predictor` is dlib's shape_predictor_68_face_landmarks.dat."""
         self._detector = dlib.get_frontal_face_detector()
-        self._predictor = dlib.shape_predictor(str(predictor))
+        self._predictor = _predictor(str(predictor))
         self._box: dlib.rectangle | None = None
         self._age = 0
 
@@ -85,7 +97,7 @@ class FaceEmbedder:
 
     def __init__(self, network: Path) -> None:
         """`network` is dlib's dlib_face_recognition_resnet_model_v1.dat."""
-        self._network = dlib.face_recognition_model_v1(str(network))
+        self._network = _network(str(network))
 
     def __call__(self, frame: Picture, points: Landmarks) -> NDArray[np.float64]:
         """Return the embedding [128] of the face with these landmarks."""
