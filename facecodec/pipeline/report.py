@@ -21,7 +21,6 @@ from facecodec.metrics.networks import load as load_networks
 from facecodec.pipeline.decode import audio_track
 from facecodec.pipeline.evaluate import Options
 from facecodec.pipeline.player import Player, open_player
-from facecodec.pipeline.render import Renderer
 from facecodec.progress import Progress, silent
 from facecodec.video.reader import VideoReader
 from facecodec.video.still import encode_jpeg
@@ -215,13 +214,12 @@ def _limited(
 def _effects(player: Player, progress: Progress) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     """Return the person at controls 0, and with each control at -2 and +2, as JPEG."""
     side = min(THUMB, player.generator.resolution)
-    renderer = Renderer(player.generator, player.rig, player.w_plus, side, player.tuning)
     count = len(player.rig.names)
     pairs = []
     for i in range(count):
         controls = np.zeros((2, count), np.float32)
         controls[0, i], controls[1, i] = -AMOUNT, AMOUNT
-        low, high = (encode_jpeg(picture) for picture in renderer(controls))
+        low, high = (encode_jpeg(picture) for picture in player.renderer.small(controls, side))
         pairs.append((low, high))
         progress("control sheet", i + 1, count)
     neutral = player.renderer(np.zeros((1, count), np.float32))[0]
