@@ -163,8 +163,8 @@ def _quality(evaluation: Evaluation | None) -> str:
 frames, shown below: reference, decoded, difference.</p>
 <div class="panel" id="quality"></div><div class="worst" id="worst"></div>
 <h2>All measures</h2><p>Over the {evaluation.frames} frames of this page.</p>
-<div class="panel"><table><thead><tr><th>measure</th><th class="n">value</th><th>better</th></tr>
-</thead><tbody>{"".join(rows)}</tbody></table></div>"""
+<div class="panel"><table class="measures"><thead><tr><th>measure</th><th class="n">value</th>
+<th>better</th></tr></thead><tbody>{"".join(rows)}</tbody></table></div>"""
 
 
 def _data(report: Report) -> dict[str, Any]:

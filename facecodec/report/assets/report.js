@@ -70,7 +70,7 @@ function qualityCharts() {
     const host = element("div", { "data-chart": name }, byId("quality"));
     const points = values.map((v, i) => [DATA.times[i], v === null ? NaN : v]);
     const marks = name === "psnr_face" ? DATA.worst.map((w) => ({ x: DATA.times[w.frame], y: values[w.frame] })) : [];
-    charts.push(lineChart(host, { title, height: name === "psnr_face" ? 200 : 130, x: { label: "seconds" }, y: {},
+    charts.push(lineChart(host, { title, height: name === "psnr_face" ? 200 : 130, x: { label: name === "lip_error" ? "seconds" : "" }, y: {},
       series: [{ name: title, color, points }], marks: marks.filter((m) => m.y !== null), onseek: seekTo }));
   }
 }
@@ -112,7 +112,7 @@ function choose(control) {
   const host = byId("detail-chart");
   host.replaceChildren();
   const points = DATA.controls.map((c, i) => [DATA.times[i], c[control]]);
-  detail = lineChart(host, { title: `${DATA.names[control]} (${DATA.regions[control]}), standard deviations`, width: 760,
+  detail = lineChart(host, { title: `${DATA.names[control]} (${DATA.regions[control]}), standard deviations`,
     height: 200, x: { label: "seconds" }, y: {}, onseek: seekTo,
     series: [{ name: DATA.names[control], color: REGION[DATA.regions[control]] || "#4fd1c5", points }] });
   detail.setCursor(DATA.times[frame]);
@@ -177,7 +177,7 @@ function cards() {
     const card = element("button", { class: "card", "data-control": i }, byId("cards"));
     const pair = element("div", { class: "pair" }, card);
     for (const [source, text] of [[low, "−2"], [high, "+2"]])
-      element("img", { src: source, alt: `${DATA.names[i]} at ${text}`, loading: "lazy" }, pair);
+      element("img", { src: source, alt: `${DATA.names[i]} at ${text}` }, pair);
     element("b", {}, card, DATA.names[i]);
     element("span", {}, card, `${DATA.regions[i]}, moves ${DATA.spread[i].toFixed(2)} sd here`);
     card.addEventListener("click", () => {
