@@ -70,7 +70,7 @@ function qualityCharts() {
     const host = element("div", { "data-chart": name }, byId("quality"));
     const points = values.map((v, i) => [DATA.times[i], v === null ? NaN : v]);
     const marks = name === "psnr_face" ? DATA.worst.map((w) => ({ x: DATA.times[w.frame], y: values[w.frame] })) : [];
-    charts.push(lineChart(host, { title, height: name === "psnr_face" ? 200 : 130, x: { label: name === "lip_error" ? "seconds" : "" }, y: {},
+    charts.push(lineChart(host, { title, height: name === "psnr_face" ? 200 : 130, x: { label: "seconds" }, y: {},
       series: [{ name: title, color, points }], marks: marks.filter((m) => m.y !== null), onseek: seekTo }));
   }
 }
@@ -116,10 +116,10 @@ function choose(control) {
     height: 200, x: { label: "seconds" }, y: {}, onseek: seekTo,
     series: [{ name: DATA.names[control], color: REGION[DATA.regions[control]] || "#4fd1c5", points }] });
   detail.setCursor(DATA.times[frame]);
-  const [low, high] = DATA.effects[control];
+  const [low, high] = DATA.effects[control], amount = DATA.amounts[control];
   const strip = byId("effect");
   strip.replaceChildren();
-  for (const [source, text] of [[low, "−2"], [DATA.identity, "0"], [high, "+2"]]) {
+  for (const [source, text] of [[low, `−${amount}`], [DATA.identity, "0"], [high, `+${amount}`]]) {
     const figure = element("figure", {}, strip);
     element("img", { src: source, alt: `${DATA.names[control]} at ${text}` }, figure);
     element("figcaption", {}, figure, text);
@@ -176,7 +176,7 @@ function cards() {
   DATA.effects.forEach(([low, high], i) => {
     const card = element("button", { class: "card", "data-control": i }, byId("cards"));
     const pair = element("div", { class: "pair" }, card);
-    for (const [source, text] of [[low, "−2"], [high, "+2"]])
+    for (const [source, text] of [[low, `−${DATA.amounts[i]}`], [high, `+${DATA.amounts[i]}`]])
       element("img", { src: source, alt: `${DATA.names[i]} at ${text}` }, pair);
     element("b", {}, card, DATA.names[i]);
     element("span", {}, card, `${DATA.regions[i]}, moves ${DATA.spread[i].toFixed(2)} sd here`);
