@@ -173,7 +173,8 @@ def test_shuffled_frames_lose_expression_gaze_and_pose(shuffled, landmarker):
 
 def test_a_still_picture_has_no_motion(woman):
     still = evaluate(woman, [woman[0]] * FRAMES)
-    assert abs(still["yaw"]) < 0.4 and abs(still["mouth_opening"]) < 0.4
+    for name in ("yaw", "mouth_opening"):  # noise of 12 frames stays below 0.58, 19 times of 20
+        assert abs(still[name]) < 0.6, name
     assert "face landmarker" in still.missing["rho_au"] and still["rho_au"] is None
     assert still.per_frame["psnr_face"][0] == math.inf
     assert 0 not in still.worst[:5]
