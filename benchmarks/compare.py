@@ -1,17 +1,20 @@
-"""Facecodec against x264, x265, AV1 and VP9 on the same squares, clip by clip.
+"""Facecodec, with and without tuning, against x264, x265, AV1 and VP9 on the same squares.
 
     python benchmarks/compare.py a.mp4 b.mp4 --face-landmarker face_landmarker.task \\
         --json benchmarks/results/compare.json --pages .
 
 Of each conventional codec the table shows the point whose rate is nearest to facecodec's, at
 whichever of its sizes has the better PSNR there, and says where none comes as low. `--streams`
-names a folder of .fcv files made already, called as the clips are.
+names a folder of streams, such as `benchmarks/fidelity.py --keep` leaves: `CLIP.TUNE.fcv`; those
+that are not there are made there.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +22,7 @@ import numpy as np
 from facecodec.cli.progress import shown
 from facecodec.metrics.measures import written
 from facecodec.pipeline.compare import CODECS, Comparison, Point, compare
+from facecodec.pipeline.encode import encode
 from facecodec.pipeline.evaluate import Options
 from facecodec.pipeline.machine import machine
 from facecodec.report.compare_page import compare_page
@@ -43,7 +47,7 @@ def rows(result: Comparison) -> list[list[str]]:
     others = [nearest(result, c) for c in CODECS if any(p.codec == c for p in result.points)]
     found = []
     for point in [*ours, *others]:
-        name = "facecodec" if point in ours else point.codec
+        name = f"facecodec, tune {point.codec}" if point in ours else point.codec
         name += f" at {point.scale:g}" if point.scale != 1 else ""
         values = [written(measure, point.values[measure]) for measure in MEASURES]
         found.append([Path(result.source).stem, name, f"{point.kbps:.1f}",
@@ -51,37 +55,60 @@ def rows(result: Comparison) -> list[list[str]]:
     return found
 
 
+def streams_of(clip: Path, folder: Path, tunes: list[str], preset: str, frames: int) -> list[Path]:
+    """Return a clip's streams, one a tuning; what the folder lacks is encoded."""
+    found = []
+    for tune in tunes:
+        found.append(folder / f"{clip.stem}.{tune}.fcv")
+        if not found[-1].is_file():
+            with shown() as progress:
+                encode(clip, found[-1], tune=tune, preset_name=preset, max_frames=frames,
+                       audio=False, progress=progress)  # fmt: skip
+    return found
+
+
+def with_tunes(result: Comparison, streams: list[Path]) -> Comparison:
+    """Return the comparison with its streams called by their tunings."""
+    tunes = {path.stem: path.stem.rsplit(".", 1)[1] for path in streams}
+    points = [replace(p, codec=tunes.get(p.codec, p.codec)) for p in result.points]
+    return replace(result, points=points)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("clips", nargs="+", type=Path)
-    parser.add_argument("--streams", type=Path, help="folder of .fcv files named as the clips")
+    parser.add_argument("--streams", type=Path, help="folder of CLIP.TUNE.fcv, made or to be made")
+    parser.add_argument("--tune", default="none,light")
     parser.add_argument("--face-landmarker", type=Path)
-    parser.add_argument("--rates", default="5,10,20,40", help="wanted kbps")
-    parser.add_argument("--max-frames", type=int, default=300)
+    parser.add_argument("--rates", default="10,25,75", help="wanted kbps")
+    parser.add_argument("--max-frames", type=int, default=150)
     parser.add_argument("--preset", default="medium")
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument("--pages", type=Path, help="write a page of curves for each clip here")
     given = parser.parse_args()
-    results = []
-    for clip in given.clips:
-        made = given.streams / f"{clip.stem}.fcv" if given.streams else None
-        with shown() as progress:
-            result = compare(
-                clip, streams=[made] if made else [],
-                rates=[float(rate) for rate in given.rates.split(",")],
-                max_frames=given.max_frames, preset_name=given.preset,
-                options=Options(given.face_landmarker, 20), progress=progress,
-            )  # fmt: skip
-        results.append(result)
-        for row in rows(result):
-            print("  ".join(f"{cell:>12}" for cell in row), flush=True)
-        if given.pages:
-            page = given.pages / f"compare-{clip.stem}.html"
-            page.write_text(compare_page(result), encoding="utf-8")
+    results, tunes = [], given.tune.split(",")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = given.streams or Path(scratch)
+        folder.mkdir(parents=True, exist_ok=True)
+        for clip in given.clips:
+            streams = streams_of(clip, folder, tunes, given.preset, given.max_frames)
+            with shown() as progress:
+                result = compare(
+                    clip, streams=streams, rates=[float(rate) for rate in given.rates.split(",")],
+                    max_frames=given.max_frames, options=Options(given.face_landmarker),
+                    progress=progress,
+                )  # fmt: skip
+            results.append(with_tunes(result, streams))
+            for row in rows(results[-1]):
+                print("  ".join(f"{cell:>12}" for cell in row), flush=True)
+            print(*result.notes, sep="\n", flush=True)
+            if given.pages:
+                page = given.pages / f"compare-{clip.stem}.html"
+                page.write_text(compare_page(results[-1]), encoding="utf-8")
     if given.json:
         facts = {
             "machine": machine(),
-            "command": "python benchmarks/compare.py CLIPS --face-landmarker FILE --json OUT",
+            "command": "python benchmarks/compare.py CLIPS --face-landmarker face_landmarker.task",
             "table": {
                 "columns": COLUMNS,
                 "rows": [row for result in results for row in rows(result)],

@@ -125,8 +125,17 @@ def test_puppet_from_streams(tmp_path, stream):
     assert len(list(facecodec.open_stream(tmp_path / "p.fcv"))) == FRAMES
     facecodec.puppet(stream, stream, tmp_path / "p.mp4", size=256, max_frames=2)
     assert len(seen(tmp_path / "p.mp4")[0]) == 2
-    with av.open(str(tmp_path / "p.mp4")) as container:
-        assert "synthetic" in " ".join(container.metadata.values())
+
+
+def test_a_puppet_says_that_it_is_one(tmp_path, stream):
+    """Its stream, its video, and what its stream decodes to."""
+    facecodec.puppet(stream, stream, tmp_path / "p.fcv", max_frames=1)
+    assert "synthetic" in command("info", tmp_path / "p.fcv")[1]
+    facecodec.puppet(stream, stream, tmp_path / "p.webm", size=128, max_frames=1)
+    facecodec.decode(tmp_path / "p.fcv", tmp_path / "d.mp4", size=128)
+    for name in ("p.webm", "d.mp4"):
+        with av.open(str(tmp_path / name)) as container:
+            assert "synthetic" in " ".join(container.metadata.values())
 
 
 def test_puppet_of_a_picture(tmp_path, stream, sample):

@@ -88,7 +88,7 @@ def command(
 
     if output:
         refuse_overwrite(output, force)
-    chosen = Options(face_landmarker, 20, Path(rig) if rig else None, device)
+    chosen = Options(face_landmarker, rig=Path(rig) if rig else None, device=device)
     with shown(quiet) as progress:
         result = compare(
             source, streams=streams, codecs=tuple(c for c in codecs.split(",") if c), rates=rates,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import dlib
 import numpy as np
@@ -16,13 +19,29 @@ REDETECT = 10  # frames between detections while landmarks can be followed
 LARGEST_STEP = 0.25  # of the box: a jump farther than this is not the same face
 
 
+class _Loaded(threading.local):
+    """dlib's models, made once a thread: each takes up to a second, none remembers a picture."""
+
+    def __init__(self) -> None:
+        self._models: dict[tuple[Any, ...], Any] = {}
+
+    def __call__(self, make: Callable[..., Any], *path: str) -> Any:
+        key = make, *path
+        if key not in self._models:
+            self._models[key] = make(*path)
+        return self._models[key]
+
+
+_loaded = _Loaded()
+
+
 class LandmarkFinder:
     """Finds the landmarks of one person, frame by frame, following the face between detections."""
 
     def __init__(self, predictor: Path) -> None:
         """`predictor` is dlib's shape_predictor_68_face_landmarks.dat."""
-        self._detector = dlib.get_frontal_face_detector()
-        self._predictor = dlib.shape_predictor(str(predictor))
+        self._detector = _loaded(dlib.get_frontal_face_detector)
+        self._predictor = _loaded(dlib.shape_predictor, str(predictor))
         self._box: dlib.rectangle | None = None
         self._age = 0
 
@@ -85,7 +104,7 @@ class FaceEmbedder:
 
     def __init__(self, network: Path) -> None:
         """`network` is dlib's dlib_face_recognition_resnet_model_v1.dat."""
-        self._network = dlib.face_recognition_model_v1(str(network))
+        self._network = _loaded(dlib.face_recognition_model_v1, str(network))
 
     def __call__(self, frame: Picture, points: Landmarks) -> NDArray[np.float64]:
         """Return the embedding [128] of the face with these landmarks."""

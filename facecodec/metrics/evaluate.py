@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from facecodec.errors import UsageError
 from facecodec.face.crop import resize
-from facecodec.face.landmarks import FaceEmbedder, LandmarkFinder
 from facecodec.metrics.landmarker import Landmarker
 from facecodec.metrics.landmarker import missing as landmarker_missing
 from facecodec.metrics.measures import PUPPET, RESYNTHESIS
@@ -166,7 +165,7 @@ def evaluate_puppet(
     """
     with ExitStack() as stack:
         before, after = _traces(stack, landmarker)
-        person = Trace(*_dlib())
+        person, _ = _traces(stack, None)
         pictures_of = [resize(picture, (SIZE, SIZE)) for picture in source]
         for i, picture in enumerate(pictures_of):
             person.add(picture, embed=i % identity_every == 0)
@@ -211,15 +210,12 @@ class _Quality:
         return {name: np.array([row[i] for row in self._rows]) for i, name in enumerate(self.NAMES)}
 
 
-def _dlib() -> tuple[LandmarkFinder, FaceEmbedder]:
-    return LandmarkFinder(model_path("dlib-landmarks")), FaceEmbedder(model_path("dlib-embedding"))
-
-
 def _traces(stack: ExitStack, landmarker: Path | None) -> tuple[Trace, Trace]:
     read = None
     if landmarker is not None and landmarker_missing(landmarker) is None:
         read = stack.enter_context(Landmarker(landmarker))
-    return Trace(*_dlib(), read), Trace(*_dlib(), read)
+    models = model_path("dlib-landmarks"), model_path("dlib-embedding")
+    return Trace(*models, read), Trace(*models, read)
 
 
 def _pairs(a: Iterable[Picture], b: Iterable[Picture]) -> Iterator[tuple[Picture, Picture]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,9 +27,11 @@ class Trace:
     """
 
     def __init__(
-        self, find: LandmarkFinder, embed: FaceEmbedder, landmarker: Landmarker | None = None
+        self, landmarks: Path, embedding: Path, landmarker: Landmarker | None = None
     ) -> None:
-        self._find, self._embed, self._landmarker = find, embed, landmarker
+        """`landmarks`, `embedding`: the files of dlib's two models."""
+        self._find, self._embed = LandmarkFinder(landmarks), FaceEmbedder(embedding)
+        self._landmarker = landmarker
         self._rows: dict[str, list[Values]] = {
             name: [] for name in ("points", "signals", "units", "gaze", "pose", "embeddings")
         }

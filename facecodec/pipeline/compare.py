@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
@@ -207,31 +207,40 @@ def _distinct(points: list[Point]) -> list[Point]:
 
 
 def notes(points: list[Point], measures: Sequence[str] = ("psnr_face", "identity")) -> list[str]:
-    """Return BD-rates against the first curve of each measure, and where there is none, why."""
+    """Return facecodec's BD-rates against each conventional curve, and where there is none, why.
+
+    Each is told for the clip and, since the identity is paid once, for the longest of `Point.at`.
+    """
     curves: dict[str, list[Point]] = {}
     for point in points:
         conventional = point.codec in rivals.ENCODERS
         name = f"{point.codec} at {point.scale:g}" if conventional else "facecodec"
         curves.setdefault(name, []).append(point)
-    found = []
-    for name, curve in curves.items():
-        if name == "facecodec":
-            continue
-        for measure in measures:
-            found.append(_note(measure, name, curve, curves.get("facecodec", [])))
-    return found
+    ours = curves.pop("facecodec", [])
+    return [_note(m, name, curve, ours) for name, curve in curves.items() for m in measures]
 
 
 def _note(measure: str, name: str, curve: list[Point], ours: list[Point]) -> str:
     up = MEASURES[measure].better == "higher"
-    rows = [[(p.kbps, v) for p in c if (v := p.values[measure]) is not None] for c in (curve, ours)]
-    saved = bd_rate(rows[0], rows[1], up)
     title = MEASURES[measure].title.split(",")[0].split(":")[0]
-    if saved is not None:
-        much = f"{abs(saved):.0f} % {'more' if saved > 0 else 'fewer'}"
-        return f"{title}: facecodec needs {much} bytes than {name} (BD-rate)"
-    if not all(rows):
+    known = [[p for p in c if p.values[measure] is not None] for c in (curve, ours)]
+    if not all(known):
         return f"{title}: no BD-rate against {name}: the measure could not be had"
-    if len(rows[1]) < 2:
+    if len(known[1]) < 2:
         return f"{title}: no BD-rate against {name}: facecodec has one point only"
-    return f"{title}: no BD-rate against {name}: they reach no common quality"
+
+    def saved(rate: Callable[[Point], float]) -> float | None:
+        rows = [[(rate(p), p.values[measure] or 0.0) for p in c] for c in known]
+        return bd_rate(rows[0], rows[1], up)
+
+    here = saved(lambda p: p.kbps)
+    if here is None:
+        return f"{title}: no BD-rate against {name}: they reach no common quality"
+    text = f"{title}: facecodec needs {_percent(here)} bytes than {name} (BD-rate)"
+    length = max(ours[0].at, key=float, default="")
+    longer = saved(lambda p: p.at[length]) if length else None
+    return text if longer is None else f"{text}; {_percent(longer)} over {length} s"
+
+
+def _percent(saved: float) -> str:
+    return f"{abs(saved):.0f} % {'more' if saved > 0 else 'fewer'}"

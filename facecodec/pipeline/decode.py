@@ -94,7 +94,9 @@ def decode(
     place = Canvas(stream.header, canvas, background, renderer.size)
     track = audio_track(stream) if audio else None
     header = stream.header
-    metadata = {"encoder": f"facecodec {__version__}", "comment": "rendered by a face codec"}
+    # a puppet stays one when its stream is decoded
+    comment = header.metadata.get("provenance", "rendered by a face codec")
+    metadata = {"encoder": f"facecodec {__version__}", "comment": comment}
     begin = time.perf_counter()
     with open_sink(
         output, place.size, header.time_base, header.frame_rate, track, metadata

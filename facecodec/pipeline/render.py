@@ -38,6 +38,22 @@ class Renderer:
         self.generator, response = response_of(generator, rig, w_plus, tuning)
         self.basis, self.styles = response.basis, response.styles[None]
 
+    def small(self, controls: NDArray[np.float32], size: int) -> NDArray[np.uint8]:
+        """Render controls [N, 35] to uint8 RGB [N, size, size, 3] by the cheap preview.
+
+        For thumbnails: drawn at twice the size or more and shrunk, or at full size where the
+        generator has no such preview.
+        """
+        with torch.inference_mode():
+            moved = torch.from_numpy(controls).to(self.basis.device) @ self.basis
+            most = self.generator.resolution
+            larger = [n for n in self.generator.preview_sizes if 2 * size <= n <= most]
+            if larger:
+                pictures = self.generator.preview(self.styles + moved, min(larger))
+            else:
+                pictures = self.generator.synthesize(self.styles + moved)
+            return to_uint8(shrink(pictures, size).cpu())
+
     def __call__(self, controls: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Render controls [N, 35] to uint8 RGB [N, size, size, 3]."""
         with torch.inference_mode():

@@ -21,7 +21,6 @@ from facecodec.metrics.networks import load as load_networks
 from facecodec.pipeline.decode import audio_track
 from facecodec.pipeline.evaluate import Options
 from facecodec.pipeline.player import Player, open_player
-from facecodec.pipeline.render import Renderer
 from facecodec.progress import Progress, silent
 from facecodec.video.reader import VideoReader
 from facecodec.video.still import encode_jpeg
@@ -32,7 +31,8 @@ Picture = NDArray[np.uint8]
 PANEL = 512  # side of each picture in the player
 THUMB = 128  # side of the pictures of what a control does
 WORST = 4  # worst frames shown
-AMOUNT = 2.0  # standard deviations a control is moved to show what it does
+# standard deviations a control is moved to show what it does: one channel alone does little
+TURN, AMOUNT = 2.0, 4.0
 GAIN = 3  # differences are shown this many times stronger
 
 
@@ -41,8 +41,8 @@ class Report:
     """What the page shows.
 
     video: an mp4 of the decoded square, or of reference, decoded and difference side by side.
-    effects: of each control the JPEGs at -2 and +2; identity: at controls 0. worst: frame number
-    and JPEG of reference, decoded and difference. evaluation: None without a reference.
+    effects: of each control the JPEGs, moved down and up; identity: at controls 0. worst: frame
+    number and JPEG of reference, decoded and difference. evaluation: None without a reference.
     """
 
     name: str
@@ -212,16 +212,21 @@ def _limited(
         yield item
 
 
+def amount_of(region: str) -> float:
+    """Return how far a control of this region is moved to show what it does."""
+    return TURN if region == "pose" else AMOUNT
+
+
 def _effects(player: Player, progress: Progress) -> tuple[bytes, list[tuple[bytes, bytes]]]:
-    """Return the person at controls 0, and with each control at -2 and +2, as JPEG."""
+    """Return the person at controls 0, and with each control moved down and up, as JPEG."""
     side = min(THUMB, player.generator.resolution)
-    renderer = Renderer(player.generator, player.rig, player.w_plus, side, player.tuning)
     count = len(player.rig.names)
     pairs = []
     for i in range(count):
         controls = np.zeros((2, count), np.float32)
-        controls[0, i], controls[1, i] = -AMOUNT, AMOUNT
-        low, high = (encode_jpeg(picture) for picture in renderer(controls))
+        controls[1, i] = amount_of(player.rig.regions[i])
+        controls[0, i] = -controls[1, i]
+        low, high = (encode_jpeg(picture) for picture in player.renderer.small(controls, side))
         pairs.append((low, high))
         progress("control sheet", i + 1, count)
     neutral = player.renderer(np.zeros((1, count), np.float32))[0]

@@ -7,10 +7,12 @@ the conventional encoders by some kilobytes a file.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -143,6 +145,8 @@ def encode(
     context.options = encoder.options(quality)
     packets: list[bytes] = []
     with _quiet():
+        with _usual_priority():
+            context.open()
         for i, picture in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(resize(picture, size), format="rgb24")
             frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709")
@@ -180,6 +184,26 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         av.logging.set_level(level)
+
+
+@contextmanager
+def _usual_priority() -> Iterator[None]:
+    """Give every thread the scheduling that the caller had before.
+
+    Started as root, SVT-AV1 makes the calling thread and its own real-time ones, which starve the
+    rest of the machine, and with it the threads of ours that the caller then waits for.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        for thread in (int(entry.name) for entry in Path("/proc/self/task").iterdir()):
+            with suppress(OSError):  # a thread may have ended
+                if os.sched_getscheduler(thread) != policy:
+                    os.sched_setscheduler(thread, policy, parameters)
 
 
 def even(size: tuple[int, int], scale: float) -> tuple[int, int]:

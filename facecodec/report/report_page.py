@@ -9,7 +9,7 @@ import numpy as np
 
 from facecodec.metrics.evaluate import Evaluation
 from facecodec.metrics.measures import MEASURES, written
-from facecodec.pipeline.report import GAIN, Report
+from facecodec.pipeline.report import AMOUNT, GAIN, TURN, Report, amount_of
 from facecodec.report.page import build, data_url
 
 # what the bytes are for -> (its words, its colour)
@@ -48,7 +48,8 @@ to a frame, or on a name to see that control alone.</p>
 <div class="detail"><div id="detail-chart"></div><div class="effect" id="effect"></div></div></div>
 </section>
 {_quality(report.evaluation)}
-<h2>What each control does</h2><p>This person with one control at −2 and at +2.</p>
+<h2>What each control does</h2><p>This person with one control moved down and up: the pose by
+{TURN:g}, the others by {AMOUNT:g} standard deviations.</p>
 <div class="cards" id="cards"></div>
 <footer>Rendered pictures are synthetic: they are what the decoder makes of an identity latent and
 {len(report.names)} numbers a frame. Made by {html.escape(report.facts["made by"] or "facecodec")}.
@@ -163,8 +164,8 @@ def _quality(evaluation: Evaluation | None) -> str:
 frames, shown below: reference, decoded, difference.</p>
 <div class="panel" id="quality"></div><div class="worst" id="worst"></div>
 <h2>All measures</h2><p>Over the {evaluation.frames} frames of this page.</p>
-<div class="panel"><table><thead><tr><th>measure</th><th class="n">value</th><th>better</th></tr>
-</thead><tbody>{"".join(rows)}</tbody></table></div>"""
+<div class="panel"><table class="measures"><thead><tr><th>measure</th><th class="n">value</th>
+<th>better</th></tr></thead><tbody>{"".join(rows)}</tbody></table></div>"""
 
 
 def _data(report: Report) -> dict[str, Any]:
@@ -183,6 +184,7 @@ def _data(report: Report) -> dict[str, Any]:
             if name in series
         },
         "identity": data_url(report.identity, "image/jpeg"),
+        "amounts": [amount_of(region) for region in report.regions],
         "effects": [[data_url(jpeg, "image/jpeg") for jpeg in pair] for pair in report.effects],
         "worst": [
             {"frame": frame, "picture": data_url(jpeg, "image/jpeg")}

@@ -1,7 +1,9 @@
-"""One picture as the bytes of a JPEG file."""
+"""One picture as the bytes of a JPEG file; a comment in a PNG file."""
 
 from __future__ import annotations
 
+import struct
+import zlib
 from fractions import Fraction
 
 import av
@@ -23,3 +25,11 @@ def encode_jpeg(image: NDArray[np.uint8], quality: int = 4) -> bytes:
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
     frame = frame.reformat(format="yuvj420p", dst_colorspace="ITU601", dst_color_range="JPEG")
     return b"".join(bytes(p) for p in [*context.encode(frame), *context.encode(None)])
+
+
+def commented(png: bytes, text: str) -> bytes:
+    """Return the bytes of a PNG file with a comment: a tEXt chunk behind its header chunk."""
+    end = 8 + 25  # the signature and IHDR
+    body = b"tEXt" + b"Comment\0" + text.encode("latin-1", "replace")
+    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+    return png[:end] + chunk + png[end:]

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from facecodec.atomic import written_whole
 from facecodec.errors import FacecodecError, UsageError
 from facecodec.video.audio import AudioTrack, open_parameters
+from facecodec.video.still import commented
 
 Picture = NDArray[np.uint8]
 
@@ -100,7 +101,7 @@ def open_sink(
         return Y4MSink(sys.stdout.buffer, size, rate)
     path = Path(output)
     if "%" in path.name:
-        return PictureSink(path)
+        return PictureSink(path, metadata or {})
     if path.suffix == ".y4m":
         return Y4MSink(path, size, rate)
     return VideoSink(path, size, time_base, rate, audio, metadata or {})
@@ -201,18 +202,19 @@ class VideoSink(Sink):
 
 
 class PictureSink(Sink):
-    """Numbered PNG files, counted from 1; timestamps are not kept."""
+    """Numbered PNG files, counted from 1; timestamps are not kept, the comment is in each."""
 
-    def __init__(self, pattern: Path) -> None:
+    def __init__(self, pattern: Path, metadata: dict[str, str]) -> None:
         """`pattern` holds one %d field in its name."""
-        self.pattern, self.count = pattern, 0
+        self.pattern, self.count, self.comment = pattern, 0, metadata.get("comment", "")
 
     def write(self, image: Picture, pts: int) -> None:
         """Write the next file."""
         self.count += 1
         path = self.pattern.with_name(self.pattern.name % self.count)
         with written_whole(path) as temporary:
-            temporary.write_bytes(encode_png(image))
+            png = encode_png(image)
+            temporary.write_bytes(commented(png, self.comment) if self.comment else png)
 
     def close(self) -> None:
         """Nothing is pending."""

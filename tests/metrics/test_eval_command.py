@@ -14,7 +14,7 @@ from facecodec.progress import silent
 from facecodec.video.reader import VideoReader
 from facecodec.video.writer import open_sink
 
-FRAMES = 8
+FRAMES = 4
 
 
 def save(path, pictures):

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -10,27 +11,34 @@ import pytest
 
 from facecodec.errors import UsageError
 from facecodec.face.crop import resize
-from facecodec.metrics.evaluate import evaluate, evaluate_puppet
+from facecodec.metrics.evaluate import evaluate, evaluate_puppet, trace_of
 from facecodec.metrics.measures import MEASURES, RESYNTHESIS
 
-FRAMES = 16
+FRAMES = 12
+STEP = 3  # every so many frames of a clip are taken, so that there is motion in few
+SHARED = Path(__file__).resolve().parents[3] / "shared"
 
 
-def squares(path, finder, frames=FRAMES, step=3):
-    """Aligned squares of every `step`-th of the first frames of a clip."""
+def squares(path, finder):
+    """Aligned squares [FRAMES] of a clip."""
     from facecodec.pipeline.scan import Span, crops, scan
     from facecodec.progress import silent
     from facecodec.video.reader import VideoReader
 
-    span = Span(max_frames=frames * step)
+    span = Span(max_frames=(FRAMES - 1) * STEP + 1)
     with VideoReader(path) as reader:
         found = scan(reader, finder, span, silent)
-        return [picture for i, picture in crops(reader, span, found) if i % step == 0]
+        return [picture for i, picture in crops(reader, span, found) if i % STEP == 0]
 
 
 @pytest.fixture(scope="module")
-def woman(clips, finder):
-    return squares(clips / "woman_earrings_512.mp4", finder)
+def woman(request, finder):
+    """A real clip, or the project's own where there are no real ones."""
+    try:
+        path = request.getfixturevalue("clips") / "woman_earrings_512.mp4"
+    except pytest.skip.Exception:
+        path = request.getfixturevalue("sample")
+    return squares(path, finder)
 
 
 @pytest.fixture(scope="module")
@@ -39,27 +47,75 @@ def man(clips, finder):
 
 
 @pytest.fixture(scope="module")
-def landmarker(clips):
-    pytest.importorskip("mediapipe", reason="no mediapipe: pip install 'facecodec[eval]'")
-    default = clips.parent / "models" / "face_landmarker.task"
+def model():
+    """MediaPipe's landmarker, or None."""
+    default = SHARED / "models" / "face_landmarker.task"
     path = Path(os.environ.get("FACECODEC_FACE_LANDMARKER", default))
-    if not path.is_file():
-        pytest.skip("no landmarker model: point FACECODEC_FACE_LANDMARKER at face_landmarker.task")
-    return path
+    return path if path.is_file() and find_spec("mediapipe") else None
+
+
+@pytest.fixture
+def landmarker(model):
+    """Skips what only the landmarker measures."""
+    if model is None:
+        pytest.skip(
+            "no landmarker: pip install 'facecodec[eval]', and point FACECODEC_FACE_LANDMARKER at "
+            "face_landmarker.task"
+        )
+    return model
 
 
 @pytest.fixture(scope="module")
-def itself(woman, landmarker):
-    return evaluate(woman, woman, landmarker=landmarker)
+def against(woman, model):
+    """Evaluate pictures against the woman's, who is read once."""
+    read = trace_of(woman, landmarker=model)
+
+    def judge(pictures):
+        return evaluate(woman, pictures, landmarker=model, known=read)
+
+    return judge
 
 
-def test_against_itself_everything_is_ideal(itself):
+@pytest.fixture(scope="module")
+def itself(woman, model):
+    return evaluate(woman, woman, landmarker=model)
+
+
+@pytest.fixture(scope="module")
+def blurred(woman, against):
+    """A little, and much."""
+    return [against([resize(resize(p, (s, s)), (256, 256)) for p in woman]) for s in (96, 32)]
+
+
+@pytest.fixture(scope="module")
+def shifted(woman, against):
+    return against([np.roll(p, 6, axis=1) for p in woman])
+
+
+@pytest.fixture(scope="module")
+def other(man, against):
+    return against(man)
+
+
+@pytest.fixture(scope="module")
+def shuffled(woman, against):
+    order = np.random.default_rng(3).permutation(FRAMES)
+    return against([woman[i] for i in order])
+
+
+def test_against_itself_everything_is_ideal(itself, model):
     assert itself.frames == FRAMES
     for name in RESYNTHESIS:
-        if name in ("lpips", "fid", "fvd"):
+        needs_model = name.startswith("rho_") and model is None
+        if name in ("lpips", "fid", "fvd") or needs_model:
             assert itself[name] is None and "needs" in itself.missing[name]
         else:
             assert itself[name] == pytest.approx(MEASURES[name].ideal, abs=1e-9), name
+
+
+def test_a_reference_read_before_gives_the_same(itself, woman, against):
+    again = against(woman)
+    assert again.values == itself.values and again.moves == itself.moves
 
 
 def test_json_holds_numbers_only(itself):
@@ -69,64 +125,71 @@ def test_json_holds_numbers_only(itself):
     assert len(loaded["per_frame"]["psnr_face"]) == FRAMES
 
 
-@pytest.fixture(scope="module")
-def blurred(woman, landmarker):
-    return [
-        evaluate(woman, [resize(resize(p, (s, s)), (256, 256)) for p in woman],
-                 landmarker=landmarker)
-        for s in (96, 32)
-    ]  # fmt: skip
-
-
 def test_blur_hurts_more_the_stronger_it_is(blurred):
     little, much = blurred
     for name in ("l1", "l1_face", "lip_error", "identity", "jitter"):
         assert 0 < little[name] < much[name], name
     for name in ("psnr", "psnr_face", "ssim", "ssim_face", "worst_psnr_face"):
         assert MEASURES[name].ideal > little[name] > much[name], name
-    for name in ("rho_au", "rho_pose", "yaw"):
-        assert little[name] > 0.9
+    assert little["yaw"] > 0.9
+
+
+def test_blur_blurs_expression(blurred, landmarker):
+    little, much = blurred
+    assert little["rho_au"] > 0.9 and little["rho_pose"] > 0.9
     assert much["rho_au"] < little["rho_au"]
 
 
-def test_shift_hurts_the_picture_and_not_the_motion(woman, landmarker):
-    shifted = evaluate(woman, [np.roll(p, 6, axis=1) for p in woman], landmarker=landmarker)
+def test_shift_hurts_the_picture_and_not_the_motion(shifted):
     assert shifted["psnr_face"] < 28
     assert shifted["identity"] < 0.25
-    for name in ("yaw", "mouth_opening", "rho_au", "rho_pose"):
-        assert shifted[name] > 0.9, name
+    assert shifted["yaw"] > 0.9 and shifted["mouth_opening"] > 0.9
 
 
-def test_another_person_is_far_away(woman, man, landmarker):
-    other = evaluate(woman, man, landmarker=landmarker)
+def test_shift_keeps_expression_and_pose(shifted, landmarker):
+    assert shifted["rho_au"] > 0.9 and shifted["rho_pose"] > 0.9
+
+
+def test_another_person_is_far_away(other):
     assert other["identity"] > 0.6
     assert other["psnr_face"] < 20
+
+
+def test_another_person_moves_otherwise(other, landmarker):
     assert other["rho_pose"] < 0.8
 
 
-def test_shuffled_frames_lose_the_motion_and_not_the_person(woman, landmarker):
-    order = np.random.default_rng(3).permutation(FRAMES)
-    shuffled = evaluate(woman, [woman[i] for i in order], landmarker=landmarker)
-    for name in ("yaw", "mouth_opening", "eye_opening", "rho_au", "rho_gaze", "rho_pose"):
+def test_shuffled_frames_lose_the_motion_and_not_the_person(shuffled):
+    for name in ("yaw", "mouth_opening", "eye_opening"):
         assert shuffled[name] < 0.6, name
     assert shuffled["identity"] < 0.45
     assert shuffled["jitter"] > 0.05
 
 
+def test_shuffled_frames_lose_expression_gaze_and_pose(shuffled, landmarker):
+    for name in ("rho_au", "rho_gaze", "rho_pose"):
+        assert shuffled[name] < 0.6, name
+
+
 def test_a_still_picture_has_no_motion(woman):
     still = evaluate(woman, [woman[0]] * FRAMES)
-    assert abs(still["yaw"]) < 0.4 and abs(still["mouth_opening"]) < 0.4
+    for name in ("yaw", "mouth_opening"):  # noise of 12 frames stays below 0.58, 19 times of 20
+        assert abs(still[name]) < 0.6, name
     assert "face landmarker" in still.missing["rho_au"] and still["rho_au"] is None
     assert still.per_frame["psnr_face"][0] == math.inf
     assert 0 not in still.worst[:5]
 
 
-def test_puppet_of_itself_is_ideal(woman, man, landmarker):
-    good = evaluate_puppet(woman[::8], woman, woman, landmarker=landmarker)
+def test_puppet_of_itself_is_ideal(woman, model):
+    good = evaluate_puppet(woman[::6], woman, woman, landmarker=model)
     assert good["identity"] < 0.3
-    assert good["rho_au_gaze"] == pytest.approx(1) and good["yaw"] == pytest.approx(1)
-    wrong = evaluate_puppet(man[::8], woman, woman)
-    assert wrong["identity"] > 0.6
+    assert good["yaw"] == pytest.approx(1)
+    if model:
+        assert good["rho_au_gaze"] == pytest.approx(1)
+
+
+def test_puppet_of_another_is_far_away(woman, man):
+    assert evaluate_puppet(man[::6], woman, woman)["identity"] > 0.6
 
 
 def test_sequences_must_match(woman):

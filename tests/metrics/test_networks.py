@@ -4,6 +4,8 @@ The numbers of random networks mean nothing; what is tested is that equal pictur
 that distance grows with distortion, and that our networks are the published ones.
 """
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from click.testing import CliRunner
 
 from facecodec.cli.main import main
 from facecodec.errors import ModelError, UsageError
-from facecodec.metrics import networks
+from facecodec.metrics import i3d, inception, networks
 from facecodec.metrics.frechet import frechet_distance
 from facecodec.metrics.i3d import I3D
 from facecodec.metrics.inception import Inception
@@ -111,14 +113,16 @@ def test_lpips_is_the_published_one():
     assert float(ours(a, b)) == pytest.approx(float(theirs(a, b)), rel=1e-5)
 
 
-def test_fid_on_stand_in_weights(store, pictures):
+def test_fid_on_stand_in_weights(store, pictures, monkeypatch):
     torch.manual_seed(2)
     network = Inception()
     for module in network.modules():
         if isinstance(module, torch.nn.Conv2d):  # so that something arrives at the other end
             torch.nn.init.kaiming_normal_(module.weight)
     save_network("fid-inception", network.state_dict(), "made here")
-    same, other = networks.load()[0]["fid"], networks.load()[0]["fid"]
+    monkeypatch.setattr(inception, "SIDE", 107)  # the layers are the same, the maps are smaller
+    same = networks.load()[0]["fid"]
+    other = copy.deepcopy(same)
     clean, noisy = pictures
     for a, b in zip(clean[:3], noisy[:3], strict=True):
         same.add(a, a)
@@ -128,12 +132,13 @@ def test_fid_on_stand_in_weights(store, pictures):
 
 
 def test_networks_have_the_published_sizes():
-    inception, i3d = Inception(), I3D()
+    with torch.device("meta"):
+        pictures, clips = Inception(), I3D()
     # pytorch-fid's file without its classifier; pytorch-i3d's with its 400 classes
-    assert sum(p.numel() for p in inception.parameters()) == 21_785_568
-    assert sum(p.numel() for p in i3d.parameters()) == 12_697_264
-    assert "Mixed_7c.branch3x3dbl_3b.conv.weight" in inception.state_dict()
-    assert i3d.state_dict()["Mixed_4f.b1b.conv3d.weight"].shape == (320, 160, 3, 3, 3)
+    assert sum(p.numel() for p in pictures.parameters()) == 21_785_568
+    assert sum(p.numel() for p in clips.parameters()) == 12_697_264
+    assert "Mixed_7c.branch3x3dbl_3b.conv.weight" in pictures.state_dict()
+    assert clips.state_dict()["Mixed_4f.b1b.conv3d.weight"].shape == (320, 160, 3, 3, 3)
 
 
 def test_fvd_counts_clips(pictures):
@@ -156,6 +161,24 @@ def test_fvd_counts_clips(pictures):
     assert whole.result() > 0 and windows.result() > 0
     assert same.result() == pytest.approx(0, abs=1e-9)
     assert short.result() is None  # one clip has no covariance
+
+
+def test_fvd_on_stand_in_weights(store, pictures, monkeypatch):
+    monkeypatch.setattr(i3d, "SIDE", 64)
+    torch.manual_seed(3)
+    network = I3D()
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv3d):
+            torch.nn.init.kaiming_normal_(module.weight)
+    save_network("fvd-i3d", network.state_dict(), "made here")
+    same = networks.load()[0]["fvd"]
+    other = copy.deepcopy(same)
+    clean, noisy = pictures
+    for i in range(20):  # two clips
+        same.add(clean[i % 6], clean[i % 6])
+        other.add(clean[i % 6], noisy[i % 6])
+    assert same.result() == pytest.approx(0, abs=1e-6)
+    assert other.result() > 1e-3
 
 
 def test_i3d_takes_a_clip():

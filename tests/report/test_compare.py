@@ -1,7 +1,10 @@
 """Conventional encoders keep to their rates; a comparison counts every byte and draws curves."""
 
 import json
+import os
+import sys
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +15,7 @@ from facecodec.cli.main import main
 from facecodec.errors import UsageError
 from facecodec.metrics.pictures import psnr
 from facecodec.pipeline import rivals
-from facecodec.pipeline.compare import compare
+from facecodec.pipeline.compare import SHOWN, Comparison, Point, compare, notes
 from facecodec.pipeline.scan import Span, scan
 from facecodec.progress import silent
 from facecodec.report.compare_page import compare_page
@@ -32,6 +35,26 @@ def moving():
         ).astype(np.uint8)
         for t in range(24)
     ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="scheduling classes are Linux's")
+@pytest.mark.parametrize("name", list(rivals.ENCODERS))
+def test_no_encoder_makes_this_process_real_time(moving, name):
+    """SVT-AV1 does when started as root: everything else on the machine then stands still."""
+
+    def classes():
+        threads = Path("/proc/self/task").iterdir()
+        return {os.sched_getscheduler(int(thread.name)) for thread in threads}
+
+    before, while_encoding = classes(), []
+
+    def frames():
+        for picture in moving[:3]:
+            while_encoding.append(classes())
+            yield picture
+
+    rivals.encode(frames(), name, (128, 96), Fraction(24), 45)
+    assert all(found == before for found in [*while_encoding, classes()])
 
 
 @pytest.mark.parametrize("name", list(rivals.ENCODERS))
@@ -101,6 +124,41 @@ def test_more_bytes_buy_more_quality(result):
 
 def test_notes_say_why_there_is_no_bd_rate(result):
     assert any("one point only" in note for note in result.notes)
+
+
+def made_up(codec, scale, kbps, at_60, quality):
+    values = dict.fromkeys(SHOWN, 0.5) | {"psnr_face": quality, "identity": None}
+    return Point(codec, scale, int(kbps * 1000), 100, kbps, {"10": kbps, "60": at_60}, values)
+
+
+@pytest.fixture
+def known():
+    """Ours costs twice as much as x264 over the clip and half as much over a minute."""
+    points = [made_up("talk", 1.0, kbps, kbps / 4, kbps / 10) for kbps in (200, 400)]
+    points += [made_up("x264", 1.0, kbps, kbps, kbps / 5) for kbps in (100, 200)]
+    points += [made_up("vp9", 0.25, kbps, kbps, kbps) for kbps in (100, 200)]
+    return Comparison("clip.mp4", 100, 4.0, (64, 48), points, notes(points))
+
+
+def test_bd_rate_only_where_curves_meet(known):
+    assert known.notes == [
+        "PSNR: facecodec needs 100 % more bytes than x264 at 1 (BD-rate); 50 % fewer over 60 s",
+        "L_ID: no BD-rate against x264 at 1: the measure could not be had",
+        "PSNR: no BD-rate against vp9 at 0.25: they reach no common quality",
+        "L_ID: no BD-rate against vp9 at 0.25: the measure could not be had",
+    ]
+
+
+def test_the_page_in_a_browser(page, known, tmp_path):
+    path = tmp_path / "curves.html"
+    path.write_text(compare_page(known), encoding="utf-8")
+    page.goto(path.as_uri())
+    charts = page.locator("#charts svg")
+    assert charts.count() == len(SHOWN) - 1
+    assert len({charts.nth(i).bounding_box()["width"] for i in range(charts.count())}) == 1
+    charts.first.hover(position={"x": 200, "y": 100})
+    assert "kbps" in page.locator("#charts .tip").first.inner_text()
+    assert page.troubles == []
 
 
 def test_the_page_holds_everything(result):

@@ -1,20 +1,26 @@
 """The report: everything in one file, and a page that a browser can use."""
 
 import re
+from fractions import Fraction
 
 import pytest
 from click.testing import CliRunner
 
 from facecodec.cli.main import main
 from facecodec.errors import UsageError
+from facecodec.pipeline import report as pipeline
 from facecodec.pipeline.report import apart, gather
 from facecodec.report.page import as_script, build
 from facecodec.report.report_page import report_page
+from facecodec.video.reader import VideoReader
+from facecodec.video.writer import open_sink
 
 
 @pytest.fixture(scope="module")
 def report(stream, video):
-    return gather(stream, video)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "THUMB", 32)  # seventy pictures, each from the smallest preview
+        return gather(stream, video)
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +63,13 @@ def test_texts_of_a_stream_cannot_become_code():
 
 
 def test_a_reference_that_is_too_short(stream, video, tmp_path):
-    import facecodec
-
     short = tmp_path / "short.mp4"
-    facecodec.decode(stream, short, size=256, canvas="source", max_frames=3)
-    with pytest.raises(UsageError, match="has 3 frames, the stream 6"):
+    with VideoReader(video) as reader:
+        first = [frame.image for frame in reader.frames(max_frames=2)]
+    with open_sink(str(short), (640, 480), Fraction(1, 25), Fraction(25)) as sink:
+        for i, picture in enumerate(first):
+            sink.write(picture, i)
+    with pytest.raises(UsageError, match="has 2 frames, the stream 6"):
         gather(stream, short)
 
 

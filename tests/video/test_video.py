@@ -109,6 +109,22 @@ def test_numbered_pictures(tmp_path):
     assert (read_picture(tmp_path / "002.png") == picture(1)).all()
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv", "a.webm", "%d.png"])
+def test_a_comment_is_kept(tmp_path, name):
+    path = str(tmp_path / name)
+    comment = "synthetic: made here"
+    with open_sink(path, SIZE, Fraction(1, 25), None, None, {"comment": comment}) as sink:
+        sink.write(picture(0), 0)
+    with av.open(path.replace("%d", "1")) as container:
+        frame = next(container.decode(video=0))
+        assert (frame.width, frame.height) == SIZE
+        kept = {key.lower(): text for key, text in container.metadata.items()}
+    if name.endswith(".png"):
+        assert b"tEXtComment\0synthetic: made here" in (tmp_path / "1.png").read_bytes()
+    else:
+        assert kept["comment"] == comment
+
+
 def test_png_is_lossless(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (33, 47, 3), dtype=np.uint8)
     (tmp_path / "n.png").write_bytes(encode_png(noise))

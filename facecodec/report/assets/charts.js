@@ -36,13 +36,19 @@ function logTicks(low, high) {
   return found;
 }
 
+function padding(host) {
+  const style = getComputedStyle(host);
+  return parseFloat(style.paddingLeft) + parseFloat(style.paddingRight);
+}
+
 const short = (v, digits = 2) => String(Number(v.toFixed(Math.abs(v) >= 100 ? 0 : digits)));
 
 // options: series [{name, color, dash, points [[x, y]], dots, line}], x {label, log}, y {label, low, high},
 // height, title, onseek(x), marks [{x, label}], nearest (tooltip of the nearest point)
 function lineChart(host, options) {
   host.classList.add("chart");
-  const width = options.width || 1120, height = options.height || 220;
+  // drawn at the size it is shown at, so that its letters are as large as the page's
+  const width = Math.max(280, host.clientWidth - padding(host)), height = options.height || 220;
   const left = 46, right = 14, top = options.title ? 30 : 12, bottom = 34;
   const svg = node("svg", { viewBox: `0 0 ${width} ${height}`, role: "img" }, host);
   if (options.title) node("text", { x: left, y: 17, class: "title" }, svg, options.title);
@@ -62,11 +68,11 @@ function lineChart(host, options) {
   y1 = options.y.high ?? y1 + pad;
   const px = (x) => left + ((warp(x) - warp(x0)) / (warp(x1) - warp(x0))) * (width - left - right);
   const py = (y) => top + (1 - (y - y0) / (y1 - y0)) * (height - top - bottom);
-  for (const t of ticks(y0, y1, height > 180 ? 5 : 3)) {
+  for (const t of ticks(y0, y1, height > 180 ? 5 : 4)) {
     node("line", { x1: left, x2: width - right, y1: py(t), y2: py(t), class: "grid" }, svg);
     node("text", { x: left - 8, y: py(t) + 4, "text-anchor": "end" }, svg, short(t, 3));
   }
-  for (const t of log ? logTicks(x0, x1) : ticks(x0, x1, width > 600 ? 10 : 5))
+  for (const t of log ? logTicks(x0, x1) : ticks(x0, x1, width > 600 ? 10 : 4))
     node("text", { x: px(t), y: height - bottom + 17, "text-anchor": "middle" }, svg, short(t));
   node("text", { x: width - right, y: height - 3, "text-anchor": "end" }, svg, options.x.label);
   for (const mark of options.marks || [])

@@ -23,9 +23,12 @@ for (const c of all) {
   element("i", { style: `border-color:${c.color};${c.dash ? "border-top-style:dashed" : ""}` }, item);
   item.append(c.name);
 }
-for (const measure of DATA.measures) {
+// all panels first: a chart is drawn at the width its panel has among the others
+const hosts = DATA.measures.map((m) => element("div", { class: "panel", "data-measure": m.name }, grid));
+DATA.measures.forEach((measure, i) => {
   const series = all.map((c) => ({ ...c, points: c.source.map((p) => [p.kbps, p.values[measure.name] ?? NaN]) }));
-  const host = element("div", { class: "panel", "data-measure": measure.name }, grid);
-  lineChart(host, { series, title: `${measure.title} — ${measure.better} is better`, width: 540, height: 270,
-    x: { label: "kbps", log: true }, y: {}, nearest: true, empty: DATA.missing });
-}
+  element("h3", {}, hosts[i], measure.title);
+  element("p", { class: "muted" }, hosts[i], `${measure.better} is better`);
+  lineChart(element("div", {}, hosts[i]), { series, height: 250, x: { label: "kbps", log: true }, y: {},
+    nearest: true, empty: DATA.missing });
+});

@@ -112,14 +112,14 @@ function choose(control) {
   const host = byId("detail-chart");
   host.replaceChildren();
   const points = DATA.controls.map((c, i) => [DATA.times[i], c[control]]);
-  detail = lineChart(host, { title: `${DATA.names[control]} (${DATA.regions[control]}), standard deviations`, width: 760,
+  detail = lineChart(host, { title: `${DATA.names[control]} (${DATA.regions[control]}), standard deviations`,
     height: 200, x: { label: "seconds" }, y: {}, onseek: seekTo,
     series: [{ name: DATA.names[control], color: REGION[DATA.regions[control]] || "#4fd1c5", points }] });
   detail.setCursor(DATA.times[frame]);
-  const [low, high] = DATA.effects[control];
+  const [low, high] = DATA.effects[control], amount = DATA.amounts[control];
   const strip = byId("effect");
   strip.replaceChildren();
-  for (const [source, text] of [[low, "−2"], [DATA.identity, "0"], [high, "+2"]]) {
+  for (const [source, text] of [[low, `−${amount}`], [DATA.identity, "0"], [high, `+${amount}`]]) {
     const figure = element("figure", {}, strip);
     element("img", { src: source, alt: `${DATA.names[control]} at ${text}` }, figure);
     element("figcaption", {}, figure, text);
@@ -176,8 +176,8 @@ function cards() {
   DATA.effects.forEach(([low, high], i) => {
     const card = element("button", { class: "card", "data-control": i }, byId("cards"));
     const pair = element("div", { class: "pair" }, card);
-    for (const [source, text] of [[low, "−2"], [high, "+2"]])
-      element("img", { src: source, alt: `${DATA.names[i]} at ${text}`, loading: "lazy" }, pair);
+    for (const [source, text] of [[low, `−${DATA.amounts[i]}`], [high, `+${DATA.amounts[i]}`]])
+      element("img", { src: source, alt: `${DATA.names[i]} at ${text}` }, pair);
     element("b", {}, card, DATA.names[i]);
     element("span", {}, card, `${DATA.regions[i]}, moves ${DATA.spread[i].toFixed(2)} sd here`);
     card.addEventListener("click", () => {
