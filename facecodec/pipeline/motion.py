@@ -27,7 +27,6 @@ from facecodec.progress import Progress
 from facecodec.rig.rig import NUM_POSE, Rig
 from facecodec.video.reader import VideoReader
 
-
 UNEXPLAINED = 2.0  # times the median residual: a hand, a blur, another face
 
 
