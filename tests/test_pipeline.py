@@ -17,18 +17,26 @@ import pytest
 from click.testing import CliRunner
 
 import facecodec
+from facecodec.bitstream import StreamReader
+from facecodec.bitstream.responses import LIGHT
+from facecodec.bitstream.weights import FULL, kind_of, parse_full
 from facecodec.cli.main import main, run
 from facecodec.errors import NoFaceError, UsageError
 from facecodec.fit.inversion import InversionPlan
 from facecodec.fit.tracking import TrackingPlan
 from facecodec.fit.tuning import TuningPlan
+from facecodec.fit.weights import WeightPlan, sizes
 from facecodec.pipeline.presets import PRESETS, Preset
 from facecodec.video.reader import VideoReader
 from facecodec.video.writer import encode_png, open_sink
 
 FRAMES = 4
 TINY = Preset(
-    2, InversionPlan(4, 4, 1), TrackingPlan(iterations=1, shots=2), TuningPlan(2, 1, 2, 0)
+    2,
+    InversionPlan(4, 4, 1),
+    TrackingPlan(iterations=1, shots=2),
+    TuningPlan(2, 1, 2, 0),
+    WeightPlan(2, 0),
 )
 
 
@@ -110,10 +118,14 @@ def test_the_same_bytes_twice(tmp_path, stream, sample):
     assert (tmp_path / "a1.png").read_bytes() == (tmp_path / "b1.png").read_bytes()
 
 
-def test_tuning_rides_in_the_stream(tmp_path, sample, stream):
-    facecodec.encode(sample, tmp_path / "t.fcv", preset_name="fast", max_frames=2, tune="light")
+def test_tuning_rides_in_the_stream(tmp_path, sample, stream, generator):
+    facecodec.encode(sample, tmp_path / "t.fcv", preset_name="fast", max_frames=2, tune="full")
     _, text = command("info", tmp_path / "t.fcv", "--json")
     assert json.loads(text)["tuning_bytes"] > 0
+    with (tmp_path / "t.fcv").open("rb") as file:
+        tuning = StreamReader(file).tuning
+    assert kind_of(tuning) == FULL
+    assert kind_of(parse_full(tuning, sum(sizes(generator))).light) == LIGHT
     facecodec.decode(tmp_path / "t.fcv", tmp_path / "t.mp4", size=256)
     assert len(seen(tmp_path / "t.mp4")[0]) == 2
 

@@ -74,7 +74,7 @@ def track_clip(
             flags[i] = FrameFlags.NO_FACE
             previous = None
         progress("tracking", i + 1, frames)
-    flags[_unexplained(residual, flags)] |= FrameFlags.LOW_CONFIDENCE
+    flags[_unexplained(residual, flags)] |= np.uint8(FrameFlags.LOW_CONFIDENCE)
     smoothed = smooth(controls, information, tracker.motion.numpy())
     return Motion(_hold(smoothed, flags).astype(np.float32), flags, residual)
 
