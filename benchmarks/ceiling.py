@@ -1,0 +1,78 @@
+"""Ceilings: how well a softened source agrees with itself, by each measure of the fidelity table.
+
+    python benchmarks/ceiling.py CLIPS --face-landmarker face_landmarker.task \\
+        --json benchmarks/results/ceiling.json
+
+A correlation over time is bounded by the noise of whoever reads the signal. The aligned squares of
+the source are compared with themselves, halved in size and back, with noise of 4 grey levels: what
+no codec of this kind can be expected to exceed. A head that does not turn has no yaw to follow.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facecodec.face.crop import resize
+from facecodec.metrics.evaluate import evaluate
+from facecodec.metrics.measures import written
+from facecodec.pipeline.machine import machine
+from facecodec.pipeline.models import landmark_finder
+from facecodec.pipeline.scan import Span, crops, scan
+from facecodec.progress import silent
+from facecodec.video.reader import VideoReader
+
+MEASURES = ("psnr_face", "ssim_face", "identity", "yaw", "pitch", "mouth_opening", "eye_opening",
+            "rho_au", "rho_gaze", "rho_pose")  # fmt: skip
+COLUMNS = ["clip", "PSNR face", "SSIM face", "identity", "yaw", "pitch", "mouth", "eyes", "rho_AU",
+           "rho_gaze", "rho_pose"]  # fmt: skip
+COMMAND = "python benchmarks/ceiling.py CLIPS --face-landmarker face_landmarker.task"
+HALF = (128, 128)
+NOISE = 4.0  # grey levels
+
+
+def softened(picture: np.ndarray, noise: np.random.Generator) -> np.ndarray:
+    """Return an aligned square at half its detail, with noise."""
+    soft = resize(resize(picture, HALF), (256, 256))
+    return np.clip(soft + noise.normal(0, NOISE, soft.shape), 0, 255).astype(np.uint8)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("clips", nargs="+", type=Path)
+    parser.add_argument("--face-landmarker", type=Path)
+    parser.add_argument("--max-frames", type=int, default=150)
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    finder, noise = landmark_finder(), np.random.default_rng(0)
+    rows: list[dict[str, Any]] = []
+    for clip in given.clips:
+        span = Span(max_frames=given.max_frames)
+        with VideoReader(clip) as reader:
+            found = scan(reader, finder, span, silent)
+            squares = [picture for _, picture in crops(reader, span, found)]
+        soft = [softened(picture, noise) for picture in squares]
+        result = evaluate(squares, soft, landmarker=given.face_landmarker)
+        rows.append({"clip": clip.stem, "values": {m: result[m] for m in MEASURES}})
+        print(clip.stem, *(f"{m} {written(m, result[m])}" for m in MEASURES), flush=True)
+    if given.json:
+        given.json.write_text(json.dumps(facts(rows), indent=1) + "\n")
+
+
+def facts(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what is written as JSON: rows, a document's table with the means, the machine."""
+    lines = [[r["clip"], *(written(m, r["values"][m]) for m in MEASURES)] for r in rows]
+    means = {m: [r["values"][m] for r in rows if r["values"][m] is not None] for m in MEASURES}
+    lines.append(["mean", *(written(m, float(np.mean(v)) if v else None)
+                            for m, v in means.items())])  # fmt: skip
+    return {"machine": machine(), "command": COMMAND,
+            "table": {"columns": COLUMNS, "rows": lines}, "rows": rows}  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
