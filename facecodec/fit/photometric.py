@@ -1,4 +1,4 @@
-"""One frame's least squares: weighted differences of pictures in bands, and priors on controls."""
+"""One frame's least squares: weighted differences at several scales, and priors on controls."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from torch import Tensor
 
 SCALES = 3
 WEIGHT = 1e4
-REST = 0.3  # weight of what lies below the bands
-BLUR = 0.1  # weight of the finest band while steps are coarse
+BLUR = 0.1  # weight of the finest scale while steps are coarse
 
 
 @dataclass(frozen=True)
@@ -28,8 +27,8 @@ class TrackingPlan:
 
     size: int = 128
     iterations: int = 3
-    noise: float = 0.12
-    outlier: float = 0.3
+    noise: float = 0.25
+    outlier: float = 0.4
     prior: tuple[float, float] = (3.0, 3.0)
     motion: tuple[float, float] = (1.0, 1.5)
     step: float = 0.5
@@ -48,29 +47,23 @@ class Linearisation:
 
 
 def pyramid(pictures: Tensor) -> Tensor:
-    """Flatten pictures [N, C, S, S] into one vector each: band-passed octaves and what is left.
+    """Flatten pictures [N, C, S, S] and their halves into one vector each, finest first.
 
-    Bands carry features and edges, which move with a face. The rest is light and skin, in which a
-    generated person is never quite right, and counts little, lest the controls make up for it.
     A coarse pixel stands for four finer ones and is scaled to weigh as much as they do together.
     """
     parts = []
     for level in range(SCALES):
-        smaller = F.avg_pool2d(pictures, 2)
-        band = pictures - F.interpolate(smaller, scale_factor=2, mode="bilinear")
-        parts.append(band.flatten(1) * 2.0**level)
-        pictures = smaller
-    parts.append(pictures.flatten(1) * (2.0**SCALES * REST))
+        parts.append(pictures.flatten(1) * 2.0**level)
+        pictures = F.avg_pool2d(pictures, 2)
     return torch.cat(parts, 1)
 
 
 def pyramid_weights(weights: Tensor) -> tuple[Tensor, Tensor]:
     """Return the pixel weights and the scales [pixels] of the pyramid of pictures [1, C, S, S]."""
     parts, scales = [], []
-    for level in range(SCALES + 1):
+    for level in range(SCALES):
         parts.append(weights.flatten())
-        scale = 2.0**level * (REST if level == SCALES else 1.0)
-        scales.append(torch.full_like(parts[-1], scale))
+        scales.append(torch.full_like(parts[-1], 2.0**level))
         weights = F.avg_pool2d(weights, 2)
     return torch.cat(parts), torch.cat(scales)
 
@@ -96,10 +89,10 @@ class Problem:
         self.stiffness = self.anchor + self.tie
         self.fine = weights * (WEIGHT / float(weights.sum()))
         self.weights = self.fine
-        self._finest = 3 * plan.size**2  # values of the finest band, which come first
+        self._finest = 3 * plan.size**2  # values of the finest scale, which come first
 
     def look(self, coarse: bool) -> None:
-        """Let the finest band count little, for the first steps, or fully."""
+        """Let the finest scale count little, for the first steps, or fully."""
         self.weights = self.fine
         if coarse:
             self.weights = self.fine.clone()

@@ -18,11 +18,9 @@ from torch import Tensor
 import cuda_ops
 from facecodec.errors import ModelError
 from facecodec.generator.base import Generator, StyleLayer
-from facecodec.generator.personal import PersonalPreview, fit_head, with_offset
 
 BLOCKS = 7
 PREVIEW_BLOCKS = {256: 6, 128: 5, 64: 4}  # picture size -> blocks run at their own resolution
-PERSONAL_BLOCKS = {256: 5, 128: 4, 64: 3}  # picture size -> blocks before a personal head
 # Taps (a, b, c) of a filter -> taps of the filter that acts alike on signals of half the rate.
 HALVE = torch.tensor([[0.5, 0.0, 0.0], [0.5, 1.0, 0.5], [0.0, 0.0, 0.5]])
 
@@ -163,27 +161,6 @@ class MobileStyleGAN(Generator):
         if size not in PREVIEW_BLOCKS:
             raise ValueError(f"no preview of size {size}; there are {self.preview_sizes}")
         return cuda_ops.mobile_network(*self.network(styles, PREVIEW_BLOCKS[size]))
-
-    def personal_preview(self, styles: Tensor, size: int) -> PersonalPreview:
-        """Return previews of one person: the first blocks, a linear head, a constant picture.
-
-        About half the cost of `preview` and as near to the full picture (27 to 31 dB where they
-        were not fitted); styles of the later blocks have no effect on them.
-        """
-        if size not in PERSONAL_BLOCKS:
-            raise ValueError(f"no preview of size {size}; there are {self.preview_sizes}")
-        blocks = PERSONAL_BLOCKS[size]
-        pictures = self.shrunk(styles, size)
-        with torch.no_grad():
-            features = torch.cat([self.features(row[None], blocks) for row in styles])
-            head = cuda_ops.Head(*fit_head(features, pictures))
-
-        def preview(wanted: Tensor) -> Tensor:
-            start, scales, constants, _ = self.network(wanted)
-            scales = scales[: 3 * blocks] + [wanted.new_ones(len(wanted), head.weight.shape[1])]
-            return cuda_ops.mobile_network(start, scales, constants[:blocks], head)
-
-        return with_offset(preview, styles, pictures)
 
     def network(
         self, styles: Tensor, blocks: int = BLOCKS

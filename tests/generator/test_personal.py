@@ -1,4 +1,4 @@
-"""Previews fitted to one person: near where they were fitted, differentiable, for every one."""
+"""Previews corrected for one person: nearer to the full picture, and differentiable."""
 
 from __future__ import annotations
 
@@ -6,16 +6,9 @@ import pytest
 import torch
 from checkpoints import SMALL, random_tensors
 
-import cuda_ops
 from facecodec.fit.tracking import typical_controls
-from facecodec.generator.personal import haar
 from facecodec.generator.stylegan2 import StyleGAN2
 from facecodec.rig.sampling import draw_latents
-
-
-def test_haar_is_undone():
-    picture = torch.randn(2, 3, 8, 12, generator=torch.Generator().manual_seed(1))
-    assert torch.allclose(cuda_ops.inverse_haar(haar(picture)), picture, atol=1e-6)
 
 
 def test_a_preview_fitted_to_a_person_is_near_where_it_was_fitted(generator, rig):
@@ -32,9 +25,8 @@ def test_a_preview_fitted_to_a_person_is_near_where_it_was_fitted(generator, rig
         def anybodys(styles: torch.Tensor) -> torch.Tensor:
             return generator.preview(styles, 128)
 
-        fitted, new = slice(0, 4), slice(4, 5)
-        assert away(preview, fitted) < away(anybodys, fitted)
-        assert away(preview, new) < 1.5 * away(anybodys, new)
+        for which in (slice(0, 4), slice(4, 5)):  # where it was fitted, and elsewhere
+            assert away(preview, which) < 0.9 * away(anybodys, which)
     moved = shots[4:].clone().requires_grad_(True)
     preview(moved).square().mean().backward()
     assert moved.grad is not None and float(moved.grad.abs().max()) > 0
