@@ -124,8 +124,9 @@ class StyleGAN2(Generator):
             if row % 2:
                 continue
             rgb = self._rgbs[row // 2]
-            layer = cuda_ops.modulated_rgb(x, next(parts), rgb.weight, rgb.bias, rgb.clamp)
-            picture = layer if picture is None else cuda_ops.double(picture) + layer
+            picture = cuda_ops.modulated_rgb(
+                x, next(parts), rgb.weight, rgb.bias, rgb.clamp, picture
+            )
             if x.shape[-1] == size:
                 break
         assert picture is not None
