@@ -107,13 +107,14 @@ inline Vec finished(const FacecodecFinish &finish, ptrdiff_t frame, int channels
 template <class T> class Tiles {
 public:
   static constexpr int POINTS = T::PRODUCTS * T::PRODUCTS;
-  static constexpr int CACHE = 1 << 18; // floats of transformed tiles that a thread holds at once
+  // Floats of transformed tiles that a thread holds at once; but enough tiles that weights are used.
+  static constexpr int CACHE = 98304, LEAST = 2 * GROUP;
 
   static int across(const FacecodecToom &job) { return (made(job.width) + T::MADE - 1) / T::MADE; }
   static int down(const FacecodecToom &job) { return (made(job.height) + T::MADE - 1) / T::MADE; }
   static int made(int side) { return T::STEP == T::MADE ? side : 2 * side + 1; }
   static int most(const FacecodecToom &job) {
-    return std::max(GROUP, CACHE / (POINTS * job.in) / GROUP * GROUP);
+    return std::max(LEAST, CACHE / (POINTS * job.in) / GROUP * GROUP);
   }
 
   Tiles(const FacecodecToom &job, ptrdiff_t frame, int first, int count, Scratch &scratch)
@@ -143,52 +144,70 @@ private:
   void take(int tile) {
     const int y = (first_ + tile) / across(job_) * T::STEP - 1;
     const int x = (first_ + tile) % across(job_) * T::STEP - 1;
+    const bool inside = y >= 0 && x >= 0 && y + T::TAKEN <= job_.height && x + T::TAKEN <= job_.width;
+    inside ? take_at<true>(tile, y, x) : take_at<false>(tile, y, x);
+  }
+
+  template <bool INSIDE> void take_at(int tile, int y, int x) {
     const ptrdiff_t row = static_cast<ptrdiff_t>(job_.width) * job_.in;
-    const float *map = job_.source + frame_ * job_.height * row;
+    const float *map = job_.source + (frame_ * job_.height + y) * row + static_cast<ptrdiff_t>(x) * job_.in;
     const float *style = job_.style + frame_ * job_.in;
-    const int top = std::max(0, -y), bottom = std::min(T::TAKEN, job_.height - y);
-    const int left = std::max(0, -x), right = std::min(T::TAKEN, job_.width - x);
+    const ptrdiff_t point = static_cast<ptrdiff_t>(count_) * pitch_;
     for (int c = 0; c < job_.in; c += LANES) {
-      Vec pixels[T::TAKEN][T::TAKEN], half[T::TAKEN][T::PRODUCTS], whole[T::PRODUCTS];
-      if (bottom - top < T::TAKEN || right - left < T::TAKEN)
-        for (auto &line : pixels) for (auto &pixel : line) pixel = Vec{};
+      Vec half[T::PRODUCTS][T::TAKEN];
       const Vec scale = load(style + c);
-      for (int i = top; i < bottom; ++i)
-        for (int j = left; j < right; ++j)
-          pixels[i][j] = scale * load(map + (y + i) * row + static_cast<ptrdiff_t>(x + j) * job_.in + c);
 #pragma GCC unroll 8
-      for (int i = 0; i < T::TAKEN; ++i) T::in(pixels[i], 1, half[i]);
+      for (int j = 0; j < T::TAKEN; ++j) {
+        Vec pixels[T::TAKEN], column[T::PRODUCTS];
 #pragma GCC unroll 8
-      for (int q = 0; q < T::PRODUCTS; ++q) {
-        T::in(&half[0][q], T::PRODUCTS, whole);
+        for (int i = 0; i < T::TAKEN; ++i) {
+          const bool there = INSIDE || (y + i >= 0 && y + i < job_.height && x + j >= 0 && x + j < job_.width);
+          pixels[i] = there ? scale * load(map + i * row + static_cast<ptrdiff_t>(j) * job_.in + c) : Vec{};
+        }
+        T::in(pixels, 1, column);
 #pragma GCC unroll 8
-        for (int p = 0; p < T::PRODUCTS; ++p)
-          store(taken_ + (static_cast<size_t>(p * T::PRODUCTS + q) * count_ + tile) * pitch_ + c, whole[p]);
+        for (int p = 0; p < T::PRODUCTS; ++p) half[p][j] = column[p];
+      }
+      float *to = taken_ + tile * pitch_ + c;
+#pragma GCC unroll 8
+      for (int p = 0; p < T::PRODUCTS; ++p) {
+        Vec whole[T::PRODUCTS];
+        T::in(half[p], 1, whole);
+#pragma GCC unroll 8
+        for (int q = 0; q < T::PRODUCTS; ++q, to += point) store(to, whole[q]);
       }
     }
   }
 
   void make(int tile, int channel, int lane) {
     const int y = (first_ + tile) / across(job_) * T::MADE, x = (first_ + tile) % across(job_) * T::MADE;
-    const int tall = made(job_.height), wide = made(job_.width);
-    Vec half[T::PRODUCTS][T::MADE], whole[T::MADE], points[T::PRODUCTS];
+    const int tall = std::min(T::MADE, made(job_.height) - y);
+    const int wide = std::min(T::MADE, made(job_.width) - x);
+    Vec half[T::PRODUCTS][T::MADE];
+    const float *from = made_ + static_cast<ptrdiff_t>(tile) * PANEL + lane;
+    const ptrdiff_t point = static_cast<ptrdiff_t>(count_) * PANEL;
 #pragma GCC unroll 8
     for (int p = 0; p < T::PRODUCTS; ++p) {
+      Vec points[T::PRODUCTS];
 #pragma GCC unroll 8
-      for (int q = 0; q < T::PRODUCTS; ++q)
-        points[q] = load(made_ + (static_cast<size_t>(p * T::PRODUCTS + q) * count_ + tile) * PANEL + lane);
+      for (int q = 0; q < T::PRODUCTS; ++q, from += point) points[q] = load(from);
       T::out(points, 1, half[p]);
     }
-    float *map = job_.result + frame_ * tall * wide * job_.out;
+    const ptrdiff_t first = static_cast<ptrdiff_t>(y) * made(job_.width) + x;
+    const ptrdiff_t frame = frame_ * made(job_.height) * made(job_.width);
 #pragma GCC unroll 8
     for (int j = 0; j < T::MADE; ++j) {
+      Vec whole[T::MADE];
       T::out(&half[0][j], T::MADE, whole);
-      if (x + j >= wide) break;
-      for (int i = 0; i < T::MADE && y + i < tall; ++i) {
-        const ptrdiff_t pixel = static_cast<ptrdiff_t>(y + i) * wide + x + j;
-        const Vec v = whole[i];
-        store(map + pixel * job_.out + channel,
-              job_.up ? v : finished(job_.finish, frame_, job_.out, channel, pixel, v));
+      if (j >= wide) break;
+#pragma GCC unroll 8
+      for (int i = 0; i < T::MADE; ++i) {
+        if (i >= tall) break;
+        const ptrdiff_t pixel = first + static_cast<ptrdiff_t>(i) * made(job_.width) + j;
+        const Vec v = T::STEP == T::MADE
+                          ? finished(job_.finish, frame_, job_.out, channel, pixel, whole[i])
+                          : whole[i];
+        store(job_.result + (frame + pixel) * job_.out + channel, v);
       }
     }
   }
