@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup models demo test test-all lint sample clean
+.PHONY: setup models demo test test-all lint sample cuda gpu-check clean
 
 setup: $(READY)
 
@@ -34,6 +34,14 @@ lint: setup
 
 sample: models
 	$(BIN)/python samples/make_sample.py
+
+# Compiles the CUDA kernels with nvcc, which needs no GPU.
+cuda: setup
+	$(BIN)/python -c "from cuda_ops import build; from cuda_ops.cuda.library import recipe; print(build.build(recipe()))"
+
+# Correctness and speed on this machine's GPU, in one table.
+gpu-check: setup
+	PYTHONPATH=. $(BIN)/python benchmarks/gpu_check.py
 
 clean:
 	rm -rf $(VENV) .demo build *.egg-info

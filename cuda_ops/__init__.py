@@ -2,29 +2,27 @@
 
 from cuda_ops.build import KernelError
 from cuda_ops.dispatch import use, use_precision, using
+from cuda_ops.graphs import Graphed
 from cuda_ops.mobilestylegan import Head, MobileBlock
 from cuda_ops.operators import (
+    bias_act,
+    double,
     low_block,
     mobile_block,
     mobile_network,
     mobile_network_rgb8,
-    separable_conv,
-    to_image,
-)
-from cuda_ops.reference import SeparableConv, inverse_haar, rgb8
-from cuda_ops.stylegan2 import (
-    GAIN,
-    LEAK,
-    ModulatedConv,
-    bias_act,
-    double,
     modulated_conv,
     modulated_rgb,
+    separable_conv,
+    to_image,
     upfirdn2d,
 )
+from cuda_ops.reference import SeparableConv, inverse_haar, rgb8
+from cuda_ops.stylegan2 import GAIN, LEAK, ModulatedConv
 
 __all__ = [
     "GAIN",
+    "Graphed",
     "Head",
     "KernelError",
     "LEAK",

@@ -57,7 +57,7 @@ def library_path(recipe: Recipe) -> Path:
     digest = hashlib.sha256()
     for part in (_version(recipe.compiler), torch.__version__, _processor()):
         digest.update(part.encode() + b"\0")
-    digest.update(repr((recipe.flags, recipe.links)).encode())
+    digest.update(repr((recipe.sources, recipe.flags, recipe.links)).encode())
     suffixes = {Path(source).suffix for source in recipe.sources} | {".h", ".cuh"}
     for folder in sorted({str(Path(source).parent) for source in recipe.sources}):
         for path in sorted((SOURCES / folder).iterdir()):

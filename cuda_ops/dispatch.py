@@ -54,24 +54,30 @@ def use_precision(precision: str | None) -> None:
     global _precision
     if precision is not None and precision not in PRECISIONS:
         raise ValueError(f"{precision!r} is no precision; there are {', '.join(PRECISIONS)}")
-    if precision == "bf16" and not has_bf16():
+    if precision == "bf16" and not (has_bf16() or torch.cuda.is_available()):
         raise KernelError("this processor has no bf16 products; use precision fp32")
     _precision = precision
 
 
-def has_bf16() -> bool:
-    """Whether the CPU's kernels can multiply in bf16. May build them."""
+def has_bf16(device: str = "cpu") -> bool:
+    """Whether the kernels can multiply in bf16. May build the CPU's.
+
+    Of the GPU's, StyleGAN2's products can, which are torch's.
+    """
+    if device != "cpu":
+        return device == "cuda" and torch.cuda.is_bf16_supported()
     return state("cpu") == "ready" and _require("cpu").products16() > 0
 
 
-def reduced(seen: bool = False) -> bool:
-    """Whether the CPU's kernels are to multiply in bf16; `seen`: bytes for people to look at."""
+def reduced(seen: bool = False, device: str = "cpu") -> bool:
+    """Whether the kernels are to multiply in bf16; `seen`: bytes for people to look at."""
     precision = _precision or os.environ.get(PRECISION_VARIABLE) or "auto"
     if precision not in PRECISIONS:
         raise KernelError(f"{PRECISION_VARIABLE}={precision}: there are {', '.join(PRECISIONS)}")
-    if precision == "bf16" and not has_bf16():
+    if precision == "bf16" and not has_bf16(device):
         raise KernelError(f"{PRECISION_VARIABLE}: this processor has no bf16 products")
-    return has_bf16() and (precision == "bf16" or (seen and precision == "auto"))
+    wanted = precision == "bf16" or (seen and precision == "auto")
+    return wanted and has_bf16(device)
 
 
 @contextmanager
@@ -153,6 +159,12 @@ def _load(kind: str) -> ModuleType:
 
         library.library()
         return operators
+    if kind == "cuda":
+        from cuda_ops.cuda import library as cuda_library
+        from cuda_ops.cuda import operators as cuda_operators
+
+        cuda_library.library("cuda")
+        return cuda_operators
     raise KernelError(f"there are no kernels for device {kind}")
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from cuda_ops.dispatch import implementation
 from cuda_ops.mobilestylegan import Head, MobileBlock
 from cuda_ops.reference import SeparableConv
+from cuda_ops.stylegan2 import ModulatedConv
 
 
 def separable_conv(x: Tensor, style: Tensor, conv: SeparableConv) -> Tensor:
@@ -70,6 +71,58 @@ def mobile_network_rgb8(
     chosen = implementation(_all(x, styles, blocks, head))
     result: Tensor = chosen.mobile_network_rgb8(x, styles, blocks, head)
     return result
+
+
+def upfirdn2d(
+    x: Tensor, taps: Sequence[float], up: int = 1, down: int = 1, pad: tuple[int, int] = (0, 0)
+) -> Tensor:
+    """Upsample, pad, filter, downsample: `stylegan2.upfirdn2d`."""
+    result: Tensor = implementation((x,)).upfirdn2d(x, taps, up, down, pad)
+    return result
+
+
+def double(x: Tensor) -> Tensor:
+    """Double a picture: `stylegan2.double`."""
+    result: Tensor = implementation((x,)).double(x)
+    return result
+
+
+def bias_act(
+    x: Tensor,
+    bias: Tensor,
+    noise: Tensor | None = None,
+    scale: Tensor | None = None,
+    clamp: float | None = None,
+) -> Tensor:
+    """Scale, noise, bias, activation, clamp: `stylegan2.bias_act`."""
+    chosen = implementation(_given(x, bias, noise, scale))
+    result: Tensor = chosen.bias_act(x, bias, noise, scale, clamp)
+    return result
+
+
+def modulated_conv(x: Tensor, style: Tensor, conv: ModulatedConv) -> Tensor:
+    """Modulated 3x3 convolution with all that follows it: `stylegan2.modulated_conv`."""
+    chosen = implementation(_given(x, style, conv.weight, conv.squares, conv.bias, conv.noise))
+    result: Tensor = chosen.modulated_conv(x, style, conv)
+    return result
+
+
+def modulated_rgb(
+    x: Tensor,
+    style: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    clamp: float | None = None,
+    coarse: Tensor | None = None,
+) -> Tensor:
+    """Modulated 1x1 convolution to a picture: `stylegan2.modulated_rgb`."""
+    chosen = implementation(_given(x, style, weight, bias, coarse))
+    result: Tensor = chosen.modulated_rgb(x, style, weight, bias, clamp, coarse)
+    return result
+
+
+def _given(*tensors: Tensor | None) -> tuple[Tensor, ...]:
+    return tuple(t for t in tensors if t is not None)
 
 
 def _weights(conv: SeparableConv) -> tuple[Tensor, ...]:

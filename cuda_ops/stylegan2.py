@@ -107,13 +107,20 @@ def modulated_conv(x: Tensor, style: Tensor, conv: ModulatedConv) -> Tensor:
 
 
 def modulated_rgb(
-    x: Tensor, style: Tensor, weight: Tensor, bias: Tensor, clamp: float | None = None
+    x: Tensor,
+    style: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    clamp: float | None = None,
+    coarse: Tensor | None = None,
 ) -> Tensor:
     """Modulated 1x1 convolution to a picture, not demodulated: [N, C, H, W] -> [N, 3, H, W].
 
-    style [N, C], weight [3, C], bias [3].
+    style [N, C], weight [3, C], bias [3]; `coarse` [N, 3, H / 2, W / 2] is doubled and added to
+    what has been clamped.
     """
     n, c, h, w = x.shape
     x = (weight * style[:, None]) @ x.reshape(n, c, h * w) + bias[:, None]
     x = x.reshape(n, -1, h, w)
-    return x if clamp is None else x.clamp(-clamp, clamp)
+    x = x if clamp is None else x.clamp(-clamp, clamp)
+    return x if coarse is None else double(coarse) + x

@@ -1,8 +1,8 @@
-"""MobileStyleGAN's operators for fitting: forward and backward in C++, in float32.
+"""The operators for fitting: MobileStyleGAN's forward and backward in C++, in float32.
 
 Gradients flow to maps and styles through the kernels; those to weights, which tuning alone needs,
 are formed with torch's products. Once differentiable: for more, or for forward mode, there is the
-reference.
+reference. StyleGAN2's are the reference itself, since torch's way back needs its own way there.
 """
 
 from __future__ import annotations
@@ -19,9 +19,25 @@ from torch.nn.grad import conv2d_weight
 
 from cuda_ops import reference
 from cuda_ops.cpu import library, mobilestylegan
-from cuda_ops.cpu.packing import once, transposed_weights
+from cuda_ops.cpu.packing import transposed_weights
 from cuda_ops.mobilestylegan import Head, MobileBlock, channels_used
+from cuda_ops.once import once
 from cuda_ops.reference import LEAK, SeparableConv
+from cuda_ops.stylegan2 import bias_act, double, modulated_conv, modulated_rgb, upfirdn2d
+
+__all__ = [
+    "bias_act",
+    "double",
+    "low_block",
+    "mobile_block",
+    "mobile_network",
+    "mobile_network_rgb8",
+    "modulated_conv",
+    "modulated_rgb",
+    "separable_conv",
+    "to_image",
+    "upfirdn2d",
+]
 
 TALL = 16  # rows of a band, so that what neighbours make twice stays little
 

@@ -68,9 +68,8 @@ def recipe() -> Recipe:
     compiler = os.environ.get("CXX") or shutil.which("g++") or "c++"
     # torch brings an OpenMP of its own: two of them in one process fight over the cores.
     own = sorted((Path(torch.__file__).parent / "lib").glob("libgomp*.so*"))
-    return Recipe(
-        "cpu", compiler, ("cpu/block.cpp", "cpu/backward.cpp"), flags, tuple(map(str, own[:1]))
-    )
+    sources = ("cpu/block.cpp", "cpu/backward.cpp", "cpu/stylegan2.cpp")
+    return Recipe("cpu", compiler, sources, flags, tuple(map(str, own[:1])))
 
 
 @functools.cache

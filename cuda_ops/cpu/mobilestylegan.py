@@ -10,9 +10,10 @@ from torch import Tensor
 
 from cuda_ops import dispatch
 from cuda_ops.cpu import library
-from cuda_ops.cpu.packing import once, padded_rows, product_weights, product_weights16
+from cuda_ops.cpu.packing import padded_rows, product_weights, product_weights16
 from cuda_ops.mobilestylegan import Head, MobileBlock, channels_used
-from cuda_ops.reference import SeparableConv
+from cuda_ops.once import once
+from cuda_ops.reference import SeparableConv, rgb8
 
 COLOURS, HAAR, BYTES = 1, 2, 3  # FacecodecBlock.head
 GROUP_FLOATS = 1 << 24  # of the largest map of frames that go through the network together
@@ -136,6 +137,8 @@ def mobile_network_rgb8(
     x: Tensor, styles: Sequence[Tensor], blocks: Sequence[MobileBlock], head: Head
 ) -> Tensor:
     """Blocks and head, to bytes: [N, C, H, W] -> [N, ..., 3] uint8."""
+    if len(head.weight) == 3:
+        return rgb8(mobile_network(x, styles, blocks, head))
     return _network(x, styles, blocks, head, bytes_=True)
 
 

@@ -12,17 +12,23 @@ from cuda_ops.cpu.mobilestylegan import (
     separable_conv,
     to_image,
 )
+from cuda_ops.cpu.stylegan2 import bias_act, double, modulated_conv, modulated_rgb, upfirdn2d
 
 __all__ = [
+    "bias_act",
     "describe",
     "differentiable",
+    "double",
     "low_block",
     "mobile_block",
     "mobile_network",
     "mobile_network_rgb8",
+    "modulated_conv",
+    "modulated_rgb",
     "products16",
     "separable_conv",
     "to_image",
+    "upfirdn2d",
 ]
 
 

@@ -1,34 +1,14 @@
-"""Weights in the order the kernels read them, packed once a tensor."""
+"""Weights in the order the kernels read them."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.weak import WeakTensorKeyDictionary
 
 from cuda_ops.cpu.library import DOTS, GROUPS, lanes, products16
 
 DOT_GROUP, TILE = 12, 16  # of bf16.h
-
-# tensor -> how it is packed -> (version, packed): one changed in place, as by tuning, is packed
-# again.
-_packed: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
-
-
-def once(tensor: Tensor, pack: Callable[[Tensor], Tensor]) -> Tensor:
-    """Return `pack(tensor)`, from the last time where the tensor is the same."""
-    if tensor.is_inference():  # carries no version, so that a change would pass unseen
-        return pack(tensor)
-    version = (tensor._version, tensor.data_ptr())
-    ways: dict[Callable[[Tensor], Tensor], tuple[tuple[int, int], Tensor]]
-    ways = _packed.setdefault(tensor, {})
-    known = ways.get(pack)
-    if known is None or known[0] != version:
-        known = ways[pack] = (version, pack(tensor.detach()))
-    return known[1]
 
 
 def product_weights(weight: Tensor) -> Tensor:

@@ -44,6 +44,11 @@ if TYPE_CHECKING:
     metavar="SynthesisNetwork.xml",
     help="Run this IR of the default generator through OpenVINO too; needs: pip install openvino.",
 )
+@click.option(
+    "--stylegan2",
+    type=click.Choice(["64", "256", "1024"]),
+    help="Measure a StyleGAN2 of this size with random weights instead of an installed model.",
+)
 @options.as_json
 def command(
     model: str,
@@ -52,6 +57,7 @@ def command(
     frames: int,
     threads: int | None,
     openvino: str | None,
+    stylegan2: str | None,
     json_: bool,
 ) -> None:
     """Measure every implementation of the kernels on this machine, in one run.
@@ -61,6 +67,7 @@ def command(
     \b
     facecodec bench
     facecodec bench --rounds 3 --frames 0 --json
+    facecodec bench --stylegan2 1024 --rounds 3
     """
     import torch
 
@@ -70,7 +77,8 @@ def command(
     if threads:
         torch.set_num_threads(threads)
     with shown(json_) as progress:
-        rows = bench(model, device, rounds, frames, openvino, progress)
+        size = int(stylegan2) if stylegan2 else None
+        rows = bench(model, device, rounds, frames, openvino, progress, size)
     facts = machine()
     if json_:
         click.echo(json.dumps({"machine": facts, "rows": [asdict(row) for row in rows]}, indent=2))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,8 @@ from torch import Tensor, nn
 import cuda_ops
 from facecodec.generator.base import Generator, StyleLayer
 from facecodec.generator.stylegan2_layout import W_DIM, Layout, read_layout
+
+Operator = Callable[..., Tensor]
 
 MAPPING_RATE = 0.01  # learning-rate multiplier of the mapping network, part of its weights' gain
 
@@ -116,20 +119,28 @@ class StyleGAN2(Generator):
 
     def _render(self, styles: Tensor, size: int) -> Tensor:
         """Run the blocks up to the one of `size` and return its picture."""
+        for operator, _, result in self.steps(styles):
+            if operator is cuda_ops.modulated_rgb and result.shape[-1] == size:
+                return result
+        raise ValueError(f"no block of size {size}")
+
+    def steps(self, styles: Tensor) -> Iterator[tuple[Operator, tuple[Any, ...], Tensor]]:
+        """Run the network; yield every operator, what it is called on, and its result.
+
+        `modulated_conv` makes feature maps, `modulated_rgb` the picture so far, once a block.
+        """
         parts = iter(styles.split([layer.size for layer in self.layers], 1))
         x = self.const.expand(len(styles), -1, -1, -1)
         picture: Tensor | None = None
         for row, conv in enumerate(self._convs):
-            x = cuda_ops.modulated_conv(x, next(parts), conv.constants(self.noise))
-            if row % 2:
-                continue
-            rgb = self._rgbs[row // 2]
-            layer = cuda_ops.modulated_rgb(x, next(parts), rgb.weight, rgb.bias, rgb.clamp)
-            picture = layer if picture is None else cuda_ops.double(picture) + layer
-            if x.shape[-1] == size:
-                break
-        assert picture is not None
-        return picture
+            given: tuple[Any, ...] = (x, next(parts), conv.constants(self.noise))
+            x = cuda_ops.modulated_conv(*given)
+            yield cuda_ops.modulated_conv, given, x
+            if row % 2 == 0:
+                rgb = self._rgbs[row // 2]
+                given = (x, next(parts), rgb.weight, rgb.bias, rgb.clamp, picture)
+                picture = cuda_ops.modulated_rgb(*given)
+                yield cuda_ops.modulated_rgb, given, picture
 
 
 class _Affine(nn.Module):

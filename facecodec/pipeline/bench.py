@@ -26,8 +26,15 @@ from facecodec.bitstream.steps import control_steps
 from facecodec.generator.base import Generator
 from facecodec.generator.mobilestylegan import MobileStyleGAN
 from facecodec.pipeline.bench_openvino import openvino_calls
+from facecodec.pipeline.bench_operators import (
+    Case,
+    operator_cases,
+    random_stylegan2,
+    without_grad,
+)
 from facecodec.pipeline.decode import decode
-from facecodec.pipeline.models import load_models
+from facecodec.pipeline.memory import keep_freed_memory
+from facecodec.pipeline.models import load_models, pick_device
 from facecodec.pipeline.render import Renderer
 from facecodec.progress import Progress, silent
 from facecodec.rig.rig import Rig
@@ -62,13 +69,17 @@ class Row:
         return self.milliseconds[base] / self.milliseconds[name]
 
 
-def contestants(device: str) -> list[Contestant]:
-    """Return the implementations that run on this machine for a device, slowest first."""
+def contestants(generator: Generator) -> list[Contestant]:
+    """Return the implementations that run on this machine for a generator, slowest first.
+
+    In bf16 there are MobileStyleGAN's products on the CPU and StyleGAN2's on the GPU.
+    """
+    device = generator.w_mean.device.type
     found = [Contestant("reference", "reference", "fp32")]
     if dispatch.state(device) == "ready":
         found.append(Contestant(f"{device} fp32", device, "fp32"))
-        if device == "cpu" and dispatch.has_bf16():
-            found.append(Contestant("cpu bf16", "cpu", "bf16"))
+        if isinstance(generator, MobileStyleGAN) == (device == "cpu") and dispatch.has_bf16(device):
+            found.append(Contestant(f"{device} bf16", device, "bf16"))
     return found
 
 
@@ -79,17 +90,24 @@ def bench(
     frames: int = 50,
     openvino: str | Path | None = None,
     progress: Progress = silent,
+    stylegan2: int | None = None,
 ) -> list[Row]:
     """Measure operators, stages and decoding of an installed generator.
 
     rounds: calls of each contestant that count. frames: length of the decoded stream, 0 for none.
     openvino: an IR of the default generator to run whole frames through as well.
+    stylegan2: measure a StyleGAN2 of this size with random weights instead, without decoding.
     Raises ModelError when the model is not installed.
     """
-    generator, rig = load_models(model, None, device)
-    ways = contestants(generator.w_mean.device.type)
+    rig: Rig | None = None
+    if stylegan2:
+        keep_freed_memory()
+        generator: Generator = random_stylegan2(stylegan2).to(pick_device(device))
+    else:
+        generator, rig = load_models(model, None, device)
+    ways = contestants(generator)
     rows: list[Row] = []
-    cases = list(_cases(generator, rig))
+    cases = list(_cases(generator))
     for done, (name, batch, call) in enumerate(cases):
         progress("bench", done, len(cases) + 1)
         calls = {way.name: _as(way, call) for way in ways}
@@ -97,7 +115,7 @@ def bench(
             calls |= openvino_calls(openvino, generator.w_mean[None].numpy())
         rows.append(Row(name, batch, interleaved(calls, rounds)))
     progress("bench", len(cases), len(cases) + 1)
-    if frames:
+    if frames and rig:
         rows += _decoding(generator, rig, ways[-1], frames)
     progress("bench", len(cases) + 1, len(cases) + 1)
     return rows
@@ -125,30 +143,21 @@ def _as(way: Contestant, call: Callable[[], Any]) -> Callable[[], None]:
     return run
 
 
-def _cases(generator: Generator, rig: Rig) -> Iterator[tuple[str, int, Callable[[], Any]]]:
+def _cases(generator: Generator) -> Iterator[Case]:
     """Yield name, frames and call of everything measured."""
     with torch.no_grad():
         noise = np.random.default_rng(0).standard_normal((BATCH, 512)).astype(np.float32)
         w = generator.mapping(torch.from_numpy(noise).to(generator.w_mean.device))
         styles = generator.styles(generator.broadcast(w))
-    if isinstance(generator, MobileStyleGAN):
-        yield from _operators(generator, styles[:1])
+    yield from operator_cases(generator, styles[:1])
     side = generator.resolution
-    yield f"frame {side}, bytes", 1, _without_grad(generator.synthesize_rgb8, styles[:1])
-    yield f"frame {side}, floats", 1, _without_grad(generator.synthesize, styles[:1])
+    yield f"frame {side}, bytes", 1, without_grad(generator.synthesize_rgb8, styles[:1])
+    yield f"frame {side}, floats", 1, without_grad(generator.synthesize, styles[:1])
     for size in generator.preview_sizes:
-        yield f"preview {size}", 1, _without_grad(generator.preview, styles[:1], size)
+        yield f"preview {size}", 1, without_grad(generator.preview, styles[:1], size)
     small = generator.preview_sizes[min(1, len(generator.preview_sizes) - 1)]
-    yield f"tracking: {BATCH} at {small}", BATCH, _without_grad(generator.preview, styles, small)
+    yield f"tracking: {BATCH} at {small}", BATCH, without_grad(generator.preview, styles, small)
     yield f"fitting step at {small}", 1, _fitting_step(generator, styles[:1], small)
-
-
-def _without_grad(call: Callable[..., Tensor], *arguments: Any) -> Callable[[], Any]:
-    @torch.inference_mode()
-    def run() -> Tensor:
-        return call(*arguments)
-
-    return run
 
 
 def _fitting_step(generator: Generator, styles: Tensor, size: int) -> Callable[[], Any]:
@@ -157,22 +166,6 @@ def _fitting_step(generator: Generator, styles: Tensor, size: int) -> Callable[[
         generator.preview(free, size).square().mean().backward()
 
     return run
-
-
-def _operators(
-    generator: MobileStyleGAN, styles: Tensor
-) -> Iterator[tuple[str, int, Callable[[], Any]]]:
-    with torch.no_grad():
-        x, scales, blocks, head = generator.network(styles)
-        for k, block in enumerate(blocks):
-            up, style1, style2 = scales[3 * k : 3 * k + 3]
-            arguments = (x, up, style1, style2, block.conv1, block.conv2)
-            x = cuda_ops.mobile_block(*arguments)
-            side = x.shape[-1]
-            name = f"block {k}: {x.shape[1]} channels, {side}x{side}"
-            yield name, 1, _without_grad(cuda_ops.mobile_block, *arguments)
-        arguments_head = (x, scales[-1], head.weight, head.bias)
-        yield "to image", 1, _without_grad(cuda_ops.to_image, *arguments_head)
 
 
 def _decoding(generator: Generator, rig: Rig, way: Contestant, frames: int) -> list[Row]:

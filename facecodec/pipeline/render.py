@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+import cuda_ops
 from facecodec.errors import UsageError
 from facecodec.fit.objective import shrink
 from facecodec.generator.base import Generator
 from facecodec.pipeline.response import response_of
 from facecodec.rig.rig import Rig
-from facecodec.rig.sampling import to_uint8
 
 
 class Renderer:
@@ -37,6 +38,7 @@ class Renderer:
             raise UsageError(f"--size {self.size}: {generator.name} renders {sizes}")
         self.generator, response = response_of(generator, rig, w_plus, tuning)
         self.basis, self.styles = response.basis, response.styles[None]
+        self._render = cuda_ops.Graphed(self._pixels)
 
     def small(self, controls: NDArray[np.float32], size: int) -> NDArray[np.uint8]:
         """Render controls [N, 35] to uint8 RGB [N, size, size, 3] by the cheap preview.
@@ -57,9 +59,12 @@ class Renderer:
     def __call__(self, controls: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Render controls [N, 35] to uint8 RGB [N, size, size, 3]."""
         with torch.inference_mode():
-            moved = torch.from_numpy(controls).to(self.basis.device) @ self.basis
-            styles = self.styles + moved
-            if self.size == self.generator.resolution:
-                pixels: NDArray[np.uint8] = self.generator.synthesize_rgb8(styles).cpu().numpy()
-                return pixels
-            return to_uint8(shrink(self.generator.synthesize(styles), self.size).cpu())
+            moved = torch.from_numpy(controls).to(self.basis.device)
+            pixels: NDArray[np.uint8] = self._render(moved).cpu().numpy()
+            return pixels
+
+    def _pixels(self, controls: Tensor) -> Tensor:
+        styles = self.styles + controls @ self.basis
+        if self.size == self.generator.resolution:
+            return self.generator.synthesize_rgb8(styles)
+        return cuda_ops.rgb8(shrink(self.generator.synthesize(styles), self.size))

@@ -43,6 +43,16 @@ def test_speedup_is_against_the_reference():
     assert row.speedup("cuda fp32") is None
 
 
+def test_bench_of_a_random_stylegan2():
+    arguments = ["bench", "--stylegan2", "64", "--rounds", "1", "--json"]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    rows = {row["name"]: row["milliseconds"] for row in json.loads(result.stdout)["rows"]}
+    assert {"conv: 512 channels, 4x4", "up: 512 channels, 64x64", "to colours: 64x64"} <= set(rows)
+    assert rows["frame 64, floats"]["reference"] > 0
+    assert "decode to mp4" not in rows and "cpu bf16" not in rows["frame 64, floats"]
+
+
 @pytest.mark.slow
 def test_bench(generator):
     result = CliRunner().invoke(main, ["bench", "--rounds", "1", "--frames", "3", "--json"])

@@ -1,0 +1,221 @@
+// 3x3 convolutions by fewer products (Toom-Cook, as Winograd 1980 and Lavin & Gray 2015 use it):
+// tiles of the map are transformed, multiplied point by point with transformed weights, and
+// transformed back. Maps are channels-last, so that a transform is plain sums of vectors of
+// channels, and a point's products over all tiles are a product of two matrices.
+#pragma once
+
+#include <algorithm>
+
+#include "lines.h"
+#include "stylegan2_abi.h"
+#include "vec.h"
+
+namespace facecodec {
+
+// 4 outputs of 3 taps by 6 products instead of 12, points 0, 1, -1, 2, -2 and infinity.
+struct Same {
+  static constexpr int TAKEN = 6, PRODUCTS = 6, MADE = 4, STEP = 4, KINDS = 6;
+  static int kind(int product) { return product; }
+  static void in(const Vec *d, int s, Vec *to) {
+    const Vec d0 = d[0], d1 = d[s], d2 = d[2 * s], d3 = d[3 * s], d4 = d[4 * s], d5 = d[5 * s];
+    const Vec even = d4 - 4.0f * d2, odd = d3 - 4.0f * d1, two = d4 - d2, step = 2.0f * (d3 - d1);
+    to[0] = 4.0f * d0 - 5.0f * d2 + d4;
+    to[1] = even + odd, to[2] = even - odd;
+    to[3] = two + step, to[4] = two - step;
+    to[5] = 4.0f * d1 - 5.0f * d3 + d5;
+  }
+  static void out(const Vec *m, int s, Vec *to) {
+    const Vec sum = m[s] + m[2 * s], difference = m[s] - m[2 * s];
+    const Vec sum2 = m[3 * s] + m[4 * s], difference2 = m[3 * s] - m[4 * s];
+    to[0] = m[0] + sum + sum2;
+    to[1] = difference + 2.0f * difference2;
+    to[2] = sum + 4.0f * sum2;
+    to[3] = difference + 8.0f * difference2 + m[5 * s];
+  }
+};
+
+// The transposed convolution of stride 2: y[2i] = w0 x[i] + w2 x[i-1], y[2i+1] = w1 x[i]. Three even
+// outputs by 4 products instead of 6, points 0, 1, -1 and infinity, and three odd ones by 3.
+struct Up {
+  static constexpr int TAKEN = 4, PRODUCTS = 7, MADE = 6, STEP = 3, KINDS = 5;
+  static int kind(int product) { return product < KINDS ? product : KINDS - 1; }
+  static void in(const Vec *d, int s, Vec *to) {
+    const Vec d0 = d[0], d1 = d[s], d2 = d[2 * s], d3 = d[3 * s];
+    to[0] = d0 - d2, to[1] = d1 + d2, to[2] = d2 - d1, to[3] = d3 - d1;
+    to[4] = d1, to[5] = d2, to[6] = d3;
+  }
+  static void out(const Vec *m, int s, Vec *to) {
+    const Vec sum = m[s] + m[2 * s];
+    to[0] = m[0] + sum, to[2] = m[s] - m[2 * s], to[4] = sum + m[3 * s];
+    to[1] = m[4 * s], to[3] = m[5 * s], to[5] = m[6 * s];
+  }
+};
+
+// acc[m] = sum over k of rows[m * pitch + k] * columns[k][PANEL].
+template <int M>
+inline __attribute__((always_inline)) void row_product(const float *__restrict rows, ptrdiff_t pitch,
+                                                       const float *__restrict columns, int depth,
+                                                       float *__restrict to) {
+  Vec acc[M][2];
+#pragma GCC unroll 16
+  for (int m = 0; m < M; ++m) acc[m][0] = acc[m][1] = Vec{};
+  for (int k = 0; k < depth; ++k, columns += PANEL) {
+    const Vec left = load(columns), right = load(columns + LANES);
+#pragma GCC unroll 16
+    for (int m = 0; m < M; ++m) {
+      const Vec value = splat(rows[m * pitch + k]);
+      acc[m][0] += value * left;
+      acc[m][1] += value * right;
+    }
+  }
+#pragma GCC unroll 16
+  for (int m = 0; m < M; ++m) store(to + m * PANEL, acc[m][0]), store(to + m * PANEL + LANES, acc[m][1]);
+}
+
+// to[count][PANEL] = rows[count] x columns.
+inline void matrix_product(const float *rows, ptrdiff_t pitch, int count, const float *columns,
+                           int depth, float *to) {
+  for (; count >= GROUP; count -= GROUP, rows += GROUP * pitch, to += GROUP * PANEL)
+    row_product<GROUP>(rows, pitch, columns, depth, to);
+#if FACECODEC_LANES == 16
+  if (count >= 6) {
+    row_product<6>(rows, pitch, columns, depth, to);
+    count -= 6, rows += 6 * pitch, to += 6 * PANEL;
+  }
+#endif
+  switch (count) {
+  case 1: row_product<1>(rows, pitch, columns, depth, to); break;
+  case 2: row_product<2>(rows, pitch, columns, depth, to); break;
+  case 3: row_product<3>(rows, pitch, columns, depth, to); break;
+  case 4: row_product<4>(rows, pitch, columns, depth, to); break;
+  case 5: row_product<5>(rows, pitch, columns, depth, to); break;
+  }
+}
+
+// What follows a convolution, on one vector of channels of one pixel.
+inline Vec finished(const FacecodecFinish &finish, ptrdiff_t frame, int channels, int channel,
+                    ptrdiff_t pixel, Vec v) {
+  Vec offset = load(finish.bias + channel);
+  if (finish.noise) offset += finish.noise[pixel];
+  v = finish.scale ? v * load(finish.scale + frame * channels + channel) + offset : v + offset;
+  v = leaky(v) * 1.41421356237309515f;
+  if (finish.clamp < 0.0f) return v;
+  return smaller(larger(v, splat(-finish.clamp)), splat(finish.clamp));
+}
+
+// Some tiles of one frame, from the map to the map.
+template <class T> class Tiles {
+public:
+  static constexpr int POINTS = T::PRODUCTS * T::PRODUCTS;
+  // Floats of transformed tiles that a thread holds at once; but enough tiles that weights are used.
+  static constexpr int CACHE = 98304, LEAST = 2 * GROUP;
+
+  static int across(const FacecodecToom &job) { return (made(job.width) + T::MADE - 1) / T::MADE; }
+  static int down(const FacecodecToom &job) { return (made(job.height) + T::MADE - 1) / T::MADE; }
+  static int made(int side) { return T::STEP == T::MADE ? side : 2 * side + 1; }
+  static int most(const FacecodecToom &job) {
+    return std::max(LEAST, CACHE / (POINTS * job.in) / GROUP * GROUP);
+  }
+
+  Tiles(const FacecodecToom &job, ptrdiff_t frame, int first, int count, Scratch &scratch)
+      : job_(job), frame_(frame), first_(first), count_(count), pitch_(job.in + LANES) {
+    const size_t taken = static_cast<size_t>(POINTS) * count * pitch_;
+    taken_ = scratch.floats(taken + static_cast<size_t>(POINTS) * count * PANEL);
+    made_ = taken_ + taken;
+  }
+
+  void run() {
+    for (int tile = 0; tile < count_; ++tile) take(tile);
+    const size_t matrix = static_cast<size_t>(job_.in) * PANEL;
+    for (int panel = 0; panel * PANEL < job_.out; ++panel) {
+      const float *weights = job_.weights + panel * (T::KINDS * T::KINDS) * matrix;
+      for (int point = 0; point < POINTS; ++point) {
+        const int kind = T::kind(point / T::PRODUCTS) * T::KINDS + T::kind(point % T::PRODUCTS);
+        matrix_product(taken_ + static_cast<size_t>(point) * count_ * pitch_, pitch_, count_,
+                       weights + kind * matrix, job_.in, made_ + static_cast<size_t>(point) * count_ * PANEL);
+      }
+      for (int tile = 0; tile < count_; ++tile)
+        for (int v = 0; v < PANEL && panel * PANEL + v < job_.out; v += LANES)
+          make(tile, panel * PANEL + v, v);
+    }
+  }
+
+private:
+  void take(int tile) {
+    const int y = (first_ + tile) / across(job_) * T::STEP - 1;
+    const int x = (first_ + tile) % across(job_) * T::STEP - 1;
+    const bool inside = y >= 0 && x >= 0 && y + T::TAKEN <= job_.height && x + T::TAKEN <= job_.width;
+    inside ? take_at<true>(tile, y, x) : take_at<false>(tile, y, x);
+  }
+
+  template <bool INSIDE> void take_at(int tile, int y, int x) {
+    const ptrdiff_t row = static_cast<ptrdiff_t>(job_.width) * job_.in;
+    const float *map = job_.source + (frame_ * job_.height + y) * row + static_cast<ptrdiff_t>(x) * job_.in;
+    const float *style = job_.style + frame_ * job_.in;
+    const ptrdiff_t point = static_cast<ptrdiff_t>(count_) * pitch_;
+    for (int c = 0; c < job_.in; c += LANES) {
+      Vec half[T::PRODUCTS][T::TAKEN];
+      const Vec scale = load(style + c);
+#pragma GCC unroll 8
+      for (int j = 0; j < T::TAKEN; ++j) {
+        Vec pixels[T::TAKEN], column[T::PRODUCTS];
+#pragma GCC unroll 8
+        for (int i = 0; i < T::TAKEN; ++i) {
+          const bool there = INSIDE || (y + i >= 0 && y + i < job_.height && x + j >= 0 && x + j < job_.width);
+          pixels[i] = there ? scale * load(map + i * row + static_cast<ptrdiff_t>(j) * job_.in + c) : Vec{};
+        }
+        T::in(pixels, 1, column);
+#pragma GCC unroll 8
+        for (int p = 0; p < T::PRODUCTS; ++p) half[p][j] = column[p];
+      }
+      float *to = taken_ + tile * pitch_ + c;
+#pragma GCC unroll 8
+      for (int p = 0; p < T::PRODUCTS; ++p) {
+        Vec whole[T::PRODUCTS];
+        T::in(half[p], 1, whole);
+#pragma GCC unroll 8
+        for (int q = 0; q < T::PRODUCTS; ++q, to += point) store(to, whole[q]);
+      }
+    }
+  }
+
+  void make(int tile, int channel, int lane) {
+    const int y = (first_ + tile) / across(job_) * T::MADE, x = (first_ + tile) % across(job_) * T::MADE;
+    const int tall = std::min(T::MADE, made(job_.height) - y);
+    const int wide = std::min(T::MADE, made(job_.width) - x);
+    Vec half[T::PRODUCTS][T::MADE];
+    const float *from = made_ + static_cast<ptrdiff_t>(tile) * PANEL + lane;
+    const ptrdiff_t point = static_cast<ptrdiff_t>(count_) * PANEL;
+#pragma GCC unroll 8
+    for (int p = 0; p < T::PRODUCTS; ++p) {
+      Vec points[T::PRODUCTS];
+#pragma GCC unroll 8
+      for (int q = 0; q < T::PRODUCTS; ++q, from += point) points[q] = load(from);
+      T::out(points, 1, half[p]);
+    }
+    const ptrdiff_t first = static_cast<ptrdiff_t>(y) * made(job_.width) + x;
+    const ptrdiff_t frame = frame_ * made(job_.height) * made(job_.width);
+#pragma GCC unroll 8
+    for (int j = 0; j < T::MADE; ++j) {
+      Vec whole[T::MADE];
+      T::out(&half[0][j], T::MADE, whole);
+      if (j >= wide) break;
+#pragma GCC unroll 8
+      for (int i = 0; i < T::MADE; ++i) {
+        if (i >= tall) break;
+        const ptrdiff_t pixel = first + static_cast<ptrdiff_t>(i) * made(job_.width) + j;
+        const Vec v = T::STEP == T::MADE
+                          ? finished(job_.finish, frame_, job_.out, channel, pixel, whole[i])
+                          : whole[i];
+        store(job_.result + (frame + pixel) * job_.out + channel, v);
+      }
+    }
+  }
+
+  const FacecodecToom &job_;
+  ptrdiff_t frame_;
+  int first_, count_, pitch_;
+  float *taken_, *made_;
+};
+
+} // namespace facecodec

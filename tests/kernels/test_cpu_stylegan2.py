@@ -1,0 +1,138 @@
+"""StyleGAN2's operators in C++ against their plain torch references."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from test_cpu_mobilestylegan import assert_close
+
+import cuda_ops
+from cuda_ops import ModulatedConv, dispatch
+from cuda_ops import stylegan2 as plain
+from cuda_ops.cpu import stylegan2 as kernels
+
+pytestmark = pytest.mark.skipif(
+    dispatch.state("cpu") != "ready", reason=f"no C++ kernels here: {dispatch.state('cpu')}"
+)
+
+# frames, channels in, channels out, height, width: those of the network, and odd ones
+SHAPES = [
+    (1, 512, 512, 4, 4), (1, 512, 512, 8, 8), (1, 512, 256, 16, 16), (2, 64, 32, 64, 32),
+    (1, 32, 32, 33, 130), (3, 1, 1, 2, 2), (1, 3, 5, 9, 11), (2, 17, 40, 10, 34), (1, 9, 7, 1, 70),
+    (2, 24, 8, 13, 8),
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def chosen():
+    with cuda_ops.using("cpu", "fp32"):
+        yield
+
+
+def constants(inputs, outputs, height, width, up, noise=True, clamp=None) -> ModulatedConv:
+    scale = 2 if up else 1
+    weight = torch.randn(outputs, inputs, 3, 3)
+    squares, bias = weight.square().sum((2, 3)), torch.randn(outputs)
+    noise_ = torch.randn(scale * height, scale * width) if noise else None
+    return ModulatedConv(weight, squares, bias, noise_, up, clamp)
+
+
+@pytest.mark.parametrize("up", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_modulated_convolution(shape, up):
+    torch.manual_seed(1)
+    frames, inputs, outputs, height, width = shape
+    x, style = torch.randn(frames, inputs, height, width), torch.randn(frames, inputs)
+    conv = constants(inputs, outputs, height, width, up)
+    got = cuda_ops.modulated_conv(x, style, conv)
+    assert_close(got, plain.modulated_conv(x, style, conv))
+
+
+@pytest.mark.parametrize("up", [False, True])
+@pytest.mark.parametrize("side", [4, 16])
+def test_without_noise_and_clamped(side, up):
+    torch.manual_seed(2)
+    x, style = torch.randn(2, 16, side, side), torch.randn(2, 16)
+    conv = constants(16, 24, side, side, up, noise=False, clamp=0.7)
+    got = cuda_ops.modulated_conv(x, style, conv)
+    assert_close(got, plain.modulated_conv(x, style, conv))
+    assert got.abs().max() == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize("clamp", [None, 0.5])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_picture(shape, clamp):
+    torch.manual_seed(3)
+    frames, inputs, _, height, width = shape
+    x, style = torch.randn(frames, inputs, height, width), torch.randn(frames, inputs)
+    weight, bias = torch.randn(3, inputs), torch.randn(3)
+    arguments = x, style, weight, bias, clamp
+    assert_close(cuda_ops.modulated_rgb(*arguments), plain.modulated_rgb(*arguments))
+    if height % 2 == width % 2 == 0:
+        coarse = torch.randn(frames, 3, height // 2, width // 2)
+        got = cuda_ops.modulated_rgb(*arguments, coarse)
+        assert_close(got, plain.modulated_rgb(*arguments, coarse))
+
+
+@pytest.mark.parametrize("up", [1, 2, 3])
+@pytest.mark.parametrize("down", [1, 2, 3])
+@pytest.mark.parametrize("pad", [(0, 0), (2, 1), (-1, 3), (5, -2)])
+def test_upfirdn2d(up, down, pad):
+    torch.manual_seed(4)
+    x, taps = torch.randn(2, 3, 9, 14), torch.randn(5).tolist()
+    got = cuda_ops.upfirdn2d(x, taps, up, down, pad)
+    assert_close(got, plain.upfirdn2d(x, taps, up, down, pad))
+    assert_close(cuda_ops.double(x), plain.double(x))
+
+
+@pytest.mark.parametrize("clamp", [None, 0.5])
+@pytest.mark.parametrize("whole", [False, True])
+def test_bias_act(whole, clamp):
+    torch.manual_seed(5)
+    x, bias = torch.randn(2, 5, 7, 9), torch.randn(5)
+    more = (torch.randn(7, 9), torch.randn(2, 5)) if whole else (None, None)
+    assert_close(cuda_ops.bias_act(x, bias, *more, clamp), plain.bias_act(x, bias, *more, clamp))
+
+
+def test_one_thread_and_many_agree():
+    torch.manual_seed(6)
+    x, style = torch.randn(2, 32, 20, 20), torch.randn(2, 32)
+    conv, threads = constants(32, 16, 20, 20, False), torch.get_num_threads()
+    try:
+        results = []
+        for count in (1, 2, 5):
+            torch.set_num_threads(count)
+            results.append(cuda_ops.modulated_conv(x, style, conv))
+    finally:
+        torch.set_num_threads(threads)
+    for other in results[1:]:
+        assert_close(other, results[0])
+
+
+def test_weights_changed_in_place_are_seen():
+    torch.manual_seed(7)
+    x, style, conv = torch.randn(1, 8, 8, 8), torch.randn(1, 8), constants(8, 8, 8, 8, False)
+    cuda_ops.modulated_conv(x, style, conv)
+    conv.weight.mul_(torch.randn_like(conv.weight))
+    got = cuda_ops.modulated_conv(x, style, conv)
+    assert_close(got, plain.modulated_conv(x, style, conv))
+
+
+def test_gradients_run_on_the_reference():
+    torch.manual_seed(8)
+    x, style = torch.randn(1, 8, 8, 8), torch.randn(1, 8, requires_grad=True)
+    conv = constants(8, 8, 8, 8, True)
+    cuda_ops.modulated_conv(x, style, conv).square().sum().backward()
+    got, style.grad = style.grad, None
+    plain.modulated_conv(x, style, conv).square().sum().backward()
+    assert torch.equal(got, style.grad)
+
+
+def test_products_are_fewer_and_exact_in_double():
+    """The transforms' rows make a convolution of three taps, whatever the numbers."""
+    weight = torch.randn(2, 3, 3, 3)
+    packed = kernels.same_products(weight)
+    assert packed.shape[1:3] == (36, 3 + -3 % kernels.lanes())
+    assert kernels.up_products(weight).shape[1] == 25
+    corner = packed[0, 0, :3, :2].T
+    torch.testing.assert_close(corner, weight[:, :, 0, 0] / 16)
