@@ -54,7 +54,8 @@ class Renderer:
                 pictures = self.generator.preview(self.styles + moved, min(larger))
             else:
                 pictures = self.generator.synthesize(self.styles + moved)
-            return to_uint8(shrink(pictures, size).cpu())
+            shown: NDArray[np.uint8] = cuda_ops.rgb8(shrink(pictures, size)).cpu().numpy()
+            return shown
 
     def __call__(self, controls: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Render controls [N, 35] to uint8 RGB [N, size, size, 3]."""
