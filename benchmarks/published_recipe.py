@@ -1,0 +1,136 @@
+"""Tracking against the published recipe: seconds a frame, and what each leaves unexplained.
+
+    python benchmarks/published_recipe.py CLIP --json benchmarks/results/published_recipe.json
+
+The recipe, as publicly re-implemented from arXiv 2203.14512: at full size, Adam on the pose with a
+squared difference over the face without eyes and mouth (100 steps for the first frame, 50 for later
+ones), then AdamW on the 32 offsets, from zero, a learning rate for each that falls with its
+sensitivity (100 steps, then 30). Its perceptual loss needs weights that are not at hand and is left
+out, which makes it faster. Both track the same person on the same frames, in one run; what is left
+is the weighted mean absolute difference of the full renders at 256x256, of a range of 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from facecodec.cli.progress import shown
+from facecodec.fit.objective import Target, shrink
+from facecodec.fit.tracking import Tracker
+from facecodec.pipeline.machine import machine
+from facecodec.pipeline.models import landmark_finder, load_likeness, load_models
+from facecodec.pipeline.person import aligned_frames, find_person, make_target
+from facecodec.pipeline.presets import preset
+from facecodec.pipeline.scan import Span, scan
+from facecodec.rig.rig import NUM_CONTROLS, NUM_POSE, Rig
+from facecodec.video.reader import VideoReader
+
+RATE = 0.05
+COMMAND = "python benchmarks/published_recipe.py CLIP"
+
+
+class Recipe:
+    """The published recipe for one person; keeps the pose from frame to frame."""
+
+    def __init__(self, render, rig: Rig) -> None:  # noqa: ANN001
+        self.render, self.pose = render, torch.zeros(NUM_POSE)
+        energy = torch.tensor([offset.energy for offset in rig.offsets])
+        self.rates = torch.exp(-1.5 * energy / energy.max())
+
+    def track(self, target: Target, first: bool) -> Tensor:
+        """Return the controls [35] of one frame."""
+        size = target.picture.shape[-1]
+        face = (target.weights[None] <= 1.0) * target.weights[None]  # eyes and mouth weigh more
+        pose = self.pose.clone().requires_grad_(True)
+        optimiser = torch.optim.Adam([pose], lr=RATE)
+        for _ in range(100 if first else 50):
+            controls = torch.cat([pose, torch.zeros(NUM_CONTROLS - NUM_POSE)])
+            self._step(optimiser, controls, target.picture, face, size)
+        self.pose = pose.detach()
+        offsets = [torch.zeros(1, requires_grad=True) for _ in self.rates]
+        optimiser = torch.optim.AdamW(
+            [
+                {"params": [o], "lr": RATE * float(r)}
+                for o, r in zip(offsets, self.rates, strict=True)
+            ]
+        )
+        for _ in range(100 if first else 30):
+            controls = torch.cat([self.pose, *offsets])
+            self._step(optimiser, controls, target.picture, target.weights[None], size)
+        return torch.cat([self.pose, *offsets]).detach()
+
+    def _step(
+        self, optimiser: torch.optim.Optimizer, controls: Tensor, picture: Tensor, weights: Tensor,
+        size: int,
+    ) -> None:  # fmt: skip
+        optimiser.zero_grad()
+        away = (shrink(self.render(controls), size) - picture[None]).square() * weights
+        (away.sum() / (3 * weights.sum())).backward()
+        optimiser.step()
+
+
+def main() -> None:
+    """Track a few frames both ways and print what came of it."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("clip", type=Path)
+    parser.add_argument("--frames", type=int, default=2, help="frames the recipe is run on")
+    parser.add_argument("--preset", default="fast", help="how the person is inverted")
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    generator, rig = load_models()
+    span, plan = Span(max_frames=30), preset(given.preset)
+    with VideoReader(given.clip) as reader, shown() as progress:
+        found = scan(reader, landmark_finder(), span, progress)
+        likeness = load_likeness(generator)
+        person = find_person(reader, span, found, generator, rig, plan, None, likeness, progress)
+        numbers = list(range(given.frames))
+        images = aligned_frames(reader, span, found, numbers)
+    device = generator.w_mean.device
+    targets = [make_target(images[i], found, i, device) for i in numbers]
+    with torch.no_grad():
+        styles, basis = generator.styles(person.w_plus[None])[0], rig.basis(generator)
+
+    def render(controls: Tensor) -> Tensor:
+        return generator.synthesize((styles + controls @ basis)[None])
+
+    def left(target: Target, controls: Tensor) -> float:
+        with torch.no_grad():
+            away = (shrink(render(controls), 256) - target.picture[None]).abs()
+        return float((away * target.weights).sum() / (3 * target.weights.sum()))
+
+    rows = []
+    known = torch.from_numpy(person.examples.controls)
+    tracker = Tracker(generator, basis, styles, plan.tracking, known)
+    recipe, previous = Recipe(render, rig), None
+    for i, target in zip(numbers, targets, strict=True):
+        begin = time.perf_counter()
+        starts = [previous] if previous is not None else list(known.double())
+        tracked = tracker.track(target, starts, previous)
+        ours = time.perf_counter() - begin
+        previous = torch.from_numpy(tracked.controls)
+        begin = time.perf_counter()
+        controls = recipe.track(target, first=i == 0)
+        theirs = time.perf_counter() - begin
+        rows.append({
+            "frame": i, "recipe_seconds": theirs, "seconds": ours,
+            "recipe_residual": left(target, controls),
+            "residual": left(target, previous.float()),
+        })  # fmt: skip
+        print(json.dumps(rows[-1]), flush=True)
+    later = rows[1:] or rows
+    times = float(np.mean([r["recipe_seconds"] / r["seconds"] for r in later]))
+    print(f"later frames: {times:.0f} times faster")
+    if given.json:
+        facts = {"machine": machine(), "command": COMMAND, "rows": rows, "times_faster": times}
+        given.json.write_text(json.dumps(facts, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
