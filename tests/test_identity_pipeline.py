@@ -31,7 +31,9 @@ def test_encode_against_an_identity_file(tmp_path, generator, finder, sample, mo
     monkeypatch.setitem(
         PRESETS,
         "fast",
-        Preset(1, InversionPlan(2, 2, 1), TrackingPlan(iterations=1, shots=2), TuningPlan()),
+        Preset(
+            1, InversionPlan(2, 2, 1), TrackingPlan(iterations=1, shots=2, cold=0), TuningPlan()
+        ),
     )
     if not sample.is_file():
         pytest.skip("samples/sample.mp4 is not made yet: make sample")

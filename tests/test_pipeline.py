@@ -34,7 +34,7 @@ FRAMES = 4
 TINY = Preset(
     2,
     InversionPlan(4, 4, 1),
-    TrackingPlan(iterations=1, shots=2),
+    TrackingPlan(iterations=1, shots=2, cold=0),
     TuningPlan(2, 1, 2, 0),
     WeightPlan(2, 0),
 )

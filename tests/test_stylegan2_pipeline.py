@@ -58,7 +58,9 @@ def run(*arguments: object) -> str:
 @pytest.fixture(autouse=True)
 def short_fit(monkeypatch):
     """Few steps: noise cannot be fitted to a face however long it takes."""
-    plan = Preset(1, InversionPlan(2, 2, 1), TrackingPlan(iterations=1, shots=2), TuningPlan())
+    plan = Preset(
+        1, InversionPlan(2, 2, 1), TrackingPlan(iterations=1, shots=2, cold=0), TuningPlan()
+    )
     monkeypatch.setitem(PRESETS, "fast", plan)
 
 

@@ -22,7 +22,7 @@ class TrackingPlan:
     taken for occlusion and count less. `prior` and `motion` are the standard deviations of a
     control around zero and from frame to frame, pose first, then offsets. `shots` full renders
     fit the person's preview. Derivatives farther than `refresh` in pose are made anew, `bank` of
-    them are kept, and a frame adds `allowance` to how many more may be.
+    them are kept, and a frame adds `allowance` to how many more may be, one after nothing `cold`.
     """
 
     size: int = 128
@@ -32,9 +32,10 @@ class TrackingPlan:
     prior: tuple[float, float] = (3.0, 3.0)
     motion: tuple[float, float] = (1.0, 1.5)
     step: float = 0.5
-    refresh: float = 0.8
+    refresh: float = 1.2
     bank: int = 12
-    allowance: float = 0.05
+    allowance: float = 0.02
+    cold: int = 1
     shots: int = 12
 
 

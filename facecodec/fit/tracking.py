@@ -32,7 +32,6 @@ POSE = 3
 FARTHEST_STEP = 2.0  # standard deviations a control may go in one step
 TRIES = 2  # lengths of a step that are tried
 PROMISE = 0.005  # share of the objective that a failed step must have promised to be looked into
-COLD = 2  # new derivatives that a frame after nothing may take
 OFFSETS = 0.2  # what a standard deviation of an offset counts beside one of pose
 
 
@@ -142,7 +141,7 @@ class Tracker:
         costs = [problem.cost(c, shot) for c, shot in zip(starts, shots, strict=True)]
         best = min(range(len(costs)), key=lambda i: costs[i])
         controls, shown = starts[best].clone(), shots[best]
-        self.allowance += plan.allowance if problem.tied else COLD
+        self.allowance += plan.allowance if problem.tied else plan.cold
         for coarse, steps in ((True, max(1, iterations // 3)), (False, iterations)):
             problem.look(coarse)
             for _ in range(steps):

@@ -48,7 +48,7 @@ def test_tracking_recovers_pose_and_picture(generator, person):
 
 def test_tracking_starts_at_the_best_of_its_starts(generator, person):
     _, styles, basis = person
-    tracker = Tracker(generator, basis, styles, TrackingPlan(iterations=1, shots=2))
+    tracker = Tracker(generator, basis, styles, TrackingPlan(iterations=1, shots=2, cold=0))
     truth = torch.zeros(NUM_CONTROLS, dtype=torch.float64)
     truth[0] = 2.0
     target = shown(generator, styles + truth.float() @ basis, 128)
