@@ -89,14 +89,16 @@ class Generator(nn.Module, ABC):
         return lambda wanted: self.preview(wanted, size) + missing
 
     def shrunk(self, styles: Tensor, size: int) -> Tensor:
-        """Render styles [N, num_styles] in full, one at a time, and shrink: [N, 3, size, size]."""
+        """Render styles [N, num_styles] in full, one at a time, and shrink: [N, 3, size, size].
+
+        A network smaller than `size` has its picture enlarged, as in `preview`.
+        """
         with torch.no_grad():
-            return torch.cat(
-                [
-                    F.avg_pool2d(self.synthesize(row[None]), self.resolution // size)
-                    for row in styles
-                ]
-            )
+            pictures = [self.synthesize(row[None]) for row in styles]
+            if self.resolution < size:
+                whole = torch.cat(pictures)
+                return F.interpolate(whole, size=(size, size), mode="bilinear")
+            return torch.cat([F.avg_pool2d(p, self.resolution // size) for p in pictures])
 
     def tunable_tensor(self, name: str) -> Tensor:
         """Return one of the `tunable` tensors."""
