@@ -8,7 +8,7 @@ faces do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,8 +25,6 @@ from facecodec.fit.photometric import (
     pyramid_weights,
 )
 from facecodec.generator.base import Generator
-
-Render = Callable[[Tensor], Tensor]  # controls [N, 35] -> pictures [N, 3, S, S]
 
 POSE = 3
 FARTHEST_STEP = 2.0  # standard deviations a control may go in one step

@@ -55,14 +55,21 @@ def sizes(generator: Generator) -> list[int]:
 def changed(generator: Generator, values: NDArray[np.float32]) -> Generator:
     """Return a generator with the changes of a full tuning, [sum of sizes], in tensors' units."""
     parts = torch.from_numpy(values).to(generator.w_mean.device).split(sizes(generator))
-    return generator.changed(_added(generator, parts))
+    return generator.changed(_added(generator, parts, units(generator)))
 
 
-def _added(generator: Generator, parts: Sequence[Tensor]) -> dict[str, Tensor]:
+def units(generator: Generator) -> list[float]:
+    """Return the unit of each tunable tensor's changes."""
+    return [unit(generator.tunable_tensor(name)) for name in generator.tunable]
+
+
+def _added(
+    generator: Generator, parts: Sequence[Tensor], scales: Sequence[float]
+) -> dict[str, Tensor]:
     tensors = [generator.tunable_tensor(name) for name in generator.tunable]
     return {
-        name: tensor + part.reshape(tensor.shape) * unit(tensor)
-        for name, tensor, part in zip(generator.tunable, tensors, parts, strict=True)
+        name: tensor + part.reshape(tensor.shape) * scale
+        for name, tensor, part, scale in zip(generator.tunable, tensors, parts, scales, strict=True)
     }
 
 
@@ -96,7 +103,7 @@ def tune_weights(
         betas=(0.9, 0.98),
     )
     order, turn = np.random.default_rng(0), list[int]()
-    total = plan.steps + plan.fine_steps
+    total, scales = plan.steps + plan.fine_steps, units(generator)
     for step in range(total):
         for group in optimiser.param_groups:
             group["lr"] = group["rate"] * cosine(step, total, WARM)
@@ -104,7 +111,7 @@ def tune_weights(
         frame = turn.pop()
         size = plan.coarse if step < plan.steps else plan.fine
         optimiser.zero_grad()
-        network = generator.changed(_added(generator, parts))
+        network = generator.changed(_added(generator, parts, scales))
         styles = response.styles + moved[frame] @ response.basis
         loss = compare(frame, network.preview(styles[None], size))
         loss = loss + plan.control_calm * moved[frame].square().sum()
