@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 Landmarks = NDArray[np.float64]
 
+OUTLIER = 2  # frames on either side in the median of a square's place
+
 
 @dataclass(frozen=True)
 class Alignment:
@@ -62,7 +64,8 @@ def stabilise(
 ) -> list[Alignment]:
     """Return one alignment a frame, smooth over time; frames without a face are interpolated.
 
-    Centre and angle are smoothed by a Gaussian of `sigma` frames. The size follows slowly
+    Centre and angle are smoothed by a Gaussian of `sigma` frames, after a short running median
+    for the odd frame whose landmarks are wrong. The size follows slowly
     (`sigma_size`, after a running median), so that expressions and head turns, which change the
     distances it is computed from, do not zoom the crop.
     Raises ValueError when no frame has landmarks.
@@ -81,7 +84,7 @@ def stabilise(
     track = np.stack([np.interp(frames, known, rows[:, i]) for i in range(4)], axis=1)
     track[:, 2] = _gaussian(_median(track[:, 2], int(2 * sigma_size)), sigma_size)
     for i in (0, 1, 3):
-        track[:, i] = _gaussian(track[:, i], sigma)
+        track[:, i] = _gaussian(_median(track[:, i], OUTLIER), sigma)
     return [Alignment(*(float(v) for v in row)) for row in track]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,45 @@ import dlib
 import numpy as np
 from numpy.typing import NDArray
 
+from facecodec.face.alignment import ffhq_alignment
+
 Picture = NDArray[np.uint8]
 Landmarks = NDArray[np.float64]
 
 DETECT_HEIGHT = 400  # the detector's smallest face is 80 pixels: enough for a face of a fifth
-REDETECT = 10  # frames between detections while landmarks can be followed
+REDETECT = 10  # frames that landmarks are followed for without the detector seeing a face
+TILTS = (-0.4, 0.4)  # radians that a head may be rolled more than it seemed
+FASTEST_ROLL = 0.06  # radians a frame
+SAME = 0.4  # overlap of the boxes of one face
+SHARE = 1.8  # sides of the view over the extent of the landmarks
+VIEW = 224  # pixels of the view: a face of 124
 LARGEST_STEP = 0.25  # of the box: a jump farther than this is not the same face
+UNSURE, SURE = -0.4, 1.2  # detector scores: a head that is turned or half hidden, an upright one
+
+
+@dataclass(frozen=True)
+class _View:
+    """An upright square around the head: centre (x, y), side in pixels, roll in radians."""
+
+    x: float
+    y: float
+    side: float
+    roll: float
+
+    def details(self) -> dlib.chip_details:
+        half = 0.5 * self.side
+        rect = dlib.drectangle(self.x - half, self.y - half, self.x + half, self.y + half)
+        return dlib.chip_details(rect, dlib.chip_dims(VIEW, VIEW), self.roll)
+
+    def to_frame(self, points: Landmarks) -> Landmarks:
+        """Convert pixels of the view [N, 2] to pixels of the frame."""
+        scaled = (points / VIEW - 0.5) * self.side
+        return scaled @ _rotation(self.roll).T + np.array([self.x, self.y])
+
+    def to_view(self, points: Landmarks) -> Landmarks:
+        """Convert pixels of the frame [N, 2] to pixels of the view."""
+        centred = (points - np.array([self.x, self.y])) @ _rotation(self.roll)
+        return (centred / self.side + 0.5) * VIEW
 
 
 class _Loaded(threading.local):
@@ -36,40 +70,82 @@ _loaded = _Loaded()
 
 
 class LandmarkFinder:
-    """Finds the landmarks of one person, frame by frame, following the face between detections."""
+    """Finds the landmarks of one person, frame by frame, following the face between detections.
+
+    The predictor knows upright heads only: it reads the face in a square that rolls along with
+    the head, and where the detector is not sure of the face in it, other rolls are tried.
+    """
 
     def __init__(self, predictor: Path) -> None:
         """`predictor` is dlib's shape_predictor_68_face_landmarks.dat."""
         self._detector = _loaded(dlib.get_frontal_face_detector)
         self._predictor = _loaded(dlib.shape_predictor, str(predictor))
-        self._box: dlib.rectangle | None = None
-        self._age = 0
+        self.reset()
 
     def reset(self) -> None:
         """Forget the last frame, as before another clip."""
-        self._box, self._age = None, 0
+        self._points: Landmarks | None = None
+        self._unseen, self._roll = 0, 0.0
 
     def __call__(self, frame: Picture) -> Landmarks | None:
         """Return the largest face's landmarks [68, 2] or None; pixel i spans i to i + 1."""
-        if self._box is None or self._age >= REDETECT:
-            self._box = self._detect(frame)
-            self._age = 0
-        if self._box is None:
-            return None
-        points = self._predict(frame, self._box)
-        followed = box_of(points)
-        shift = np.hypot(
-            followed.center().x - self._box.center().x, followed.center().y - self._box.center().y
-        )
-        if self._age > 0 and shift > LARGEST_STEP * self._box.width():
-            self._box = self._detect(frame)
-            if self._box is None:
-                return None
-            points = self._predict(frame, self._box)
-            followed = box_of(points)
-        self._box = followed
-        self._age += 1
+        frame = np.ascontiguousarray(frame)
+        points = self._followed(frame)
+        if points is None:
+            points = self._found(frame)
+        self._points = points
         return points
+
+    def _followed(self, frame: Picture) -> Landmarks | None:
+        """Return the landmarks from where they were last, None when the face is no longer there."""
+        last = self._points
+        if last is None:
+            return None
+        view, box = _around(last, self._roll)
+        seen = self._levelled(frame, view)
+        self._unseen = 0 if seen else self._unseen + 1
+        if self._unseen >= REDETECT:
+            return None
+        if seen and (seen[0].roll != view.roll or _overlap(seen[1], box) < SAME):
+            view, box = seen
+        points = self._predict(frame, view, box)
+        if seen:
+            points = (points + self._predict(frame, *seen)) / 2
+        turn = float(np.clip(_roll(points) - view.roll, -FASTEST_ROLL, FASTEST_ROLL))
+        self._roll = view.roll + turn
+        shift = float(np.hypot(*(_middle(points) - _middle(last))))
+        return None if shift > LARGEST_STEP * view.side / SHARE else points
+
+    def _found(self, frame: Picture) -> Landmarks | None:
+        """Return the landmarks of the largest face in the whole frame."""
+        self._unseen = 0
+        detected = self._detect(frame)
+        if detected is None:
+            return None
+        middle, side = detected.center(), SHARE * detected.width()
+        view = _View(middle.x + 0.5, middle.y + 0.5, side, 0.0)
+        seen = self._levelled(frame, view)
+        if seen is None:
+            half = 0.5 * VIEW / SHARE
+            seen = view, dlib.rectangle(*(int(VIEW / 2 + d * half) for d in (-1, -1, 1, 1)))
+        points = self._predict(frame, *seen)
+        self._roll = seen[0].roll
+        return self._predict(frame, *_around(points, self._roll))
+
+    def _levelled(self, frame: Picture, view: _View) -> tuple[_View, dlib.rectangle] | None:
+        """Return the view whose roll shows the detector a face best, and the face's box in it."""
+        best, found = UNSURE, None
+        for roll in (view.roll, *(view.roll + tilt for tilt in TILTS), 0.0):
+            tilted = replace(view, roll=roll)
+            chip = dlib.extract_image_chip(frame, tilted.details())
+            boxes, scores, _ = self._detector.run(chip, 0, UNSURE)
+            for box, score in zip(boxes, scores, strict=True):
+                inside = abs(box.center().x - VIEW / 2) + abs(box.center().y - VIEW / 2) < VIEW / 4
+                if inside and score > best:
+                    best, found = score, (tilted, box)
+            if best > SURE:
+                break
+        return found
 
     def _detect(self, frame: Picture) -> dlib.rectangle | None:
         """Return the largest face, searched small first and at full size when none is seen."""
@@ -85,9 +161,38 @@ class LandmarkFinder:
                 )
         return None
 
-    def _predict(self, frame: Picture, box: dlib.rectangle) -> Landmarks:
-        shape = self._predictor(np.ascontiguousarray(frame), box)
-        return np.array([(p.x + 0.5, p.y + 0.5) for p in shape.parts()])
+    def _predict(self, frame: Picture, view: _View, box: dlib.rectangle) -> Landmarks:
+        chip = dlib.extract_image_chip(frame, view.details())
+        shape = self._predictor(chip, box)
+        return view.to_frame(np.array([(p.x + 0.5, p.y + 0.5) for p in shape.parts()]))
+
+
+def _rotation(angle: float) -> NDArray[np.float64]:
+    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+
+
+def _middle(points: Landmarks) -> NDArray[np.float64]:
+    middle: NDArray[np.float64] = (points.min(0) + points.max(0)) / 2
+    return middle
+
+
+def _roll(points: Landmarks) -> float:
+    return ffhq_alignment(points).angle
+
+
+def _around(points: Landmarks, roll: float) -> tuple[_View, dlib.rectangle]:
+    """Return the view of a head with these landmarks [68, 2] and the face's box in it."""
+    level = points @ _rotation(roll)
+    low, high = level.min(0), level.max(0)
+    x, y = _rotation(roll) @ ((low + high) / 2)
+    view = _View(float(x), float(y), SHARE * float((high - low).max()), roll)
+    return view, box_of(view.to_view(points))
+
+
+def _overlap(a: dlib.rectangle, b: dlib.rectangle) -> float:
+    """Return the intersection of two boxes over their union."""
+    shared = float(a.intersect(b).area())
+    return shared / (a.area() + b.area() - shared)
 
 
 def box_of(points: Landmarks) -> dlib.rectangle:

@@ -60,10 +60,13 @@ def pyramid(pictures: Tensor) -> Tensor:
 
 
 def pyramid_weights(weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the pixel weights and the scales [pixels] of the pyramid of pictures [1, C, S, S]."""
+    """Return the pixel weights and the scales [pixels] of the pyramid of pictures [1, C, S, S].
+
+    Every scale weighs the same as a whole.
+    """
     parts, scales = [], []
     for level in range(SCALES):
-        parts.append(weights.flatten())
+        parts.append(weights.flatten() * 4.0**level)
         scales.append(torch.full_like(parts[-1], 2.0**level))
         weights = F.avg_pool2d(weights, 2)
     return torch.cat(parts), torch.cat(scales)

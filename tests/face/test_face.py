@@ -61,6 +61,14 @@ def test_steady_under_noise_and_gaps():
     assert np.diff(steady[middle, 3]).std() < 0.5 * np.diff(raw[middle, 3]).std()
 
 
+def test_one_frame_with_wrong_landmarks_does_not_move_the_square():
+    track = [face(300 + i) for i in range(60)]
+    track[30] = face(370, 240, angle=0.5)
+    steady = np.array([a.as_array() for a in stabilise(track)])
+    assert steady[24:37, 0] == pytest.approx(300 + np.arange(24, 37), abs=1.0)
+    assert steady[24:37, 3] == pytest.approx(0, abs=0.01)
+
+
 def test_no_landmarks_at_all():
     with pytest.raises(ValueError):
         stabilise([None, None])
