@@ -22,7 +22,8 @@ class TrackingPlan:
     taken for occlusion and count less. `prior` and `motion` are the standard deviations of a
     control around zero and from frame to frame, pose first, then offsets. `shots` full renders
     fit the person's preview. Derivatives farther than `refresh` in pose are made anew, `bank` of
-    them are kept, and a frame adds `allowance` to how many more may be, one after nothing `cold`.
+    them are kept, and a frame adds `allowance` to how many more may be, `cold` one that follows
+    nothing.
     """
 
     size: int = 128
@@ -33,9 +34,9 @@ class TrackingPlan:
     motion: tuple[float, float] = (1.0, 1.5)
     step: float = 0.5
     refresh: float = 1.2
-    bank: int = 12
+    bank: int = 32
     allowance: float = 0.02
-    cold: int = 1
+    cold: float = 1.0
     shots: int = 12
 
 

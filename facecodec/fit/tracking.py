@@ -29,6 +29,8 @@ from facecodec.generator.base import Generator
 POSE = 3
 FARTHEST_STEP = 2.0  # standard deviations a control may go in one step
 TRIES = 2  # lengths of a step that are tried
+SETTLED = 0.05  # standard deviations: no control moved farther, and the frame is done
+WORTHWHILE = 0.001  # share of the objective that a step must promise to be tried
 PROMISE = 0.005  # share of the objective that a failed step must have promised to be looked into
 OFFSETS = 0.2  # what a standard deviation of an offset counts beside one of pose
 
@@ -148,7 +150,7 @@ class Tracker:
                     break
                 far = float((moved[0] - controls).abs().max())
                 controls, shown = moved
-                if far < 0.02:
+                if far < SETTLED:
                     break
         information = problem.normal(self.nearest(controls), shown)[0]
         residual = (picture - shown) / problem.levels
@@ -170,6 +172,8 @@ class Tracker:
             pull = pull - problem.slope(controls)
             delta = torch.linalg.solve(information + torch.diag(problem.stiffness), pull)
             promised = float(delta @ pull)
+            if promised < WORTHWHILE * before:
+                return None
             delta = delta * min(1.0, FARTHEST_STEP / max(float(delta.abs().max()), 1e-9))
             for _ in range(TRIES):
                 moved = pyramid(self.render((controls + delta)[None]))[0]

@@ -30,16 +30,16 @@ from facecodec.progress import Progress
 class TuningPlan:
     """How long and how freely a tuning runs.
 
-    `rounds` of `steps` Adam steps at `coarse` pixels, after each of which the controls of all
-    keyframes are tracked anew, then `fine_steps` at `fine` pixels. `styles_rate` and
+    `rounds` of `steps` Adam steps at `coarse` pixels, between which the controls of all keyframes
+    are tracked anew, then `fine_steps` at `fine` pixels. `styles_rate` and
     `response_rate` are learning rates in units of a channel's spread, `styles_calm` and
     `response_calm` the penalties on their squares; `likeness` as in an inversion.
     """
 
     keyframes: int = 24
-    rounds: int = 4
-    steps: int = 300
-    fine_steps: int = 220
+    rounds: int = 2
+    steps: int = 250
+    fine_steps: int = 200
     coarse: int = 128
     fine: int = 256
     styles_rate: float = 0.015
@@ -120,12 +120,12 @@ class _Tuner:
         plan = self.plan
         total, done = plan.rounds * plan.steps + plan.fine_steps, 0
         stages = [(plan.steps, plan.coarse, 0.75**i) for i in range(plan.rounds)]
-        for steps, size, rate in [*stages, (plan.fine_steps, plan.fine, 0.5)]:
+        for i, (steps, size, rate) in enumerate([*stages, (plan.fine_steps, plan.fine, 0.5)]):
+            if 0 < i < plan.rounds:
+                self._track()
             for _ in self._adam(steps, size, rate):
                 done += 1
                 progress("tuning", done, total)
-            if size == plan.coarse:
-                self._track()
         return self.values.numpy(), self.controls
 
     def _adam(self, steps: int, size: int, rate: float) -> Iterator[None]:

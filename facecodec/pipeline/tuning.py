@@ -53,6 +53,8 @@ def tune_person(
     if kind == "full" and not generator.tunable:
         raise UsageError(f"--tune full: the weights of {generator.name} are not tuned yet")
     how = plan.tuning
+    # keyframes share derivatives: as many as a person has poses, not one each
+    tracking = replace(plan.tracking, cold=1 / 3)
     chosen = select_keyframes(found.signals, found.seen, person.frame, how.keyframes)
     images = aligned_frames(reader, span, found, chosen)
     device = generator.w_mean.device
@@ -60,7 +62,7 @@ def tune_person(
     latent = person.w_plus.cpu().numpy()
     _, response = response_of(generator, rig, latent)
     before = torch.from_numpy(person.examples.controls)
-    tracker = Tracker(generator, response.basis, response.styles, plan.tracking, before)
+    tracker = Tracker(generator, response.basis, response.styles, tracking, before)
     controls = []
     known = list(before.double())
     for step, (i, target) in enumerate(zip(chosen, targets, strict=True)):
@@ -68,7 +70,7 @@ def tune_person(
         controls.append(torch.from_numpy(tracker.track(target, [start, *known], None).controls))
         progress("keyframes", step + 1, len(chosen))
     values, fitted = tune(
-        generator, response, targets, torch.stack(controls), how, plan.tracking, likeness, progress
+        generator, response, targets, torch.stack(controls), how, tracking, likeness, progress
     )
     steps = np.full(len(values), how.response_step)
     steps[0] = how.styles_step
