@@ -41,12 +41,13 @@ def test_encode_against_an_identity_file(tmp_path, generator, finder, sample, mo
     fast = ("--preset", "fast", "--max-frames", 2)
     run("encode", sample, alone, *fast)
     run("identity", "extract", alone, fci)
-    run("encode", sample, shared, *fast, "--identity", fci)
+    run("encode", sample, shared, *fast, "--identity", fci, "--live")
     person = load_identity_file(fci)
     stream = open_stream(shared)
     assert stream.identity_payload is None
     assert stream.identity_reference == person.sha256
     facts = json.loads(run("info", shared, "--json"))
+    assert facts["metadata"]["live"] == "yes"
     assert facts["identity_bytes"] == 32
     with pytest.raises(StreamError, match=person.sha256.hex()):
         run("decode", shared, tmp_path / "no.mp4")

@@ -39,6 +39,10 @@ from facecodec.cli.progress import shown
 @click.option(
     "--identity", type=click.Path(dir_okay=False), help="A .fci file with the person to use."
 )
+@click.option(
+    "--live", is_flag=True,
+    help="Smooth with past frames alone, as in a call; the person is best given by --identity.",
+)  # fmt: skip
 @options.no_audio
 @options.kernel
 @options.as_json
@@ -59,6 +63,7 @@ def command(
     id_frame: int | None,
     tune: str,
     identity: str | None,
+    live: bool,
     no_audio: bool,
     json_: bool,
     quiet: bool,
@@ -78,8 +83,8 @@ def command(
         done = encode(
             source, output, model=model, rig=rig, preset_name=preset, device=device,
             start=start, end=end, max_frames=max_frames, audio=not no_audio, quality=quality,
-            precision=precision, id_frame=id_frame, tune=tune, identity=identity, force=force,
-            progress=progress,
+            precision=precision, id_frame=id_frame, tune=tune, identity=identity, live=live,
+            force=force, progress=progress,
         )  # fmt: skip
     if json_:
         click.echo(json.dumps(asdict(done) | {"kbps": done.kbps}, indent=2), err=output == "-")

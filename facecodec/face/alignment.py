@@ -60,14 +60,18 @@ def ffhq_alignment(points: Landmarks, mouth_length: float | None = None) -> Alig
 
 
 def stabilise(
-    landmarks: Sequence[Landmarks | None], sigma: float = 2.0, sigma_size: float = 12.0
+    landmarks: Sequence[Landmarks | None],
+    sigma: float = 2.0,
+    sigma_size: float = 12.0,
+    causal: bool = False,
 ) -> list[Alignment]:
     """Return one alignment a frame, smooth over time; frames without a face are interpolated.
 
     Centre and angle are smoothed by a Gaussian of `sigma` frames, after a short running median
     for the odd frame whose landmarks are wrong. The size follows slowly
     (`sigma_size`, after a running median), so that expressions and head turns, which change the
-    distances it is computed from, do not zoom the crop.
+    distances it is computed from, do not zoom the crop. `causal` looks at past frames only: half
+    the Gaussian, and the last square where there is no face (before the first one, the first).
     Raises ValueError when no frame has landmarks.
     """
     known = np.array([i for i, points in enumerate(landmarks) if points is not None])
@@ -75,16 +79,19 @@ def stabilise(
         raise ValueError("no frame has landmarks")
     found = [points for points in landmarks if points is not None]
     lengths = np.array([_mouth_length(points) for points in found])
-    steady = _gaussian(_median(lengths, int(2 * sigma_size)), sigma_size)
+    steady = _calm(lengths, int(2 * sigma_size), sigma_size, causal)
     rows = np.array(
         [ffhq_alignment(p, length).as_array() for p, length in zip(found, steady, strict=True)]
     )
     rows[:, 3] = np.unwrap(rows[:, 3])
     frames = np.arange(len(landmarks))
-    track = np.stack([np.interp(frames, known, rows[:, i]) for i in range(4)], axis=1)
-    track[:, 2] = _gaussian(_median(track[:, 2], int(2 * sigma_size)), sigma_size)
+    if causal:
+        track = rows[np.maximum(np.searchsorted(known, frames, side="right") - 1, 0)]
+    else:
+        track = np.stack([np.interp(frames, known, rows[:, i]) for i in range(4)], axis=1)
+    track[:, 2] = _calm(track[:, 2], int(2 * sigma_size), sigma_size, causal)
     for i in (0, 1, 3):
-        track[:, i] = _gaussian(_median(track[:, i], OUTLIER), sigma)
+        track[:, i] = _calm(track[:, i], OUTLIER, sigma, causal)
     return [Alignment(*(float(v) for v in row)) for row in track]
 
 
@@ -103,12 +110,19 @@ def _mouth_length(points: Landmarks) -> float:
     return float(np.linalg.norm(points[[48, 54]].mean(0) - eyes))
 
 
-def _median(values: NDArray[np.float64], radius: int) -> NDArray[np.float64]:
-    padded = np.pad(values, radius, mode="edge")
-    return np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * radius + 1), axis=1)
+def _calm(
+    values: NDArray[np.float64], radius: int, sigma: float, causal: bool
+) -> NDArray[np.float64]:
+    """Return a running median of `radius` frames on either side, smoothed by a Gaussian.
 
-
-def _gaussian(values: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
-    radius = int(np.ceil(3 * sigma))
-    taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
-    return np.convolve(np.pad(values, radius, mode="edge"), taps / taps.sum(), mode="valid")
+    `causal`: both over past frames and the present one.
+    """
+    pad = (radius, 0) if causal else (radius, radius)
+    windows = np.lib.stride_tricks.sliding_window_view(
+        np.pad(values, pad, mode="edge"), sum(pad) + 1
+    )
+    reach = int(np.ceil(3 * sigma))
+    taps = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    before = np.pad(np.median(windows, axis=1), (reach, 0 if causal else reach), mode="edge")
+    taps = taps[reach:] if causal else taps
+    return np.convolve(before, taps / taps.sum(), mode="valid")

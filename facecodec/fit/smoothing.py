@@ -1,4 +1,4 @@
-"""Two-sided smoothing of tracked controls: quiet where the pictures say little, exact elsewhere."""
+"""Smoothing of tracked controls: quiet where the pictures say little, exact elsewhere."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 
-def smooth(controls: Array, information: Array, motion: Array) -> Array:
+def smooth(controls: Array, information: Array, motion: Array, causal: bool = False) -> Array:
     """Return the controls [T, K] that best agree with all frames at once, without lag.
 
     Minimises sum_t (c_t - x_t)' H_t (c_t - x_t) + sum_t |(c_t - c_{t-1}) / motion|^2 over c, where
     x are the tracked controls, H_t [T, K, K] their information (Gauss-Newton normal matrices in
     inverse squared units, 0 for a frame without a face) and `motion` [K] the usual step from
-    frame to frame. The system is block-tridiagonal: one forward and one backward sweep.
+    frame to frame. The system is block-tridiagonal: one forward and one backward sweep. `causal`
+    gives every frame what its own and earlier frames say (the forward sweep, a Kalman filter).
     """
     frames, count = controls.shape
     tie = np.diag(1.0 / motion**2)
@@ -30,6 +31,10 @@ def smooth(controls: Array, information: Array, motion: Array) -> Array:
             sides[t] += tie @ carried[:, count]
     result = np.empty_like(controls)
     for t in range(frames - 1, -1, -1):
-        side = sides[t] + (tie @ result[t + 1] if t < frames - 1 else 0.0)
-        result[t] = np.linalg.solve(pivots[t], side)
+        if t == frames - 1:
+            result[t] = np.linalg.solve(pivots[t], sides[t])
+        elif causal:
+            result[t] = np.linalg.solve(pivots[t] - tie, sides[t])
+        else:
+            result[t] = np.linalg.solve(pivots[t], sides[t] + tie @ result[t + 1])
     return result

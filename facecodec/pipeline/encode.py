@@ -77,6 +77,7 @@ def encode(
     id_frame: int | None = None,
     tune: str = "none",
     identity: str | Path | None = None,
+    live: bool = False,
     force: bool = False,
     progress: Progress = silent,
 ) -> EncodeSummary:
@@ -85,10 +86,11 @@ def encode(
     start, end: seconds of the source. quality: 0 to 100, how finely controls are quantised;
     precision: 'quantised', 'f16' or 'f32'. id_frame: the frame (of the span) to take the person
     from. tune: 'light' spends some 40 KB of the stream on a better likeness, 'full'
-    some megabytes. identity: a `.fci`
-    file with the person, who is then not sought in the clip; the stream refers to it by its
-    SHA-256. Raises NoFaceError when no frame shows a face, UsageError when
-    `output` exists and `force` is not set, ModelError when a model is missing.
+    some megabytes. identity: a `.fci` file with the person, who is then not sought in the clip; the
+    stream refers to it by its SHA-256. live: squares and controls are smoothed with past frames
+    alone, as an encoder at one end of a call has to.
+    Raises NoFaceError when no frame shows a face, UsageError when `output` exists and `force` is
+    not set, ModelError when a model is missing.
     """
     source, output = Path(source), Path(output)
     refuse_overwrite(output, force)
@@ -105,7 +107,7 @@ def encode(
         finder = landmark_finder()
         likeness = load_likeness(generator)
         clock.lap("models")
-        found = scan(reader, finder, span, progress)
+        found = scan(reader, finder, span, progress, live)
         clock.lap("face")
         if given:
             name = str(identity)
@@ -120,7 +122,7 @@ def encode(
                 reader, span, found, person, generator, the_rig, plan, tune, likeness, progress
             )
             clock.lap("tuning")
-        motion = track_clip(reader, span, found, person, generator, the_rig, plan, progress)
+        motion = track_clip(reader, span, found, person, generator, the_rig, plan, progress, live)
         clock.lap("tracking")
         rate = _rate(found, reader.time_base) or reader.rate
         header = StreamHeader(
@@ -138,7 +140,12 @@ def encode(
             precision=precision,
             quality=quality,
             creator=f"facecodec {__version__}",
-            metadata={"identity_frame": str(person.frame), "preset": preset_name, "tune": tune},
+            metadata={
+                "identity_frame": str(person.frame),
+                "preset": preset_name,
+                "tune": tune,
+                **({"live": "yes"} if live else {}),
+            },
         )
         with opened_whole(output) as file:
             reference = given.sha256 if given else None

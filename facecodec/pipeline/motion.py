@@ -48,8 +48,9 @@ def track_clip(
     rig: Rig,
     plan: Preset,
     progress: Progress,
+    live: bool = False,
 ) -> Motion:
-    """Track the controls through a clip and smooth them over time."""
+    """Track the controls through a clip and smooth them over time; `live`: past frames alone."""
     drawn, response = response_of(generator, rig, person.w_plus.cpu().numpy(), person.tuning)
     known = torch.from_numpy(person.examples.controls)
     tracker = Tracker(drawn, response.basis, response.styles, plan.tracking, known)
@@ -75,7 +76,7 @@ def track_clip(
             previous = None
         progress("tracking", i + 1, frames)
     flags[_unexplained(residual, flags)] |= np.uint8(FrameFlags.LOW_CONFIDENCE)
-    smoothed = smooth(controls, information, tracker.motion.numpy())
+    smoothed = smooth(controls, information, tracker.motion.numpy(), live)
     return Motion(_hold(smoothed, flags).astype(np.float32), flags, residual)
 
 

@@ -52,8 +52,10 @@ class Scan:
         return len(self.pts)
 
 
-def scan(reader: VideoReader, find: LandmarkFinder, span: Span, progress: Progress) -> Scan:
-    """Find the face in every frame of a span.
+def scan(
+    reader: VideoReader, find: LandmarkFinder, span: Span, progress: Progress, live: bool = False
+) -> Scan:
+    """Find the face in every frame of a span; `live`: every square from past frames alone.
 
     Raises NoFaceError when no frame shows a face, FacecodecError when the span is empty.
     """
@@ -70,7 +72,7 @@ def scan(reader: VideoReader, find: LandmarkFinder, span: Span, progress: Progre
         raise FacecodecError(f"{reader.path}: no frame between the start and end asked for")
     if all(found is None for found in points):
         raise NoFaceError(f"{reader.path}: no face in any of its {len(pts)} frames")
-    alignments = stabilise(points)
+    alignments = stabilise(points, causal=live)
     seen = np.array([found is not None for found in points])
     landmarks = np.zeros((len(pts), 68, 2))
     signals = np.zeros((len(pts), len(SIGNALS)))
@@ -79,7 +81,7 @@ def scan(reader: VideoReader, find: LandmarkFinder, span: Span, progress: Progre
             landmarks[i] = alignments[i].to_unit(found)
             signals[i] = all_signals(landmarks[i])
     times = np.array(pts, np.int64)
-    near = _short_gaps(seen, times.astype(np.float64) * float(reader.time_base))
+    near = _short_gaps(seen, times.astype(np.float64) * float(reader.time_base), live)
     return Scan(times, alignments, landmarks, signals, seen, near, np.array(sharpness))
 
 
@@ -104,9 +106,15 @@ def _sharpness(image: NDArray[np.uint8], points: NDArray[np.float64]) -> float:
     return float(np.abs(np.diff(face, axis=0)).mean() + np.abs(np.diff(face, axis=1)).mean())
 
 
-def _short_gaps(seen: NDArray[np.bool_], seconds: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _short_gaps(
+    seen: NDArray[np.bool_], seconds: NDArray[np.float64], live: bool
+) -> NDArray[np.bool_]:
     near = np.zeros_like(seen)
     known = np.flatnonzero(seen)
+    if live:  # nobody knows yet how long the gap will be
+        last = np.searchsorted(known, np.arange(len(seen)), side="right") - 1
+        waited = seconds - seconds[known[np.maximum(last, 0)]]
+        return ~seen & (last >= 0) & (waited <= SHORT_GAP)
     for before, after in zip(known[:-1], known[1:], strict=True):
         if after - before > 1 and seconds[after] - seconds[before] <= SHORT_GAP:
             near[before + 1 : after] = True

@@ -69,6 +69,20 @@ def test_one_frame_with_wrong_landmarks_does_not_move_the_square():
     assert steady[24:37, 3] == pytest.approx(0, abs=0.01)
 
 
+def test_a_causal_square_does_not_know_the_future():
+    random = np.random.default_rng(0)
+    track = [face(300 + i) + random.normal(0, 1.0, (68, 2)) for i in range(60)]
+    gaps = [None if 20 <= i < 25 else points for i, points in enumerate(track)]
+    steady = np.array([a.as_array() for a in stabilise(gaps, causal=True)])
+    assert len(steady) == 60
+    early = np.array([a.as_array() for a in stabilise(gaps[:40], causal=True)])
+    assert steady[:40] == pytest.approx(early)
+    assert steady[8:20, 0] == pytest.approx(300 + np.arange(8, 20), abs=4)  # it lags a little
+    assert (
+        np.abs(np.diff(steady[20:24, :2], axis=0)).max() < 1.5
+    )  # and rests where there is no face
+
+
 def test_no_landmarks_at_all():
     with pytest.raises(ValueError):
         stabilise([None, None])

@@ -96,6 +96,20 @@ def test_smoothing_bridges_frames_without_a_face():
     assert filled[:, 0] == pytest.approx(np.arange(10.0), abs=0.01)
 
 
+def test_causal_smoothing_does_not_know_the_future():
+    random = np.random.default_rng(1)
+    truth = np.sin(np.arange(80) / 10)[:, None] * [1.0, 2.0]
+    noisy = truth + random.normal(0, 0.3, truth.shape)
+    information = np.tile(np.eye(2) * 10, (80, 1, 1))
+    motion = np.array([0.1, 0.2])
+    calm = smooth(noisy, information, motion, causal=True)
+    assert np.abs(calm - truth).mean() < 0.9 * np.abs(noisy - truth).mean()
+    assert calm[:50] == pytest.approx(smooth(noisy[:50], information[:50], motion, causal=True))
+    both = smooth(noisy, information, motion)
+    assert np.abs(both - truth).mean() < np.abs(calm - truth).mean()
+    assert calm[-1] == pytest.approx(both[-1])
+
+
 def test_weights_favour_eyes_and_mouth():
     points = np.full((68, 2), 0.5)
     points[36:42], points[42:48], points[48:] = (0.4, 0.45), (0.6, 0.45), (0.5, 0.65)
