@@ -6,7 +6,7 @@ penalty for leaving it, while the controls of every frame explain the motion bet
 
 from __future__ import annotations
 
-import math
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from facecodec.fit.comparison import Comparison
+from facecodec.fit.descent import descend
 from facecodec.fit.likeness import Likeness
 from facecodec.fit.objective import Target
 from facecodec.fit.tracking import Tracker, TrackingPlan
@@ -55,13 +56,6 @@ class Inversion:
 
     w_plus: Tensor
     controls: Tensor
-
-
-def cosine(step: int, steps: int, warm: int = 8) -> float:
-    """Return a learning-rate factor: linear warm-up, then half a cosine down to 0.05."""
-    ramp = min(1.0, (step + 1) / warm)
-    fall = 0.5 * (1 + math.cos(math.pi * step / max(steps, 1)))
-    return ramp * (0.05 + 0.95 * fall)
 
 
 def principal_directions(generator: Generator) -> Tensor:
@@ -111,16 +105,13 @@ class Inverter:
 
     def run(self, steps: int, size: int, rates: dict[str, float], progress: Progress) -> None:
         """Take Adam steps; `rates` names what may move and how fast."""
-        groups = [{"params": [getattr(self, name)], "rate": rate} for name, rate in rates.items()]
-        optimiser = torch.optim.Adam(groups, betas=(0.9, 0.98))
+        groups = [([getattr(self, name)], rate) for name, rate in rates.items()]
         plan, frames = self.plan, len(self.targets)
-        for step in range(steps):
-            for group in optimiser.param_groups:
-                group["lr"] = group["rate"] * cosine(step, steps)
-            optimiser.zero_grad()
-            # the identity frame every other step, the others in turn
-            alone = "rows" not in rates or frames == 1
-            frame = 0 if alone or step % 2 == 0 else 1 + (step // 2) % (frames - 1)
+        # the identity frame every other step, the others in turn
+        others = itertools.cycle(range(1, frames))
+        alone = "rows" not in rates or frames == 1
+        order = (0 if alone or step % 2 == 0 else next(others) for step in itertools.count())
+        for step, frame in descend(groups, order, steps):
             loss = self.loss(frame, size, "rows" in rates) + W_PRIOR * self.w.square().mean()
             if "rows" in rates:
                 loss = loss + plan.spread * self.rows.square().mean()
@@ -129,7 +120,6 @@ class Inverter:
             loss.backward()
             if self.controls.grad is not None:
                 self.controls.grad[0] = 0  # controls 0 mean the person as this frame shows it
-            optimiser.step()
             progress("inversion", step + 1, steps)
 
     def track(self) -> None:

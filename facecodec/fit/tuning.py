@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facecodec.fit.comparison import Comparison
-from facecodec.fit.inversion import cosine
+from facecodec.fit.descent import descend, in_turn
 from facecodec.fit.likeness import Likeness
 from facecodec.fit.objective import Target
 from facecodec.fit.tracking import Tracker, TrackingPlan
@@ -133,19 +133,12 @@ class _Tuner:
         styles = self.values[0].clone().requires_grad_(True)
         responses = self.values[1:].clone().requires_grad_(True)
         controls = self.controls.clone().requires_grad_(True)
-        groups = ((styles, plan.styles_rate), (responses, plan.response_rate),
-                  (controls, plan.control_rate))  # fmt: skip
-        optimiser = torch.optim.Adam(
-            [{"params": [p], "rate": r * rate} for p, r in groups], betas=(0.9, 0.98)
-        )
-        order = np.random.default_rng(0)
-        turn: list[int] = []
-        for step in range(steps):
-            for group in optimiser.param_groups:
-                group["lr"] = group["rate"] * cosine(step, steps)
-            turn = turn or order.permutation(len(self.targets)).tolist()
-            frame = turn.pop()
-            optimiser.zero_grad()
+        groups = [
+            ([styles], plan.styles_rate * rate),
+            ([responses], plan.response_rate * rate),
+            ([controls], plan.control_rate * rate),
+        ]
+        for _, frame in descend(groups, in_turn(len(self.targets)), steps):
             basis = self.response.basis + responses * self.spread
             shown = self.response.styles + styles * self.spread + controls[frame] @ basis
             loss = self.compare(frame, self.generator.preview(shown[None], size))
@@ -153,7 +146,6 @@ class _Tuner:
             loss = loss + plan.response_calm * responses.square().sum(1).mean()
             loss = loss + plan.control_calm * controls[frame].square().sum()
             loss.backward()
-            optimiser.step()
             yield
         self.values = torch.cat([styles[None], responses]).detach()
         self.controls = controls.detach()

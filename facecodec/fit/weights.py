@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facecodec.fit.comparison import Comparison
-from facecodec.fit.inversion import cosine
+from facecodec.fit.descent import descend, in_turn
 from facecodec.fit.likeness import Likeness
 from facecodec.fit.objective import Target
 from facecodec.fit.tuning import Response
@@ -98,25 +98,15 @@ def tune_weights(
         for size in sizes(generator)
     ]
     moved = controls.clone().float().requires_grad_(True)
-    optimiser = torch.optim.Adam(
-        [{"params": parts, "rate": plan.rate}, {"params": [moved], "rate": plan.control_rate}],
-        betas=(0.9, 0.98),
-    )
-    order, turn = np.random.default_rng(0), list[int]()
+    groups = [(parts, plan.rate), ([moved], plan.control_rate)]
     total, scales = plan.steps + plan.fine_steps, units(generator)
-    for step in range(total):
-        for group in optimiser.param_groups:
-            group["lr"] = group["rate"] * cosine(step, total, WARM)
-        turn = turn or order.permutation(len(targets)).tolist()
-        frame = turn.pop()
+    for step, frame in descend(groups, in_turn(len(targets)), total, WARM):
         size = plan.coarse if step < plan.steps else plan.fine
-        optimiser.zero_grad()
         network = generator.changed(_added(generator, parts, scales))
         styles = response.styles + moved[frame] @ response.basis
         loss = compare(frame, network.preview(styles[None], size))
         loss = loss + plan.control_calm * moved[frame].square().sum()
         loss = loss + plan.calm * sum((part.square().mean() for part in parts), torch.zeros(()))
         loss.backward()
-        optimiser.step()
         progress("tuning weights", step + 1, total)
     return torch.cat(parts).detach().cpu().numpy(), moved.detach()
