@@ -33,6 +33,11 @@ class Alignment:
         origin = np.array([self.x, self.y]) - 0.5 * (u + v)
         return np.stack([u, v, origin], axis=1).astype(np.float64)
 
+    def from_unit(self, points: Landmarks) -> Landmarks:
+        """Convert coordinates of the square [N, 2], 0 to 1 inside, to frame pixels."""
+        matrix = self.corner_matrix()
+        return points @ matrix[:, :2].T + matrix[:, 2]
+
     def to_unit(self, points: Landmarks) -> Landmarks:
         """Convert frame pixels [N, 2] to coordinates of the square, 0 to 1 inside."""
         matrix = self.corner_matrix()

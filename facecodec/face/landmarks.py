@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import dlib
 import numpy as np
 from numpy.typing import NDArray
 
-from facecodec.face.alignment import ffhq_alignment
+from facecodec.face.alignment import Alignment, ffhq_alignment
 
 Picture = NDArray[np.uint8]
 Landmarks = NDArray[np.float64]
@@ -26,31 +26,6 @@ SHARE = 1.8  # sides of the view over the extent of the landmarks
 VIEW = 224  # pixels of the view: a face of 124
 LARGEST_STEP = 0.25  # of the box: a jump farther than this is not the same face
 UNSURE, SURE = -0.4, 1.2  # detector scores: a head that is turned or half hidden, an upright one
-
-
-@dataclass(frozen=True)
-class _View:
-    """An upright square around the head: centre (x, y), side in pixels, roll in radians."""
-
-    x: float
-    y: float
-    side: float
-    roll: float
-
-    def details(self) -> dlib.chip_details:
-        half = 0.5 * self.side
-        rect = dlib.drectangle(self.x - half, self.y - half, self.x + half, self.y + half)
-        return dlib.chip_details(rect, dlib.chip_dims(VIEW, VIEW), self.roll)
-
-    def to_frame(self, points: Landmarks) -> Landmarks:
-        """Convert pixels of the view [N, 2] to pixels of the frame."""
-        scaled = (points / VIEW - 0.5) * self.side
-        return scaled @ _rotation(self.roll).T + np.array([self.x, self.y])
-
-    def to_view(self, points: Landmarks) -> Landmarks:
-        """Convert pixels of the frame [N, 2] to pixels of the view."""
-        centred = (points - np.array([self.x, self.y])) @ _rotation(self.roll)
-        return (centred / self.side + 0.5) * VIEW
 
 
 class _Loaded(threading.local):
@@ -106,15 +81,15 @@ class LandmarkFinder:
         self._unseen = 0 if seen else self._unseen + 1
         if self._unseen >= REDETECT:
             return None
-        if seen and (seen[0].roll != view.roll or _overlap(seen[1], box) < SAME):
-            view, box = seen
-        points = self._predict(frame, view, box)
+        boxes = [box]
         if seen:
-            points = (points + self._predict(frame, *seen)) / 2
-        turn = float(np.clip(_roll(points) - view.roll, -FASTEST_ROLL, FASTEST_ROLL))
-        self._roll = view.roll + turn
+            turned = seen[0] != view or _overlap(seen[1], box) < SAME
+            view, boxes = seen[0], [seen[1]] if turned else [box, seen[1]]
+        points = self._read(frame, view, boxes)
+        turn = ffhq_alignment(points).angle - view.angle
+        self._roll = view.angle + float(np.clip(turn, -FASTEST_ROLL, FASTEST_ROLL))
         shift = float(np.hypot(*(_middle(points) - _middle(last))))
-        return None if shift > LARGEST_STEP * view.side / SHARE else points
+        return None if shift > LARGEST_STEP * view.size / SHARE else points
 
     def _found(self, frame: Picture) -> Landmarks | None:
         """Return the landmarks of the largest face in the whole frame."""
@@ -123,22 +98,23 @@ class LandmarkFinder:
         if detected is None:
             return None
         middle, side = detected.center(), SHARE * detected.width()
-        view = _View(middle.x + 0.5, middle.y + 0.5, side, 0.0)
+        view = Alignment(middle.x + 0.5, middle.y + 0.5, side, 0.0)
         seen = self._levelled(frame, view)
         if seen is None:
             half = 0.5 * VIEW / SHARE
             seen = view, dlib.rectangle(*(int(VIEW / 2 + d * half) for d in (-1, -1, 1, 1)))
-        points = self._predict(frame, *seen)
-        self._roll = seen[0].roll
-        return self._predict(frame, *_around(points, self._roll))
+        view, box = seen
+        self._roll = view.angle
+        view, box = _around(self._read(frame, view, [box]), self._roll)
+        return self._read(frame, view, [box])
 
-    def _levelled(self, frame: Picture, view: _View) -> tuple[_View, dlib.rectangle] | None:
+    def _levelled(self, frame: Picture, view: Alignment) -> tuple[Alignment, dlib.rectangle] | None:
         """Return the view whose roll shows the detector a face best, and the face's box in it."""
         best, found = UNSURE, None
-        for roll in (view.roll, *(view.roll + tilt for tilt in TILTS), 0.0):
-            tilted = replace(view, roll=roll)
-            chip = dlib.extract_image_chip(frame, tilted.details())
-            boxes, scores, _ = self._detector.run(chip, 0, UNSURE)
+        rolls = (view.angle, *(view.angle + tilt for tilt in TILTS), 0.0)
+        for roll in dict.fromkeys(rolls):
+            tilted = replace(view, angle=roll)
+            boxes, scores, _ = self._detector.run(_chip(frame, tilted), 0, UNSURE)
             for box, score in zip(boxes, scores, strict=True):
                 inside = abs(box.center().x - VIEW / 2) + abs(box.center().y - VIEW / 2) < VIEW / 4
                 if inside and score > best:
@@ -161,14 +137,21 @@ class LandmarkFinder:
                 )
         return None
 
-    def _predict(self, frame: Picture, view: _View, box: dlib.rectangle) -> Landmarks:
-        chip = dlib.extract_image_chip(frame, view.details())
-        shape = self._predictor(chip, box)
-        return view.to_frame(np.array([(p.x + 0.5, p.y + 0.5) for p in shape.parts()]))
+    def _read(self, frame: Picture, view: Alignment, boxes: list[dlib.rectangle]) -> Landmarks:
+        """Return the mean of the landmarks [68, 2] that the predictor reads in a view's boxes."""
+        chip = _chip(frame, view)
+        shapes = [self._predictor(chip, box).parts() for box in boxes]
+        points = np.array([[(p.x + 0.5, p.y + 0.5) for p in parts] for parts in shapes])
+        return view.from_unit(points.mean(0) / VIEW)
 
 
-def _rotation(angle: float) -> NDArray[np.float64]:
-    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+def _chip(frame: Picture, view: Alignment) -> Picture:
+    """Return what a square of the frame shows, [VIEW, VIEW, 3]."""
+    half = 0.5 * view.size
+    rect = dlib.drectangle(view.x - half, view.y - half, view.x + half, view.y + half)
+    place = dlib.chip_details(rect, dlib.chip_dims(VIEW, VIEW), view.angle)
+    chip: Picture = dlib.extract_image_chip(frame, place)
+    return chip
 
 
 def _middle(points: Landmarks) -> NDArray[np.float64]:
@@ -176,17 +159,14 @@ def _middle(points: Landmarks) -> NDArray[np.float64]:
     return middle
 
 
-def _roll(points: Landmarks) -> float:
-    return ffhq_alignment(points).angle
-
-
-def _around(points: Landmarks, roll: float) -> tuple[_View, dlib.rectangle]:
-    """Return the view of a head with these landmarks [68, 2] and the face's box in it."""
-    level = points @ _rotation(roll)
-    low, high = level.min(0), level.max(0)
-    x, y = _rotation(roll) @ ((low + high) / 2)
-    view = _View(float(x), float(y), SHARE * float((high - low).max()), roll)
-    return view, box_of(view.to_view(points))
+def _around(points: Landmarks, roll: float) -> tuple[Alignment, dlib.rectangle]:
+    """Return an upright square around a head with landmarks [68, 2], and the face's box in it."""
+    turned = Alignment(0.0, 0.0, 1.0, roll)
+    level = turned.to_unit(points)
+    x, y = turned.from_unit(_middle(level)[None])[0]
+    side = SHARE * float((level.max(0) - level.min(0)).max())
+    view = Alignment(float(x), float(y), side, roll)
+    return view, box_of(VIEW * view.to_unit(points))
 
 
 def _overlap(a: dlib.rectangle, b: dlib.rectangle) -> float:

@@ -108,9 +108,11 @@ class Inverter:
         groups = [([getattr(self, name)], rate) for name, rate in rates.items()]
         plan, frames = self.plan, len(self.targets)
         # the identity frame every other step, the others in turn
-        others = itertools.cycle(range(1, frames))
         alone = "rows" not in rates or frames == 1
-        order = (0 if alone or step % 2 == 0 else next(others) for step in itertools.count())
+        order = (
+            0 if alone or step % 2 == 0 else 1 + (step // 2) % (frames - 1)
+            for step in itertools.count()
+        )
         for step, frame in descend(groups, order, steps):
             loss = self.loss(frame, size, "rows" in rates) + W_PRIOR * self.w.square().mean()
             if "rows" in rates:

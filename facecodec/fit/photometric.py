@@ -49,28 +49,24 @@ class Linearisation:
 
 
 def pyramid(pictures: Tensor) -> Tensor:
-    """Flatten pictures [N, C, S, S] and their halves into one vector each, finest first.
-
-    A coarse pixel stands for four finer ones and is scaled to weigh as much as they do together.
-    """
+    """Flatten pictures [N, C, S, S] and their halves into one vector each, finest first."""
     parts = []
-    for level in range(SCALES):
-        parts.append(pictures.flatten(1) * 2.0**level)
+    for _ in range(SCALES):
+        parts.append(pictures.flatten(1))
         pictures = F.avg_pool2d(pictures, 2)
     return torch.cat(parts, 1)
 
 
-def pyramid_weights(weights: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the pixel weights and the scales [pixels] of the pyramid of pictures [1, C, S, S].
+def pyramid_weights(weights: Tensor) -> Tensor:
+    """Return the weights [pixels] of the pyramid of pictures [1, C, S, S].
 
-    Every scale weighs the same as a whole.
+    A coarse pixel weighs as much as the four finer ones it stands for, every scale the same.
     """
-    parts, scales = [], []
+    parts = []
     for level in range(SCALES):
         parts.append(weights.flatten() * 4.0**level)
-        scales.append(torch.full_like(parts[-1], 2.0**level))
         weights = F.avg_pool2d(weights, 2)
-    return torch.cat(parts), torch.cat(scales)
+    return torch.cat(parts)
 
 
 class Problem:
@@ -80,13 +76,12 @@ class Problem:
         self,
         picture: Tensor,
         weights: Tensor,
-        levels: Tensor,
         plan: TrackingPlan,
         prior: Tensor,
         motion: Tensor,
         previous: Tensor | None,
     ) -> None:
-        self.picture, self.levels, self.plan = picture, levels, plan
+        self.picture, self.plan = picture, plan
         self.anchor = 1 / prior**2
         self.tie = torch.zeros_like(prior) if previous is None else 1 / motion**2
         self.previous = torch.zeros_like(prior) if previous is None else previous
@@ -105,7 +100,7 @@ class Problem:
 
     def robust(self, shown: Tensor) -> tuple[Tensor, Tensor]:
         """Return squared differences over the outlier scale, and the weights they leave."""
-        squared = ((self.picture - shown) / (self.levels * self.plan.outlier)).square()
+        squared = ((self.picture - shown) / self.plan.outlier).square()
         # Cauchy: a hand across the face is an outlier
         return squared, self.weights / (1 + squared)
 
@@ -120,9 +115,9 @@ class Problem:
     def normal(self, entry: Linearisation, shown: Tensor) -> tuple[Tensor, Tensor]:
         """Return the information [35, 35] and the pull [35] of the picture."""
         _, robust = self.robust(shown)
-        jacobian = entry.jacobian / (self.levels * self.plan.noise)[:, None]
+        jacobian = entry.jacobian / self.plan.noise
         weighted = jacobian * robust[:, None]
-        pull = weighted.T @ ((self.picture - shown) / (self.levels * self.plan.noise))
+        pull = weighted.T @ ((self.picture - shown) / self.plan.noise)
         return (jacobian.T @ weighted).double(), pull.double()
 
     def slope(self, controls: Tensor) -> Tensor:

@@ -135,7 +135,7 @@ class Tracker:
         picture = pyramid(shrink(target.picture[None], plan.size))[0]
         weights = shrink(target.weights[None], plan.size).expand(-1, 3, -1, -1)
         problem = Problem(
-            picture, *pyramid_weights(weights), plan, self.prior, self.motion, previous
+            picture, pyramid_weights(weights), plan, self.prior, self.motion, previous
         )
         shots = pyramid(self.render(torch.stack(list(starts))))
         costs = [problem.cost(c, shot) for c, shot in zip(starts, shots, strict=True)]
@@ -153,8 +153,8 @@ class Tracker:
                 if far < SETTLED:
                     break
         information = problem.normal(self.nearest(controls), shown)[0]
-        residual = (picture - shown) / problem.levels
-        left = float((problem.weights * residual.abs()).sum() / problem.weights.sum())
+        residual = (picture - shown).abs()
+        left = float((problem.weights * residual).sum() / problem.weights.sum())
         return Tracked(controls.numpy(), information.numpy(), left)
 
     def _step(

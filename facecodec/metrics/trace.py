@@ -7,12 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facecodec.face.landmarks import REDETECT, FaceEmbedder, LandmarkFinder
+from facecodec.face.landmarks import FaceEmbedder, LandmarkFinder
 from facecodec.face.signals import SIGNALS, all_signals
 from facecodec.metrics.landmarker import SCORES, Landmarker
 
-# Half the finder's period: it detects anew in a frame's first look or not at all.
-SETTLE = REDETECT // 2
+SETTLE = 5  # readings of a still picture in which the finder's landmarks come to rest
 
 Picture = NDArray[np.uint8]
 Values = NDArray[np.float64]

@@ -98,11 +98,11 @@ def _starts(
         near[:NUM_POSE] = 0.5 * near[:NUM_POSE] + 0.5 * pose[:NUM_POSE]
         starts = [near]
     away = np.linalg.norm((person.examples.signals - found.signals[i]) / SPREAD, axis=1)
-    if previous is not None and i > 0:
-        moved = np.linalg.norm((found.signals[i - 1] - found.signals[i]) / SPREAD)
-        away[away > moved] = np.inf
+    moved = np.inf
+    if previous is not None:
+        moved = float(np.linalg.norm((found.signals[i - 1] - found.signals[i]) / SPREAD))
     for k in np.argsort(away)[:2]:
-        if not np.isfinite(away[k]):
+        if away[k] > moved:
             break
         like = torch.from_numpy(person.examples.controls[k]).clone()
         change = turned(rig, found.signals[i] - person.examples.signals[k])

@@ -54,7 +54,7 @@ def tune_person(
         raise UsageError(f"--tune full: the weights of {generator.name} are not tuned yet")
     how = plan.tuning
     # keyframes share derivatives: as many as a person has poses, not one each
-    tracking = replace(plan.tracking, cold=1 / 3)
+    tracking = replace(plan.tracking, cold=plan.tracking.cold / 3)
     chosen = select_keyframes(found.signals, found.seen, person.frame, how.keyframes)
     images = aligned_frames(reader, span, found, chosen)
     device = generator.w_mean.device

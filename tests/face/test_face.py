@@ -78,9 +78,8 @@ def test_a_causal_square_does_not_know_the_future():
     early = np.array([a.as_array() for a in stabilise(gaps[:40], causal=True)])
     assert steady[:40] == pytest.approx(early)
     assert steady[8:20, 0] == pytest.approx(300 + np.arange(8, 20), abs=4)  # it lags a little
-    assert (
-        np.abs(np.diff(steady[20:24, :2], axis=0)).max() < 1.5
-    )  # and rests where there is no face
+    # and comes to rest where there is no face
+    assert np.abs(np.diff(steady[20:24, :2], axis=0)).max() < 1.5
 
 
 def test_no_landmarks_at_all():

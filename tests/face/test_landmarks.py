@@ -35,8 +35,7 @@ def rolled(frame: np.ndarray, angle: float) -> Alignment:
 def test_a_head_is_followed_as_it_rolls(frame, find, way):
     first = rolled(frame, 0.0)
     upright = find(crop(frame, first, SIDE))
-    in_frame = first.corner_matrix()[:, :2] @ (upright / SIDE).T
-    in_frame = in_frame.T + first.corner_matrix()[:, 2]
+    in_frame = first.from_unit(upright / SIDE)
     for angle in way * np.arange(0.03, 0.8, 0.03):
         place = rolled(frame, angle)
         points = find(crop(frame, place, SIDE))
