@@ -1,0 +1,188 @@
+"""StyleGAN2 beside NVIDIA's own code on the same random weights: equality, speed, memory.
+
+    git clone https://github.com/NVlabs/stylegan2-ada-pytorch nvidia
+    python benchmarks/stylegan2.py nvidia --json benchmarks/results/stylegan2.json
+
+Equality: styles, every layer's result and the whole picture at each size and channel base, in
+float32. Speed: one 1024x1024 frame of one latent, the implementations in turn, the median of the
+rounds; NVIDIA's code, which on a CPU runs in float32 alone, with its convolutions fused and
+unfused, of which the faster counts. Peak memory: of a process that renders one frame, and what it held before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import cuda_ops
+from cuda_ops.dispatch import has_bf16
+from facecodec.generator.stylegan2 import StyleGAN2
+from facecodec.generator.stylegan2_layout import Layout
+from facecodec.pipeline.machine import machine
+
+SHAPES = [(1024, 32768), (1024, 16384), (256, 16384), (256, 32768), (64, 32768), (64, 4096)]
+WIDEST = 512
+COLUMNS = ["size", "channel base", "styles", "layers", "picture"]
+
+
+def layout_of(size: int, base: int) -> Layout:
+    """Return the layout of a network of configuration f's shape: min(base / side, 512) channels."""
+    sides = [4 << i for i in range(size.bit_length() - 2)]
+    channels = tuple(min(base // side, WIDEST) for side in sides)
+    return Layout(channels, mapping_layers=8, noise=True, clamp=False)
+
+
+def nvidia_network(folder: Path, size: int, base: int) -> Any:
+    """Build NVIDIA's Generator with seeded random weights, noise and biases."""
+    sys.path.insert(0, str(folder))
+    for missing in ("requests", "pkg_resources"):  # imported there, not needed here
+        sys.modules.setdefault(missing, types.ModuleType(missing))
+    sys.modules["pkg_resources"].parse_version = lambda text: (2, 0)  # type: ignore[attr-defined]
+    from training.networks import Generator  # type: ignore[import-not-found]
+
+    torch.manual_seed(0)
+    shared = {"channel_base": base, "channel_max": WIDEST}
+    network = Generator(512, 0, 512, size, 3, mapping_kwargs={"num_layers": 8},
+                        synthesis_kwargs=shared)  # fmt: skip
+    with torch.no_grad():
+        for name, value in network.named_parameters():
+            if name.startswith("synthesis") and value.dim() < 2 and "affine" not in name:
+                value.copy_(0.1 * torch.randn(value.shape))
+    return network.eval().requires_grad_(False)
+
+
+def our_network(network: Any, size: int, base: int) -> StyleGAN2:
+    """Build our network from the tensors of theirs."""
+    state = {k: v for k, v in network.state_dict().items() if not k.endswith("resample_filter")}
+    return StyleGAN2.from_tensors(state, f"random-{size}-{base}", "0" * 64)
+
+
+def differences(network: Any, ours: StyleGAN2) -> dict[str, float]:
+    """Return the largest differences: of styles, and of layers and picture over their range."""
+    w_plus = network.mapping(torch.randn(1, 512), None)
+    w_plus = w_plus + 0.1 * torch.randn(w_plus.shape)
+    styles: list[Tensor] = []
+    maps: list[Tensor] = []
+    hooks = []
+    for module in network.modules():
+        if hasattr(module, "affine"):
+            hooks.append(module.affine.register_forward_hook(lambda m, i, out: styles.append(out)))
+        if type(module).__name__ == "SynthesisLayer":
+            hooks.append(module.register_forward_hook(lambda m, i, out: maps.append(out)))
+    picture = network.synthesis(w_plus, noise_mode="const")
+    for hook in hooks:
+        hook.remove()
+    found = ours.styles(w_plus)
+    layers = 0.0
+    for operator, _, result in ours.steps(found):
+        if operator is cuda_ops.modulated_conv:
+            layers = max(layers, apart(maps.pop(0), result))
+    assert not maps
+    style = (found - torch.cat(styles, 1)).abs().max()
+    return {
+        "styles": float(style),
+        "layers": layers,
+        "picture": apart(picture, ours.synthesize(found)),
+    }
+
+
+def apart(expected: Tensor, found: Tensor) -> float:
+    return float((expected - found).abs().max() / (expected.max() - expected.min()))
+
+
+def runners(network: Any, ours: StyleGAN2) -> dict[str, Callable[[], Any]]:
+    """Return what is timed: a frame from W+, by every implementation."""
+    w_plus = network.mapping(torch.randn(1, 512), None)
+
+    def theirs(fused: bool) -> Callable[[], Any]:
+        return lambda: network.synthesis(w_plus, noise_mode="const", fused_modconv=fused)
+
+    def mine(products: str) -> Callable[[], Any]:
+        def run() -> Any:
+            with cuda_ops.using(None, products):
+                return ours.synthesize(ours.styles(w_plus))
+
+        return run
+
+    kinds = ("fp32", "bf16") if has_bf16() else ("fp32",)
+    return {"NVIDIA, fused": theirs(True), "NVIDIA, unfused": theirs(False)} | {
+        f"facecodec {kind}": mine(kind) for kind in kinds
+    }
+
+
+def median_times(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
+    """Return the median milliseconds of each, called in turn after one call that is not counted."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for turn in range(rounds + 1):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            if turn:
+                times[name].append(1000 * (time.perf_counter() - start))
+    return {name: sorted(values)[len(values) // 2] for name, values in times.items()}
+
+
+def memory() -> dict[str, float]:
+    """Return MB of this process before and at the peak of rendering one frame of 1024x1024."""
+    from facecodec.pipeline.bench import random_stylegan2
+
+    network = random_stylegan2(1024)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    with torch.inference_mode():
+        network.synthesize(network.styles(network.w_mean.expand(1, network.num_ws, -1)))
+    return {"before": before, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000}
+
+
+def speed_table(times: dict[str, float]) -> dict[str, Any]:
+    """Return the rows of the speed table; NVIDIA's best is the measure of all."""
+    best = min(value for name, value in times.items() if name.startswith("NVIDIA"))
+    rows = [[name, f"{value:.0f} ms", f"{best / value:.2f}x"] for name, value in times.items()]
+    return {"columns": ["1024x1024", "one frame", "times NVIDIA's faster"], "rows": rows}
+
+
+def main() -> None:
+    """Run the benchmark and print its tables."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("nvidia", type=Path, help="a clone of NVlabs/stylegan2-ada-pytorch")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--no-equality", action="store_true", help="speed and memory alone")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--memory", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.memory:
+        print(json.dumps(memory()))
+        return
+    facts: dict[str, Any] = {"machine": machine(), "command": "python benchmarks/stylegan2.py nvidia"}
+    equal = []
+    with torch.inference_mode():
+        for size, base in [] if given.no_equality else SHAPES:
+            network = nvidia_network(given.nvidia, size, base)
+            found = differences(network, our_network(network, size, base))
+            equal.append([str(size), str(base), *(f"{value:.1e}" for value in found.values())])
+            print(*equal[-1], sep="  ", flush=True)
+        network = nvidia_network(given.nvidia, 1024, 32768)
+        times = median_times(runners(network, our_network(network, 1024, 32768)), given.rounds)
+    facts["equality"] = {"columns": COLUMNS, "rows": equal}
+    facts["speed"] = speed_table(times)
+    for row in facts["speed"]["rows"]:
+        print(*row, sep="  ")
+    command = [sys.executable, __file__, str(given.nvidia), "--memory"]
+    facts["memory"] = json.loads(subprocess.check_output(command))
+    print("MB of a process:", facts["memory"])
+    if given.json:
+        given.json.write_text(json.dumps(facts, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
