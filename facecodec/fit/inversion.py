@@ -39,8 +39,8 @@ class InversionPlan:
     """
 
     w_steps: int = 70
-    plus_steps: int = 150
-    fine_steps: int = 40
+    plus_steps: int = 160
+    fine_steps: int = 160
     first: int = 64
     coarse: int = 128
     fine: int = 256
