@@ -6,7 +6,8 @@
 Equality: styles, every layer's result and the whole picture at each size and channel base, in
 float32. Speed: one 1024x1024 frame of one latent, the implementations in turn, the median of the
 rounds; NVIDIA's code, which on a CPU runs in float32 alone, with its convolutions fused and
-unfused, of which the faster counts. Peak memory: of a process that renders one frame, and what it held before.
+unfused, of which the faster counts. Peak memory: of a process that builds the network and renders
+one frame, before that frame and after it.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from facecodec.pipeline.machine import machine
 
 SHAPES = [(1024, 32768), (1024, 16384), (256, 16384), (256, 32768), (64, 32768), (64, 4096)]
 WIDEST = 512
+COMMAND = "python benchmarks/stylegan2.py nvidia"
 COLUMNS = ["size", "channel base", "styles", "layers", "picture"]
 
 
@@ -163,7 +165,7 @@ def main() -> None:
     if given.memory:
         print(json.dumps(memory()))
         return
-    facts: dict[str, Any] = {"machine": machine(), "command": "python benchmarks/stylegan2.py nvidia"}
+    facts: dict[str, Any] = {"machine": machine(), "command": COMMAND}
     equal = []
     with torch.inference_mode():
         for size, base in [] if given.no_equality else SHAPES:
@@ -174,8 +176,8 @@ def main() -> None:
         network = nvidia_network(given.nvidia, 1024, 32768)
         times = median_times(runners(network, our_network(network, 1024, 32768)), given.rounds)
     facts["equality"] = {"columns": COLUMNS, "rows": equal}
-    facts["speed"] = speed_table(times)
-    for row in facts["speed"]["rows"]:
+    facts["table"] = speed_table(times)
+    for row in facts["table"]["rows"]:
         print(*row, sep="  ")
     command = [sys.executable, __file__, str(given.nvidia), "--memory"]
     facts["memory"] = json.loads(subprocess.check_output(command))

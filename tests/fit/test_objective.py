@@ -1,0 +1,17 @@
+"""What a fit takes for near."""
+
+from __future__ import annotations
+
+import torch
+
+from facecodec.fit.objective import multiscale_l1
+
+
+def test_hair_in_the_wrong_place_is_nearer_than_no_hair():
+    strands = torch.Generator().manual_seed(0)
+    hair, other_hair = 0.2 * torch.randn(2, 1, 3, 64, 64, generator=strands)
+    weights = torch.ones(1, 1, 64, 64)
+    elsewhere = multiscale_l1(other_hair, hair, weights)
+    painted_over = multiscale_l1(torch.zeros_like(hair), hair, weights)
+    assert elsewhere < painted_over
+    assert multiscale_l1(hair, hair, weights) == 0
