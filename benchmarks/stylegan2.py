@@ -16,7 +16,6 @@ import json
 import resource
 import subprocess
 import sys
-import time
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -27,20 +26,14 @@ from torch import Tensor
 
 import cuda_ops
 from facecodec.generator.stylegan2 import StyleGAN2
-from facecodec.generator.stylegan2_layout import Layout
+from facecodec.pipeline.bench import interleaved
+from facecodec.pipeline.bench_operators import random_stylegan2
 from facecodec.pipeline.machine import machine
 
 SHAPES = [(1024, 32768), (1024, 16384), (256, 16384), (256, 32768), (64, 32768), (64, 4096)]
 WIDEST = 512
 COMMAND = "python benchmarks/stylegan2.py nvidia"
 COLUMNS = ["size", "channel base", "styles", "layers", "picture"]
-
-
-def layout_of(size: int, base: int) -> Layout:
-    """Return the layout of a network of configuration f's shape: min(base / side, 512) channels."""
-    sides = [4 << i for i in range(size.bit_length() - 2)]
-    channels = tuple(min(base // side, WIDEST) for side in sides)
-    return Layout(channels, mapping_layers=8, noise=True, clamp=False)
 
 
 def nvidia_network(folder: Path, size: int, base: int) -> Any:
@@ -115,22 +108,8 @@ def runners(network: Any, ours: StyleGAN2) -> dict[str, Callable[[], Any]]:
     }
 
 
-def median_times(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """Return the median milliseconds of each, called in turn after one call that is not counted."""
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for turn in range(rounds + 1):
-        for name, call in calls.items():
-            start = time.perf_counter()
-            call()
-            if turn:
-                times[name].append(1000 * (time.perf_counter() - start))
-    return {name: sorted(values)[len(values) // 2] for name, values in times.items()}
-
-
 def memory() -> dict[str, float]:
     """Return MB of this process before and at the peak of rendering one frame of 1024x1024."""
-    from facecodec.pipeline.bench import random_stylegan2
-
     network = random_stylegan2(1024)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
     with torch.inference_mode():
@@ -166,7 +145,7 @@ def main() -> None:
             equal.append([str(size), str(base), *(f"{value:.1e}" for value in found.values())])
             print(*equal[-1], sep="  ", flush=True)
         network = nvidia_network(given.nvidia, 1024, 32768)
-        times = median_times(runners(network, our_network(network, 1024, 32768)), given.rounds)
+        times = interleaved(runners(network, our_network(network, 1024, 32768)), given.rounds)
     facts["equality"] = {"columns": COLUMNS, "rows": equal}
     facts["table"] = speed_table(times)
     for row in facts["table"]["rows"]:

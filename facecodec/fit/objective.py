@@ -71,7 +71,7 @@ def multiscale_l1(pictures: Tensor, targets: Tensor, weights: Tensor, scales: in
     colour, fine ones detail, and each counts the same. Of the band between one octave and the next
     two more things count: its difference, `DETAIL` times, and the difference of its mean size over
     a patch, `TEXTURE` times. A mean absolute difference alone is content with a blur: hair in the
-    wrong place costs twice what no hair costs, and texture is what tells them apart.
+    wrong place costs more than no hair, and texture is what tells them apart.
     """
     total = pictures.new_zeros(())
     for _ in range(scales):
