@@ -24,6 +24,11 @@ FASTEST_ROLL = 0.06  # radians a frame
 SAME = 0.4  # overlap of the boxes of one face
 SHARE = 1.8  # sides of the view over the extent of the landmarks
 VIEW = 224  # pixels of the view: a face of 124
+# right, down, in half sides of a box, and scale: what a reading should not depend on
+# (down and larger: an open jaw)
+SHIFTS = ((0, 0, 1), (0.08, 0, 1), (-0.08, 0, 1), (0, 0.08, 1), (0, -0.08, 1), (0, 0, 1.08),
+          (0, 0.1, 1.1))  # fmt: skip
+AGREE = 2.0  # pixels of the view that readings may differ by
 LARGEST_STEP = 0.25  # of the box: a jump farther than this is not the same face
 UNSURE, SURE = -0.4, 1.2  # detector scores: a head that is turned or half hidden, an upright one
 
@@ -103,10 +108,13 @@ class LandmarkFinder:
         if seen is None:
             half = 0.5 * VIEW / SHARE
             seen = view, dlib.rectangle(*(int(VIEW / 2 + d * half) for d in (-1, -1, 1, 1)))
-        view, box = seen
-        self._roll = view.angle
-        view, box = _around(self._read(frame, view, [box]), self._roll)
-        return self._read(frame, view, [box])
+        points = self._read(frame, seen[0], [seen[1]])
+        # once more, in a square that suits the head
+        view, box = _around(points, ffhq_alignment(points).angle)
+        view, box = self._levelled(frame, view) or (view, box)
+        points = self._read(frame, view, [box])
+        self._roll = ffhq_alignment(points).angle
+        return points
 
     def _levelled(self, frame: Picture, view: Alignment) -> tuple[Alignment, dlib.rectangle] | None:
         """Return the view whose roll shows the detector a face best, and the face's box in it."""
@@ -138,11 +146,17 @@ class LandmarkFinder:
         return None
 
     def _read(self, frame: Picture, view: Alignment, boxes: list[dlib.rectangle]) -> Landmarks:
-        """Return the mean of the landmarks [68, 2] that the predictor reads in a view's boxes."""
+        """Return the landmarks [68, 2] that the predictor reads in a view's boxes.
+
+        A reading hangs on its box, so each box is shifted a little; the mean of those that agree
+        is steadier, and a box that is off the face has no say.
+        """
         chip = _chip(frame, view)
-        shapes = [self._predictor(chip, box).parts() for box in boxes]
+        shapes = [self._predictor(chip, s).parts() for box in boxes for s in _shifted(box)]
         points = np.array([[(p.x + 0.5, p.y + 0.5) for p in parts] for parts in shapes])
-        return view.from_unit(points.mean(0) / VIEW)
+        away = np.linalg.norm(points - np.median(points, axis=0), axis=2).mean(1)
+        agreed = points[away <= max(AGREE, 2 * float(np.median(away)))]
+        return view.from_unit(agreed.mean(0) / VIEW)
 
 
 def _chip(frame: Picture, view: Alignment) -> Picture:
@@ -152,6 +166,17 @@ def _chip(frame: Picture, view: Alignment) -> Picture:
     place = dlib.chip_details(rect, dlib.chip_dims(VIEW, VIEW), view.angle)
     chip: Picture = dlib.extract_image_chip(frame, place)
     return chip
+
+
+def _shifted(box: dlib.rectangle) -> list[dlib.rectangle]:
+    """Return the boxes of `SHIFTS` around one."""
+    half, middle = box.width() / 2, box.dcenter()
+    places = [(middle.x + right * half, middle.y + down * half, half * scale)
+              for right, down, scale in SHIFTS]  # fmt: skip
+    return [
+        dlib.rectangle(*(round(v) for v in (x - side, y - side, x + side, y + side)))
+        for x, y, side in places
+    ]
 
 
 def _middle(points: Landmarks) -> NDArray[np.float64]:
