@@ -1,7 +1,7 @@
 """Synthesis operators, each with a plain torch reference, a C++ build and a CUDA build."""
 
 from cuda_ops.build import KernelError
-from cuda_ops.dispatch import use, use_precision, using
+from cuda_ops.dispatch import roughly, use, use_precision, using
 from cuda_ops.graphs import Graphed
 from cuda_ops.mobilestylegan import Head, MobileBlock
 from cuda_ops.operators import (
@@ -39,6 +39,7 @@ __all__ = [
     "modulated_conv",
     "modulated_rgb",
     "rgb8",
+    "roughly",
     "separable_conv",
     "to_image",
     "upfirdn2d",

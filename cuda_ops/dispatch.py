@@ -27,6 +27,7 @@ PRECISION_VARIABLE = "FACECODEC_PRECISION"
 
 _chosen: str | None = None
 _precision: str | None = None
+_roughly = False
 _ready: dict[str, ModuleType | KernelError] = {}
 _said: set[str] = set()
 
@@ -47,8 +48,8 @@ def use(kind: str | None) -> None:
 def use_precision(precision: str | None) -> None:
     """Choose the type of the products: fp32, bf16, or auto; None goes back to the environment's.
 
-    auto takes bf16 where the machine is faster at it, and only for pictures that leave as bytes,
-    so that fitting stays exact. Raises KernelError where bf16 cannot be had, ValueError for an
+    auto takes bf16 where the machine is faster at it, and only for pictures that leave as bytes
+    and inside `roughly`, so that fitting stays exact. Raises KernelError where bf16 cannot be had, ValueError for an
     unknown precision.
     """
     global _precision
@@ -76,8 +77,19 @@ def reduced(seen: bool = False, device: str = "cpu") -> bool:
         raise KernelError(f"{PRECISION_VARIABLE}={precision}: there are {', '.join(PRECISIONS)}")
     if precision == "bf16" and not has_bf16(device):
         raise KernelError(f"{PRECISION_VARIABLE}: this processor has no bf16 products")
-    wanted = precision == "bf16" or (seen and precision == "auto")
+    wanted = precision == "bf16" or ((seen or _roughly) and precision == "auto")
     return wanted and has_bf16(device)
+
+
+@contextmanager
+def roughly() -> Iterator[None]:
+    """Let auto take bf16 for every picture inside the `with` block: derivatives need no more."""
+    global _roughly
+    before, _roughly = _roughly, True
+    try:
+        yield
+    finally:
+        _roughly = before
 
 
 @contextmanager

@@ -20,7 +20,8 @@ class TrackingPlan:
     At most `iterations` Gauss-Newton steps at `size` pixels. `noise` is the picture difference
     (of a range of 2) that counts as one standard deviation; differences far beyond `outlier` are
     taken for occlusion and count less. `prior` and `motion` are the standard deviations of a
-    control around zero and from frame to frame, pose first, then offsets. `shots` full renders
+    control around zero and from frame to frame, pose first, then offsets. Derivatives are
+    differences over `step`; a whole standard deviation, so that bf16 shows it. `shots` full renders
     fit the person's preview. Derivatives farther than `refresh` in pose are made anew, `bank` of
     them are kept, and a frame adds `allowance` to how many more may be, `cold` one that follows
     nothing.
@@ -32,7 +33,7 @@ class TrackingPlan:
     outlier: float = 0.4
     prior: tuple[float, float] = (3.0, 3.0)
     motion: tuple[float, float] = (1.0, 1.5)
-    step: float = 0.5
+    step: float = 1.0
     refresh: float = 1.2
     bank: int = 32
     allowance: float = 0.02

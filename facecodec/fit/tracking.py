@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+import cuda_ops
 from facecodec.fit.objective import Target, shrink
 from facecodec.fit.photometric import (
     Linearisation,
@@ -99,15 +100,16 @@ class Tracker:
             return self.preview(styles)
 
     def linearise(self, controls: Tensor, batch: int = 7) -> Linearisation:
-        """Differentiate the render at `controls` [35] by central differences of pose steps."""
+        """Differentiate the render at `controls` [35] by forward differences."""
         count, step = len(controls), self.plan.step
-        base = pyramid(self.render(controls[None]))
         columns = []
-        for start in range(0, count, batch):
-            index = torch.arange(start, min(start + batch, count))
-            moved = controls.repeat(len(index), 1)
-            moved[torch.arange(len(index)), index] += step
-            columns.append((pyramid(self.render(moved)) - base) / step)
+        with cuda_ops.roughly():
+            base = pyramid(self.render(controls[None]))
+            for start in range(0, count, batch):
+                index = torch.arange(start, min(start + batch, count))
+                moved = controls.repeat(len(index), 1)
+                moved[torch.arange(len(index)), index] += step
+                columns.append((pyramid(self.render(moved)) - base) / step)
         return Linearisation(controls.clone(), torch.cat(columns).T.contiguous())
 
     def nearest(self, controls: Tensor) -> Linearisation:

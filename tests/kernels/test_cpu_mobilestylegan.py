@@ -243,6 +243,19 @@ def test_only_bytes_are_reduced_unasked():
     assert not dispatch.reduced(seen=True)
 
 
+@pytest.mark.skipif(not dispatch.has_bf16(), reason="this processor has no bf16 products")
+def test_rough_pictures_are_near_the_exact_ones():
+    torch.manual_seed(12)
+    network = small_network(1)
+    with cuda_ops.using("cpu", "auto"), cuda_ops.roughly():
+        rough = cuda_ops.mobile_network(*network)
+    with cuda_ops.using("cpu", "fp32"), cuda_ops.roughly():
+        assert_close(cuda_ops.mobile_network(*network), plain.mobile_network(*network))
+    exact = plain.mobile_network(*network)
+    assert 0 < float((rough - exact).abs().max()) < 0.05 * float(exact.abs().max())
+    assert not dispatch.reduced()
+
+
 def test_previews_follow_weights_changed_in_place(generator):
     torch.manual_seed(13)
     with torch.no_grad():
