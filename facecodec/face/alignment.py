@@ -44,19 +44,16 @@ class Alignment:
         return np.linalg.solve(matrix[:, :2], (points - matrix[:, 2]).T).T.astype(np.float64)
 
 
-def ffhq_alignment(points: Landmarks, mouth_length: float | None = None) -> Alignment:
+def ffhq_alignment(points: Landmarks) -> Alignment:
     """Return the FFHQ square of landmarks [68, 2] (Karras et al. 2019, arXiv 1812.04948).
 
     x = eye_to_eye - rot90(eye_to_mouth), normalised; half side = max(2.0 |eye_to_eye|,
-    1.8 |eye_to_mouth|); centre = eyes + 0.1 eye_to_mouth. `mouth_length` replaces the length of
-    eye_to_mouth, so that an opening jaw does not scale the square.
+    1.8 |eye_to_mouth|); centre = eyes + 0.1 eye_to_mouth.
     """
     left, right = points[36:42].mean(0), points[42:48].mean(0)
     eyes = (left + right) / 2
     across = right - left
     down = points[[48, 54]].mean(0) - eyes
-    if mouth_length is not None:
-        down = down * (mouth_length / max(float(np.linalg.norm(down)), 1e-6))
     x = across - np.array([-down[1], down[0]])
     half = max(2.0 * float(np.linalg.norm(across)), 1.8 * float(np.linalg.norm(down)))
     centre = eyes + 0.1 * down
@@ -73,9 +70,9 @@ def stabilise(
     """Return one alignment a frame, smooth over time; frames without a face are interpolated.
 
     Centre and angle are smoothed by a Gaussian of `sigma` frames, after a short running median
-    for the odd frame whose landmarks are wrong. The size follows slowly
-    (`sigma_size`, after a running median), so that expressions and head turns, which change the
-    distances it is computed from, do not zoom the crop. `causal` looks at past frames only: half
+    for the odd frame whose landmarks are wrong. The size is the usual one of the clip, times how
+    much nearer the head is than usual, and follows slowly (`sigma_size`, after a running median).
+    `causal` looks at past frames only: half
     the Gaussian, and the last square where there is no face (before the first one, the first).
     Raises ValueError when no frame has landmarks.
     """
@@ -83,11 +80,9 @@ def stabilise(
     if len(known) == 0:
         raise ValueError("no frame has landmarks")
     found = [points for points in landmarks if points is not None]
-    lengths = np.array([_mouth_length(points) for points in found])
-    steady = _calm(lengths, int(2 * sigma_size), sigma_size, causal)
-    rows = np.array(
-        [ffhq_alignment(p, length).as_array() for p, length in zip(found, steady, strict=True)]
-    )
+    rows = np.array([ffhq_alignment(points).as_array() for points in found])
+    nearness = _nearness(found, causal)[:, None]
+    rows[:, 2:3] = nearness * _usual(rows[:, 2:3] / nearness, causal)
     rows[:, 3] = np.unwrap(rows[:, 3])
     frames = np.arange(len(landmarks))
     if causal:
@@ -110,9 +105,29 @@ def scaled(alignment: Alignment, factor: float) -> Alignment:
     )
 
 
-def _mouth_length(points: Landmarks) -> float:
-    eyes = (points[36:42].mean(0) + points[42:48].mean(0)) / 2
-    return float(np.linalg.norm(points[[48, 54]].mean(0) - eyes))
+def _nearness(found: Sequence[Landmarks], causal: bool) -> NDArray[np.float64]:
+    """Return how large heads with landmarks [68, 2] are beside the clip's usual size, [T].
+
+    The distance of the eyes says it, unless it shrinks because the head turns: the length of the
+    nose stays, which in turn grows as a lowered head is raised, so it never makes a head nearer.
+    No smile and no opening jaw moves either: a size that goes by the mouth zooms by a tenth with
+    an expression, and no control can answer to that.
+    """
+    extents = []
+    for points in found:
+        left, right = points[36:42].mean(0), points[42:48].mean(0)
+        nose = points[31:36].mean(0) - (left + right) / 2
+        extents.append((np.linalg.norm(right - left), np.linalg.norm(nose)))
+    extent = np.maximum(np.array(extents), 1e-6)
+    eyes, nose = (extent / _usual(extent, causal)).T
+    return np.maximum(eyes, np.minimum(nose, 1.0))
+
+
+def _usual(values: NDArray[np.float64], causal: bool) -> NDArray[np.float64]:
+    """Return the median over time of values [T, K], for every frame; `causal`: of those so far."""
+    if causal:
+        return np.array([np.median(values[: i + 1], axis=0) for i in range(len(values))])
+    return np.broadcast_to(np.median(values, axis=0), values.shape)
 
 
 def _calm(

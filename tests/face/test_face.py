@@ -15,6 +15,7 @@ def face(x: float = 300.0, y: float = 200.0, scale: float = 1.0, angle: float = 
     points = np.zeros((68, 2))
     points[36:42], points[42:48] = (-30, 0), (30, 0)
     points[48], points[54] = (-20, 60), (20, 60)
+    points[31:36] = (0, 35)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     return scale * points @ turn.T + (x, y)
 
@@ -67,6 +68,28 @@ def test_one_frame_with_wrong_landmarks_does_not_move_the_square():
     steady = np.array([a.as_array() for a in stabilise(track)])
     assert steady[24:37, 0] == pytest.approx(300 + np.arange(24, 37), abs=1.0)
     assert steady[24:37, 3] == pytest.approx(0, abs=0.01)
+
+
+@pytest.mark.parametrize(("causal", "growth"), [(False, 0.002), (False, 0.0), (True, 0.0)])
+def test_an_open_mouth_does_not_zoom(causal, growth):
+    """A mouth held open for two seconds once made the square larger by a tenth."""
+    scale = 1 + growth * np.arange(150)
+    track = [face(scale=s) for s in scale]
+    usual = np.array([a.size for a in stabilise(track, causal=causal)])
+    for points in track[60:110]:
+        points[[48, 54], 1] += 20
+    opened = np.array([a.size for a in stabilise(track, causal=causal)])
+    assert opened == pytest.approx(usual, rel=0.01)
+    assert usual[110] / usual[60] == pytest.approx(scale[110] / scale[60], rel=0.03)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_a_turning_head_does_not_zoom(causal):
+    track = [face() for _ in range(150)]
+    for points in track[60:120]:
+        points[:, 0] = 300 + 0.8 * (points[:, 0] - 300)
+    sizes = np.array([a.size for a in stabilise(track, causal=causal)])
+    assert sizes == pytest.approx(sizes[0], rel=0.01)
 
 
 def test_a_causal_square_does_not_know_the_future():
