@@ -11,16 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecodec.bitstream import chunks, limits
-from facecodec.bitstream.audio import (
-    AudioPacket,
-    AudioParameters,
-    parse_audio_parameters,
-    parse_packets,
-)
+from facecodec.bitstream.audio import AudioPacket, AudioParameters, parse_packets
 from facecodec.bitstream.chunks import Chunk, ChunkReader, Damage
 from facecodec.bitstream.frames import FrameRecord, fill_gap, segment_records
 from facecodec.bitstream.header import StreamHeader, parse_header
-from facecodec.bitstream.identity import parse_identity
 from facecodec.bitstream.identity_file import IdentityFile
 from facecodec.bitstream.index import (
     Index,
@@ -29,9 +23,9 @@ from facecodec.bitstream.index import (
     scan_index,
     stored_index,
 )
+from facecodec.bitstream.preamble import Preamble
 from facecodec.bitstream.rates import RateSplit, split_rates
 from facecodec.bitstream.segment import Segment, parse_segment
-from facecodec.bitstream.tuning import TuningParts
 from facecodec.errors import StreamError, UsageError
 
 
@@ -58,7 +52,6 @@ class StreamReader:
         self._seekable = file.seekable()
         self._base = file.tell() if self._seekable else 0
         self.damage = []
-        self.identity_payload = self.identity_reference = self.audio = self.tuning = None
         self._index: Index | None = None
         self._consumed = False
         self._chunks = ChunkReader(file)
@@ -66,41 +59,25 @@ class StreamReader:
         self.header = parse_header(self._head.payload)
         self._seed = self._chunks.seed
         self._first: Chunk | Damage | None = None
-        self._read_preamble()
+        self._preamble = self._read_preamble()
+        self.identity_payload = self._preamble.identity_payload
+        self.identity_reference = self._preamble.identity_reference
+        self.audio, self.tuning = self._preamble.audio, self._preamble.tuning
 
-    def _read_preamble(self) -> None:
+    def _read_preamble(self) -> Preamble:
         """Read up to the first chunk of frames or audio."""
-        tuning = TuningParts()
+        preamble = Preamble(self.name)
         for chunk in self._chunks:
             if isinstance(chunk, Damage):
                 self._report(chunk)
-                continue
-            if chunk.type in (chunks.SEGMENT, chunks.AUDIO, chunks.END):
+            elif chunk.type in (chunks.SEGMENT, chunks.AUDIO, chunks.END):
                 self._first = chunk
                 break
-            if chunk.type in (chunks.IDENTITY, chunks.IDENTITY_REFERENCE):
-                self._set_identity(chunk)
-            elif chunk.type == chunks.AUDIO_PARAMETERS and self.audio is None:
-                self.audio = parse_audio_parameters(chunk.payload)
-            elif chunk.type == chunks.TUNING:
-                tuning.add(chunk.payload)
-            else:
+            elif not preamble.add(chunk):
                 self._refuse(chunk)
-        if self.identity_payload is None and self.identity_reference is None:
-            self._report(Damage(self._chunks_start(), 0, "the identity is missing"))
-        self.tuning = tuning.joined()
-        if tuning.incomplete:
-            self._report(Damage(self._chunks_start(), 0, "a part of the tuning is missing"))
-
-    def _set_identity(self, chunk: Chunk) -> None:
-        if self.identity_payload is not None or self.identity_reference is not None:
-            raise StreamError(f"{self.name}: more than one identity")
-        if chunk.type == chunks.IDENTITY:
-            self.identity_payload = chunk.payload
-        elif len(chunk.payload) != 32:
-            raise StreamError(f"{self.name}: an identity reference that is no SHA-256")
-        else:
-            self.identity_reference = chunk.payload
+        for what in preamble.missing():
+            self._report(Damage(self._chunks_start(), 0, what))
+        return preamble
 
     def _refuse(self, chunk: Chunk) -> None:
         """Refuse a critical chunk that is unknown or out of place; pass over an ancillary one."""
@@ -121,24 +98,7 @@ class StreamReader:
         w_mean: [w_dim], the generator's mean of W. identity_file: the `.fci` file, needed when the
         stream only references its identity; refused unless its SHA-256 is the one referenced.
         """
-        header = self.header
-        if self.identity_payload is not None:
-            return parse_identity(self.identity_payload, header.num_ws, header.w_dim, w_mean)
-        if self.identity_reference is None:
-            raise StreamError(f"{self.name}: the identity is damaged or missing")
-        wanted = self.identity_reference.hex()
-        if identity_file is None:
-            raise StreamError(
-                f"{self.name}: its identity is in a .fci file; pass the one with SHA-256 {wanted}"
-            )
-        if identity_file.sha256 != self.identity_reference:
-            raise StreamError(
-                f"{self.name}: needs the .fci file with SHA-256 {wanted}, "
-                f"not {identity_file.sha256.hex()}"
-            )
-        if (identity_file.num_ws, identity_file.w_dim) != (header.num_ws, header.w_dim):
-            raise StreamError(f"{self.name}: the .fci file is for another generator")
-        return identity_file.w_plus(w_mean)
+        return self._preamble.identity(self.header, w_mean, identity_file)
 
     def person_tuning(self, identity_file: IdentityFile | None = None) -> bytes | None:
         """Return the tuning: the stream's own, else that of the `.fci` file it refers to."""
