@@ -3,7 +3,8 @@
     python benchmarks/main_job.py CLIPS --json benchmarks/results/main_job.json --keep out/
 
 Encode and decode run as processes of their own, so that their peak memory is theirs. The decoded
-video's frames, time base, duration and audio are compared with the source's, as PyAV reads them.
+video's frames, time base, duration and audio are compared with the source's, as PyAV reads them;
+PSNR and identity are those of the first `MEASURED` frames.
 A clip in which no frame shows a face must fail with one line and leave no file.
 """
 
@@ -28,6 +29,7 @@ from facecodec.pipeline.evaluate import Options, evaluate_files
 from facecodec.pipeline.machine import machine
 
 MEASURES = ("psnr_face", "identity")
+MEASURED = 150
 COLUMNS = ["clip", "frames", "encode s", "tracking s/frame", "kbps", "PSNR face", "identity",
            "encode MB", "decode MB", "decoded as the source"]  # fmt: skip
 COMMAND = "python benchmarks/main_job.py CLIPS"
@@ -101,7 +103,8 @@ def measure(clip: Path, folder: Path, frames: int | None, options: Options) -> d
     decoded = run("decode", str(stream), str(back), "-f", "-q")
     if decoded.code:
         raise SystemExit(f"{clip}: decode failed: {decoded.error}")
-    result = evaluate_files(clip, stream, max_frames=frames, options=options)
+    measured = min(frames or MEASURED, MEASURED)
+    result = evaluate_files(clip, stream, max_frames=measured, options=options)
     with stream.open("rb") as file:
         rate = StreamReader(file).rate_split()
     return {
