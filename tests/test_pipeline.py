@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 import facecodec
-from facecodec.bitstream import StreamReader
+from facecodec.bitstream import StreamReader, StreamWriter
 from facecodec.bitstream.responses import LIGHT
 from facecodec.bitstream.weights import FULL, kind_of, parse_full
 from facecodec.cli.main import main, run
@@ -27,6 +27,7 @@ from facecodec.fit.tracking import TrackingPlan
 from facecodec.fit.tuning import TuningPlan
 from facecodec.fit.weights import WeightPlan, sizes
 from facecodec.pipeline.presets import PRESETS, Preset
+from facecodec.pipeline.puppet import within_reach
 from facecodec.video.reader import VideoReader
 from facecodec.video.writer import encode_png, open_sink
 
@@ -137,6 +138,23 @@ def test_puppet_from_streams(tmp_path, stream):
     assert len(list(facecodec.open_stream(tmp_path / "p.fcv"))) == FRAMES
     facecodec.puppet(stream, stream, tmp_path / "p.mp4", size=256, max_frames=2)
     assert len(seen(tmp_path / "p.mp4")[0]) == 2
+
+
+def test_a_puppet_goes_no_farther_than_faces_do(tmp_path, stream):
+    """Controls of ten standard deviations, which explain a pixel of one face, tear another's."""
+    far = tmp_path / "far.fcv"
+    header = facecodec.open_stream(stream).header
+    frames = list(facecodec.open_stream(stream))
+    with far.open("wb") as file, StreamWriter(file, header) as writer:
+        writer.write_identity_payload(facecodec.open_stream(stream).identity_payload)
+        for i, frame in enumerate(frames):
+            wild = np.full(35, 12.0 * i, np.float32)
+            writer.write_frame(frame.pts, wild, frame.placement, frame.flags)
+    facecodec.puppet(stream, far, tmp_path / "p.fcv")
+    moved = np.array([frame.controls for frame in facecodec.open_stream(tmp_path / "p.fcv")])
+    assert np.abs(moved).max() < 5.5
+    small = np.linspace(-1, 1, 35, dtype=np.float32)
+    assert within_reach(small) == pytest.approx(small, abs=0.08)
 
 
 def test_a_puppet_says_that_it_is_one(tmp_path, stream):

@@ -50,6 +50,8 @@ from facecodec.weights.catalogue import DEFAULT_GENERATOR
 POSE_SIZE = 256  # pixels of the renders from which absolute pose is read
 SYNTHETIC = "synthetic: one person's face moved by another person's video"
 SOURCE_FRAMES = 300  # of a source video are searched for the person
+# standard deviations that another person's control may go: yaw and pitch, roll, offsets
+REACH = (4.0, 2.0, 5.0)
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,18 @@ def pose_between(
     return shift
 
 
+def within_reach(controls: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return controls [35] bent so that none goes farther than `REACH`; small ones stay.
+
+    A tracker drives a control to ten standard deviations and more where that explains a pixel of
+    its own clip. On another face the same number tears a mouth or doubles an eye.
+    """
+    turn, roll, offset = REACH
+    reach = np.full(controls.shape, offset, np.float32)
+    reach[:NUM_POSE] = turn, turn, roll
+    return reach * np.tanh(controls / reach)
+
+
 def _moved(
     stream: StreamReader, shift: NDArray[np.float32], max_frames: int | None, audio: bool
 ) -> Iterator[FrameRecord | AudioPacket]:
@@ -193,7 +207,7 @@ def _moved(
             if max_frames is not None and frames >= max_frames:
                 return
             frames += 1
-            yield replace(item, controls=item.controls + shift)
+            yield replace(item, controls=within_reach(item.controls + shift))
         else:
             yield item
 
