@@ -11,16 +11,15 @@ no codec of this kind can be expected to exceed. A head that does not turn has n
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from saved import save
 
 from facecodec.face.crop import resize
 from facecodec.metrics.evaluate import evaluate
 from facecodec.metrics.measures import written
-from facecodec.pipeline.machine import machine
 from facecodec.pipeline.models import landmark_finder
 from facecodec.pipeline.scan import Span, crops, scan
 from facecodec.progress import silent
@@ -60,18 +59,16 @@ def main() -> None:
         result = evaluate(squares, soft, landmarker=given.face_landmarker)
         rows.append({"clip": clip.stem, "values": {m: result[m] for m in MEASURES}})
         print(clip.stem, *(f"{m} {written(m, result[m])}" for m in MEASURES), flush=True)
-    if given.json:
-        given.json.write_text(json.dumps(facts(rows), indent=1) + "\n")
+    save(given.json, COMMAND, table=table(rows), rows=rows)
 
 
-def facts(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return what is written as JSON: rows, a document's table with the means, the machine."""
+def table(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return a document's table of the rows and their means."""
     lines = [[r["clip"], *(written(m, r["values"][m]) for m in MEASURES)] for r in rows]
     means = {m: [r["values"][m] for r in rows if r["values"][m] is not None] for m in MEASURES}
     lines.append(["mean", *(written(m, float(np.mean(v)) if v else None)
                             for m, v in means.items())])  # fmt: skip
-    return {"machine": machine(), "command": COMMAND,
-            "table": {"columns": COLUMNS, "rows": lines}, "rows": rows}  # fmt: skip
+    return {"columns": COLUMNS, "rows": lines}
 
 
 if __name__ == "__main__":

@@ -12,24 +12,24 @@ that are not there are made there.
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from saved import save
 
 from facecodec.cli.progress import shown
 from facecodec.metrics.measures import written
 from facecodec.pipeline.compare import CODECS, Comparison, Point, compare
 from facecodec.pipeline.encode import encode
 from facecodec.pipeline.evaluate import Options
-from facecodec.pipeline.machine import machine
 from facecodec.report.compare_page import compare_page
 
 MEASURES = ("psnr_face", "ssim_face", "identity", "rho_au", "rho_gaze", "rho_pose")
 COLUMNS = ["clip", "codec", "kbps", "at 60 s", "PSNR face", "SSIM face", "identity", "rho_AU",
            "rho_gaze", "rho_pose"]  # fmt: skip
+COMMAND = "python benchmarks/compare.py CLIPS --face-landmarker face_landmarker.task"
 
 
 def nearest(result: Comparison, codec: str) -> Point:
@@ -105,17 +105,8 @@ def main() -> None:
             if given.pages:
                 page = given.pages / f"compare-{clip.stem}.html"
                 page.write_text(compare_page(results[-1]), encoding="utf-8")
-    if given.json:
-        facts = {
-            "machine": machine(),
-            "command": "python benchmarks/compare.py CLIPS --face-landmarker face_landmarker.task",
-            "table": {
-                "columns": COLUMNS,
-                "rows": [row for result in results for row in rows(result)],
-            },
-            "clips": [result.as_json() for result in results],
-        }
-        given.json.write_text(json.dumps(facts, indent=1, allow_nan=False) + "\n")
+    table = {"columns": COLUMNS, "rows": [row for result in results for row in rows(result)]}
+    save(given.json, COMMAND, table=table, clips=[result.as_json() for result in results])
 
 
 if __name__ == "__main__":

@@ -12,12 +12,12 @@ contact sheet a clip: source, decoded, difference.
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from saved import save
 
 import facecodec.pipeline.encode as encoding
 from facecodec.bitstream import StreamReader
@@ -26,7 +26,6 @@ from facecodec.face.alignment import Alignment
 from facecodec.face.crop import crop
 from facecodec.metrics.measures import written
 from facecodec.pipeline.evaluate import Options, evaluate_files
-from facecodec.pipeline.machine import machine
 from facecodec.pipeline.player import open_player
 from facecodec.video.reader import VideoReader
 from facecodec.video.writer import encode_png
@@ -138,10 +137,7 @@ def main() -> None:
                 rows.append(row)
                 print(clip.stem, tune, *(f"{m} {written(m, row['values'][m])}" for m in MEASURES),
                       f"{sum(row['seconds'].values()):.0f} s", flush=True)  # fmt: skip
-                if given.json:
-                    given.json.parent.mkdir(parents=True, exist_ok=True)
-                    facts = {"machine": machine(), "command": COMMAND, "table": table(rows)}
-                    given.json.write_text(json.dumps(facts | {"rows": rows}, indent=1) + "\n")
+                save(given.json, COMMAND, table=table(rows), rows=rows)
     for tune in given.tune.split(","):
         chosen = [row for row in rows if row["tune"] == tune]
         means = {

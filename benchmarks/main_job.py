@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import av
+from saved import save
 
 from facecodec.bitstream import StreamReader
 from facecodec.metrics.measures import written
 from facecodec.pipeline.evaluate import Options, evaluate_files
-from facecodec.pipeline.machine import machine
 
 MEASURES = ("psnr_face", "identity")
 MEASURED = 150
@@ -149,11 +149,8 @@ def main() -> None:
         for clip in given.clips:
             rows.append(measure(clip, folder, given.max_frames, Options()))
             print(*line(rows[-1]), sep=" | ", flush=True)
-            if given.json:
-                given.json.parent.mkdir(parents=True, exist_ok=True)
-                table = {"columns": COLUMNS, "rows": [line(row) for row in rows]}
-                document = {"machine": machine(), "command": COMMAND, "table": table, "rows": rows}
-                given.json.write_text(json.dumps(document, indent=1) + "\n")
+            table = {"columns": COLUMNS, "rows": [line(row) for row in rows]}
+            save(given.json, COMMAND, table=table, rows=rows)
 
 
 if __name__ == "__main__":

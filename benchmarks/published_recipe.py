@@ -19,12 +19,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from saved import save
 from torch import Tensor
 
 from facecodec.cli.progress import shown
 from facecodec.fit.objective import Target, shrink
 from facecodec.fit.tracking import Tracker
-from facecodec.pipeline.machine import machine
 from facecodec.pipeline.models import landmark_finder, load_likeness, load_models
 from facecodec.pipeline.person import aligned_frames, find_person, make_target
 from facecodec.pipeline.presets import preset
@@ -127,9 +127,7 @@ def main() -> None:
     later = rows[1:] or rows
     times = float(np.mean([r["recipe_seconds"] / r["seconds"] for r in later]))
     print(f"later frames: {times:.0f} times faster")
-    if given.json:
-        facts = {"machine": machine(), "command": COMMAND, "rows": rows, "times_faster": times}
-        given.json.write_text(json.dumps(facts, indent=1) + "\n")
+    save(given.json, COMMAND, rows=rows, times_faster=times)
 
 
 if __name__ == "__main__":

@@ -13,18 +13,17 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from fidelity import contact_sheet
+from saved import save
 
 from facecodec.cli.progress import shown
 from facecodec.metrics.measures import written
 from facecodec.pipeline.evaluate import Options, evaluate_puppet_files
-from facecodec.pipeline.machine import machine
 from facecodec.pipeline.puppet import puppet
 from facecodec.video.writer import encode_png
 
@@ -100,10 +99,7 @@ def main() -> None:
                     measure(source, driver, tune, given.streams, folder, given.max_frames, options)
                 )
                 print(*table(rows[-1:])["rows"][0], sep=" | ", flush=True)
-                if given.json:
-                    given.json.parent.mkdir(parents=True, exist_ok=True)
-                    facts = {"machine": machine(), "command": COMMAND, "table": table(rows)}
-                    given.json.write_text(json.dumps(facts | {"rows": rows}, indent=1) + "\n")
+                save(given.json, COMMAND, table=table(rows), rows=rows)
 
 
 if __name__ == "__main__":
