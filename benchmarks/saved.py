@@ -10,7 +10,7 @@ from facecodec.pipeline.machine import machine
 
 
 def save(path: Path | None, command: str, **figures: Any) -> None:
-    """Write figures to a file, or nowhere without one; `table` is what `tables.py` puts in a document.
+    """Write figures to a file, or nowhere without one; `tables.py` reads `table`.
 
     command: what reproduces them.
     """
