@@ -6,7 +6,8 @@
 Every clip is encoded once for each tuning (first 150 frames, default preset) and measured against
 its own aligned squares at 256x256. The inversion is the same for every tuning of a clip and runs
 once; its seconds are part of every one's. `--keep` names a folder for the streams and for one
-contact sheet a clip: source, decoded, difference.
+contact sheet a clip: source, decoded, difference. With `--reuse` a stream that is there already,
+`CLIP.TUNE.fcv`, is measured and not made again.
 """
 
 from __future__ import annotations
@@ -68,22 +69,28 @@ def contact_sheet(clip: Path, stream: Path) -> np.ndarray:
     return np.concatenate(columns, axis=1)
 
 
-def measure(clip: Path, tune: str, folder: Path, options: Options, frames: int) -> dict[str, Any]:
-    """Encode a clip and return its row of the table."""
+def measure(
+    clip: Path, tune: str, folder: Path, options: Options, frames: int, reuse: bool
+) -> dict[str, Any]:
+    """Encode a clip, unless its stream is to be reused, and return its row of the table."""
     stream = folder / f"{clip.stem}.{tune}.fcv"
+    seconds: dict[str, float] = {}
     with shown() as progress:
-        done = encoding.encode(
-            clip, stream, tune=tune, max_frames=frames, force=True, progress=progress
-        )
+        if not (reuse and stream.is_file()):
+            done = encoding.encode(
+                clip, stream, tune=tune, max_frames=frames, force=True, progress=progress
+            )
+            seconds = done.stages
         result = evaluate_files(clip, stream, max_frames=frames, options=options, progress=progress)
     with stream.open("rb") as file:
-        rate = StreamReader(file).rate_split()
+        reader = StreamReader(file)
+        rate, count = reader.rate_split(), reader.index().frames
     (folder / f"{clip.stem}.{tune}.png").write_bytes(encode_png(contact_sheet(clip, stream)))
     return {
         "clip": clip.stem,
         "tune": tune,
-        "frames": done.frames,
-        "seconds": done.stages,
+        "frames": count,
+        "seconds": seconds,
         "controls_bytes": rate.controls_bytes,
         "identity_bytes": rate.identity_bytes,
         "tuning_bytes": rate.tuning_bytes,
@@ -119,6 +126,7 @@ def main() -> None:
     parser.add_argument("--face-landmarker", type=Path)
     parser.add_argument("--max-frames", type=int, default=150)
     parser.add_argument("--keep", type=Path)
+    parser.add_argument("--reuse", action="store_true")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     options = Options(landmarker=given.face_landmarker)
@@ -130,8 +138,8 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for clip in given.clips:
             for tune in given.tune.split(","):
-                row = measure(clip, tune, folder, options, given.max_frames)
-                inversion = row["seconds"]["inversion"]
+                row = measure(clip, tune, folder, options, given.max_frames, given.reuse)
+                inversion = row["seconds"].get("inversion", 0.0)
                 shared[clip.stem] = max(shared.get(clip.stem, 0.0), inversion)
                 row["seconds"]["inversion"] = shared[clip.stem]
                 rows.append(row)
