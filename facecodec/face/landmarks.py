@@ -29,6 +29,7 @@ VIEW = 224  # pixels of the view: a face of 124
 SHIFTS = ((0, 0, 1), (0.08, 0, 1), (-0.08, 0, 1), (0, 0.08, 1), (0, -0.08, 1), (0, 0, 1.08),
           (0, 0.1, 1.1))  # fmt: skip
 AGREE = 2.0  # pixels of the view that readings may differ by
+NO_FACE = 3.5  # pixels by which they do where nothing is but their boxes
 LARGEST_STEP = 0.25  # of the box: a jump farther than this is not the same face
 UNSURE, SURE = -0.4, 1.2  # detector scores: a head that is turned or half hidden, an upright one
 
@@ -90,7 +91,9 @@ class LandmarkFinder:
         if seen:
             turned = seen[0] != view or _overlap(seen[1], box) < SAME
             view, boxes = seen[0], [seen[1]] if turned else [box, seen[1]]
-        points = self._read(frame, view, boxes)
+        points, spread = self._read(frame, view, boxes)
+        if not seen and spread > NO_FACE:
+            return None
         turn = ffhq_alignment(points).angle - view.angle
         self._roll = view.angle + float(np.clip(turn, -FASTEST_ROLL, FASTEST_ROLL))
         shift = float(np.hypot(*(_middle(points) - _middle(last))))
@@ -108,11 +111,11 @@ class LandmarkFinder:
         if seen is None:
             half = 0.5 * VIEW / SHARE
             seen = view, dlib.rectangle(*(int(VIEW / 2 + d * half) for d in (-1, -1, 1, 1)))
-        points = self._read(frame, seen[0], [seen[1]])
+        points, _ = self._read(frame, seen[0], [seen[1]])
         # once more, in a square that suits the head
         view, box = _around(points, ffhq_alignment(points).angle)
         view, box = self._levelled(frame, view) or (view, box)
-        points = self._read(frame, view, [box])
+        points, _ = self._read(frame, view, [box])
         self._roll = ffhq_alignment(points).angle
         return points
 
@@ -145,18 +148,22 @@ class LandmarkFinder:
                 )
         return None
 
-    def _read(self, frame: Picture, view: Alignment, boxes: list[dlib.rectangle]) -> Landmarks:
-        """Return the landmarks [68, 2] that the predictor reads in a view's boxes.
+    def _read(
+        self, frame: Picture, view: Alignment, boxes: list[dlib.rectangle]
+    ) -> tuple[Landmarks, float]:
+        """Return the landmarks [68, 2] that the predictor reads in a view's boxes, and their spread.
 
         A reading hangs on its box, so each box is shifted a little; the mean of those that agree
-        is steadier, and a box that is off the face has no say.
+        is steadier, and a box that is off the face has no say. The spread is how far readings lie
+        apart, in pixels of the view: a third of one on a face, several where there is none.
         """
         chip = _chip(frame, view)
         shapes = [self._predictor(chip, s).parts() for box in boxes for s in _shifted(box)]
         points = np.array([[(p.x + 0.5, p.y + 0.5) for p in parts] for parts in shapes])
         away = np.linalg.norm(points - np.median(points, axis=0), axis=2).mean(1)
-        agreed = points[away <= max(AGREE, 2 * float(np.median(away)))]
-        return view.from_unit(agreed.mean(0) / VIEW)
+        spread = float(np.median(away))
+        agreed = points[away <= max(AGREE, 2 * spread)]
+        return view.from_unit(agreed.mean(0) / VIEW), spread
 
 
 def _chip(frame: Picture, view: Alignment) -> Picture:

@@ -50,6 +50,13 @@ def test_a_face_that_leaves_is_let_go(frame, find):
     assert find(frame) is not None
 
 
+def test_a_face_does_not_outlive_a_cut(clips, find):
+    """A face that goes with frame 71 was once followed into black and sky for nine frames more."""
+    with VideoReader(clips / "face_then_none_960x540.mov") as reader:
+        seen = [find(shown.image) is not None for shown in reader.frames(None, None, 100)]
+    assert seen == [True] * 72 + [False] * 28
+
+
 def test_following_does_not_depend_on_what_was_before_a_reset(frame, find):
     first = find(frame)
     find(crop(frame, rolled(frame, 0.3), SIDE))
