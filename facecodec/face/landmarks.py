@@ -151,7 +151,7 @@ class LandmarkFinder:
     def _read(
         self, frame: Picture, view: Alignment, boxes: list[dlib.rectangle]
     ) -> tuple[Landmarks, float]:
-        """Return the landmarks [68, 2] that the predictor reads in a view's boxes, and their spread.
+        """Return the landmarks [68, 2] that the predictor reads in boxes, and their spread.
 
         A reading hangs on its box, so each box is shifted a little; the mean of those that agree
         is steadier, and a box that is off the face has no say. The spread is how far readings lie
