@@ -116,10 +116,9 @@ class Problem:
     def normal(self, entry: Linearisation, shown: Tensor) -> tuple[Tensor, Tensor]:
         """Return the information [35, 35] and the pull [35] of the picture."""
         _, robust = self.robust(shown)
-        jacobian = entry.jacobian / self.plan.noise
-        weighted = jacobian * robust[:, None]
-        pull = weighted.T @ ((self.picture - shown) / self.plan.noise)
-        return (jacobian.T @ weighted).double(), pull.double()
+        weighted = entry.jacobian * (robust / self.plan.noise**2)[:, None]
+        pull = weighted.T @ (self.picture - shown)
+        return (entry.jacobian.T @ weighted).double(), pull.double()
 
     def slope(self, controls: Tensor) -> Tensor:
         """Return the gradient of the priors, halved, [35]."""
