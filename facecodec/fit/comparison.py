@@ -13,9 +13,15 @@ from facecodec.fit.objective import Target, multiscale_l1, shrink
 class Comparison:
     """Compares renders with the targets of one fit, whose face embeddings are computed once."""
 
-    def __init__(self, targets: Sequence[Target], likeness: Likeness | None, weight: float) -> None:
-        """`weight` is that of the squared distance of embeddings; None compares pictures alone."""
+    def __init__(
+        self, targets: Sequence[Target], likeness: Likeness | None, weight: float, texture: float
+    ) -> None:
+        """`weight` is that of the squared distance of embeddings; None compares pictures alone.
+
+        `texture` is that of `multiscale_l1`.
+        """
         self.targets, self.likeness, self.weight = targets, likeness, weight
+        self.texture = texture
         self.embeddings = [self._embedding(target) for target in targets]
 
     def _embedding(self, target: Target) -> Tensor | None:
@@ -28,7 +34,10 @@ class Comparison:
         target, embedding = self.targets[frame], self.embeddings[frame]
         size = shown.shape[-1]
         loss = multiscale_l1(
-            shown, shrink(target.picture[None], size), shrink(target.weights[None], size)
+            shown,
+            shrink(target.picture[None], size),
+            shrink(target.weights[None], size),
+            self.texture,
         )
         if like and self.likeness and embedding is not None and target.landmarks is not None:
             away = self.likeness.embed(shown, target.landmarks[None]) - embedding

@@ -34,7 +34,8 @@ class InversionPlan:
     `w_steps` of one w on the identity frame at `first` pixels, `plus_steps` of W+ on all frames
     at `coarse` and `fine_steps` at `fine` pixels. `spread` is the penalty on rows leaving w,
     `calm` the penalty on controls, both per squared unit; `likeness` weighs the squared distance
-    of face embeddings against the mean absolute difference of pictures. Halfway, the controls
+    of face embeddings against the mean absolute difference of pictures, and `texture` that of
+    texture. Halfway, the controls
     are tracked anew by Gauss-Newton, `tracking` saying how.
     """
 
@@ -47,6 +48,7 @@ class InversionPlan:
     spread: float = 0.02
     calm: float = 2e-4
     likeness: float = 0.2
+    texture: float = 2.0
     tracking: TrackingPlan = TrackingPlan(iterations=4)
 
 
@@ -92,7 +94,7 @@ class Inverter:
         self.w = torch.zeros(width, requires_grad=True, device=device)
         self.rows = torch.zeros(generator.num_ws, width, requires_grad=True, device=device)
         self.controls = first_controls.clone().requires_grad_(True)
-        self.compare = Comparison(targets, likeness, plan.likeness)
+        self.compare = Comparison(targets, likeness, plan.likeness, plan.texture)
 
     def w_plus(self) -> Tensor:
         """Return the latent as it stands, [num_ws, 512]."""

@@ -17,7 +17,6 @@ MOUTH = (tuple(range(48, 68)), 0.14, 3.0)
 EYES = (tuple(range(36, 48)), 0.11, 5.0)
 BACKGROUND = 0.15
 DETAIL = 2.0
-TEXTURE = 2.0
 PATCH = 5  # pixels over which texture is averaged
 
 
@@ -64,13 +63,15 @@ class Target:
     landmarks: NDArray[np.float64] | None
 
 
-def multiscale_l1(pictures: Tensor, targets: Tensor, weights: Tensor, scales: int = 3) -> Tensor:
+def multiscale_l1(
+    pictures: Tensor, targets: Tensor, weights: Tensor, texture: float, scales: int = 3
+) -> Tensor:
     """Return the weighted mean absolute difference, averaged over octaves of resolution.
 
     pictures and targets [N, 3, S, S], weights [N, 1, S, S]; coarse scales carry light and
     colour, fine ones detail, and each counts the same. Of the band between one octave and the next
     two more things count: its difference, `DETAIL` times, and the difference of its mean size over
-    a patch, `TEXTURE` times. A mean absolute difference alone is content with a blur: hair in the
+    a patch, `texture` times. A mean absolute difference alone is content with a blur: hair in the
     wrong place costs more than no hair, and texture is what tells them apart.
     """
     total = pictures.new_zeros(())
@@ -78,7 +79,7 @@ def multiscale_l1(pictures: Tensor, targets: Tensor, weights: Tensor, scales: in
         smaller, shown = _band(pictures)
         smaller_target, wanted = _band(targets)
         difference = (pictures - targets).abs() + DETAIL * (shown - wanted).abs()
-        difference = difference + TEXTURE * (_texture(shown) - _texture(wanted)).abs()
+        difference = difference + texture * (_texture(shown) - _texture(wanted)).abs()
         total = total + (difference * weights).sum() / (3 * weights.sum())
         pictures, targets, weights = smaller, smaller_target, F.avg_pool2d(weights, 2)
     return total / scales

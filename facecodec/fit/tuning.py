@@ -33,13 +33,14 @@ class TuningPlan:
     `rounds` of `steps` Adam steps at `coarse` pixels, between which the controls of all keyframes
     are tracked anew, then `fine_steps` at `fine` pixels. `styles_rate` and
     `response_rate` are learning rates in units of a channel's spread, `styles_calm` and
-    `response_calm` the penalties on their squares; `likeness` as in an inversion.
+    `response_calm` the penalties on their squares; `likeness` and `texture` as in an inversion: a
+    tuning can place detail where it belongs, and need not settle for its amount.
     """
 
     keyframes: int = 24
     rounds: int = 2
     steps: int = 250
-    fine_steps: int = 200
+    fine_steps: int = 450
     coarse: int = 128
     fine: int = 256
     styles_rate: float = 0.015
@@ -49,6 +50,7 @@ class TuningPlan:
     response_calm: float = 1e-4
     control_calm: float = 2e-4
     likeness: float = 0.5
+    texture: float = 0.5
     styles_step: float = 0.05
     response_step: float = 0.02
 
@@ -114,7 +116,7 @@ class _Tuner:
         self.spread = channel_spread(generator)
         self.values = torch.zeros(1 + len(response.basis), generator.num_styles)
         self.controls = controls.clone().float()
-        self.compare = Comparison(targets, likeness, plan.likeness)
+        self.compare = Comparison(targets, likeness, plan.likeness, plan.texture)
 
     def run(self, progress: Progress) -> tuple[NDArray[np.float32], Tensor]:
         plan = self.plan

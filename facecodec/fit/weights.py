@@ -44,6 +44,7 @@ class WeightPlan:
     control_calm: float = 2e-4
     calm: float = 0.5
     likeness: float = 0.5
+    texture: float = 0.5
     step: float = 0.01
 
 
@@ -92,7 +93,7 @@ def tune_weights(
     `response` is the person, lightly tuned or not; `controls` [frames, 35] are those of `targets`.
     The changes, float32 [sum of sizes], are in units of each tensor's root mean square.
     """
-    compare = Comparison(targets, likeness, plan.likeness)
+    compare = Comparison(targets, likeness, plan.likeness, plan.texture)
     parts = [
         torch.zeros(size, device=generator.w_mean.device, requires_grad=True)
         for size in sizes(generator)

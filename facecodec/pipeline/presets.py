@@ -28,7 +28,7 @@ PRESETS = {
     ),
     "medium": Preset(8, InversionPlan(), TrackingPlan(), TuningPlan()),
     "slow": Preset(
-        12, InversionPlan(120, 400, 250), TrackingPlan(iterations=5), TuningPlan(32, 5, 400, 300)
+        12, InversionPlan(120, 400, 250), TrackingPlan(iterations=5), TuningPlan(32, 5, 400, 800)
     ),
 }
 

@@ -11,7 +11,7 @@ def test_hair_in_the_wrong_place_is_nearer_than_no_hair():
     strands = torch.Generator().manual_seed(0)
     hair, other_hair = 0.2 * torch.randn(2, 1, 3, 64, 64, generator=strands)
     weights = torch.ones(1, 1, 64, 64)
-    elsewhere = multiscale_l1(other_hair, hair, weights)
-    painted_over = multiscale_l1(torch.zeros_like(hair), hair, weights)
+    elsewhere = multiscale_l1(other_hair, hair, weights, 2.0)
+    painted_over = multiscale_l1(torch.zeros_like(hair), hair, weights, 2.0)
     assert elsewhere < painted_over
-    assert multiscale_l1(hair, hair, weights) == 0
+    assert multiscale_l1(hair, hair, weights, 2.0) == 0
