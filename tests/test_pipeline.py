@@ -14,6 +14,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
 import facecodec
@@ -26,8 +27,9 @@ from facecodec.fit.inversion import InversionPlan
 from facecodec.fit.tracking import TrackingPlan
 from facecodec.fit.tuning import TuningPlan
 from facecodec.fit.weights import WeightPlan, sizes
+from facecodec.pipeline.models import landmark_finder
 from facecodec.pipeline.presets import PRESETS, Preset
-from facecodec.pipeline.puppet import within_reach
+from facecodec.pipeline.retarget import Face, Shown, within_reach
 from facecodec.video.reader import VideoReader
 from facecodec.video.writer import encode_png, open_sink
 
@@ -150,11 +152,44 @@ def test_a_puppet_goes_no_farther_than_faces_do(tmp_path, stream):
         for i, frame in enumerate(frames):
             wild = np.full(35, 12.0 * i, np.float32)
             writer.write_frame(frame.pts, wild, frame.placement, frame.flags)
-    facecodec.puppet(stream, far, tmp_path / "p.fcv")
+    facecodec.puppet(stream, far, tmp_path / "p.fcv", retarget=False)
     moved = np.array([frame.controls for frame in facecodec.open_stream(tmp_path / "p.fcv")])
     assert np.abs(moved).max() < 5.5
     small = np.linspace(-1, 1, 35, dtype=np.float32)
     assert within_reach(small) == pytest.approx(small, abs=0.08)
+
+
+def test_a_puppet_does_what_its_driver_does(tmp_path, stream, generator, rig):
+    """Controls copied to another face do another thing; this face is looked at."""
+    header = facecodec.open_stream(stream).header
+    driven = facecodec.open_stream(stream)
+    driver, source = tmp_path / "driver.fcv", tmp_path / "source.fcv"
+    identity = driven.identity(generator.w_mean.numpy())
+    other = generator.mapping(torch.randn(1, 512, generator=torch.Generator().manual_seed(3)))
+    latent = other.expand(generator.num_ws, -1).numpy()
+    controls = np.zeros((FRAMES, 35), np.float32)
+    mouth = [i for i, region in enumerate(rig.regions) if region in ("mouth", "jaw")]
+    grimace = np.random.default_rng(0).normal(0, 3, len(mouth))
+    controls[:, mouth] = np.linspace(0, 1, FRAMES)[:, None] * grimace
+    for path, person in ((driver, identity), (source, latent)):
+        with path.open("wb") as file, StreamWriter(file, header) as writer:
+            writer.write_identity(person, generator.w_mean.numpy())
+            for frame, row in zip(driven, controls, strict=True):
+                writer.write_frame(frame.pts, row, frame.placement, frame.flags)
+    wanted, rest = (
+        Face(generator, rig, Shown(who, None), landmark_finder()) for who in (identity, latent)
+    )
+    zero = np.zeros((1, 35))
+    goal = wanted(controls.astype(float)) - wanted(zero) + rest(zero)
+    apart = []
+    for retarget in (False, True):
+        done = facecodec.puppet(
+            source, driver, tmp_path / "p.fcv", retarget=retarget, audio=False, force=True
+        )
+        assert done.retargeted == retarget
+        made = [frame.controls for frame in facecodec.open_stream(tmp_path / "p.fcv")]
+        apart.append(np.linalg.norm(rest(np.array(made, float)) - goal, axis=1)[1:].mean())
+    assert apart[1] < 0.7 * apart[0]
 
 
 def test_a_puppet_says_that_it_is_one(tmp_path, stream):

@@ -18,6 +18,9 @@ from facecodec.cli.progress import shown
 @click.option("--driver", required=True, help="Motion: a video or a .fcv.")
 @click.argument("output", metavar="OUT")
 @click.option("--absolute", is_flag=True, help="Turn the head as far as the driver's is turned.")
+@click.option(
+    "--no-retarget", is_flag=True, help="Copy the controls, without looking at the source's face."
+)
 @click.option("--size", type=int, help="Side of the face square in pixels: 1024, 512 or 256.")
 @options.model
 @options.rig
@@ -34,6 +37,7 @@ def command(
     driver: str,
     output: str,
     absolute: bool,
+    no_retarget: bool,
     size: int | None,
     model: str,
     rig: str | None,
@@ -48,8 +52,9 @@ def command(
     """Give the person in --source the motion of --driver.
 
     OUT is anything decode writes, or a .fcv. Motion is relative to the driver's neutral frame,
-    so that the source keeps its own resting pose, unless --absolute. Ask the people shown; the
-    result says in its metadata that it is synthetic.
+    so that the source keeps its own resting pose, unless --absolute. The source's face is looked
+    at and moved until it does what the driver's does, unless --no-retarget. Ask the people shown;
+    the result says in its metadata that it is synthetic.
 
     \b
     facecodec puppet --source her.png --driver him.mp4 out.mp4
@@ -59,12 +64,14 @@ def command(
 
     with shown(quiet) as progress:
         done = puppet(
-            source, driver, output, absolute=absolute, size=size, model=model, rig=rig,
-            preset_name=preset, device=device, max_frames=max_frames, audio=not no_audio,
-            force=force, progress=progress,
+            source, driver, output, absolute=absolute, retarget=not no_retarget, size=size,
+            model=model, rig=rig, preset_name=preset, device=device, max_frames=max_frames,
+            audio=not no_audio, force=force, progress=progress,
         )  # fmt: skip
     if json_:
         click.echo(json.dumps(asdict(done), indent=2), err=output == "-")
     if not quiet:
         console = Console(stderr=True, highlight=False, soft_wrap=True)
+        if not (done.retargeted or no_retarget):
+            console.print("no face can be read in the source's picture: controls are copied")
         console.print(f"{escape(output)}: {done.frames} frames in {done.seconds:.1f} s")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +16,12 @@ from numpy.typing import NDArray
 from facecodec.atomic import refuse_overwrite, written_whole
 from facecodec.bitstream import (
     AudioPacket,
-    FrameFlags,
     FrameRecord,
     StreamReader,
     StreamWriter,
     control_steps,
 )
-from facecodec.errors import NoFaceError, UsageError
-from facecodec.face.landmarks import LandmarkFinder
-from facecodec.face.signals import head_pose
+from facecodec.errors import UsageError
 from facecodec.generator.base import Generator
 from facecodec.pipeline.canvas import Canvas
 from facecodec.pipeline.decode import (
@@ -39,36 +37,39 @@ from facecodec.pipeline.models import landmark_finder, load_likeness
 from facecodec.pipeline.person import find_person
 from facecodec.pipeline.presets import preset
 from facecodec.pipeline.render import Renderer
+from facecodec.pipeline.retarget import (
+    Face,
+    Shown,
+    neutral_frame,
+    pose_between,
+    read_features,
+    retargeted,
+    shown_features,
+    within_reach,
+)
 from facecodec.pipeline.scan import Span, scan
 from facecodec.progress import Progress, silent
-from facecodec.rig.rig import NUM_POSE, Rig
+from facecodec.rig.rig import Rig
 from facecodec.version import __version__
 from facecodec.video.reader import VideoReader
 from facecodec.video.writer import open_sink
 from facecodec.weights.catalogue import DEFAULT_GENERATOR
 
-POSE_SIZE = 256  # pixels of the renders from which absolute pose is read
 SYNTHETIC = "synthetic: one person's face moved by another person's video"
 SOURCE_FRAMES = 300  # of a source video are searched for the person
-# standard deviations that another person's control may go: yaw and pitch, roll, offsets
-REACH = (4.0, 2.0, 5.0)
-
-
-@dataclass(frozen=True)
-class Shown:
-    """Who is shown: the identity latent float32 [num_ws, 512] and the bytes of a tuning."""
-
-    w_plus: NDArray[np.float32]
-    tuning: bytes | None
 
 
 @dataclass(frozen=True)
 class PuppetSummary:
-    """What a puppet did: frames written, seconds in all, the driver's neutral frame."""
+    """What a puppet did: frames written, seconds in all, the driver's neutral frame.
+
+    `retargeted`: the source's face was looked at; otherwise the driver's controls were copied.
+    """
 
     frames: int
     seconds: float
     neutral_frame: int
+    retargeted: bool
 
 
 def puppet(
@@ -77,6 +78,7 @@ def puppet(
     output: str | Path,
     *,
     absolute: bool = False,
+    retarget: bool = True,
     model: str = DEFAULT_GENERATOR,
     rig: str | Path | None = None,
     preset_name: str = "medium",
@@ -92,6 +94,8 @@ def puppet(
     source: a picture, a video, a `.fci` or a `.fcv`. driver: a video or a `.fcv`. output: a video
     (anything `decode` writes) or a `.fcv`. Motion is taken relative to the driver's neutral frame
     (the one nearest to controls 0) unless `absolute`: then the head turns as far as the driver's.
+    `retarget`: controls are found that make the source's face do what the driver's does, a few
+    previews a frame; without it, and where no face can be read, the driver's controls are copied.
     """
     output = str(output)
     to_stream = Path(output).suffix == ".fcv"
@@ -101,7 +105,8 @@ def puppet(
         prepare_output(output, force)
     begin = time.perf_counter()
     with ExitStack() as stack:
-        if Path(driver).suffix != ".fcv":
+        video = None if Path(driver).suffix == ".fcv" else Path(driver)
+        if video:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="facecodec-"))
             motion_file = Path(folder) / "driver.fcv"
             encode(
@@ -112,16 +117,47 @@ def puppet(
         stream = open_stream(driver)
         generator, the_rig = load_stream_models(stream, rig, device)
         who = load_person(Path(source), generator, the_rig, preset_name, progress)
-        neutral, controls = neutral_frame(stream)
-        shift = -controls
-        if absolute:
-            own = Shown(stream.identity(generator.w_mean.cpu().numpy()), stream.person_tuning())
-            shift = pose_between(generator, the_rig, who, own, landmark_finder())
+        own = Shown(stream.identity(generator.w_mean.cpu().numpy()), stream.person_tuning())
+        neutral, rest = neutral_frame(stream)
+        driven = np.stack([f.controls for f in islice(stream.frames(), max_frames)])
+        controls = None
+        if retarget:
+            done, done_at_rest = _driver_features(
+                video, Face(generator, the_rig, own, landmark_finder()), driven, rest, neutral,
+                progress,
+            )  # fmt: skip
+            face = Face(generator, the_rig, who, landmark_finder())
+            controls = retargeted(
+                face, the_rig, driven, rest, done, done_at_rest, absolute, progress
+            )
+        followed = controls is not None
+        if controls is None:
+            shift = pose_between(generator, the_rig, who, own) if absolute else -rest
+            controls = within_reach(driven + shift)
         write = _write_stream if to_stream else _write_video
-        frames = write(
-            stream, generator, the_rig, who, shift, output, size, max_frames, audio, progress
-        )
-    return PuppetSummary(frames, round(time.perf_counter() - begin, 3), neutral)
+        frames = write(stream, generator, the_rig, who, controls, output, size, audio, progress)
+    return PuppetSummary(frames, round(time.perf_counter() - begin, 3), neutral, followed)
+
+
+def _driver_features(
+    video: Path | None,
+    face: Face,
+    controls: NDArray[np.float32],
+    rest: NDArray[np.float32],
+    neutral: int,
+    progress: Progress,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return what the driver's face does in every frame [T, 50], and in the neutral one [50].
+
+    As the video shows it where there is one, else as its stream does.
+    """
+    if video:
+        with VideoReader(video) as reader:
+            span = Span(max_frames=len(controls))
+            done = read_features(scan(reader, landmark_finder(), span, progress))
+        return done, done[neutral]
+    at_rest = face(rest[None].astype(np.float64))[0]
+    return shown_features(face, controls, progress), at_rest
 
 
 def load_person(
@@ -149,65 +185,17 @@ def load_person(
     return Shown(person.w_plus.cpu().numpy(), person.tuning)
 
 
-def neutral_frame(stream: StreamReader) -> tuple[int, NDArray[np.float32]]:
-    """Return the number and controls of the frame nearest to controls 0."""
-    best: FrameRecord | None = None
-    for frame in stream.frames():
-        if frame.flags & FrameFlags.NO_FACE:
-            continue
-        if best is None or np.abs(frame.controls).sum() < np.abs(best.controls).sum():
-            best = frame
-    if best is None:
-        raise NoFaceError(f"{stream.name}: no frame of the driver shows a face")
-    return best.index, best.controls
-
-
-def pose_between(
-    generator: Generator,
-    rig: Rig,
-    source: Shown,
-    driver: Shown,
-    find: LandmarkFinder,
-) -> NDArray[np.float32]:
-    """Return controls [35] that turn the source's head as the driver's is at controls 0."""
-    poses = []
-    for who in (source, driver):
-        find.reset()
-        zero = np.zeros((1, len(rig.names)), np.float32)
-        points = find(Renderer(generator, rig, who.w_plus, POSE_SIZE, who.tuning)(zero)[0])
-        if points is None:
-            raise NoFaceError(
-                "no face in the picture of an identity latent; try without --absolute"
-            )
-        poses.append(head_pose(points))
-    shift = np.zeros(len(rig.names), np.float32)
-    shift[:NUM_POSE] = (poses[1] - poses[0]) / np.array([axis.std for axis in rig.pose])
-    return shift
-
-
-def within_reach(controls: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return controls [35] bent so that none goes farther than `REACH`; small ones stay.
-
-    A tracker drives a control to ten standard deviations and more where that explains a pixel of
-    its own clip. On another face the same number tears a mouth or doubles an eye.
-    """
-    turn, roll, offset = REACH
-    reach = np.full(controls.shape, offset, np.float32)
-    reach[:NUM_POSE] = turn, turn, roll
-    return reach * np.tanh(controls / reach)
-
-
 def _moved(
-    stream: StreamReader, shift: NDArray[np.float32], max_frames: int | None, audio: bool
+    stream: StreamReader, controls: NDArray[np.float32], audio: bool
 ) -> Iterator[FrameRecord | AudioPacket]:
-    """Yield the driver's frames with their controls shifted, and its audio."""
+    """Yield the driver's first frames with other controls [T, 35], and its audio."""
     frames = 0
     for item in stream.items(audio=audio):
         if isinstance(item, FrameRecord):
-            if max_frames is not None and frames >= max_frames:
+            if frames == len(controls):
                 return
+            yield replace(item, controls=controls[frames])
             frames += 1
-            yield replace(item, controls=within_reach(item.controls + shift))
         else:
             yield item
 
@@ -217,10 +205,9 @@ def _write_video(
     generator: Generator,
     rig: Rig,
     who: Shown,
-    shift: NDArray[np.float32],
+    controls: NDArray[np.float32],
     output: str,
     size: int | None,
-    max_frames: int | None,
     audio: bool,
     progress: Progress,
 ) -> int:
@@ -229,12 +216,11 @@ def _write_video(
     place = Canvas(header, "face", None, renderer.size)
     track = audio_track(stream) if audio else None
     metadata = {"encoder": f"facecodec {__version__}", "comment": SYNTHETIC}
-    total = max_frames or stream.index().frames
     with open_sink(
         output, place.size, header.time_base, header.frame_rate, track, metadata
     ) as sink:
-        items = _moved(stream, shift, max_frames, sink.takes_audio)
-        frames, _ = render_items(items, renderer, place, sink, total, progress)
+        items = _moved(stream, controls, sink.takes_audio)
+        frames, _ = render_items(items, renderer, place, sink, len(controls), progress)
     return frames
 
 
@@ -243,10 +229,9 @@ def _write_stream(
     generator: Generator,
     rig: Rig,
     who: Shown,
-    shift: NDArray[np.float32],
+    controls: NDArray[np.float32],
     output: str,
     size: int | None,
-    max_frames: int | None,
     audio: bool,
     progress: Progress,
 ) -> int:
@@ -267,7 +252,7 @@ def _write_stream(
             writer.write_tuning(who.tuning)
         if audio and stream.audio:
             writer.set_audio(stream.audio)
-        for item in _moved(stream, shift, max_frames, audio):
+        for item in _moved(stream, controls, audio):
             if isinstance(item, AudioPacket):
                 writer.write_audio(item)
             else:

@@ -1,0 +1,77 @@
+"""Retargeting: controls that make one face do what another face does.
+
+The same control does another thing to another person, and what a tracker writes explains pixels
+of its own person alone. Here the source's face is looked at: damped Gauss-Newton on what its
+landmarks say, a few looks a frame, from where the driver's controls and the last frame left it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+See = Callable[[Array], Array]  # controls [N, 35] to features [N, F], NaN where no face is read
+
+
+@dataclass(frozen=True)
+class RetargetingPlan:
+    """How a frame is retargeted.
+
+    At most `looks` at the source's face, each followed by a step of at most `farthest` standard
+    deviations. `noise` is a feature's, `correction` and `prior` the standard deviations of a
+    control around the driver's and around zero; the derivative is central differences over `step`.
+    """
+
+    looks: int = 3
+    noise: float = 8.0
+    correction: float = 3.0
+    prior: float = 4.0
+    step: float = 2.0
+    farthest: float = 1.5
+
+
+class Retargeter:
+    """Moves one person: owns how their features answer to the controls, and the last correction."""
+
+    def __init__(self, see: See, count: int, plan: RetargetingPlan | None = None) -> None:
+        """`see` looks at the person's face; `count` is the number of controls."""
+        self.see, self.plan = see, plan or RetargetingPlan()
+        steps = self.plan.step * np.eye(count)
+        change = (see(steps) - see(-steps)) / (2 * self.plan.step)
+        self.jacobian = np.nan_to_num(change.T)
+        self.correction = np.zeros(count)
+
+    def follow(self, usual: Array, wanted: Array) -> tuple[Array, Array]:
+        """Return controls [35] whose features are near `wanted` [F].
+
+        `usual` [35] are the controls to stay near. Also returns their information [35, 35].
+        """
+        plan = self.plan
+        near, rest = 1 / plan.correction**2, 1 / plan.prior**2
+        damping = (near + rest) * np.eye(len(usual))
+        information = damping
+        last: tuple[Array, Array] | None = None
+        for _ in range(plan.looks):
+            controls = usual + self.correction
+            seen = self.see(controls[None])[0]
+            if not np.isfinite(seen).all():
+                break
+            if last is not None:
+                self._broyden(controls - last[0], seen - last[1])
+            last = controls, seen
+            scaled = self.jacobian / plan.noise
+            information = scaled.T @ scaled + damping
+            pull = scaled.T @ ((wanted - seen) / plan.noise)
+            delta = np.linalg.solve(information, pull - near * self.correction - rest * controls)
+            delta *= min(1.0, plan.farthest / max(float(np.abs(delta).max()), 1e-9))
+            self.correction = self.correction + delta
+        return usual + self.correction, information
+
+    def _broyden(self, moved: Array, change: Array) -> None:
+        """Correct the derivative by the step just seen (Broyden 1965), damped: readings jitter."""
+        error = change - self.jacobian @ moved
+        self.jacobian += 0.3 * np.outer(error, moved) / (moved @ moved + 0.5)

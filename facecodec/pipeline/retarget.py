@@ -1,0 +1,182 @@
+"""Retarget: the driver's controls to controls that make the source's face do the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import cuda_ops
+from facecodec.bitstream import FrameFlags, FrameRecord, StreamReader
+from facecodec.errors import NoFaceError
+from facecodec.face.expression import NUM_FEATURES, POSE, expression
+from facecodec.face.expression import NUM_POSE as POSE_FEATURES
+from facecodec.face.landmarks import LandmarkFinder
+from facecodec.fit.retargeting import Retargeter
+from facecodec.fit.smoothing import smooth
+from facecodec.fit.tracking import TrackingPlan
+from facecodec.generator.base import Generator
+from facecodec.pipeline.models import landmark_finder
+from facecodec.pipeline.response import response_of
+from facecodec.pipeline.scan import Scan
+from facecodec.progress import Progress
+from facecodec.rig.rig import NUM_POSE, Rig
+
+LOOK = 256  # pixels of the pictures in which a face is read
+# standard deviations that another person's control may go: yaw and pitch, roll, offsets
+REACH = (4.0, 2.0, 5.0)
+SHARE = 0.25  # of the driver's offsets that the source begins with; landmarks say the rest
+UNSEEN = "gaze"  # region that landmarks do not show: the driver's offsets are all there is
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Who is shown: the identity latent float32 [num_ws, 512] and the bytes of a tuning."""
+
+    w_plus: NDArray[np.float32]
+    tuning: bytes | None
+
+
+class Face:
+    """One person's face at any controls, read from previews."""
+
+    def __init__(self, generator: Generator, rig: Rig, who: Shown, find: LandmarkFinder) -> None:
+        self.generator, response = response_of(generator, rig, who.w_plus, who.tuning)
+        self.basis, self.styles, self.find = response.basis, response.styles, find
+        self.size = LOOK if LOOK in generator.preview_sizes else generator.resolution
+
+    def __call__(self, controls: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the features [N, 50] of `expression` at controls [N, 35].
+
+        NaN where no face is read.
+        """
+        rows = [self._read(row) for row in controls]
+        blank = np.full(NUM_FEATURES, np.nan)
+        return np.array([blank if row is None else row for row in rows])
+
+    def _read(self, controls: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        with torch.inference_mode(), cuda_ops.roughly():
+            moved = torch.from_numpy(controls.astype(np.float32)).to(self.basis.device)
+            styles = self.styles + moved[None] @ self.basis
+            if self.size == self.generator.resolution:
+                picture = cuda_ops.rgb8(self.generator.synthesize(styles))
+            else:
+                picture = cuda_ops.rgb8(self.generator.preview(styles, self.size))
+        points = self.find(picture[0].cpu().numpy())
+        return None if points is None else expression(points)
+
+
+def neutral_frame(stream: StreamReader) -> tuple[int, NDArray[np.float32]]:
+    """Return the number and controls of the frame nearest to controls 0."""
+    best: FrameRecord | None = None
+    for frame in stream.frames():
+        if frame.flags & FrameFlags.NO_FACE:
+            continue
+        if best is None or np.abs(frame.controls).sum() < np.abs(best.controls).sum():
+            best = frame
+    if best is None:
+        raise NoFaceError(f"{stream.name}: no frame of the driver shows a face")
+    return best.index, best.controls
+
+
+def within_reach(controls: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return controls [..., 35] bent so that none goes farther than `REACH`; small ones stay.
+
+    A tracker drives a control to ten standard deviations and more where that explains a pixel of
+    its own clip. On another face the same number tears a mouth or doubles an eye.
+    """
+    turn, roll, offset = REACH
+    reach = np.full(controls.shape, offset, np.float32)
+    reach[..., :NUM_POSE] = turn, turn, roll
+    return reach * np.tanh(controls / reach)
+
+
+def pose_between(
+    generator: Generator, rig: Rig, source: Shown, driver: Shown
+) -> NDArray[np.float32]:
+    """Return controls [35] that turn the source's head as the driver's is at controls 0.
+
+    Raises NoFaceError where either's picture at rest shows none.
+    """
+    zero = np.zeros((1, len(rig.names)))
+    here, there = (
+        Face(generator, rig, who, landmark_finder())(zero)[0, :POSE_FEATURES] / POSE
+        for who in (source, driver)
+    )
+    if not np.isfinite(there - here).all():
+        raise NoFaceError("no face in the picture of an identity latent; try without --absolute")
+    shift = np.zeros(len(rig.names), np.float32)
+    shift[:NUM_POSE] = (there - here) / np.array([axis.std for axis in rig.pose])
+    return shift
+
+
+def read_features(found: Scan) -> NDArray[np.float64]:
+    """Return the features [T, 50] of a video's frames, NaN where no face is seen."""
+    blank = np.full(NUM_FEATURES, np.nan)
+    return np.array(
+        [
+            expression(points) if seen else blank
+            for points, seen in zip(found.landmarks, found.seen, strict=True)
+        ]
+    )
+
+
+def shown_features(
+    face: Face, controls: NDArray[np.float32], progress: Progress
+) -> NDArray[np.float64]:
+    """Return the features [T, 50] of a person at controls [T, 35], NaN where no face is read."""
+    rows = []
+    for t, row in enumerate(controls):
+        rows.append(face(row[None].astype(np.float64))[0])
+        progress("reading the driver", t + 1, len(controls))
+    return np.array(rows)
+
+
+def retargeted(
+    face: Face,
+    rig: Rig,
+    controls: NDArray[np.float32],
+    rest: NDArray[np.float32],
+    done: NDArray[np.float64],
+    done_at_rest: NDArray[np.float64],
+    absolute: bool,
+    progress: Progress,
+) -> NDArray[np.float32] | None:
+    """Return controls [T, 35] that make the source's `face` do what the driver's does.
+
+    `controls` [T, 35] are the driver's and `done` [T, 50] the features of their frames, `rest` [35]
+    and `done_at_rest` [50] those of the frame in which the driver rests: what the driver's face
+    does beyond that is what the source's is to do beyond controls 0. `absolute`: the head's pose
+    is the driver's own. None where no face can be read in the source's picture or the driver's
+    at rest.
+    """
+    here = face(np.zeros((1, len(rest))))[0]
+    base = done_at_rest.copy()
+    if absolute:
+        base[:POSE_FEATURES] = here[:POSE_FEATURES]
+    if not np.isfinite(here - base).all():
+        return None
+    retargeter = Retargeter(face, len(rest))
+    usual = _usual(rig, controls - rest)
+    moved, information = np.zeros(usual.shape), np.zeros((*usual.shape, usual.shape[1]))
+    for t in range(len(controls)):
+        if np.isfinite(done[t]).all():
+            moved[t], information[t] = retargeter.follow(usual[t], here + done[t] - base)
+        else:
+            moved[t] = usual[t] + retargeter.correction
+        progress("retargeting", t + 1, len(controls))
+    plan = TrackingPlan()
+    motion = np.array([plan.motion[0]] * NUM_POSE + [plan.motion[1]] * (len(rest) - NUM_POSE))
+    return smooth(moved, information, motion).astype(np.float32)
+
+
+def _usual(rig: Rig, controls: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return where the source's controls begin, [T, 35]."""
+    share = np.full(controls.shape[1], SHARE)
+    share[:NUM_POSE] = 1.0
+    for k, offset in enumerate(rig.offsets):
+        if offset.region == UNSEEN:
+            share[NUM_POSE + k] = 1.0
+    return share * within_reach(controls).astype(np.float64)

@@ -1,0 +1,72 @@
+"""Retargeting: a face whose answers to the controls are not the driver's does what is wanted."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from facecodec.face.expression import NUM_FEATURES, NUM_POSE, expression
+from facecodec.fit.retargeting import Retargeter, RetargetingPlan
+
+
+def face() -> np.ndarray:
+    """Return 68 landmarks [68, 2] of a face that looks ahead, lips and lids apart."""
+    points = np.random.default_rng(0).uniform(-0.1, 0.1, (68, 2))
+    points[0:17] = np.stack([np.linspace(-4, 4, 17), 2 - np.linspace(-1, 1, 17) ** 2], 1)
+    for eye, x in ((range(36, 42), -1.0), (range(42, 48), 1.0)):
+        shape = [(-0.3, 0), (-0.1, -0.1), (0.1, -0.1), (0.3, 0), (0.1, 0.1), (-0.1, 0.1)]
+        points[list(eye)] = np.array(shape) + (x, 0)
+    points[17:27, 1] = -0.6
+    points[30] = 0, 1
+    angles = np.linspace(np.pi, -np.pi, 12, endpoint=False)
+    points[48:60] = np.stack([0.8 * np.cos(angles), 2 - 0.4 * np.sin(angles)], 1)
+    points[60:68] = [(-0.6, 2), (-0.3, 1.9), (0, 1.9), (0.3, 1.9), (0.6, 2), (0.3, 2.1), (0, 2.1),
+                     (-0.3, 2.1)]  # fmt: skip
+    return points
+
+
+def test_what_a_face_does_is_not_where_it_is():
+    """Only roll tells a turned, moved and larger picture from the same face; lips tell of lips."""
+    points = face()
+    plain = expression(points)
+    assert plain.shape == (NUM_FEATURES,)
+    turn = 0.3
+    matrix = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    change = expression(3 * points @ matrix + 50) - plain
+    assert change[NUM_POSE - 1] > 50
+    np.testing.assert_allclose(np.delete(change, NUM_POSE - 1), 0, atol=1e-6)
+    opened = points.copy()
+    opened[65:68, 1] += 0.3
+    apart = expression(opened) - plain
+    assert (apart[-5:-2] > 0.1 * 400 / 2).all() and np.abs(apart[:NUM_POSE]).max() == 0
+
+
+def test_a_face_that_answers_the_other_way_still_follows():
+    """The driver's control closes this mouth and bends as it goes; copied, it would do that."""
+    rng = np.random.default_rng(1)
+    answers = rng.standard_normal((NUM_FEATURES, 35)) * 6
+    answers[:, 7] *= -1
+
+    def see(controls):
+        return (3 * np.tanh(controls / 3)) @ answers.T
+
+    driver = answers.copy()
+    driver[:, 7] *= -1
+    retargeter = Retargeter(see, 35)
+    copied, followed = [], []
+    for t in range(20):
+        controls = np.zeros(35)
+        controls[7], controls[3] = 2 * np.sin(t / 5), np.cos(t / 7)
+        wanted = driver @ controls
+        found, information = retargeter.follow(0.25 * controls, wanted)
+        copied.append(np.linalg.norm(see(controls[None])[0] - wanted))
+        followed.append(np.linalg.norm(see(found[None])[0] - wanted))
+        assert information.shape == (35, 35) and np.linalg.eigvalsh(information).min() > 0
+    assert np.mean(followed[3:]) < 0.35 * np.mean(copied[3:])
+
+
+def test_a_face_that_cannot_be_read_keeps_its_controls():
+    """No landmarks, no steps: what the driver does is all there is."""
+    blind = Retargeter(lambda c: np.full((len(c), NUM_FEATURES), np.nan), 35, RetargetingPlan())
+    usual = np.linspace(-1, 1, 35)
+    found, _ = blind.follow(usual, np.zeros(NUM_FEATURES))
+    np.testing.assert_array_equal(found, usual)
