@@ -3,8 +3,9 @@
     python benchmarks/puppets.py a.mp4 b.mp4 --streams out/ --tune none,light \\
         --json benchmarks/results/puppets.json
 
-`--streams` holds `CLIP.TUNE.fcv` as `benchmarks/fidelity.py --keep` leaves them. The driver's is
-always the one without tuning; `--tune` says which of the source's show the person. Identity is the
+`--streams` holds `CLIP.TUNE.fcv` as `benchmarks/fidelity.py --keep` leaves them; `--tune` says which
+of the source's show the person. The driver is the clip itself, of whose stream `puppet` makes one
+without tuning: here it is the one that is there, so that no clip is encoded anew. Identity is the
 distance to the source clip's person, the correlations are of the driver clip and the puppet. A
 sheet of every pair (driver, puppet, difference) goes to `--keep`.
 """
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -21,15 +23,24 @@ import numpy as np
 from fidelity import contact_sheet
 from saved import save
 
+import facecodec.pipeline.puppet as puppeteering
 from facecodec.cli.progress import shown
 from facecodec.metrics.measures import written
 from facecodec.pipeline.evaluate import Options, evaluate_puppet_files
-from facecodec.pipeline.puppet import puppet
 from facecodec.video.writer import encode_png
 
 MEASURES = ("identity", "yaw", "pitch", "mouth_opening", "eye_opening", "rho_au_gaze")
 COLUMNS = ["source", "driver", "tune", "identity", "yaw", "pitch", "mouth", "eyes", "rho_AU-gaze"]
 COMMAND = "python benchmarks/puppets.py CLIPS --streams DIR --tune none,light"
+
+
+def encode_once(streams: Path) -> None:
+    """Let puppets take a driver's stream from a folder instead of encoding the clip again."""
+
+    def encode(driver: Path, output: Path, **_: Any) -> None:
+        shutil.copyfile(streams / f"{Path(driver).stem}.none.fcv", output)
+
+    puppeteering.encode = encode
 
 
 def measure(
@@ -43,8 +54,8 @@ def measure(
 ) -> dict[str, Any]:
     """Make one puppet and return its row of the table."""
     made = folder / f"{source.stem}.{tune}.by.{driver.stem}.fcv"
-    puppet(
-        streams / f"{source.stem}.{tune}.fcv", streams / f"{driver.stem}.none.fcv", made,
+    puppeteering.puppet(
+        streams / f"{source.stem}.{tune}.fcv", driver, made,
         max_frames=frames, audio=False, force=True,
     )  # fmt: skip
     with shown() as progress:
@@ -89,6 +100,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     options = Options(given.face_landmarker, identity_every=5)
+    encode_once(given.streams)
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as scratch:
         folder = given.keep or Path(scratch)
