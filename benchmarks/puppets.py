@@ -3,9 +3,9 @@
     python benchmarks/puppets.py a.mp4 b.mp4 --streams out/ --tune none,light \\
         --json benchmarks/results/puppets.json
 
-`--streams` holds `CLIP.TUNE.fcv` as `benchmarks/fidelity.py --keep` leaves them; `--tune` says which
-of the source's show the person. The driver is the clip itself, of whose stream `puppet` makes one
-without tuning: here it is the one that is there, so that no clip is encoded anew. Identity is the
+`--streams` holds `CLIP.TUNE.fcv` as `benchmarks/fidelity.py --keep` leaves them; `--tune` says
+which of the source's show the person. The driver is the clip itself, which `puppet` encodes without
+tuning: here the stream that is there is taken, so that no clip is encoded anew. Identity is the
 distance to the source clip's person, the correlations are of the driver clip and the puppet. A
 sheet of every pair (driver, puppet, difference) goes to `--keep`.
 """
