@@ -36,6 +36,7 @@ Values = NDArray[np.float64]
 
 SIZE = 256  # side of the squares everything is measured on
 IDENTITY_EVERY = 10  # the embedding costs as much as everything else of a frame
+HELD = 15  # frames without landmarks in which the inner face is still where it was: a hand, a blur
 EQUAL = 100.0  # dB that a frame without any error counts in a mean over frames that have some
 CORRELATED = ("yaw", "pitch", "mouth_opening", "eye_opening")
 
@@ -54,7 +55,8 @@ class Evaluation:
 
     values: measure -> value, None where it could not be had; `missing` then says why and how to
     get it. per_frame: series [T] (`psnr`, `psnr_face`, `ssim_face`, `l1`, `lip_error`, `identity`
-    NaN where not read). worst: the numbers of the frames with the lowest PSNR, worst first.
+    NaN where not read, the inner face's where there is none). worst: the numbers of the frames with
+    the lowest PSNR, worst first.
     moves: how far the reference's landmark signals move (standard deviation, in the signal's own
     units); a correlation with one that hardly moves is a correlation with noise.
     """
@@ -125,7 +127,8 @@ def evaluate(
     values |= _motion(before, after)
     values["jitter"] = jitter(before["points"], after["points"])
     values["faces"] = _found_again(before, after)
-    values["worst_psnr_face"] = float(series["psnr_face"][worst[0]])
+    lowest = float(series["psnr_face"][worst[0]])
+    values["worst_psnr_face"] = None if np.isnan(lowest) else lowest
     values |= {name: network.result() for name, network in (networks or {}).items()}
     done = _finish(RESYNTHESIS, len(before), values, missing, landmarker, series, worst)
     return replace(done, moves=_moves(before))
@@ -197,14 +200,17 @@ class _Quality:
     def __init__(self) -> None:
         self._rows: list[tuple[float, ...]] = []
         self._mask: NDArray[np.bool_] | None = None
+        self._unseen = 0
 
     def add(self, a: Picture, b: Picture, points: Values | None) -> None:
-        """Compare a pair; without landmarks the face is where it was last seen."""
-        if points is not None:
-            mask = face_mask(points, SIZE)
-            self._mask = mask if mask.any() else self._mask
-        whole, face = all_three(a, b, [None, self._mask])
-        self._rows.append((*whole, *face))
+        """Compare a pair; without landmarks the face is where it was last, for `HELD` frames."""
+        mask = None if points is None else face_mask(points, SIZE)
+        seen = mask is not None and mask.any()
+        self._mask = mask if seen else self._mask
+        self._unseen = 0 if seen else self._unseen + 1
+        there = self._mask is not None and self._unseen <= HELD
+        whole, *face = all_three(a, b, [None, self._mask] if there else [None])
+        self._rows.append((*whole, *(face[0] if face else [np.nan] * len(whole))))
 
     def series(self) -> dict[str, Values]:
         return {name: np.array([row[i] for row in self._rows]) for i, name in enumerate(self.NAMES)}
