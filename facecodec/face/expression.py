@@ -9,6 +9,7 @@ from facecodec.face.signals import MOUTH_OUTER, Landmarks, head_pose, interocula
 
 NUM_FEATURES = 50
 NUM_POSE = 3  # of the features are head pose, first
+LIDS_AT, LIPS_AT = slice(43, 45), slice(45, 48)  # of the features are how far they are open
 LEFT_LIDS, RIGHT_LIDS = ((37, 38), (40, 41)), ((43, 44), (46, 47))
 UPPER_LIPS, LOWER_LIPS = (61, 62, 63), (67, 66, 65)
 BROWS = ((17, 18, 19, 20, 21), (22, 23, 24, 25, 26))

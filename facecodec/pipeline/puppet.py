@@ -43,6 +43,7 @@ from facecodec.pipeline.retarget import (
     neutral_frame,
     pose_between,
     read_features,
+    resting_frame,
     retargeted,
     shown_features,
     within_reach,
@@ -93,9 +94,11 @@ def puppet(
 
     source: a picture, a video, a `.fci` or a `.fcv`. driver: a video or a `.fcv`. output: a video
     (anything `decode` writes) or a `.fcv`. Motion is taken relative to the driver's neutral frame
-    (the one nearest to controls 0) unless `absolute`: then the head turns as far as the driver's.
+    unless `absolute`: then the head turns as far as the driver's.
     `retarget`: controls are found that make the source's face do what the driver's does, a few
     previews a frame; without it, and where no face can be read, the driver's controls are copied.
+    The neutral frame is the one in which the face is most at rest, of copied controls the one
+    nearest to controls 0.
     """
     output = str(output)
     to_stream = Path(output).suffix == ".fcv"
@@ -122,14 +125,14 @@ def puppet(
         driven = np.stack([f.controls for f in islice(stream.frames(), max_frames)])
         controls = None
         if retarget:
-            done, done_at_rest = _driver_features(
-                video, Face(generator, the_rig, own, landmark_finder()), driven, rest, neutral,
-                progress,
-            )  # fmt: skip
-            face = Face(generator, the_rig, who, landmark_finder())
-            controls = retargeted(
-                face, the_rig, driven, rest, done, done_at_rest, absolute, progress
+            done = _driver_features(
+                video, Face(generator, the_rig, own, landmark_finder()), driven, progress
             )
+            at_rest = resting_frame(driven, done)
+            if at_rest is not None:
+                face = Face(generator, the_rig, who, landmark_finder())
+                controls = retargeted(face, the_rig, driven, done, at_rest, absolute, progress)
+                neutral = neutral if controls is None else at_rest
         followed = controls is not None
         if controls is None:
             shift = pose_between(generator, the_rig, who, own) if absolute else -rest
@@ -140,24 +143,17 @@ def puppet(
 
 
 def _driver_features(
-    video: Path | None,
-    face: Face,
-    controls: NDArray[np.float32],
-    rest: NDArray[np.float32],
-    neutral: int,
-    progress: Progress,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return what the driver's face does in every frame [T, 50], and in the neutral one [50].
+    video: Path | None, face: Face, controls: NDArray[np.float32], progress: Progress
+) -> NDArray[np.float64]:
+    """Return what the driver's face does in every frame, [T, 50].
 
     As the video shows it where there is one, else as its stream does.
     """
-    if video:
-        with VideoReader(video) as reader:
-            span = Span(max_frames=len(controls))
-            done = read_features(scan(reader, landmark_finder(), span, progress))
-        return done, done[neutral]
-    at_rest = face(rest[None].astype(np.float64))[0]
-    return shown_features(face, controls, progress), at_rest
+    if video is None:
+        return shown_features(face, controls, progress)
+    with VideoReader(video) as reader:
+        span = Span(max_frames=len(controls))
+        return read_features(scan(reader, landmark_finder(), span, progress))
 
 
 def load_person(

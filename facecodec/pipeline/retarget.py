@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 import cuda_ops
 from facecodec.bitstream import FrameFlags, FrameRecord, StreamReader
 from facecodec.errors import NoFaceError
-from facecodec.face.expression import NUM_FEATURES, POSE, expression
+from facecodec.face.expression import LIDS_AT, LIPS_AT, NUM_FEATURES, POSE, expression
 from facecodec.face.expression import NUM_POSE as POSE_FEATURES
 from facecodec.face.landmarks import LandmarkFinder
 from facecodec.fit.retargeting import Retargeter
@@ -27,6 +27,7 @@ from facecodec.rig.rig import NUM_POSE, Rig
 LOOK = 256  # pixels of the pictures in which a face is read
 # standard deviations that another person's control may go: yaw and pitch, roll, offsets
 REACH = (4.0, 2.0, 5.0)
+RESTING = 8.0  # features' units that a standard deviation of pose counts when a rest is sought
 SHARE = 0.25  # of the driver's offsets that the source begins with; landmarks say the rest
 UNSEEN = "gaze"  # region that landmarks do not show: the driver's offsets are all there is
 
@@ -79,6 +80,22 @@ def neutral_frame(stream: StreamReader) -> tuple[int, NDArray[np.float32]]:
     if best is None:
         raise NoFaceError(f"{stream.name}: no frame of the driver shows a face")
     return best.index, best.controls
+
+
+def resting_frame(controls: NDArray[np.float32], done: NDArray[np.float64]) -> int | None:
+    """Return the frame in which a face is most at rest: head ahead, lips together, eyes open.
+
+    `controls` [T, 35] and features `done` [T, 50] of its frames. What lies nearest to controls 0
+    may well be speaking, and no face can shut its mouth further than shut. None where no frame
+    shows a face.
+    """
+    if not np.isfinite(done).all(1).any():
+        return None
+    shut = np.nanpercentile(done[:, LIPS_AT], 10, axis=0)
+    awake = np.nanpercentile(done[:, LIDS_AT], 70, axis=0)
+    away = RESTING * np.abs(controls[:, :NUM_POSE]).sum(1)
+    away += np.abs(done[:, LIPS_AT] - shut).mean(1) + np.abs(done[:, LIDS_AT] - awake).mean(1)
+    return int(np.nanargmin(away))
 
 
 def within_reach(controls: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -138,25 +155,22 @@ def retargeted(
     face: Face,
     rig: Rig,
     controls: NDArray[np.float32],
-    rest: NDArray[np.float32],
     done: NDArray[np.float64],
-    done_at_rest: NDArray[np.float64],
+    at_rest: int,
     absolute: bool,
     progress: Progress,
 ) -> NDArray[np.float32] | None:
     """Return controls [T, 35] that make the source's `face` do what the driver's does.
 
-    `controls` [T, 35] are the driver's and `done` [T, 50] the features of their frames, `rest` [35]
-    and `done_at_rest` [50] those of the frame in which the driver rests: what the driver's face
-    does beyond that is what the source's is to do beyond controls 0. `absolute`: the head's pose
-    is the driver's own. None where no face can be read in the source's picture or the driver's
-    at rest.
+    `controls` [T, 35] are the driver's and `done` [T, 50] the features of their frames; what they
+    do beyond frame `at_rest` is what the source's face is to do beyond controls 0. `absolute`: the
+    head's pose is the driver's own. None where no face can be read in the source's picture.
     """
-    here = face(np.zeros((1, len(rest))))[0]
-    base = done_at_rest.copy()
+    rest = controls[at_rest]
+    here, base = face(np.zeros((1, len(rest))))[0], done[at_rest].copy()
     if absolute:
         base[:POSE_FEATURES] = here[:POSE_FEATURES]
-    if not np.isfinite(here - base).all():
+    if not np.isfinite(here).all():
         return None
     retargeter = Retargeter(face, len(rest))
     usual = _usual(rig, controls - rest)

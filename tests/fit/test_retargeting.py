@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from facecodec.face.expression import NUM_FEATURES, NUM_POSE, expression
+from facecodec.face.expression import LIDS_AT, LIPS_AT, NUM_FEATURES, NUM_POSE, expression
 from facecodec.fit.retargeting import Retargeter, RetargetingPlan
+from facecodec.pipeline.retarget import resting_frame
 
 
 def face() -> np.ndarray:
@@ -70,3 +71,18 @@ def test_a_face_that_cannot_be_read_keeps_its_controls():
     usual = np.linspace(-1, 1, 35)
     found, _ = blind.follow(usual, np.zeros(NUM_FEATURES))
     np.testing.assert_array_equal(found, usual)
+
+
+def test_a_face_rests_with_its_mouth_shut():
+    """Frame 0 is nearest to controls 0, but speaks; frame 2 blinks; frame 3 is turned away."""
+    controls = np.zeros((6, 35), np.float32)
+    controls[1:, 10] = 1
+    controls[3, 0] = 3
+    done = np.zeros((6, NUM_FEATURES))
+    done[:, LIDS_AT] = 90
+    done[0, LIPS_AT] = 60
+    done[2, LIDS_AT] = 20
+    done[4] = np.nan
+    done[5, LIPS_AT] = 60
+    assert resting_frame(controls, done) == 1
+    assert resting_frame(controls, np.full_like(done, np.nan)) is None
