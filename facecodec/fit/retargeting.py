@@ -26,7 +26,7 @@ class RetargetingPlan:
     control around the driver's and around zero; the derivative is central differences over `step`.
     """
 
-    looks: int = 3
+    looks: int = 4
     noise: float = 8.0
     correction: float = 3.0
     prior: float = 4.0
@@ -37,39 +37,61 @@ class RetargetingPlan:
 class Retargeter:
     """Moves one person: owns how their features answer to the controls, and the last correction."""
 
-    def __init__(self, see: See, count: int, plan: RetargetingPlan | None = None) -> None:
-        """`see` looks at the person's face; `count` is the number of controls."""
-        self.see, self.plan = see, plan or RetargetingPlan()
-        steps = self.plan.step * np.eye(count)
+    def __init__(self, see: See, reach: Array, plan: RetargetingPlan | None = None) -> None:
+        """`see` looks at the person's face; no control goes farther than `reach` [35]."""
+        self.see, self.reach, self.plan = see, reach, plan or RetargetingPlan()
+        steps = self.plan.step * np.eye(len(reach))
         change = (see(steps) - see(-steps)) / (2 * self.plan.step)
-        self.jacobian = np.nan_to_num(change.T)
-        self.correction = np.zeros(count)
+        self.at_rest = np.nan_to_num(change.T)
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew, as where the face is lost."""
+        self.jacobian = self.at_rest.copy()
+        self.correction = np.zeros(len(self.reach))
 
     def follow(self, usual: Array, wanted: Array) -> tuple[Array, Array]:
         """Return controls [35] whose features are near `wanted` [F].
 
         `usual` [35] are the controls to stay near. Also returns their information [35, 35].
+        A step that turned out to make things worse is taken back, and so is one that lost the face.
         """
         plan = self.plan
         near, rest = 1 / plan.correction**2, 1 / plan.prior**2
         damping = (near + rest) * np.eye(len(usual))
         information = damping
         last: tuple[Array, Array] | None = None
+        best, kept = np.inf, np.zeros(len(usual))
         for _ in range(plan.looks):
-            controls = usual + self.correction
+            controls = self._within(usual + self.correction)
+            self.correction = controls - usual
             seen = self.see(controls[None])[0]
             if not np.isfinite(seen).all():
-                break
+                self.forget()
+                self.correction = kept.copy()
+                continue
             if last is not None:
                 self._broyden(controls - last[0], seen - last[1])
             last = controls, seen
+            missed = (wanted - seen) / plan.noise
+            cost = float(missed @ missed + near * self.correction @ self.correction)
+            cost += float(rest * controls @ controls)
+            if cost > best:
+                self.correction = 0.5 * (self.correction + kept)
+                continue
+            best, kept = cost, self.correction
             scaled = self.jacobian / plan.noise
             information = scaled.T @ scaled + damping
-            pull = scaled.T @ ((wanted - seen) / plan.noise)
-            delta = np.linalg.solve(information, pull - near * self.correction - rest * controls)
+            pull = scaled.T @ missed - near * self.correction - rest * controls
+            delta = np.linalg.solve(information, pull)
             delta *= min(1.0, plan.farthest / max(float(np.abs(delta).max()), 1e-9))
             self.correction = self.correction + delta
-        return usual + self.correction, information
+        self.correction = kept
+        return self._within(usual + kept), information
+
+    def _within(self, controls: Array) -> Array:
+        within: Array = np.clip(controls, -self.reach, self.reach)
+        return within
 
     def _broyden(self, moved: Array, change: Array) -> None:
         """Correct the derivative by the step just seen (Broyden 1965), damped: readings jitter."""

@@ -98,15 +98,19 @@ def resting_frame(controls: NDArray[np.float32], done: NDArray[np.float64]) -> i
     return int(np.nanargmin(away))
 
 
+def reaches(count: int) -> NDArray[np.float64]:
+    """Return how far each of `count` controls may go on another's face, in standard deviations."""
+    turn, roll, offset = REACH
+    return np.array([turn, turn, roll] + [offset] * (count - NUM_POSE))
+
+
 def within_reach(controls: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return controls [..., 35] bent so that none goes farther than `REACH`; small ones stay.
 
     A tracker drives a control to ten standard deviations and more where that explains a pixel of
     its own clip. On another face the same number tears a mouth or doubles an eye.
     """
-    turn, roll, offset = REACH
-    reach = np.full(controls.shape, offset, np.float32)
-    reach[..., :NUM_POSE] = turn, turn, roll
+    reach = reaches(controls.shape[-1]).astype(np.float32)
     return reach * np.tanh(controls / reach)
 
 
@@ -172,14 +176,15 @@ def retargeted(
         base[:POSE_FEATURES] = here[:POSE_FEATURES]
     if not np.isfinite(here).all():
         return None
-    retargeter = Retargeter(face, len(rest))
+    retargeter = Retargeter(face, reaches(len(rest)))
     usual = _usual(rig, controls - rest)
     moved, information = np.zeros(usual.shape), np.zeros((*usual.shape, usual.shape[1]))
     for t in range(len(controls)):
         if np.isfinite(done[t]).all():
             moved[t], information[t] = retargeter.follow(usual[t], here + done[t] - base)
         else:
-            moved[t] = usual[t] + retargeter.correction
+            moved[t] = usual[t]
+            retargeter.forget()
         progress("retargeting", t + 1, len(controls))
     plan = TrackingPlan()
     motion = np.array([plan.motion[0]] * NUM_POSE + [plan.motion[1]] * (len(rest) - NUM_POSE))

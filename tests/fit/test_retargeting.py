@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from facecodec.face.expression import LIDS_AT, LIPS_AT, NUM_FEATURES, NUM_POSE, expression
-from facecodec.fit.retargeting import Retargeter, RetargetingPlan
+from facecodec.fit.retargeting import Retargeter
 from facecodec.pipeline.retarget import resting_frame
 
 
@@ -52,7 +52,7 @@ def test_a_face_that_answers_the_other_way_still_follows():
 
     driver = answers.copy()
     driver[:, 7] *= -1
-    retargeter = Retargeter(see, 35)
+    retargeter = Retargeter(see, np.full(35, 5.0))
     copied, followed = [], []
     for t in range(20):
         controls = np.zeros(35)
@@ -67,10 +67,25 @@ def test_a_face_that_answers_the_other_way_still_follows():
 
 def test_a_face_that_cannot_be_read_keeps_its_controls():
     """No landmarks, no steps: what the driver does is all there is."""
-    blind = Retargeter(lambda c: np.full((len(c), NUM_FEATURES), np.nan), 35, RetargetingPlan())
+    blind = Retargeter(lambda c: np.full((len(c), NUM_FEATURES), np.nan), np.full(35, 5.0))
     usual = np.linspace(-1, 1, 35)
     found, _ = blind.follow(usual, np.zeros(NUM_FEATURES))
     np.testing.assert_array_equal(found, usual)
+
+
+def test_a_face_that_is_lost_is_found_again():
+    """Beyond 3 standard deviations this face is torn and cannot be read: controls come back."""
+
+    def see(controls):
+        features = np.tile(40 * controls[:, :1], (1, NUM_FEATURES))
+        features[np.abs(controls[:, 0]) > 3] = np.nan
+        return features
+
+    retargeter = Retargeter(see, np.full(35, 5.0))
+    for wanted in (100.0, 400.0, 400.0, 400.0, 20.0, 20.0):
+        found, _ = retargeter.follow(np.zeros(35), np.full(NUM_FEATURES, wanted))
+        assert np.isfinite(see(found[None])).all() and np.abs(found).max() <= 5
+    assert abs(see(found[None])[0, 0] - 20) < 10
 
 
 def test_a_face_rests_with_its_mouth_shut():
