@@ -63,6 +63,11 @@ def typical_controls(count: int, shots: int, known: Tensor | None) -> Tensor:
     return drawn.float()
 
 
+def per_control(pair: tuple[float, float], count: int) -> Tensor:
+    """Return a value for each of `count` controls, of a pair for pose and for offsets."""
+    return torch.tensor([pair[0]] * POSE + [pair[1]] * (count - POSE), dtype=torch.float64)
+
+
 class Tracker:
     """Tracks one person: owns the person's styles, the basis and the Jacobian bank."""
 
@@ -82,15 +87,11 @@ class Tracker:
         count = basis.shape[0]
         shots = typical_controls(count, plan.shots, known).to(basis.device)
         self.preview = generator.personal_preview(styles + shots @ basis, plan.size)
-        self.prior = self._per_control(plan.prior, count)
-        self.motion = self._per_control(plan.motion, count)
+        self.prior = per_control(plan.prior, count)
+        self.motion = per_control(plan.motion, count)
         self.bank: list[Linearisation] = []
         self.allowance = 0.0
         self.renders = 0
-
-    @staticmethod
-    def _per_control(pair: tuple[float, float], count: int) -> Tensor:
-        return torch.tensor([pair[0]] * POSE + [pair[1]] * (count - POSE), dtype=torch.float64)
 
     def render(self, controls: Tensor) -> Tensor:
         """Render controls [N, 35] to small pictures [N, 3, S, S].

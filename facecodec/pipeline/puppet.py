@@ -125,9 +125,11 @@ def puppet(
         driven = np.stack([f.controls for f in islice(stream.frames(), max_frames)])
         controls = None
         if retarget:
-            done = _driver_features(
-                video, Face(generator, the_rig, own, landmark_finder()), driven, progress
-            )
+            if video:
+                done = _features_of(video, len(driven), progress)
+            else:
+                other = Face(generator, the_rig, own, landmark_finder())
+                done = shown_features(other, driven, progress)
             at_rest = resting_frame(driven, done)
             if at_rest is not None:
                 face = Face(generator, the_rig, who, landmark_finder())
@@ -142,18 +144,10 @@ def puppet(
     return PuppetSummary(frames, round(time.perf_counter() - begin, 3), neutral, followed)
 
 
-def _driver_features(
-    video: Path | None, face: Face, controls: NDArray[np.float32], progress: Progress
-) -> NDArray[np.float64]:
-    """Return what the driver's face does in every frame, [T, 50].
-
-    As the video shows it where there is one, else as its stream does.
-    """
-    if video is None:
-        return shown_features(face, controls, progress)
+def _features_of(video: Path, frames: int, progress: Progress) -> NDArray[np.float64]:
+    """Return what the face in a video's first frames does, [T, 50]."""
     with VideoReader(video) as reader:
-        span = Span(max_frames=len(controls))
-        return read_features(scan(reader, landmark_finder(), span, progress))
+        return read_features(scan(reader, landmark_finder(), Span(max_frames=frames), progress))
 
 
 def load_person(

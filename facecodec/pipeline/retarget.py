@@ -16,7 +16,7 @@ from facecodec.face.expression import NUM_POSE as POSE_FEATURES
 from facecodec.face.landmarks import LandmarkFinder
 from facecodec.fit.retargeting import Retargeter
 from facecodec.fit.smoothing import smooth
-from facecodec.fit.tracking import TrackingPlan
+from facecodec.fit.tracking import TrackingPlan, per_control
 from facecodec.generator.base import Generator
 from facecodec.pipeline.models import landmark_finder
 from facecodec.pipeline.response import response_of
@@ -186,8 +186,7 @@ def retargeted(
             moved[t] = usual[t]
             retargeter.forget()
         progress("retargeting", t + 1, len(controls))
-    plan = TrackingPlan()
-    motion = np.array([plan.motion[0]] * NUM_POSE + [plan.motion[1]] * (len(rest) - NUM_POSE))
+    motion = per_control(TrackingPlan().motion, len(rest)).numpy()
     return smooth(moved, information, motion).astype(np.float32)
 
 
