@@ -5,8 +5,9 @@
 
 Equality: styles, every layer's result and the whole picture at each size and channel base. Speed:
 one 1024x1024 frame of one latent, the implementations in turn, the median of the rounds; NVIDIA's
-code with its convolutions fused and unfused, of which the faster counts. Peak memory: of a process
-that builds the network and renders one frame, before that frame and after it. All in float32.
+code with its convolutions fused and unfused, of which the faster counts (its assertions refuse
+autocast to bf16). Peak memory: of a process that builds the network and renders one frame, before
+that frame and after it. All in float32 where a row does not say bf16.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import torch
 from torch import Tensor
 
 import cuda_ops
+from cuda_ops import dispatch
 from facecodec.generator.stylegan2 import StyleGAN2
 from facecodec.pipeline.bench import interleaved
 from facecodec.pipeline.bench_operators import random_stylegan2
@@ -101,11 +103,19 @@ def runners(network: Any, ours: StyleGAN2) -> dict[str, Callable[[], Any]]:
     def theirs(fused: bool) -> Callable[[], Any]:
         return lambda: network.synthesis(w_plus, noise_mode="const", fused_modconv=fused)
 
-    return {
+    def facecodec(precision: str) -> Callable[[], Any]:
+        def render() -> Tensor:
+            with cuda_ops.using("cpu", precision):
+                return ours.synthesize(ours.styles(w_plus))
+
+        return render
+
+    found = {
         "NVIDIA, fused": theirs(True),
         "NVIDIA, unfused": theirs(False),
-        "facecodec": lambda: ours.synthesize(ours.styles(w_plus)),
+        "facecodec": facecodec("fp32"),
     }
+    return found | ({"facecodec, bf16": facecodec("bf16")} if dispatch.has_bf16() else {})
 
 
 def memory() -> dict[str, float]:

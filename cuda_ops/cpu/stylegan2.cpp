@@ -10,21 +10,26 @@ namespace {
 
 thread_local Scratch scratch;
 
-template <class T> bool toom(const FacecodecToom &job) {
-  const int tiles = Tiles<T>::across(job) * Tiles<T>::down(job);
-  const int strips = round_up((tiles + Tiles<T>::most(job) - 1) / Tiles<T>::most(job), job.threads);
+template <class T, class P> bool toom(const FacecodecToom &job) {
+  typedef Tiles<T, P> Some;
+  const int tiles = Some::across(job) * Some::down(job), most = Some::most(job);
+  const int strips = round_up((tiles + most - 1) / most, job.threads);
   const int length = (tiles + strips - 1) / strips;
   std::atomic<bool> failed{false};
 #pragma omp parallel for schedule(dynamic) num_threads(job.threads)
   for (int item = 0; item < job.frames * strips; ++item) {
     const int first = item % strips * length, count = std::min(length, tiles - first);
     try {
-      if (count > 0) Tiles<T>(job, item / strips, first, count, scratch).run();
+      if (count > 0) Some(job, item / strips, first, count, scratch).run();
     } catch (const std::exception &) {
       failed = true; // an exception may not leave a parallel region
     }
   }
   return !failed;
+}
+
+template <class P> bool toom(const FacecodecToom &job) {
+  return job.up ? toom<Up, P>(job) : toom<Same, P>(job);
 }
 
 // One row of the filter and what follows: down first, into a line, then along it.
@@ -156,7 +161,10 @@ template <class Work> bool for_rows(int frames, int height, int threads, size_t 
 // All return 0, or 1 when a thread found no memory.
 extern "C" int facecodec_toom(const FacecodecToom *job) {
   using namespace facecodec;
-  return (job->up ? toom<Up>(*job) : toom<Same>(*job)) ? 0 : 1;
+#if FACECODEC_BF16
+  if (job->bf16) return !toom<InBf16>(*job);
+#endif
+  return !toom<InFloats>(*job);
 }
 
 extern "C" int facecodec_smooth(const FacecodecSmooth *job) {

@@ -11,16 +11,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cuda_ops import dispatch
 from cuda_ops.cpu import stylegan2_library as library
 from cuda_ops.cpu.library import lanes
 from cuda_ops.once import once
 from cuda_ops.stylegan2 import SMOOTH, ModulatedConv, demodulation
 
-# Transforms of three taps to products: rows of G in toom.h's `Same` and `Up`.
+# Transforms of three taps to products: rows of G of `Same` and `Up` in toom.h, whose points beside
+# 0 and infinity are plus and minus these.
+A, B = 0.625, 1.5
 SAME = (
-    (1 / 4, 0.0, 0.0), (-1 / 6, -1 / 6, -1 / 6), (-1 / 6, 1 / 6, -1 / 6),
-    (1 / 24, 1 / 12, 1 / 6), (1 / 24, -1 / 12, 1 / 6), (0.0, 0.0, 1.0),
-)  # fmt: skip
+    (1 / (A * B) ** 2, 0.0, 0.0),
+    *((k, sign * k * A, k * A**2) for k in [0.5 / (A**2 * (A**2 - B**2))] for sign in (1, -1)),
+    *((k, sign * k * B, k * B**2) for k in [0.5 / (B**2 * (B**2 - A**2))] for sign in (1, -1)),
+    (0.0, 0.0, 1.0),
+)
 UP = ((0.0, 0.0, 1.0), (0.5, 0.0, 0.5), (-0.5, 0.0, 0.5), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
 SMALLEST = 64  # pixels of a map below which more weights cost more than more products
 
@@ -78,12 +83,14 @@ def modulated_conv(x: Tensor, style: Tensor, conv: ModulatedConv) -> Tensor:
         tall, wide = 2 * height + 1, 2 * width + 1
     else:
         tall, wide = height, width
-    weights = once(conv.weight, up_products if conv.up else same_products)
+    reduced = dispatch.reduced()
+    weights = once(conv.weight, PRODUCTS[conv.up, reduced])
     result = _new_map(frames, outputs + -outputs % lanes(), tall, wide)
     library.run(
         library.Toom(
             x.data_ptr(), style.data_ptr(), weights.data_ptr(), result.data_ptr(), frames, inputs,
-            result.shape[1], height, width, conv.up, finish.fields, torch.get_num_threads(),
+            result.shape[1], height, width, conv.up, reduced, finish.fields,
+            torch.get_num_threads(),
         )
     )  # fmt: skip
     return (_smooth(result, finish, filter_=True) if conv.up else result)[:, :outputs]
@@ -150,6 +157,27 @@ def same_products(weight: Tensor) -> Tensor:
 def up_products(weight: Tensor) -> Tensor:
     """Transform and pack weights [D, C, 3, 3] for the transposed convolution."""
     return _products(weight, UP)
+
+
+def same_products16(weight: Tensor) -> Tensor:
+    """As `same_products`, in bf16 as InBf16 of toom.h reads it."""
+    return _paired(_products(weight, SAME))
+
+
+def up_products16(weight: Tensor) -> Tensor:
+    """As `up_products`, in bf16 as InBf16 of toom.h reads it."""
+    return _paired(_products(weight, UP))
+
+
+PRODUCTS = {
+    (False, False): same_products, (False, True): same_products16,
+    (True, False): up_products, (True, True): up_products16,
+}  # fmt: skip
+
+
+def _paired(packed: Tensor) -> Tensor:
+    """Round [..., C, panel] to bf16 and put channels in pairs, [..., C / 2, panel, 2]."""
+    return packed.bfloat16().unflatten(-2, (-1, 2)).transpose(-1, -2).contiguous()
 
 
 def _products(weight: Tensor, rows: Sequence[Sequence[float]]) -> Tensor:

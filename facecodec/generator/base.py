@@ -67,7 +67,8 @@ class Generator(nn.Module, ABC):
 
         Products may be less exact than `synthesize`'s, see `cuda_ops.use_precision`.
         """
-        return cuda_ops.rgb8(self.synthesize(styles))
+        with cuda_ops.roughly():
+            return cuda_ops.rgb8(self.synthesize(styles))
 
     @abstractmethod
     def preview(self, styles: Tensor, size: int) -> Tensor:

@@ -24,7 +24,7 @@ from cuda_ops import dispatch
 from facecodec.bitstream import StreamHeader, StreamWriter
 from facecodec.bitstream.steps import control_steps
 from facecodec.generator.base import Generator
-from facecodec.generator.mobilestylegan import MobileStyleGAN
+from facecodec.generator.stylegan2 import StyleGAN2
 from facecodec.pipeline.bench_openvino import openvino_calls
 from facecodec.pipeline.bench_operators import (
     Case,
@@ -72,13 +72,14 @@ class Row:
 def contestants(generator: Generator) -> list[Contestant]:
     """Return the implementations that run on this machine for a generator, slowest first.
 
-    In bf16 there are MobileStyleGAN's products on the CPU and StyleGAN2's on the GPU.
+    On a GPU there are bf16 products of StyleGAN2 alone.
     """
     device = generator.w_mean.device.type
     found = [Contestant("reference", "reference", "fp32")]
     if dispatch.state(device) == "ready":
         found.append(Contestant(f"{device} fp32", device, "fp32"))
-        if isinstance(generator, MobileStyleGAN) == (device == "cpu") and dispatch.has_bf16(device):
+        in_bf16 = device == "cpu" or isinstance(generator, StyleGAN2)
+        if in_bf16 and dispatch.has_bf16(device):
             found.append(Contestant(f"{device} bf16", device, "bf16"))
     return found
 

@@ -10,6 +10,7 @@ import cuda_ops
 from cuda_ops import ModulatedConv, dispatch
 from cuda_ops import stylegan2 as plain
 from cuda_ops.cpu import stylegan2 as kernels
+from facecodec.pipeline.bench_operators import random_stylegan2
 
 pytestmark = pytest.mark.skipif(
     dispatch.state("cpu") != "ready", reason=f"no C++ kernels here: {dispatch.state('cpu')}"
@@ -128,6 +129,56 @@ def test_gradients_run_on_the_reference():
     assert torch.equal(got, style.grad)
 
 
+@pytest.mark.skipif(not dispatch.has_bf16(), reason="this processor has no bf16 products")
+class TestBf16:
+    """Products in bf16: 8 bits of every factor, of which the transforms cost some."""
+
+    TOLERANCE = 0.02
+
+    @pytest.fixture(autouse=True)
+    def products(self, chosen):
+        cuda_ops.use_precision("bf16")
+
+    @pytest.mark.parametrize("up", [False, True])
+    @pytest.mark.parametrize("shape", [s for s in SHAPES if s[3] * s[4] >= kernels.SMALLEST])
+    def test_modulated_convolution(self, shape, up):
+        torch.manual_seed(1)
+        frames, inputs, outputs, height, width = shape
+        x, style = torch.randn(frames, inputs, height, width), torch.randn(frames, inputs)
+        conv = constants(inputs, outputs, height, width, up)
+        got, wanted = cuda_ops.modulated_conv(x, style, conv), plain.modulated_conv(x, style, conv)
+        assert not torch.equal(got, wanted)
+        assert (got - wanted).abs().max() <= self.TOLERANCE * wanted.abs().max()
+
+    def test_whole_frames(self):
+        """Four standard deviations stand for the range: random weights know no white."""
+        network = random_stylegan2(256)
+        torch.manual_seed(2)
+        with torch.inference_mode():
+            w_plus = network.mapping(torch.randn(2, 512))[:, None].expand(-1, network.num_ws, -1)
+            styles = network.styles(w_plus)
+            got = network.synthesize(styles)
+            cuda_ops.use("reference")
+            wanted = network.synthesize(styles)
+        error = (got - wanted).square().mean().sqrt()
+        assert 20 * torch.log10(4 * wanted.std() / error) >= 45
+
+
+@pytest.mark.skipif(not dispatch.has_bf16(), reason="this processor has no bf16 products")
+def test_only_bytes_are_reduced_unasked():
+    network = random_stylegan2(64)
+    torch.manual_seed(3)
+    with torch.inference_mode():
+        styles = network.styles(network.w_mean.expand(1, network.num_ws, -1))
+        exact = {}
+        for precision in ("fp32", "bf16", "auto"):
+            with cuda_ops.using("cpu", precision):
+                exact[precision] = network.synthesize(styles), network.synthesize_rgb8(styles)
+    assert torch.equal(exact["auto"][0], exact["fp32"][0])
+    assert torch.equal(exact["auto"][1], exact["bf16"][1])
+    assert not torch.equal(exact["auto"][1], exact["fp32"][1])
+
+
 def test_products_are_fewer_and_exact_in_double():
     """The transforms' rows make a convolution of three taps, whatever the numbers."""
     weight = torch.randn(2, 3, 3, 3)
@@ -135,4 +186,4 @@ def test_products_are_fewer_and_exact_in_double():
     assert packed.shape[1:3] == (36, 3 + -3 % kernels.lanes())
     assert kernels.up_products(weight).shape[1] == 25
     corner = packed[0, 0, :3, :2].T
-    torch.testing.assert_close(corner, weight[:, :, 0, 0] / 16)
+    torch.testing.assert_close(corner, weight[:, :, 0, 0] / (kernels.A * kernels.B) ** 4)
