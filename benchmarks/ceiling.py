@@ -48,18 +48,19 @@ def main() -> None:
     parser.add_argument("--max-frames", type=int, default=150)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    finder, noise = landmark_finder(), np.random.default_rng(0)
+    finder = landmark_finder()
     rows: list[dict[str, Any]] = []
     for clip in given.clips:
         span = Span(max_frames=given.max_frames)
         with VideoReader(clip) as reader:
             found = scan(reader, finder, span, silent)
             squares = [picture for _, picture in crops(reader, span, found)]
+        noise = np.random.default_rng(0)
         soft = [softened(picture, noise) for picture in squares]
         result = evaluate(squares, soft, landmarker=given.face_landmarker)
         rows.append({"clip": clip.stem, "values": {m: result[m] for m in MEASURES}})
         print(clip.stem, *(f"{m} {written(m, result[m])}" for m in MEASURES), flush=True)
-    save(given.json, COMMAND, table=table(rows), rows=rows)
+        save(given.json, COMMAND, table=table(rows), rows=rows)
 
 
 def table(rows: list[dict[str, Any]]) -> dict[str, Any]:

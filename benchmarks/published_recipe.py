@@ -133,7 +133,8 @@ def main() -> None:
     theirs = [row["recipe_seconds"] for row in rows[1 : given.frames]]
     times = float(np.mean(theirs) / np.mean([row["seconds"] for row in rows[1:]]))
     print(f"later frames: {times:.0f} times faster")
-    save(given.json, COMMAND, table=table(rows, given.frames), rows=rows, times_faster=times)
+    command = f"{COMMAND} --frames {given.frames}"
+    save(given.json, command, table=table(rows, given.frames), rows=rows, times_faster=times)
 
 
 def table(rows: list[dict[str, Any]], both: int) -> dict[str, Any]:

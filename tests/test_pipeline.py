@@ -27,9 +27,8 @@ from facecodec.fit.inversion import InversionPlan
 from facecodec.fit.tracking import TrackingPlan
 from facecodec.fit.tuning import TuningPlan
 from facecodec.fit.weights import WeightPlan, sizes
-from facecodec.pipeline.models import landmark_finder
 from facecodec.pipeline.presets import PRESETS, Preset
-from facecodec.pipeline.retarget import Face, Shown, within_reach
+from facecodec.pipeline.retarget import Shown, face_of, within_reach
 from facecodec.video.reader import VideoReader
 from facecodec.video.writer import encode_png, open_sink
 
@@ -176,9 +175,7 @@ def test_a_puppet_does_what_its_driver_does(tmp_path, stream, generator, rig):
             writer.write_identity(person, generator.w_mean.numpy())
             for frame, row in zip(driven, controls, strict=True):
                 writer.write_frame(frame.pts, row, frame.placement, frame.flags)
-    wanted, rest = (
-        Face(generator, rig, Shown(who, None), landmark_finder()) for who in (identity, latent)
-    )
+    wanted, rest = (face_of(generator, rig, Shown(who, None)) for who in (identity, latent))
     zero = np.zeros((1, 35))
     goal = wanted(controls.astype(float)) - wanted(zero) + rest(zero)
     apart = []

@@ -9,7 +9,7 @@ tuned person still answers to another's motion.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,6 +63,10 @@ class Response:
     basis: Tensor
 
 
+# A tracker of a person, their response and the frames' controls [K, 35] to better controls.
+Recover = Callable[[Tracker, Response, Tensor], Tensor]
+
+
 def channel_spread(generator: Generator) -> Tensor:
     """Return the unit of a tuning for every channel, [num_styles].
 
@@ -92,12 +96,15 @@ def tune(
     tracking: TrackingPlan,
     likeness: Likeness | None,
     progress: Progress,
+    recover: Recover | None = None,
 ) -> tuple[NDArray[np.float32], Tensor]:
     """Return the values [36, num_styles] of a tuning, and the targets' controls under it.
 
-    `controls` [frames, 35] are where the targets' controls start; they are fitted along.
+    `controls` [frames, 35] are where the targets' controls start; they are fitted along. `recover`
+    is asked for better ones whenever they have been tracked anew.
     """
-    return _Tuner(generator, response, targets, controls, plan, tracking, likeness).run(progress)
+    tuner = _Tuner(generator, response, targets, controls, plan, tracking, likeness, recover)
+    return tuner.run(progress)
 
 
 class _Tuner:
@@ -110,9 +117,10 @@ class _Tuner:
         plan: TuningPlan,
         tracking: TrackingPlan,
         likeness: Likeness | None,
+        recover: Recover | None,
     ) -> None:
         self.generator, self.response, self.targets = generator, response, targets
-        self.plan, self.tracking = plan, tracking
+        self.plan, self.tracking, self.recover = plan, tracking, recover
         self.spread = channel_spread(generator)
         self.values = torch.zeros(1 + len(response.basis), generator.num_styles)
         self.controls = controls.clone().float()
@@ -158,3 +166,5 @@ class _Tuner:
         for frame, target in enumerate(self.targets):
             found = tracker.track(target, [self.controls[frame].double()], None)
             self.controls[frame] = torch.from_numpy(found.controls).float()
+        if self.recover:
+            self.controls = self.recover(tracker, now, self.controls)

@@ -38,8 +38,8 @@ from facecodec.pipeline.person import find_person
 from facecodec.pipeline.presets import preset
 from facecodec.pipeline.render import Renderer
 from facecodec.pipeline.retarget import (
-    Face,
     Shown,
+    face_of,
     neutral_frame,
     pose_between,
     read_features,
@@ -128,11 +128,11 @@ def puppet(
             if video:
                 done = _features_of(video, len(driven), progress)
             else:
-                other = Face(generator, the_rig, own, landmark_finder())
+                other = face_of(generator, the_rig, own)
                 done = shown_features(other, driven, progress)
             at_rest = resting_frame(driven, done)
             if at_rest is not None:
-                face = Face(generator, the_rig, who, landmark_finder())
+                face = face_of(generator, the_rig, who)
                 controls = retargeted(face, the_rig, driven, done, at_rest, absolute, progress)
                 neutral = neutral if controls is None else at_rest
         followed = controls is not None

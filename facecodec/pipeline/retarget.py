@@ -17,6 +17,7 @@ from facecodec.face.landmarks import LandmarkFinder
 from facecodec.fit.retargeting import Retargeter
 from facecodec.fit.smoothing import smooth
 from facecodec.fit.tracking import TrackingPlan, per_control
+from facecodec.fit.tuning import Response
 from facecodec.generator.base import Generator
 from facecodec.pipeline.models import landmark_finder
 from facecodec.pipeline.response import response_of
@@ -43,9 +44,9 @@ class Shown:
 class Face:
     """One person's face at any controls, read from previews."""
 
-    def __init__(self, generator: Generator, rig: Rig, who: Shown, find: LandmarkFinder) -> None:
-        self.generator, response = response_of(generator, rig, who.w_plus, who.tuning)
-        self.basis, self.styles, self.find = response.basis, response.styles, find
+    def __init__(self, generator: Generator, response: Response, find: LandmarkFinder) -> None:
+        self.generator, self.find = generator, find
+        self.basis, self.styles = response.basis, response.styles
         self.size = LOOK if LOOK in generator.preview_sizes else generator.resolution
 
     def __call__(self, controls: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -67,6 +68,11 @@ class Face:
                 picture = cuda_ops.rgb8(self.generator.preview(styles, self.size))
         points = self.find(picture[0].cpu().numpy())
         return None if points is None else expression(points)
+
+
+def face_of(generator: Generator, rig: Rig, who: Shown) -> Face:
+    """Return the face of a person as a stream or an identity file has them."""
+    return Face(*response_of(generator, rig, who.w_plus, who.tuning), landmark_finder())
 
 
 def neutral_frame(stream: StreamReader) -> tuple[int, NDArray[np.float32]]:
@@ -123,8 +129,7 @@ def pose_between(
     """
     zero = np.zeros((1, len(rig.names)))
     here, there = (
-        Face(generator, rig, who, landmark_finder())(zero)[0, :POSE_FEATURES] / POSE
-        for who in (source, driver)
+        face_of(generator, rig, who)(zero)[0, :POSE_FEATURES] / POSE for who in (source, driver)
     )
     if not np.isfinite(there - here).all():
         raise NoFaceError("no face in the picture of an identity latent; try without --absolute")

@@ -1,0 +1,67 @@
+"""Recovery: frames whose expression a descent missed begin anew from what their landmarks show.
+
+A shouting mouth lies too far from a shut one for a descent on pictures, which settles for painting
+it; a tuning that begins there learns the paint. Landmarks say where the lips are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from facecodec.fit.objective import Target
+from facecodec.fit.retargeting import Retargeter, RetargetingPlan, See
+from facecodec.fit.tracking import POSE, Tracker
+
+Array = NDArray[np.float64]
+
+LOST = 2.5  # times the frames' median miss
+LEAST = 4.0  # features' units that a miss is at least
+BETTER = 0.9  # share of the miss that may be left
+REACH = 30.0  # standard deviations: the person's own face may go as far as it does
+PLAN = RetargetingPlan(looks=12, noise=4.0, prior=np.inf)
+
+
+def missed(see: See, controls: Array, wanted: Array) -> float:
+    """Return how far the features at controls [35] are from those wanted [F], their mean.
+
+    Infinite where no face is read, NaN where nothing is wanted.
+    """
+    if not np.isfinite(wanted).all():
+        return np.nan
+    away = np.abs(see(controls[None])[0] - wanted).mean()
+    return float(away) if np.isfinite(away) else np.inf
+
+
+def recovered(
+    tracker: Tracker, see: See, targets: Sequence[Target], wanted: Array, controls: Tensor
+) -> Tensor:
+    """Return the controls [K, 35] of some frames, those of lost ones found anew.
+
+    `see` gives the features of the person at controls, `wanted` [K, F] are the frames' own, NaN
+    where they have none. A lost frame misses its features by far more than the others do: it begins
+    from its pose with offsets at rest, is led to its landmarks and tracked from there, and taken
+    where it misses less than before.
+    """
+    rows = controls.double().cpu().numpy()
+    misses = np.array([missed(see, row, w) for row, w in zip(rows, wanted, strict=True)])
+    if np.isnan(misses).all():
+        return controls
+    lost = np.flatnonzero(misses > max(LOST * np.nanmedian(misses), LEAST)).tolist()
+    if not lost:
+        return controls
+    found = controls.clone()
+    retargeter = Retargeter(see, np.full(rows.shape[1], REACH), PLAN)
+    for k in lost:
+        retargeter.forget()
+        start = rows[k].copy()
+        start[POSE:] = 0
+        start, _ = retargeter.follow(start, wanted[k])
+        again = tracker.track(targets[k], [torch.from_numpy(start)], None).controls
+        if missed(see, again, wanted[k]) < BETTER * misses[k]:
+            found[k] = torch.from_numpy(again).to(found)
+    return found

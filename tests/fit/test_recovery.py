@@ -1,0 +1,63 @@
+"""Recovery: a frame whose face does not do what its landmarks do begins anew; others stay."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from facecodec.fit.objective import Target
+from facecodec.fit.recovery import missed, recovered
+from facecodec.fit.tracking import Tracked
+
+CONTROLS, FEATURES = 35, 50
+ANSWERS = np.random.default_rng(0).standard_normal((FEATURES, CONTROLS)) * 6
+
+
+def see(controls):
+    return controls @ ANSWERS.T
+
+
+class Tracker:
+    """A tracker content with where it begins, or that goes back to rest."""
+
+    def __init__(self, goes_back: bool = False) -> None:
+        self.goes_back = goes_back
+
+    def track(self, target, starts, previous):
+        controls = starts[0].numpy() * (0 if self.goes_back else 1)
+        return Tracked(controls, np.eye(CONTROLS), 0.0)
+
+
+@pytest.fixture
+def frames():
+    """Controls [6, 35] and the features of their frames; of frame 4 the controls are wrong."""
+    rng = np.random.default_rng(1)
+    controls = torch.from_numpy(rng.standard_normal((6, CONTROLS))).float()
+    truth = controls.double().numpy().copy()
+    truth[4, 5] += 8
+    wanted = see(truth) + rng.standard_normal((6, FEATURES))
+    return [Target(torch.zeros(3, 8, 8), torch.ones(1, 8, 8), None)] * 6, controls, wanted
+
+
+def test_a_lost_frame_is_found_and_others_stay(frames):
+    targets, controls, wanted = frames
+    found = recovered(Tracker(), see, targets, wanted, controls)
+    assert torch.equal(found[[0, 1, 2, 3, 5]], controls[[0, 1, 2, 3, 5]])
+    before = missed(see, controls[4].double().numpy(), wanted[4])
+    assert missed(see, found[4].double().numpy(), wanted[4]) < 0.3 * before
+
+
+def test_what_is_no_better_is_not_taken(frames):
+    targets, controls, wanted = frames
+    wanted[4] = see(controls[4].double().numpy()) + 20
+    found = recovered(Tracker(goes_back=True), see, targets, wanted, controls)
+    assert torch.equal(found, controls)
+
+
+def test_frames_without_landmarks_want_nothing(frames):
+    targets, controls, wanted = frames
+    wanted[4] = np.nan
+    assert torch.equal(recovered(Tracker(), see, targets, wanted, controls), controls)
+    wanted[:] = np.nan
+    assert torch.equal(recovered(Tracker(), see, targets, wanted, controls), controls)
