@@ -34,7 +34,10 @@ from facecodec.video.writer import encode_png
 MEASURES = ("psnr_face", "ssim_face", "identity", "yaw", "pitch", "mouth_opening", "eye_opening",
             "rho_au", "rho_gaze", "rho_pose")  # fmt: skip
 SHOWN = 8  # frames of a contact sheet
-COMMAND = "python benchmarks/fidelity.py CLIPS --face-landmarker face_landmarker.task"
+COMMAND = (
+    "python benchmarks/fidelity.py CLIPS --tune none,light,full "
+    "--face-landmarker face_landmarker.task"
+)
 COLUMNS = ["clip", "tune", "PSNR face", "SSIM face", "identity", "yaw", "pitch", "mouth", "eyes",
            "rho_AU", "rho_gaze", "rho_pose", "motion B/frame", "tuning KB"]  # fmt: skip
 
