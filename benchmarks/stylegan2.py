@@ -155,14 +155,19 @@ def main() -> None:
     keep_freed_memory()  # as facecodec does; NVIDIA's code gains by it too
     facts: dict[str, Any] = {"machine": machine(), "command": COMMAND}
     equal = []
+    for size, base in [] if given.no_equality else SHAPES:
+        network = nvidia_network(given.nvidia, size, base)
+        ours = our_network(network, size, base)
+        with torch.inference_mode():
+            found = differences(network, ours)
+        equal.append([str(size), str(base), *(f"{value:.1e}" for value in found.values())])
+        print(*equal[-1], sep="  ", flush=True)
+    # built outside of inference mode, whose tensors tell no version: weights would be packed anew
+    # for every frame
+    network = nvidia_network(given.nvidia, 1024, 32768)
+    ours = our_network(network, 1024, 32768)
     with torch.inference_mode():
-        for size, base in [] if given.no_equality else SHAPES:
-            network = nvidia_network(given.nvidia, size, base)
-            found = differences(network, our_network(network, size, base))
-            equal.append([str(size), str(base), *(f"{value:.1e}" for value in found.values())])
-            print(*equal[-1], sep="  ", flush=True)
-        network = nvidia_network(given.nvidia, 1024, 32768)
-        times = interleaved(runners(network, our_network(network, 1024, 32768)), given.rounds)
+        times = interleaved(runners(network, ours), given.rounds)
     facts["equality"] = {"columns": COLUMNS, "rows": equal}
     facts["table"] = speed_table(times)
     for row in facts["table"]["rows"]:
