@@ -3,24 +3,20 @@
 #include <atomic>
 #include <exception>
 
-#include "toom.h"
+#include "modulated.h"
 
 namespace facecodec {
 namespace {
 
 thread_local Scratch scratch;
 
-template <class T, class P> bool toom(const FacecodecToom &job) {
-  typedef Tiles<T, P> Some;
-  const int tiles = Some::across(job) * Some::down(job), most = Some::most(job);
-  const int strips = round_up((tiles + most - 1) / most, job.threads);
-  const int length = (tiles + strips - 1) / strips;
+// Calls work(item, scratch) for all items; false when a thread found no memory.
+template <class Work> bool for_items(int items, int chunk, int threads, const Work &work) {
   std::atomic<bool> failed{false};
-#pragma omp parallel for schedule(dynamic) num_threads(job.threads)
-  for (int item = 0; item < job.frames * strips; ++item) {
-    const int first = item % strips * length, count = std::min(length, tiles - first);
+#pragma omp parallel for schedule(dynamic, chunk) num_threads(threads)
+  for (int item = 0; item < items; ++item) {
     try {
-      if (count > 0) Some(job, item / strips, first, count, scratch).run();
+      work(item, scratch);
     } catch (const std::exception &) {
       failed = true; // an exception may not leave a parallel region
     }
@@ -28,48 +24,44 @@ template <class T, class P> bool toom(const FacecodecToom &job) {
   return !failed;
 }
 
-template <class P> bool toom(const FacecodecToom &job) {
-  return job.up ? toom<Up, P>(job) : toom<Same, P>(job);
+// Calls work(frame, row, line) for all rows, each thread with a line of `floats`.
+template <class Work> bool for_rows(int frames, int height, int threads, size_t floats, Work work) {
+  const int items = frames * height, chunk = std::max(1, std::min(16, items / (4 * threads)));
+  return for_items(items, chunk, threads, [&](int item, Scratch &memory) {
+    work(item / height, item % height, memory.floats(floats));
+  });
 }
 
-// One row of the filter and what follows: down first, into a line, then along it.
-void smooth_row(const FacecodecSmooth &job, ptrdiff_t frame, int y, float *line) {
-  const int channels = job.channels, wide = job.width + job.filter, tall = job.height + job.filter;
-  const ptrdiff_t row = static_cast<ptrdiff_t>(wide) * channels;
+template <class Convolution> bool convolve(const FacecodecToom &job) {
+  const Convolution work(job);
+  return for_items(work.items(), 1, job.threads, [&](int item, Scratch &memory) { work.run(item, memory); });
+}
+
+template <class P> bool toom(const FacecodecToom &job) {
+  return job.up ? convolve<Doubling<P>>(job) : convolve<SameSize<P>>(job);
+}
+
+void smooth_map(const FacecodecSmooth &job, ptrdiff_t frame, int y, float *line) {
+  const int channels = job.channels, tall = job.height + job.filter;
+  const ptrdiff_t row = static_cast<ptrdiff_t>(job.width + job.filter) * channels;
   const float *map = job.source + frame * tall * row;
   const ptrdiff_t first = static_cast<ptrdiff_t>(y) * job.width;
   float *result = job.result + (frame * job.height * job.width + first) * channels;
+  const auto put = [&](int c) {
+    const Finishing finish(job.finish, frame, channels, c);
+    return [=](int x, Vec v) { store(result + static_cast<ptrdiff_t>(x) * channels + c, finish(first + x, v)); };
+  };
   if (!job.filter) {
-    for (int x = 0; x < job.width; ++x)
-      for (int c = 0; c < channels; c += LANES) {
-        const Vec v = load(map + (first + x) * channels + c);
-        store(result + x * channels + c, finished(job.finish, frame, channels, c, first + x, v));
-      }
+    for (int c = 0; c < channels; c += LANES) {
+      const auto pixel = put(c);
+      for (int x = 0; x < job.width; ++x) pixel(x, load(map + (first + x) * channels + c));
+    }
     return;
   }
-  const float taps[4] = {0.25f, 0.75f, 0.75f, 0.25f};
-  std::memset(line, 0, channels * sizeof(float));
-  std::memset(line + row + channels, 0, channels * sizeof(float));
-  float *middle = line + channels; // one pixel of nothing at either end
   const float *rows[4];
-  float weights[4];
-  for (int i = 0; i < 4; ++i) {
-    const bool inside = y + i >= 1 && y + i <= tall;
-    rows[i] = map + (inside ? y + i - 1 : y) * row, weights[i] = inside ? taps[i] : 0.0f;
-  }
-  for (ptrdiff_t i = 0; i < row; i += LANES)
-    store(middle + i, weights[0] * load(rows[0] + i) + weights[1] * load(rows[1] + i) +
-                          (weights[2] * load(rows[2] + i) + weights[3] * load(rows[3] + i)));
-  for (int x = 0; x < job.width; ++x) {
-    const float *at = line + static_cast<ptrdiff_t>(x) * channels;
-    for (int c = 0; c < channels; c += LANES) {
-      const Vec outer = load(at + c) + load(at + 3 * channels + c);
-      const Vec inner = load(at + channels + c) + load(at + 2 * channels + c);
-      const Vec v = 0.25f * outer + 0.75f * inner;
-      store(result + static_cast<ptrdiff_t>(x) * channels + c,
-            finished(job.finish, frame, channels, c, first + x, v));
-    }
-  }
+  for (int i = 0; i < 4; ++i)
+    rows[i] = y + i >= 1 && y + i <= tall ? map + (y + i - 1) * row : nullptr;
+  smooth_row(rows, job.width, channels, line, put);
 }
 
 inline float sum(Vec v) {
@@ -140,21 +132,6 @@ void fir_row(const FacecodecFir &job, ptrdiff_t plane, int y, float *line) {
   }
 }
 
-// Calls work(frame, row, line) for all rows, each thread with a line of `floats`.
-template <class Work> bool for_rows(int frames, int height, int threads, size_t floats, Work work) {
-  std::atomic<bool> failed{false};
-  const int items = frames * height, chunk = std::max(1, std::min(16, items / (4 * threads)));
-#pragma omp parallel for schedule(dynamic, chunk) num_threads(threads)
-  for (int item = 0; item < items; ++item) {
-    try {
-      work(item / height, item % height, scratch.floats(floats));
-    } catch (const std::exception &) {
-      failed = true;
-    }
-  }
-  return !failed;
-}
-
 } // namespace
 } // namespace facecodec
 
@@ -171,7 +148,7 @@ extern "C" int facecodec_smooth(const FacecodecSmooth *job) {
   using namespace facecodec;
   const size_t line = static_cast<size_t>(job->width + 3) * job->channels;
   return !for_rows(job->frames, job->height, job->threads, line,
-                   [&](ptrdiff_t frame, int y, float *memory) { smooth_row(*job, frame, y, memory); });
+                   [&](ptrdiff_t frame, int y, float *memory) { smooth_map(*job, frame, y, memory); });
 }
 
 extern "C" int facecodec_colours(const FacecodecColours *job) {

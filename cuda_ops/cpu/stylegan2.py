@@ -79,13 +79,10 @@ def modulated_conv(x: Tensor, style: Tensor, conv: ModulatedConv) -> Tensor:
         return _smooth(x, finish, filter_=conv.up)[:, :outputs]
     x, style = _channels_last(_pad(x, 1)), _pad(style, 1).contiguous()
     frames, inputs, height, width = x.shape
-    if conv.up:
-        tall, wide = 2 * height + 1, 2 * width + 1
-    else:
-        tall, wide = height, width
+    factor = 2 if conv.up else 1
     reduced = dispatch.reduced()
     weights = once(conv.weight, PRODUCTS[conv.up, reduced])
-    result = _new_map(frames, outputs + -outputs % lanes(), tall, wide)
+    result = _new_map(frames, outputs + -outputs % lanes(), factor * height, factor * width)
     library.run(
         library.Toom(
             x.data_ptr(), style.data_ptr(), weights.data_ptr(), result.data_ptr(), frames, inputs,
@@ -93,7 +90,7 @@ def modulated_conv(x: Tensor, style: Tensor, conv: ModulatedConv) -> Tensor:
             torch.get_num_threads(),
         )
     )  # fmt: skip
-    return (_smooth(result, finish, filter_=True) if conv.up else result)[:, :outputs]
+    return result[:, :outputs]
 
 
 def modulated_rgb(

@@ -19,9 +19,9 @@ struct FacecodecToom {
   const float *source; // [frames][height][width][in]
   const float *style;  // [frames][in]
   const void *weights; // [out / PANEL][kinds of products][in][PANEL], bf16: [in / 2][PANEL][2]
-  float *result; // [frames][height][width][out], or with `up` [2 height + 1][2 width + 1]
+  float *result; // [frames][height][width][out], or with `up` [2 height][2 width]
   int32_t frames, in, out, height, width;
-  int32_t up;   // 1: the transposed convolution of stride 2, with nothing after it
+  int32_t up;   // 1: the transposed convolution of stride 2, and the filter of FacecodecSmooth
   int32_t bf16; // 1: tiles and weights are multiplied in bf16, where the processor does that
   FacecodecFinish finish;
   int32_t threads;

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 
-#include "lines.h"
 #include "matrix.h"
 #include "stylegan2_abi.h"
 #include "vec.h"
@@ -55,59 +54,84 @@ struct Up {
   }
 };
 
-// What follows a convolution, on one vector of channels of one pixel.
-inline Vec finished(const FacecodecFinish &finish, ptrdiff_t frame, int channels, int channel,
-                    ptrdiff_t pixel, Vec v) {
-  Vec offset = load(finish.bias + channel);
-  if (finish.noise) offset += finish.noise[pixel];
-  v = finish.scale ? v * load(finish.scale + frame * channels + channel) + offset : v + offset;
-  v = leaky(v) * 1.41421356237309515f;
-  if (finish.clamp < 0.0f) return v;
-  return smaller(larger(v, splat(-finish.clamp)), splat(finish.clamp));
-}
+// Panels of output channels that one item of work makes.
+struct Share {
+  int first, last;
+};
 
-// Some tiles of one frame, from the map to the map.
+// How a convolution is cut into work. Weights that no cache holds are read as seldom as can be: threads
+// share panels instead of tiles, more tiles are held, and a point is multiplied for all of its panels.
+template <class T, class P> struct Cut {
+  static constexpr int POINTS = T::PRODUCTS * T::PRODUCTS;
+  static constexpr int CACHE = 393216;      // bytes of transformed tiles that a thread holds at once,
+  static constexpr int LEAST = 2 * GROUP;   // but enough tiles that weights are used
+  static constexpr size_t DEEP = 8u << 20;  // bytes of weights that are too many for the cache
+  static constexpr int DEEP_TILES = 8 * GROUP, MOST_SHARES = 4;
+
+  int panels, shares, together, most;
+
+  explicit Cut(const FacecodecToom &job) : panels((job.out + PANEL - 1) / PANEL) {
+    const size_t bytes = sizeof(typename P::Number) * job.in;
+    const bool deep = T::KINDS * T::KINDS * bytes * job.out > DEEP;
+    shares = deep ? std::min(std::min(job.threads, panels), MOST_SHARES) : 1;
+    together = deep ? (panels + shares - 1) / shares : 1;
+    const int held = CACHE / static_cast<int>(POINTS * bytes) / GROUP * GROUP;
+    most = deep ? DEEP_TILES : std::max(LEAST, held);
+  }
+  Share share(int i) const { return {panels * i / shares, panels * (i + 1) / shares}; }
+};
+
+// Tiles of one frame: from the map to the pixels of a share of the output channels.
 template <class T, class P> class Tiles {
 public:
   typedef typename P::Number Number;
   static constexpr int POINTS = T::PRODUCTS * T::PRODUCTS;
-  // Bytes of transformed tiles that a thread holds at once; but enough tiles that weights are used.
-  static constexpr int CACHE = 393216, LEAST = 2 * GROUP;
 
   static int across(const FacecodecToom &job) { return (made(job.width) + T::MADE - 1) / T::MADE; }
   static int down(const FacecodecToom &job) { return (made(job.height) + T::MADE - 1) / T::MADE; }
   static int made(int side) { return T::STEP == T::MADE ? side : 2 * side + 1; }
-  static int most(const FacecodecToom &job) {
-    return std::max(LEAST, CACHE / static_cast<int>(POINTS * job.in * sizeof(Number)) / GROUP * GROUP);
+  static int pitch(const FacecodecToom &job) {
+    return job.in + LANES * static_cast<int>(sizeof(float) / sizeof(Number));
+  }
+  // Floats of scratch memory for that many tiles at once.
+  static size_t floats(const FacecodecToom &job, int together, int count) {
+    return static_cast<size_t>(POINTS) * count * (together * PANEL + pitch(job));
   }
 
-  Tiles(const FacecodecToom &job, ptrdiff_t frame, int first, int count, Scratch &scratch)
-      : job_(job), frame_(frame), first_(first), count_(count),
-        pitch_(job.in + LANES * static_cast<int>(sizeof(float) / sizeof(Number))) {
-    const size_t made = static_cast<size_t>(POINTS) * count * PANEL;
-    made_ = scratch.floats(made + static_cast<size_t>(POINTS) * count * pitch_);
-    taken_ = reinterpret_cast<Number *>(made_ + made);
-  }
+  Tiles(const FacecodecToom &job, ptrdiff_t frame, Share share, int together, float *memory)
+      : job_(job), frame_(frame), share_(share), together_(together), pitch_(pitch(job)), made_(memory) {}
 
-  void run() {
+  // Makes `count` tiles from number `first` on: put(y, x, channel) returns what takes the pixels of a
+  // tile that begins there, called with (i, j, v).
+  template <class Put> void run(int first, int count, const Put &put) {
+    first_ = first, count_ = count;
+    taken_ = reinterpret_cast<Number *>(made_ + static_cast<size_t>(POINTS) * count * together_ * PANEL);
     for (int tile = 0; tile < count_; ++tile) take(tile);
-    const size_t matrix = static_cast<size_t>(job_.in) * PANEL;
-    for (int panel = 0; panel * PANEL < job_.out; ++panel) {
-      const Number *weights =
-          static_cast<const Number *>(job_.weights) + panel * (T::KINDS * T::KINDS) * matrix;
-      for (int point = 0; point < POINTS; ++point) {
-        const int kind = T::kind(point / T::PRODUCTS) * T::KINDS + T::kind(point % T::PRODUCTS);
-        matrix_product<P>(taken_ + static_cast<size_t>(point) * count_ * pitch_, pitch_, count_,
-                          weights + kind * matrix, job_.in,
-                          made_ + static_cast<size_t>(point) * count_ * PANEL);
-      }
+    for (int from = share_.first; from < share_.last; from += together_) {
+      const int to = std::min(from + together_, share_.last);
+      for (int point = 0; point < POINTS; ++point)
+        for (int panel = from; panel < to; ++panel) multiply(point, panel, from);
       for (int tile = 0; tile < count_; ++tile)
-        for (int v = 0; v < PANEL && panel * PANEL + v < job_.out; v += LANES)
-          make(tile, panel * PANEL + v, v);
+        for (int panel = from; panel < to; ++panel)
+          for (int v = 0; v < PANEL && panel * PANEL + v < job_.out; v += LANES)
+            make(tile, panel * PANEL + v, products(panel - from, 0) + tile * PANEL + v, put);
     }
   }
 
 private:
+  float *products(int panel, int point) const {
+    return made_ + (static_cast<size_t>(panel) * POINTS + point) * count_ * PANEL;
+  }
+
+  void multiply(int point, int panel, int from) {
+    const size_t matrix = static_cast<size_t>(job_.in) * PANEL;
+    const int kind = T::kind(point / T::PRODUCTS) * T::KINDS + T::kind(point % T::PRODUCTS);
+    const Number *weights = static_cast<const Number *>(job_.weights);
+    matrix_product<P>(taken_ + static_cast<size_t>(point) * count_ * pitch_, pitch_, count_,
+                      weights + (static_cast<size_t>(panel) * T::KINDS * T::KINDS + kind) * matrix, job_.in,
+                      products(panel - from, point));
+  }
+
   void take(int tile) {
     const int y = (first_ + tile) / across(job_) * T::STEP - 1;
     const int x = (first_ + tile) % across(job_) * T::STEP - 1;
@@ -146,12 +170,12 @@ private:
     }
   }
 
-  void make(int tile, int channel, int lane) {
+  template <class Put> void make(int tile, int channel, const float *from, const Put &put) {
     const int y = (first_ + tile) / across(job_) * T::MADE, x = (first_ + tile) % across(job_) * T::MADE;
     const int tall = std::min(T::MADE, made(job_.height) - y);
     const int wide = std::min(T::MADE, made(job_.width) - x);
+    const auto pixel = put(y, x, channel);
     Vec half[T::PRODUCTS][T::MADE];
-    const float *from = made_ + static_cast<ptrdiff_t>(tile) * PANEL + lane;
     const ptrdiff_t point = static_cast<ptrdiff_t>(count_) * PANEL;
 #pragma GCC unroll 8
     for (int p = 0; p < T::PRODUCTS; ++p) {
@@ -160,8 +184,6 @@ private:
       for (int q = 0; q < T::PRODUCTS; ++q, from += point) points[q] = load(from);
       T::out(points, 1, half[p]);
     }
-    const ptrdiff_t first = static_cast<ptrdiff_t>(y) * made(job_.width) + x;
-    const ptrdiff_t frame = frame_ * made(job_.height) * made(job_.width);
 #pragma GCC unroll 8
     for (int j = 0; j < T::MADE; ++j) {
       Vec whole[T::MADE];
@@ -170,20 +192,18 @@ private:
 #pragma GCC unroll 8
       for (int i = 0; i < T::MADE; ++i) {
         if (i >= tall) break;
-        const ptrdiff_t pixel = first + static_cast<ptrdiff_t>(i) * made(job_.width) + j;
-        const Vec v = T::STEP == T::MADE
-                          ? finished(job_.finish, frame_, job_.out, channel, pixel, whole[i])
-                          : whole[i];
-        store(job_.result + (frame + pixel) * job_.out + channel, v);
+        pixel(i, j, whole[i]);
       }
     }
   }
 
   const FacecodecToom &job_;
   ptrdiff_t frame_;
-  int first_, count_, pitch_;
+  Share share_;
+  int together_, pitch_;
+  int first_ = 0, count_ = 0;
   float *made_;
-  Number *taken_;
+  Number *taken_ = nullptr;
 };
 
 } // namespace facecodec
