@@ -20,8 +20,8 @@ template <class Work> void in_pieces(int tiles, int most, const Work &work) {
 }
 
 // A convolution that keeps the size.
-template <class P> class SameSize {
-  typedef Tiles<Same, P> Some;
+template <class T, class P> class SameSize {
+  typedef Tiles<T, P> Some;
 
 public:
   explicit SameSize(const FacecodecToom &job) : job_(job), cut_(job) {
@@ -51,7 +51,7 @@ public:
 
 private:
   const FacecodecToom &job_;
-  Cut<Same, P> cut_;
+  Cut<T, P> cut_;
   int strips_, length_;
 };
 

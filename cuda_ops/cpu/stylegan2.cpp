@@ -38,7 +38,8 @@ template <class Convolution> bool convolve(const FacecodecToom &job) {
 }
 
 template <class P> bool toom(const FacecodecToom &job) {
-  return job.up ? convolve<Doubling<P>>(job) : convolve<SameSize<P>>(job);
+  if (job.up) return convolve<Doubling<P>>(job);
+  return job.tile == Same6::MADE ? convolve<SameSize<Same6, P>>(job) : convolve<SameSize<Same, P>>(job);
 }
 
 void smooth_map(const FacecodecSmooth &job, ptrdiff_t frame, int y, float *line) {

@@ -5,6 +5,7 @@ Maps of features are channels-last in memory, as the kernels read and leave them
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -17,17 +18,28 @@ from cuda_ops.cpu.library import lanes
 from cuda_ops.once import once
 from cuda_ops.stylegan2 import SMOOTH, ModulatedConv, demodulation
 
-# Transforms of three taps to products: rows of G of `Same` and `Up` in toom.h, whose points beside
-# 0 and infinity are plus and minus these.
-A, B = 0.625, 1.5
-SAME = (
-    (1 / (A * B) ** 2, 0.0, 0.0),
-    *((k, sign * k * A, k * A**2) for k in [0.5 / (A**2 * (A**2 - B**2))] for sign in (1, -1)),
-    *((k, sign * k * B, k * B**2) for k in [0.5 / (B**2 * (B**2 - A**2))] for sign in (1, -1)),
-    (0.0, 0.0, 1.0),
-)
+Rows = tuple[tuple[float, float, float], ...]
+
+
+def tap_rows(*points: float) -> Rows:
+    """Return how three taps become products, at 0, plus and minus the points, and infinity.
+
+    The rows of the matrix G of Lavin & Gray 2015 (arXiv 1509.09308), [2 + 2 points][3].
+    """
+    squares = [point**2 for point in points]
+    rows = [((-1) ** len(points) / math.prod(squares), 0.0, 0.0)]
+    for point, square in zip(points, squares, strict=True):
+        k = 0.5 / (square * math.prod(square - other for other in squares if other != square))
+        rows += [(k, sign * k * point, k * square) for sign in (1, -1)]
+    return (*rows, (0.0, 0.0, 1.0))
+
+
+# The transforms of `Same`, `Same6` and `Up` in toom.h.
+POINTS, POINTS6 = (0.625, 1.5), (0.5, 1.0, 1.5)
+SAME, SAME6 = tap_rows(*POINTS), tap_rows(*POINTS6)
 UP = ((0.0, 0.0, 1.0), (0.5, 0.0, 0.5), (-0.5, 0.0, 0.5), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
 SMALLEST = 64  # pixels of a map below which more weights cost more than more products
+LARGE = 4096  # pixels of a map from which larger tiles pay: they have more weights
 
 
 def upfirdn2d(
@@ -81,12 +93,14 @@ def modulated_conv(x: Tensor, style: Tensor, conv: ModulatedConv) -> Tensor:
     frames, inputs, height, width = x.shape
     factor = 2 if conv.up else 1
     reduced = dispatch.reduced()
-    weights = once(conv.weight, PRODUCTS[conv.up, reduced])
+    larger = height * width >= LARGE and not conv.up and not reduced
+    tile, products = LARGER if larger else TILES[conv.up, reduced]
+    weights = once(conv.weight, products)
     result = _new_map(frames, outputs + -outputs % lanes(), factor * height, factor * width)
     library.run(
         library.Toom(
             x.data_ptr(), style.data_ptr(), weights.data_ptr(), result.data_ptr(), frames, inputs,
-            result.shape[1], height, width, conv.up, reduced, finish.fields,
+            result.shape[1], height, width, conv.up, tile, reduced, finish.fields,
             torch.get_num_threads(),
         )
     )  # fmt: skip
@@ -151,6 +165,11 @@ def same_products(weight: Tensor) -> Tensor:
     return _products(weight, SAME)
 
 
+def same6_products(weight: Tensor) -> Tensor:
+    """As `same_products`, for tiles of 6 pixels."""
+    return _products(weight, SAME6)
+
+
 def up_products(weight: Tensor) -> Tensor:
     """Transform and pack weights [D, C, 3, 3] for the transposed convolution."""
     return _products(weight, UP)
@@ -166,10 +185,12 @@ def up_products16(weight: Tensor) -> Tensor:
     return _paired(_products(weight, UP))
 
 
-PRODUCTS = {
-    (False, False): same_products, (False, True): same_products16,
-    (True, False): up_products, (True, True): up_products16,
+# side of a tile and how weights are packed for it, by (up, bf16)
+TILES = {
+    (False, False): (4, same_products), (False, True): (4, same_products16),
+    (True, False): (3, up_products), (True, True): (3, up_products16),
 }  # fmt: skip
+LARGER = 6, same6_products
 
 
 def _paired(packed: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ struct FacecodecToom {
   float *result; // [frames][height][width][out], or with `up` [2 height][2 width]
   int32_t frames, in, out, height, width;
   int32_t up;   // 1: the transposed convolution of stride 2, and the filter of FacecodecSmooth
+  int32_t tile; // side of a tile: 4 or 6; with `up` 3
   int32_t bf16; // 1: tiles and weights are multiplied in bf16, where the processor does that
   FacecodecFinish finish;
   int32_t threads;

@@ -22,8 +22,8 @@ class Toom(Structure):
     _fields_ = [
         ("source", c_void_p), ("style", c_void_p), ("weights", c_void_p), ("result", c_void_p),
         ("frames", c_int32), ("inputs", c_int32), ("outputs", c_int32), ("height", c_int32),
-        ("width", c_int32), ("up", c_int32), ("bf16", c_int32), ("finish", Finish),
-        ("threads", c_int32),
+        ("width", c_int32), ("up", c_int32), ("tile", c_int32), ("bf16", c_int32),
+        ("finish", Finish), ("threads", c_int32),
     ]  # fmt: skip
 
 

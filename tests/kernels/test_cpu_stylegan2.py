@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from test_cpu_mobilestylegan import assert_close
@@ -20,7 +22,7 @@ pytestmark = pytest.mark.skipif(
 SHAPES = [
     (1, 512, 512, 4, 4), (1, 512, 512, 8, 8), (1, 512, 256, 16, 16), (2, 64, 32, 64, 32),
     (1, 32, 32, 33, 130), (3, 1, 1, 2, 2), (1, 3, 5, 9, 11), (2, 17, 40, 10, 34), (1, 9, 7, 1, 70),
-    (2, 24, 8, 13, 8),
+    (2, 24, 8, 13, 8), (2, 5, 9, 71, 66), (1, 512, 512, 21, 20),
 ]  # fmt: skip
 
 
@@ -95,10 +97,13 @@ def test_bias_act(whole, clamp):
     assert_close(cuda_ops.bias_act(x, bias, *more, clamp), plain.bias_act(x, bias, *more, clamp))
 
 
-def test_one_thread_and_many_agree():
+@pytest.mark.parametrize("shape", [(2, 32, 16, 20, 20), (2, 3, 8, 120, 9), (1, 512, 512, 10, 9)])
+@pytest.mark.parametrize("up", [False, True])
+def test_one_thread_and_many_agree(shape, up):
     torch.manual_seed(6)
-    x, style = torch.randn(2, 32, 20, 20), torch.randn(2, 32)
-    conv, threads = constants(32, 16, 20, 20, False), torch.get_num_threads()
+    frames, inputs, outputs, height, width = shape
+    x, style = torch.randn(frames, inputs, height, width), torch.randn(frames, inputs)
+    conv, threads = constants(inputs, outputs, height, width, up), torch.get_num_threads()
     try:
         results = []
         for count in (1, 2, 5):
@@ -179,11 +184,25 @@ def test_only_bytes_are_reduced_unasked():
     assert not torch.equal(exact["auto"][1], exact["fp32"][1])
 
 
-def test_products_are_fewer_and_exact_in_double():
+def test_products_are_fewer_and_exact():
     """The transforms' rows make a convolution of three taps, whatever the numbers."""
     weight = torch.randn(2, 3, 3, 3)
-    packed = kernels.same_products(weight)
-    assert packed.shape[1:3] == (36, 3 + -3 % kernels.lanes())
+    for packed, points, kinds in (
+        (kernels.same_products(weight), kernels.POINTS, 36),
+        (kernels.same6_products(weight), kernels.POINTS6, 64),
+    ):
+        assert packed.shape[1:3] == (kinds, 3 + -3 % kernels.lanes())
+        corner = packed[0, 0, :3, :2].T
+        torch.testing.assert_close(corner, weight[:, :, 0, 0] / math.prod(points) ** 4)
     assert kernels.up_products(weight).shape[1] == 25
-    corner = packed[0, 0, :3, :2].T
-    torch.testing.assert_close(corner, weight[:, :, 0, 0] / (kernels.A * kernels.B) ** 4)
+
+
+def test_larger_tiles_only_in_floats_and_for_large_maps(monkeypatch):
+    """Their weights are many, and their rounding is more than bf16 can bear."""
+    packed = []
+    monkeypatch.setattr(kernels, "once", lambda weight, make: packed.append(make) or make(weight))
+    for side, up in ((64, False), (63, False), (64, True)):
+        conv = constants(8, 8, side, side, up)
+        cuda_ops.modulated_conv(torch.randn(1, 8, side, side), torch.randn(1, 8), conv)
+    wanted = [kernels.same6_products, kernels.same_products, kernels.up_products]
+    assert packed == wanted
