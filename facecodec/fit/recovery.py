@@ -44,24 +44,27 @@ def recovered(
 
     `see` gives the features of the person at controls, `wanted` [K, F] are the frames' own, NaN
     where they have none. A lost frame misses its features by far more than the others do: it begins
-    from its pose with offsets at rest, is led to its landmarks and tracked from there, and taken
-    where it misses less than before.
+    from its pose with offsets at rest, or those of a frame recovered before, is led to its
+    landmarks and tracked from there. Where tracking leads away again, as a person does who lacks
+    that mouth yet, it stays where the landmarks led it. It is taken where it misses less than
+    before.
     """
     rows = controls.double().cpu().numpy()
     misses = np.array([missed(see, row, w) for row, w in zip(rows, wanted, strict=True)])
     if np.isnan(misses).all():
         return controls
-    lost = np.flatnonzero(misses > max(LOST * np.nanmedian(misses), LEAST)).tolist()
-    if not lost:
-        return controls
-    found = controls.clone()
+    limit = max(LOST * np.nanmedian(misses), LEAST)
+    found, led = controls.clone(), list[Array]()
     retargeter = Retargeter(see, np.full(rows.shape[1], REACH), PLAN)
-    for k in lost:
+    for k in np.flatnonzero(misses > limit).tolist():
         retargeter.forget()
-        start = rows[k].copy()
-        start[POSE:] = 0
-        start, _ = retargeter.follow(start, wanted[k])
-        again = tracker.track(targets[k], [torch.from_numpy(start)], None).controls
-        if missed(see, again, wanted[k]) < BETTER * misses[k]:
+        starts = [np.concatenate([rows[k][:POSE], row[POSE:]]) for row in (0 * rows[k], *led)]
+        start = min(starts, key=lambda row: missed(see, row, wanted[k]))
+        led.append(retargeter.follow(start, wanted[k])[0])
+        again = tracker.track(targets[k], [torch.from_numpy(led[-1])], None).controls
+        left = missed(see, again, wanted[k])
+        if left > limit and missed(see, led[-1], wanted[k]) < BETTER * left:
+            again, left = led[-1], missed(see, led[-1], wanted[k])
+        if left < BETTER * misses[k]:
             found[k] = torch.from_numpy(again).to(found)
     return found

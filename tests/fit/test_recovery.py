@@ -48,10 +48,33 @@ def test_a_lost_frame_is_found_and_others_stay(frames):
     assert missed(see, found[4].double().numpy(), wanted[4]) < 0.3 * before
 
 
+def test_a_frame_stays_where_landmarks_led_it_if_tracking_goes_back(frames):
+    targets, controls, wanted = frames
+    found = recovered(Tracker(goes_back=True), see, targets, wanted, controls)
+    assert torch.equal(found[[0, 1, 2, 3, 5]], controls[[0, 1, 2, 3, 5]])
+    before = missed(see, controls[4].double().numpy(), wanted[4])
+    assert missed(see, found[4].double().numpy(), wanted[4]) < 0.3 * before
+
+
+def test_a_later_frame_begins_where_one_like_it_was_found(frames):
+    targets, controls, wanted = frames
+    wanted[5] = wanted[4]
+    starts = []
+
+    class Listening(Tracker):
+        def track(self, target, begin, previous):
+            starts.append(begin[0].numpy())
+            return super().track(target, begin, previous)
+
+    recovered(Listening(), see, targets, wanted, controls)
+    assert len(starts) == 2
+    assert missed(see, starts[1], wanted[5]) <= missed(see, starts[0], wanted[4]) + 1
+
+
 def test_what_is_no_better_is_not_taken(frames):
     targets, controls, wanted = frames
-    wanted[4] = see(controls[4].double().numpy()) + 20
-    found = recovered(Tracker(goes_back=True), see, targets, wanted, controls)
+    wanted[:], wanted[4] = 0.0, 20.0
+    found = recovered(Tracker(), lambda c: np.zeros((len(c), FEATURES)), targets, wanted, controls)
     assert torch.equal(found, controls)
 
 
