@@ -17,6 +17,8 @@ from facecodec.fit.comparison import Comparison
 from facecodec.fit.descent import descend
 from facecodec.fit.likeness import Likeness
 from facecodec.fit.objective import Target
+from facecodec.fit.recovery import Recover
+from facecodec.fit.response import Response
 from facecodec.fit.tracking import Tracker, TrackingPlan
 from facecodec.generator.base import Generator
 from facecodec.progress import Progress
@@ -85,7 +87,9 @@ class Inverter:
         plan: InversionPlan,
         likeness: Likeness | None,
         first_w: Tensor | None,
+        recover: Recover | None,
     ) -> None:
+        self.recover = recover
         self.generator, self.basis, self.targets, self.plan = generator, basis, targets, plan
         self.centre = generator.w_mean if first_w is None else first_w
         self.directions = principal_directions(generator)
@@ -135,6 +139,10 @@ class Inverter:
                 start = self.controls[frame].double().cpu()
                 found = tracker.track(target, [start], None)
                 self.controls[frame] = torch.from_numpy(found.controls).float()
+            if self.recover:
+                now = Response(styles, self.basis)
+                better = self.recover(tracker, now, self.controls.detach())
+                self.controls[1:] = better[1:]
 
 
 def invert(
@@ -146,15 +154,17 @@ def invert(
     likeness: Likeness | None,
     progress: Progress,
     first_w: Tensor | None = None,
+    recover: Recover | None = None,
 ) -> Inversion:
     """Fit one identity latent to several aligned frames; `targets[0]` is the identity frame.
 
     `basis` [35, num_styles] is the rig's effect on the styles and `first_controls` [frames, 35]
     where the controls start (pose from landmarks). The identity frame keeps its start, so that
     controls 0 mean the person as it looks there. Without `likeness` pictures alone are compared.
-    `first_w` [512] is where the search begins, the mean of W when None.
+    `first_w` [512] is where the search begins, the mean of W when None. `recover` is asked for
+    better controls when they have been tracked anew.
     """
-    fit = Inverter(generator, basis, targets, first_controls, plan, likeness, first_w)
+    fit = Inverter(generator, basis, targets, first_controls, plan, likeness, first_w, recover)
     total, done = plan.w_steps + plan.plus_steps + plan.fine_steps, 0
 
     def run(steps: int, size: int, **rates: float) -> None:

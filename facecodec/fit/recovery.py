@@ -1,12 +1,12 @@
 """Recovery: frames whose expression a descent missed begin anew from what their landmarks show.
 
 A shouting mouth lies too far from a shut one for a descent on pictures, which settles for painting
-it; a tuning that begins there learns the paint. Landmarks say where the lips are.
+it; an inversion or a tuning that begins there learns the paint. Landmarks say where the lips are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -14,13 +14,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facecodec.fit.objective import Target
+from facecodec.fit.response import Response
 from facecodec.fit.retargeting import Retargeter, RetargetingPlan, See
 from facecodec.fit.tracking import POSE, Tracker
 
 Array = NDArray[np.float64]
+# A tracker of a person, their response and the frames' controls [K, 35] to better controls.
+Recover = Callable[[Tracker, Response, Tensor], Tensor]
 
 LOST = 2.5  # times the frames' median miss
-LEAST = 4.0  # features' units that a miss is at least
+LEAST, MOST = 4.0, 6.0  # features' units: no frame is lost that misses less, any that does more
 BETTER = 0.9  # share of the miss that may be left
 REACH = 30.0  # standard deviations: the person's own face may go as far as it does
 PLAN = RetargetingPlan(looks=12, noise=4.0, prior=np.inf)
@@ -43,20 +46,23 @@ def recovered(
     """Return the controls [K, 35] of some frames, those of lost ones found anew.
 
     `see` gives the features of the person at controls, `wanted` [K, F] are the frames' own, NaN
-    where they have none. A lost frame misses its features by far more than the others do: it begins
-    from its pose with offsets at rest, or those of a frame recovered before, is led to its
-    landmarks and tracked from there. Where tracking leads away again, as a person does who lacks
-    that mouth yet, it stays where the landmarks led it. It is taken where it misses less than
-    before.
+    where they have none. A lost frame misses its features by far, or far more than the others do:
+    it begins from its pose with offsets at rest, or those of a frame recovered before, is led to
+    its landmarks and tracked from there. Where tracking leads away again, as a person does who
+    lacks that mouth yet, it stays where the landmarks led it. It is taken where it misses less
+    than before.
     """
     rows = controls.double().cpu().numpy()
     misses = np.array([missed(see, row, w) for row, w in zip(rows, wanted, strict=True)])
-    if np.isnan(misses).all():
+    if not np.isfinite(misses).any():
         return controls
-    limit = max(LOST * np.nanmedian(misses), LEAST)
+    limit = float(np.clip(LOST * np.nanmedian(misses), LEAST, MOST))
+    lost = np.flatnonzero(misses > limit).tolist()
+    if not lost:
+        return controls
     found, led = controls.clone(), list[Array]()
     retargeter = Retargeter(see, np.full(rows.shape[1], REACH), PLAN)
-    for k in np.flatnonzero(misses > limit).tolist():
+    for k in lost:
         retargeter.forget()
         starts = [np.concatenate([rows[k][:POSE], row[POSE:]]) for row in (0 * rows[k], *led)]
         start = min(starts, key=lambda row: missed(see, row, wanted[k]))

@@ -10,6 +10,7 @@ from facecodec.face.signals import SIGNALS
 # How much one standard deviation from neutral costs, by signal of facecodec.face.signals.
 COST = {"yaw": 3.0, "pitch": 1.5, "roll": 0.5, "mouth_opening": 1.5, "mouth_width": 0.5}
 OPEN = 85  # percentile of the eye openings of a clip that counts as open: some look down for long
+SHUT = 10  # percentile of the mouth openings that counts as shut: some talk for most of a clip
 SPREAD = np.array([0.12, 0.06, 0.03, 0.06, 0.06, 0.06])  # of talking faces, by signal
 
 
@@ -20,12 +21,17 @@ def select_identity_frame(
 
     signals [T, 6] as facecodec.face.signals.all_signals, `usable` [T] false where no face was
     found, sharpness [T] any measure that grows with detail.
-    Frontal is yaw 0, open eyes are as open as the clip's wider ones; for the rest neutral is the
-    clip's own median.
+    Frontal is yaw 0, open eyes are as open as the clip's wider ones, a mouth at rest is as shut as
+    the clip's tighter ones and as wide as it is when shut (a pout is no rest); for pitch and roll
+    neutral is the clip's own median.
     """
-    eyes = SIGNALS.index("eye_opening")
+    eyes, mouth, width = map(SIGNALS.index, ("eye_opening", "mouth_opening", "mouth_width"))
     neutral = np.median(signals[usable], axis=0)
     neutral[SIGNALS.index("yaw")] = 0.0
+    opening = signals[usable, mouth]
+    neutral[mouth] = np.percentile(opening, SHUT)
+    shut = opening <= np.percentile(opening, 3 * SHUT)
+    neutral[width] = np.median(signals[usable, width][shut])
     neutral[eyes] = np.percentile(signals[usable, eyes], OPEN)
     away = np.abs(signals - neutral) / SPREAD
     cost = sum(weight * away[:, SIGNALS.index(name)] for name, weight in COST.items())

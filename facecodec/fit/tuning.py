@@ -9,7 +9,7 @@ tuned person still answers to another's motion.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,8 @@ from facecodec.fit.comparison import Comparison
 from facecodec.fit.descent import descend, in_turn
 from facecodec.fit.likeness import Likeness
 from facecodec.fit.objective import Target
+from facecodec.fit.recovery import Recover
+from facecodec.fit.response import Response, channel_spread, tuned
 from facecodec.fit.tracking import Tracker, TrackingPlan
 from facecodec.generator.base import Generator
 from facecodec.progress import Progress
@@ -53,38 +55,6 @@ class TuningPlan:
     texture: float = 0.5
     styles_step: float = 0.05
     response_step: float = 0.02
-
-
-@dataclass
-class Response:
-    """A person's styles at rest [num_styles] and the effect of the controls [35, num_styles]."""
-
-    styles: Tensor
-    basis: Tensor
-
-
-# A tracker of a person, their response and the frames' controls [K, 35] to better controls.
-Recover = Callable[[Tracker, Response, Tensor], Tensor]
-
-
-def channel_spread(generator: Generator) -> Tensor:
-    """Return the unit of a tuning for every channel, [num_styles].
-
-    Half the norm of the channel's row in its affine layer: its standard deviation if W were white
-    with a standard deviation of one half, near what it is.
-    """
-    width = generator.w_dim
-    rows = torch.zeros(width + 1, generator.num_ws, width, device=generator.w_mean.device)
-    rows[torch.arange(width), :, torch.arange(width)] = 1.0
-    with torch.no_grad():
-        styles = generator.styles(rows)
-        return 0.5 * (styles[:-1] - styles[-1]).norm(dim=0)
-
-
-def tuned(response: Response, values: NDArray[np.float32], spread: Tensor) -> Response:
-    """Return a response with a tuning's values [36, num_styles] added, in units of the spread."""
-    added = torch.from_numpy(values).to(spread.device) * spread
-    return Response(response.styles + added[0], response.basis + added[1:])
 
 
 def tune(

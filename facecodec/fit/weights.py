@@ -19,7 +19,7 @@ from facecodec.fit.comparison import Comparison
 from facecodec.fit.descent import descend, in_turn
 from facecodec.fit.likeness import Likeness
 from facecodec.fit.objective import Target
-from facecodec.fit.tuning import Response
+from facecodec.fit.response import Response
 from facecodec.generator.base import Generator
 from facecodec.progress import Progress
 

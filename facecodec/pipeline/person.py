@@ -18,6 +18,7 @@ from facecodec.fit.objective import Target, to_tensor, weight_map
 from facecodec.fit.selection import select_identity_frame, select_keyframes
 from facecodec.generator.base import Generator
 from facecodec.pipeline.presets import Preset
+from facecodec.pipeline.recovery import recovery
 from facecodec.pipeline.scan import Scan, Span, crops
 from facecodec.progress import Progress
 from facecodec.rig.rig import NUM_POSE, Rig
@@ -131,15 +132,17 @@ def find_person(
     device = generator.w_mean.device
     neutral = found.signals[first]
     starts = [pose_from_landmarks(rig, found, i, neutral).float() for i in chosen]
+    targets = [make_target(images[i], found, i, device) for i in chosen]
     result = invert(
         generator,
         rig.basis(generator),
-        [make_target(images[i], found, i, device) for i in chosen],
+        targets,
         torch.stack(starts).to(device),
         plan.inversion,
         likeness,
         progress,
         generator.w_mean + turned_mean(rig, neutral).to(device),
+        recovery(generator, found, chosen, targets),
     )
     examples = Examples(found.signals[chosen], result.controls.double().cpu().numpy())
     return Person(_as_stored(result.w_plus, generator), first, neutral, examples)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from facecodec.bitstream.responses import parse_light
 from facecodec.bitstream.weights import FULL, kind_of, parse_full
-from facecodec.fit.tuning import Response, channel_spread, tuned
+from facecodec.fit.response import Response, channel_spread, tuned
 from facecodec.fit.weights import changed, sizes
 from facecodec.generator.base import Generator
 from facecodec.rig.rig import Rig

@@ -11,13 +11,11 @@ from facecodec.bitstream.responses import pack_light, quantise_light
 from facecodec.bitstream.weights import pack_full, quantise_full
 from facecodec.errors import UsageError
 from facecodec.fit.likeness import Likeness
-from facecodec.fit.recovery import recovered
 from facecodec.fit.selection import select_keyframes
 from facecodec.fit.tracking import Tracker
-from facecodec.fit.tuning import Response, tune
+from facecodec.fit.tuning import tune
 from facecodec.fit.weights import tune_weights
 from facecodec.generator.base import Generator
-from facecodec.pipeline.models import landmark_finder
 from facecodec.pipeline.person import (
     Examples,
     Person,
@@ -26,8 +24,8 @@ from facecodec.pipeline.person import (
     pose_from_landmarks,
 )
 from facecodec.pipeline.presets import Preset
+from facecodec.pipeline.recovery import recovery
 from facecodec.pipeline.response import response_of
-from facecodec.pipeline.retarget import Face, read_features
 from facecodec.pipeline.scan import Scan, Span
 from facecodec.progress import Progress
 from facecodec.rig.rig import Rig
@@ -72,11 +70,7 @@ def tune_person(
         start = pose_from_landmarks(rig, found, i, person.neutral)
         controls.append(torch.from_numpy(tracker.track(target, [start, *known], None).controls))
         progress("keyframes", step + 1, len(chosen))
-    find, wanted = landmark_finder(), read_features(found)[chosen]
-
-    def recover(tracker: Tracker, now: Response, controls: torch.Tensor) -> torch.Tensor:
-        return recovered(tracker, Face(generator, now, find), targets, wanted, controls)
-
+    recover = recovery(generator, found, chosen, targets)
     begin = recover(tracker, response, torch.stack(controls))
     values, fitted = tune(
         generator, response, targets, begin, how, tracking, likeness, progress, recover

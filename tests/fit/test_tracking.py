@@ -73,6 +73,24 @@ def test_inversion_comes_near_a_face(generator, person):
     assert (result.controls == 0).all()  # the identity frame keeps its controls
 
 
+def test_inversion_takes_recovered_controls_for_all_frames_but_the_first(generator, person):
+    _, styles, basis = person
+    target = shown(generator, styles, 256)
+    asked = []
+
+    def recover(tracker, now, controls):
+        asked.append(controls.clone())
+        return torch.full_like(controls, 3.0)
+
+    plan = InversionPlan(w_steps=1, plus_steps=2, fine_steps=0)
+    start = torch.zeros(2, NUM_CONTROLS)
+    targets = [target, target]
+    result = invert(generator, basis, targets, start, plan, None, silent, recover=recover)
+    assert [controls.shape for controls in asked] == [(2, NUM_CONTROLS)]
+    assert (result.controls[0] == 0).all()
+    assert result.controls[1].numpy() == pytest.approx(3.0, abs=0.1)
+
+
 def test_smoothing_trusts_what_was_seen():
     random = np.random.default_rng(0)
     truth = np.sin(np.arange(80) / 10)[:, None] * [1.0, 2.0]

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from facecodec.fit.objective import Target, weight_map
-from facecodec.fit.tuning import Response
+from facecodec.fit.response import Response
 from facecodec.fit.weights import WeightPlan, changed, sizes, tune_weights
 from facecodec.progress import silent
 from facecodec.rig.sampling import draw_latents
