@@ -58,13 +58,19 @@ class Preamble:
         """The stream's own tuning, None where it has none or not all of it."""
         return self._tuning.joined()
 
-    def missing(self) -> list[str]:
-        """Return what should have come by now and did not."""
+    def missing(self, header: StreamHeader) -> list[str]:
+        """Return what should have come by now and did not.
+
+        A header's metadata `tune` tells that its identity comes with a tuning.
+        """
         found = []
         if self.identity_payload is None and self.identity_reference is None:
             found.append("the identity is missing")
         if self._tuning.incomplete:
             found.append("a part of the tuning is missing")
+        elif self.identity_payload is not None and self.tuning is None:
+            if header.metadata.get("tune", "none") != "none":
+                found.append("the tuning is missing")
         return found
 
     def identity(

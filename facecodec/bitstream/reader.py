@@ -75,7 +75,7 @@ class StreamReader:
                 break
             elif not preamble.add(chunk):
                 self._refuse(chunk)
-        for what in preamble.missing():
+        for what in preamble.missing(self.header):
             self._report(Damage(self._chunks_start(), 0, what))
         return preamble
 
@@ -236,6 +236,9 @@ class StreamReader:
 
         expected: the number its first packet should have, None where that is not known.
         """
+        if self.audio is None:
+            self._report(Damage(self._chunks_start(), 0, "the audio's parameters are missing"))
+            return expected, []
         try:
             first, packets = parse_packets(chunk.payload)
             if expected is not None and first < expected:

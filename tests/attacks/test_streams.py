@@ -391,6 +391,22 @@ def test_tunings():
 
 
 @pytest.mark.parametrize(
+    ("kind", "message"),
+    [(b"TU", "the tuning is missing"), (b"AP", "the audio's parameters are missing")],
+)
+def test_a_whole_chunk_taken_out_is_reported(kind, message):
+    """What is left has its CRCs right, and its index."""
+    whole = toy_streams.write(
+        12,
+        head=toy_streams.header(metadata={"tune": "light"}),
+        audio=toy_streams.packets(20),
+        tuning=b"t",
+    )
+    assert not report(whole)
+    assert report(join([chunk for chunk in split(whole) if chunk[0] != kind])).count(message) == 1
+
+
+@pytest.mark.parametrize(
     ("parameters", "message"),
     [
         (b"", "ends before"),
