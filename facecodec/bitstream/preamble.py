@@ -68,9 +68,9 @@ class Preamble:
             found.append("the identity is missing")
         if self._tuning.incomplete:
             found.append("a part of the tuning is missing")
-        elif self.identity_payload is not None and self.tuning is None:
-            if header.metadata.get("tune", "none") != "none":
-                found.append("the tuning is missing")
+        named = header.metadata.get("tune", "none") != "none"
+        if named and self.identity_payload is not None and self._tuning.empty:
+            found.append("the tuning is missing")
         return found
 
     def identity(

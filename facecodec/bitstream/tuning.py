@@ -41,6 +41,11 @@ class TuningParts:
         self._found[part] = fields.rest()
 
     @property
+    def empty(self) -> bool:
+        """Whether no part has come."""
+        return not self._wanted
+
+    @property
     def incomplete(self) -> bool:
         """Whether some but not all parts are there."""
         return len(self._found) < self._wanted
