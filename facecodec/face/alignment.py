@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -126,8 +127,19 @@ def _nearness(found: Sequence[Landmarks], causal: bool) -> NDArray[np.float64]:
 def _usual(values: NDArray[np.float64], causal: bool) -> NDArray[np.float64]:
     """Return the median over time of values [T, K], for every frame; `causal`: of those so far."""
     if causal:
-        return np.array([np.median(values[: i + 1], axis=0) for i in range(len(values))])
+        return np.stack([_medians(column) for column in values.T], axis=1)
     return np.broadcast_to(np.median(values, axis=0), values.shape)
+
+
+def _medians(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the median of the values [T] so far, for every one of them."""
+    ordered: list[float] = []
+    found = []
+    for value in values.tolist():
+        insort(ordered, value)
+        middle = len(ordered) // 2
+        found.append((ordered[middle] + ordered[-1 - middle]) / 2)
+    return np.array(found)
 
 
 def _calm(
