@@ -7,7 +7,7 @@ penalty for leaving it, while the controls of every frame explain the motion bet
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -27,6 +27,7 @@ from facecodec.rig.sampling import draw_latents
 WHITENING = 0.7  # 0: W as it is, 1: every principal direction of W alike
 W_PRIOR = 1e-3
 SAMPLES = 4000
+OFTEN = 4  # every so many steps the identity frame
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,16 @@ def principal_directions(generator: Generator) -> Tensor:
     return matrix * (0.5 / matrix.square().sum(0).mean().sqrt())
 
 
+def identity_and_others(frames: int) -> Iterator[int]:
+    """Yield frame numbers without end: 0 every `OFTEN` steps, the others in turn between.
+
+    The identity frame has its mouth shut: what counts much more than others is all that is learnt.
+    """
+    others = itertools.cycle(range(1, frames))
+    for step in itertools.count():
+        yield next(others) if step % OFTEN else 0
+
+
 class Inverter:
     """One inversion under way: the latent's parts, the controls, and what they are fitted to."""
 
@@ -113,12 +124,8 @@ class Inverter:
         """Take Adam steps; `rates` names what may move and how fast."""
         groups = [([getattr(self, name)], rate) for name, rate in rates.items()]
         plan, frames = self.plan, len(self.targets)
-        # the identity frame every other step, the others in turn
         alone = "rows" not in rates or frames == 1
-        order = (
-            0 if alone or step % 2 == 0 else 1 + (step // 2) % (frames - 1)
-            for step in itertools.count()
-        )
+        order = itertools.repeat(0) if alone else identity_and_others(frames)
         for step, frame in descend(groups, order, steps):
             loss = self.loss(frame, size, "rows" in rates) + W_PRIOR * self.w.square().mean()
             if "rows" in rates:
