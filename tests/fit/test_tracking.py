@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
 
-from facecodec.fit.inversion import InversionPlan, invert
+from facecodec.fit.inversion import OFTEN, InversionPlan, identity_and_others, invert
 from facecodec.fit.objective import Target, shrink, weight_map
 from facecodec.fit.smoothing import smooth
 from facecodec.fit.tracking import Tracker, TrackingPlan
@@ -71,6 +73,15 @@ def test_inversion_comes_near_a_face(generator, person):
     mean = away(generator.broadcast(generator.w_mean.reshape(1, -1))[0])
     assert away(result.w_plus) < 0.6 * mean
     assert (result.controls == 0).all()  # the identity frame keeps its controls
+
+
+def test_an_inversion_looks_at_all_frames_alike_and_a_little_more_at_the_first():
+    steps = list(itertools.islice(identity_and_others(8), 7 * OFTEN * 4))
+    counts = np.bincount(steps, minlength=8)
+    assert steps[0] == 0
+    assert counts[1:].max() - counts[1:].min() <= 1
+    assert counts[0] == 28
+    assert 1 < counts[0] / counts[1:].mean() < 3
 
 
 def test_inversion_takes_recovered_controls_for_all_frames_but_the_first(generator, person):
