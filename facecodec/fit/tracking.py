@@ -29,6 +29,7 @@ from facecodec.generator.base import Generator
 
 POSE = 3
 FARTHEST_STEP = 2.0  # standard deviations a control may go in one step
+REACH = 12.0  # standard deviations a control may go at all: faces tear where it goes much farther
 TRIES = 2  # lengths of a step that are tried
 SETTLED = 0.05  # standard deviations: no control moved farther, and the frame is done
 WORTHWHILE = 0.001  # share of the objective that a step must promise to be tried
@@ -180,6 +181,7 @@ class Tracker:
             if promised < WORTHWHILE * before:
                 return None
             delta = delta * min(1.0, FARTHEST_STEP / max(float(delta.abs().max()), 1e-9))
+            delta = (controls + delta).clamp(-REACH, REACH) - controls
             for _ in range(TRIES):
                 moved = pyramid(self.render((controls + delta)[None]))[0]
                 self._broyden(entry, delta, moved - shown)

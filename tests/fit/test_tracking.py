@@ -11,7 +11,7 @@ import torch
 from facecodec.fit.inversion import OFTEN, InversionPlan, identity_and_others, invert
 from facecodec.fit.objective import Target, shrink, weight_map
 from facecodec.fit.smoothing import smooth
-from facecodec.fit.tracking import Tracker, TrackingPlan
+from facecodec.fit.tracking import REACH, Tracker, TrackingPlan
 from facecodec.progress import silent
 from facecodec.rig.rig import NUM_CONTROLS
 from facecodec.rig.sampling import draw_latents
@@ -46,6 +46,20 @@ def test_tracking_recovers_pose_and_picture(generator, person):
     before = float((at_rest - shrink(target.picture[None], 128)[0]).abs().mean())
     assert found.residual < 0.5 * before
     assert tracker.renders < 200
+
+
+def test_no_control_is_driven_out_of_reach(generator, person):
+    _, styles, basis = person
+    plan = TrackingPlan(iterations=4, shots=2, cold=0, prior=(1e3, 1e3))
+    tracker = Tracker(generator, basis, styles, plan)
+    near = torch.zeros(NUM_CONTROLS, dtype=torch.float64)
+    near[3] = REACH - 0.5
+    truth = near.clone()
+    truth[3] = REACH + 6
+    target = shown(generator, styles + truth.float() @ basis, 128)
+    found = tracker.track(target, [near], None)
+    assert REACH - 0.5 < found.controls[3] <= REACH
+    assert np.abs(found.controls).max() <= REACH
 
 
 def test_tracking_starts_at_the_best_of_its_starts(generator, person):
