@@ -34,10 +34,7 @@ from facecodec.video.writer import encode_png
 MEASURES = ("psnr_face", "ssim_face", "identity", "yaw", "pitch", "mouth_opening", "eye_opening",
             "rho_au", "rho_gaze", "rho_pose")  # fmt: skip
 SHOWN = 8  # frames of a contact sheet
-COMMAND = (
-    "python benchmarks/fidelity.py CLIPS --tune none,light,full "
-    "--face-landmarker face_landmarker.task"
-)
+COMMAND = "python benchmarks/fidelity.py CLIPS --tune {tune} --face-landmarker face_landmarker.task"
 COLUMNS = ["clip", "tune", "PSNR face", "SSIM face", "identity", "yaw", "pitch", "mouth", "eyes",
            "rho_AU", "rho_gaze", "rho_pose", "motion B/frame", "tuning KB"]  # fmt: skip
 
@@ -148,7 +145,7 @@ def main() -> None:
                 rows.append(row)
                 print(clip.stem, tune, *(f"{m} {written(m, row['values'][m])}" for m in MEASURES),
                       f"{sum(row['seconds'].values()):.0f} s", flush=True)  # fmt: skip
-                save(given.json, COMMAND, table=table(rows), rows=rows)
+                save(given.json, COMMAND.format(tune=given.tune), table=table(rows), rows=rows)
     for tune in given.tune.split(","):
         chosen = [row for row in rows if row["tune"] == tune]
         means = {
