@@ -28,7 +28,7 @@ class Likeness:
         self.stem = self._load(tensors.stem)
         self.blocks = [(self._load(a), self._load(b)) for a, b in tensors.blocks]
         self.head = torch.from_numpy(tensors.head).to(device)
-        self.mean = torch.tensor(MEAN, device=device)[None, :, None, None]
+        self.mean = torch.tensor(MEAN).to(device)[None, :, None, None]
 
     def _load(self, given: Convolution) -> tuple[Tensor, Tensor]:
         return (
@@ -55,7 +55,7 @@ class Likeness:
         for both pictures of a comparison measures the face and not the placement.
         """
         matrices = np.stack([chip_matrix(points) for points in landmarks])
-        theta = torch.tensor(matrices, dtype=pictures.dtype, device=pictures.device)
+        theta = torch.from_numpy(matrices).to(pictures)
         axis = (torch.arange(CHIP, device=pictures.device) + 0.5) / CHIP
         grid = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1).reshape(-1, 2)
         points = grid @ theta[:, :, :2].transpose(1, 2) + theta[:, None, :, 2]

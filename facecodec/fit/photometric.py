@@ -114,11 +114,11 @@ class Problem:
         return data + float(regular.sum())
 
     def normal(self, entry: Linearisation, shown: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the information [35, 35] and the pull [35] of the picture."""
+        """Return the information [35, 35] and the pull [35] of the picture, on the CPU."""
         _, robust = self.robust(shown)
         weighted = entry.jacobian * (robust / self.plan.noise**2)[:, None]
         pull = weighted.T @ (self.picture - shown)
-        return (entry.jacobian.T @ weighted).double(), pull.double()
+        return (entry.jacobian.T @ weighted).double().cpu(), pull.double().cpu()
 
     def slope(self, controls: Tensor) -> Tensor:
         """Return the gradient of the priors, halved, [35]."""

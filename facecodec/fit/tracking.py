@@ -70,7 +70,10 @@ def per_control(pair: tuple[float, float], count: int) -> Tensor:
 
 
 class Tracker:
-    """Tracks one person: owns the person's styles, the basis and the Jacobian bank."""
+    """Tracks one person: owns the person's styles, the basis and the Jacobian bank.
+
+    Pictures are where the generator is, the 35 unknowns on the CPU: a system of 35 is no GPU's work.
+    """
 
     def __init__(
         self,
@@ -101,7 +104,7 @@ class Tracker:
         """
         self.renders += len(controls)
         with torch.no_grad(), cuda_ops.roughly():
-            styles = self.styles + controls.float() @ self.basis
+            styles = self.styles + controls.float().to(self.basis.device) @ self.basis
             return self.preview(styles)
 
     def linearise(self, controls: Tensor, batch: int = 7) -> Linearisation:
@@ -197,7 +200,7 @@ class Tracker:
     @staticmethod
     def _broyden(entry: Linearisation, delta: Tensor, change: Tensor) -> None:
         """Correct a derivative so that it explains the step just seen (Broyden 1965)."""
-        step = delta.float()
+        step = delta.float().to(change.device)
         length = float(step @ step)
         if length > 1e-4:
             error = change - entry.jacobian @ step

@@ -92,8 +92,8 @@ class _Tuner:
         self.generator, self.response, self.targets = generator, response, targets
         self.plan, self.tracking, self.recover = plan, tracking, recover
         self.spread = channel_spread(generator)
-        self.values = torch.zeros(1 + len(response.basis), generator.num_styles)
-        self.controls = controls.clone().float()
+        self.values = self.spread.new_zeros(1 + len(response.basis), generator.num_styles)
+        self.controls = controls.clone().float().to(self.spread.device)
         self.compare = Comparison(targets, likeness, plan.likeness, plan.texture)
 
     def run(self, progress: Progress) -> tuple[NDArray[np.float32], Tensor]:
@@ -106,7 +106,7 @@ class _Tuner:
             for _ in self._adam(steps, size, rate):
                 done += 1
                 progress("tuning", done, total)
-        return self.values.numpy(), self.controls
+        return self.values.cpu().numpy(), self.controls
 
     def _adam(self, steps: int, size: int, rate: float) -> Iterator[None]:
         plan = self.plan
@@ -131,10 +131,10 @@ class _Tuner:
         self.controls = controls.detach()
 
     def _track(self) -> None:
-        now = tuned(self.response, self.values.numpy(), self.spread)
+        now = tuned(self.response, self.values.cpu().numpy(), self.spread)
         tracker = Tracker(self.generator, now.basis, now.styles, self.tracking, self.controls)
         for frame, target in enumerate(self.targets):
-            found = tracker.track(target, [self.controls[frame].double()], None)
+            found = tracker.track(target, [self.controls[frame].double().cpu()], None)
             self.controls[frame] = torch.from_numpy(found.controls).float()
         if self.recover:
             self.controls = self.recover(tracker, now, self.controls)

@@ -98,7 +98,7 @@ def tune_weights(
         torch.zeros(size, device=generator.w_mean.device, requires_grad=True)
         for size in sizes(generator)
     ]
-    moved = controls.clone().float().requires_grad_(True)
+    moved = controls.float().to(response.basis.device, copy=True).requires_grad_(True)
     groups = [(parts, plan.rate), ([moved], plan.control_rate)]
     total, scales = plan.steps + plan.fine_steps, units(generator)
     for step, frame in descend(groups, in_turn(len(targets)), total, WARM):

@@ -113,7 +113,7 @@ def bench(
         progress("bench", done, len(cases) + 1)
         calls = {way.name: _as(way, call) for way in ways}
         if openvino and name.startswith("frame") and name.endswith("floats"):
-            calls |= openvino_calls(openvino, generator.w_mean[None].numpy())
+            calls |= openvino_calls(openvino, generator.w_mean[None].cpu().numpy())
         rows.append(Row(name, batch, interleaved(calls, rounds)))
     progress("bench", len(cases), len(cases) + 1)
     if frames and rig:

@@ -20,7 +20,7 @@ def find_pose_axes(sample: Sample) -> tuple[PoseAxis, ...]:
     mouth, eyes) stay: W regressed on the signals, not the signals on W, so that it stays among
     faces. The correlation reported is of the opposite regression, on the held-out last fifth.
     """
-    w = sample.w.numpy().astype(np.float64)
+    w = sample.w.cpu().numpy().astype(np.float64)
     signals = sample.signals
     centre, spread = signals.mean(0), signals.std(0)
     unit = (signals - centre) / spread

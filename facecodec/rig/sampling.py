@@ -34,14 +34,15 @@ class Sample:
 def to_uint8(pictures: Tensor) -> NDArray[np.uint8]:
     """Convert pictures [N, 3, H, W] in [-1, 1] to uint8 [N, H, W, 3], rounded and clamped."""
     levels = pictures.mul(127.5).add(127.5).round().clamp(0, 255).byte()
-    return levels.permute(0, 2, 3, 1).contiguous().numpy()
+    return levels.permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
 def draw_latents(generator: Generator, count: int, seed: int, truncation: float) -> Tensor:
     """Return w [count, 512] of seeded noise, pulled toward the mean: 1.0 none, 0.0 all the way."""
     noise = np.random.Generator(np.random.PCG64(seed)).standard_normal((count, 512))
     with torch.no_grad():
-        w = generator.mapping(torch.tensor(noise, dtype=torch.float32))
+        z = torch.tensor(noise, dtype=torch.float32).to(generator.w_mean.device)
+        w = generator.mapping(z)
     return generator.w_mean + truncation * (w - generator.w_mean)
 
 

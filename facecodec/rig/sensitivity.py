@@ -41,8 +41,9 @@ def region_energy(
         styles.requires_grad_(True)
         picture = generator.preview(styles, PICTURE)
         masks = region_masks(sample.landmarks[face], PICTURE)
+        masks = {region: mask.to(picture) for region, mask in masks.items()}
         for probe in range(probes):
-            noise = torch.randint(0, 2, picture.shape, generator=signs) * 2.0 - 1.0
+            noise = torch.randint(0, 2, picture.shape, generator=signs).to(picture) * 2.0 - 1.0
             for number, (region, mask) in enumerate(masks.items()):
                 last = probe == probes - 1 and number == len(masks) - 1
                 (gradient,) = torch.autograd.grad(

@@ -35,8 +35,8 @@ def contact_sheet(
     with torch.no_grad():
         styles = generator.styles(generator.broadcast(w))
         for i in range(len(rig.names)):
-            moves = torch.tensor(LEVELS)[:, None] * amount * basis[i]
-            faces = to_uint8(generator.preview(styles + moves, size).cpu())
+            moves = torch.tensor(LEVELS).to(basis)[:, None] * amount * basis[i]
+            faces = to_uint8(generator.preview(styles + moves, size))
             strips.append(np.concatenate([*faces, gap], axis=1))
             progress("drawing", i + 1, len(rig.names))
     while len(strips) % across:

@@ -1,0 +1,74 @@
+"""No stage mixes tensors of the processor with those of a GPU: the whole way on a pretended one."""
+
+from __future__ import annotations
+
+import pretend_gpu
+import pytest
+import torch
+from click.testing import CliRunner
+
+from facecodec.cli.main import main
+from facecodec.fit.inversion import InversionPlan
+from facecodec.fit.tracking import TrackingPlan
+from facecodec.fit.tuning import TuningPlan
+from facecodec.fit.weights import WeightPlan
+from facecodec.pipeline.presets import PRESETS, Preset
+from facecodec.rig.discover import measure
+from facecodec.rig.pose import find_pose_axes
+from facecodec.rig.selection import candidates
+from facecodec.rig.sheet import contact_sheet
+from facecodec.weights.store import load_generator
+
+SHORT = Preset(
+    2,
+    InversionPlan(2, 4, 1, coarse=64, fine=64, tracking=TrackingPlan(64, 1, shots=1, cold=0)),
+    TrackingPlan(64, 1, shots=1, cold=0),
+    TuningPlan(2, 2, 1, 1, coarse=64, fine=64),
+    WeightPlan(1, 1, coarse=64, fine=64),
+)
+
+
+def run(*arguments: object) -> str:
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture
+def other_device(monkeypatch):
+    """`--device cuda` is the pretended device, and fits are short."""
+    monkeypatch.setitem(PRESETS, "fast", SHORT)
+    with pretend_gpu.pretended(monkeypatch):
+        yield
+
+
+def test_a_mixture_is_refused():
+    with pretend_gpu.mode():
+        there = torch.ones(2, device="cpu").to(pretend_gpu.DEVICE)
+        assert float((there + there).cpu().sum()) == 4
+        with pytest.raises(pretend_gpu.MixedDevices):
+            there + torch.ones(2)
+        with pytest.raises(TypeError):
+            there.numpy()
+
+
+def test_encode_tune_decode_and_puppet(other_device, sample, finder, generator, tmp_path):
+    stream, video, puppet = tmp_path / "a.fcv", tmp_path / "a.mp4", tmp_path / "b.fcv"
+    run("encode", sample, stream, "--device", "cuda", "--preset", "fast", "--max-frames", 2,
+        "--tune", "full")  # fmt: skip
+    run("decode", stream, video, "--device", "cuda", "--size", 256)
+    assert video.stat().st_size > 1000
+    run("puppet", puppet, "--source", stream, "--driver", stream, "--device", "cuda")
+    assert puppet.stat().st_size > 1000
+
+
+def test_a_rig_is_measured_and_drawn(other_device, finder, rig):
+    model = load_generator().to(pretend_gpu.DEVICE)
+    measured = measure(model, finder, samples=12, faces=1, probes=1)
+    assert len(find_pose_axes(measured.sample)) == 3
+    pool = candidates(measured.energy)
+    assert all(pool.values())
+    sheet = contact_sheet(model, rig, size=64)
+    assert sheet.std() > 10
