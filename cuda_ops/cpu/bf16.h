@@ -6,12 +6,11 @@
 
 #include "abi.h"
 #include "depthwise.h"
+#include "tiles.h"
 
-#if defined(__AVX512BF16__) && defined(__linux__)
+#if defined(__AVX512BF16__)
 #define FACECODEC_BF16 1
 #include <immintrin.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 #endif
 
 namespace facecodec {
@@ -37,40 +36,12 @@ struct Panels16 {
 
 #if FACECODEC_BF16
 
-constexpr int TILE = 16;             // rows of a tile, and floats of its row
 constexpr int TILE_GROUP = 2 * TILE; // output channels worked on together
 constexpr int DOT_GROUP = 12;
 
-struct TileConfig {
-  unsigned char palette = 1, start = 0, unused[14] = {};
-  unsigned short bytes[16] = {};
-  unsigned char rows[16] = {};
-};
-
-#if defined(__AMX_BF16__)
-// Linux grants the tiles' state to a process that asks for it.
-inline bool tiles_granted() {
-  static const bool granted = syscall(SYS_arch_prctl, 0x1023, 18) == 0;
-  return granted;
-}
-// Tiles set up for as long as this lives; a thread that keeps them pays at every switch.
-struct TilesInUse {
-  explicit TilesInUse(bool wanted) : on(wanted) {
-    if (!on) return;
-    TileConfig config;
-    for (int i = 0; i < 8; ++i) config.bytes[i] = 64, config.rows[i] = TILE;
-    _tile_loadconfig(&config);
-  }
-  ~TilesInUse() {
-    if (on) _tile_release();
-  }
-  bool on;
-};
+#if FACECODEC_AMX
 inline Products16 products16() { return tiles_granted() ? TILES : DOTS; }
 #else
-struct TilesInUse {
-  explicit TilesInUse(bool) {}
-};
 inline Products16 products16() { return DOTS; }
 #endif
 
@@ -142,7 +113,7 @@ inline void finish(const FacecodecConv &conv, const float *sums, int first, int 
 template <typename Into>
 inline void pointwise_tiles(const FacecodecConv &conv, const Panels16 &panels, int from, int to,
                             int width, const Into &into) {
-#if defined(__AMX_BF16__)
+#if FACECODEC_AMX
   const int padded = round_up(width, PANEL), blocks = Panels16::pairs(conv.in) / Panels16::PAIRS;
   const uint32_t *weights = static_cast<const uint32_t *>(conv.pointwise);
   constexpr int SIZE = TILE * TILE;
@@ -221,9 +192,6 @@ inline void separable_rows16(const FacecodecConv &conv, int frame, const Lines &
 
 #else
 
-struct TilesInUse {
-  explicit TilesInUse(bool) {}
-};
 inline Products16 products16() { return NONE; }
 
 template <typename Into>

@@ -7,6 +7,7 @@
 #include "finish.h"
 #include "lines.h"
 #include "toom.h"
+#include "upsampled.h"
 
 namespace facecodec {
 
@@ -24,7 +25,7 @@ template <class T, class P> class SameSize {
   typedef Tiles<T, P> Some;
 
 public:
-  explicit SameSize(const FacecodecToom &job) : job_(job), cut_(job) {
+  explicit SameSize(const FacecodecModulated &job) : job_(job), cut_(job) {
     const int tiles = Some::across(job) * Some::down(job);
     strips_ = round_up((tiles + cut_.most - 1) / cut_.most, std::max(1, job.threads / cut_.shares));
     length_ = (tiles + strips_ - 1) / strips_;
@@ -50,7 +51,7 @@ public:
   }
 
 private:
-  const FacecodecToom &job_;
+  const FacecodecModulated &job_;
   Cut<T, P> cut_;
   int strips_, length_;
 };
@@ -58,12 +59,11 @@ private:
 // The transposed convolution of stride 2, the filter, and what follows.
 template <class P> class Doubling {
   typedef Tiles<Up, P> Some;
-  static constexpr int BELOW = 2;   // rows of the convolution that a row needs below its own
   static constexpr int BANDS = 2;   // a thread; each makes one row of tiles anew
   static constexpr int LEAST = 8;   // rows of tiles in a band
 
 public:
-  explicit Doubling(const FacecodecToom &job) : job_(job), cut_(job) {
+  explicit Doubling(const FacecodecModulated &job) : job_(job), cut_(job) {
     const int down = Some::down(job), wanted = cut_.shares > 1 ? job.threads / cut_.shares : BANDS * job.threads;
     bands_ = std::max(1, std::min(wanted, down / LEAST));
   }
@@ -75,11 +75,11 @@ public:
     const int down = Some::down(job_), across = Some::across(job_);
     const int first = down * band / bands_, last = down * (band + 1) / bands_;
     const int step = std::min(last - first + 1, std::max(1, cut_.most / across)); // rows of tiles at once
-    Rows rows(job_, part / bands_, share, (step + 1) * Up::MADE);
+    UpsampledRows rows(job_, part / bands_, share.first * PANEL, share.last * PANEL, (step + 1) * Up::MADE);
     const int at_once = std::min(cut_.most, step * across);
     const size_t tiles = Some::floats(job_, cut_.together, at_once);
     float *memory = scratch.floats(tiles + rows.floats());
-    rows.open(memory + tiles, std::max(0, first * Up::MADE - BELOW));
+    rows.open(memory + tiles, std::max(0, first * Up::MADE - UpsampledRows::BELOW));
     Some some(job_, part / bands_, share, cut_.together, memory);
     for (int row = std::max(0, first - 1); row < last; row += step) {
       const int end = std::min(row + step, last);
@@ -91,55 +91,12 @@ public:
           };
         });
       });
-      rows.emit(end == down ? 2 * job_.height : end * Up::MADE - BELOW);
+      rows.emit(end == down ? 2 * job_.height : end * Up::MADE - UpsampledRows::BELOW);
     }
   }
 
 private:
-  // The last rows of the convolution, a ring of whole rows of tiles, and the filter that follows.
-  class Rows {
-  public:
-    Rows(const FacecodecToom &job, ptrdiff_t frame, Share share, int count)
-        : job_(job), frame_(frame), count_(count), from_(share.first * PANEL),
-          channels_(std::min(share.last * PANEL, job.out) - from_), stride_((2 * job.width + 1) * channels_) {}
-    size_t floats() const { return static_cast<size_t>(count_) * stride_ + stride_ + 2 * channels_; }
-    void open(float *memory, int next) { data_ = memory, next_ = next; }
-    int channels() const { return channels_; }
-    ptrdiff_t stride() const { return stride_; }
-    float *at(int y, int x, int channel) const {
-      return data_ + static_cast<ptrdiff_t>(y % count_) * stride_ + x * channels_ + channel - from_;
-    }
-    // Filters the rows of the result up to `end`.
-    void emit(int end) {
-      const int width = 2 * job_.width;
-      for (; next_ < end; ++next_) {
-        const float *rows[4];
-        for (int i = 0; i < 4; ++i) {
-          const int y = next_ + i - 1;
-          rows[i] = y < 0 || y > 2 * job_.height ? nullptr : at(y, 0, from_);
-        }
-        const ptrdiff_t first = static_cast<ptrdiff_t>(next_) * width;
-        float *to = job_.result + (frame_ * 4 * job_.height * job_.width + first) * job_.out + from_;
-        float *line = data_ + static_cast<ptrdiff_t>(count_) * stride_;
-        smooth_row(rows, width, channels_, line, [&](int c) {
-          const Finishing finish(job_.finish, frame_, job_.out, from_ + c);
-          return [first, to, finish, c, out = job_.out](int x, Vec v) {
-            store(to + static_cast<ptrdiff_t>(x) * out + c, finish(first + x, v));
-          };
-        });
-      }
-    }
-
-  private:
-    const FacecodecToom &job_;
-    ptrdiff_t frame_;
-    int count_, from_, channels_;
-    ptrdiff_t stride_;
-    float *data_ = nullptr;
-    int next_ = 0;
-  };
-
-  const FacecodecToom &job_;
+  const FacecodecModulated &job_;
   Cut<Up, P> cut_;
   int bands_;
 };

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <exception>
 
+#include "direct.h"
 #include "modulated.h"
 
 namespace facecodec {
@@ -32,12 +33,14 @@ template <class Work> bool for_rows(int frames, int height, int threads, size_t 
   });
 }
 
-template <class Convolution> bool convolve(const FacecodecToom &job) {
+template <class Convolution> bool convolve(const FacecodecModulated &job) {
   const Convolution work(job);
   return for_items(work.items(), 1, job.threads, [&](int item, Scratch &memory) { work.run(item, memory); });
 }
 
-template <class P> bool toom(const FacecodecToom &job) {
+bool direct(const FacecodecModulated &job) { return job.up ? convolve<DirectUp>(job) : convolve<DirectSame>(job); }
+
+template <class P> bool toom(const FacecodecModulated &job) {
   if (job.up) return convolve<Doubling<P>>(job);
   return job.tile == Same6::MADE ? convolve<SameSize<Same6, P>>(job) : convolve<SameSize<Same, P>>(job);
 }
@@ -137,8 +140,9 @@ void fir_row(const FacecodecFir &job, ptrdiff_t plane, int y, float *line) {
 } // namespace facecodec
 
 // All return 0, or 1 when a thread found no memory.
-extern "C" int facecodec_toom(const FacecodecToom *job) {
+extern "C" int facecodec_modulated(const FacecodecModulated *job) {
   using namespace facecodec;
+  if (!job->tile) return !direct(*job);
 #if FACECODEC_BF16
   if (job->bf16) return !toom<InBf16>(*job);
 #endif

@@ -6,7 +6,7 @@ Maps of features are channels-last in memory, as the kernels read and leave them
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from cuda_ops import dispatch
 from cuda_ops.cpu import stylegan2_library as library
-from cuda_ops.cpu.library import lanes
+from cuda_ops.cpu.library import TILES, lanes, products16
 from cuda_ops.once import once
 from cuda_ops.stylegan2 import SMOOTH, ModulatedConv, demodulation
 
@@ -38,6 +38,9 @@ def tap_rows(*points: float) -> Rows:
 POINTS, POINTS6 = (0.625, 1.5), (0.5, 1.0, 1.5)
 SAME, SAME6 = tap_rows(*POINTS), tap_rows(*POINTS6)
 UP = ((0.0, 0.0, 1.0), (0.5, 0.0, 0.5), (-0.5, 0.0, 0.5), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
+# Taps in the order direct.h takes them: row by row; the four kinds of pixels one after the other.
+SAME_ORDER = tuple((row, column) for row in range(3) for column in range(3))
+UP_ORDER = ((0, 0), (0, 2), (2, 0), (2, 2), (0, 1), (2, 1), (1, 0), (1, 2), (1, 1))
 SMALLEST = 64  # pixels of a map below which more weights cost more than more products
 LARGE = 4096  # pixels of a map from which larger tiles pay: they have more weights
 
@@ -93,12 +96,11 @@ def modulated_conv(x: Tensor, style: Tensor, conv: ModulatedConv) -> Tensor:
     frames, inputs, height, width = x.shape
     factor = 2 if conv.up else 1
     reduced = dispatch.reduced()
-    larger = height * width >= LARGE and not conv.up and not reduced
-    tile, products = LARGER if larger else TILES[conv.up, reduced]
+    tile, products = _way(conv.up, height * width, reduced)
     weights = once(conv.weight, products)
     result = _new_map(frames, outputs + -outputs % lanes(), factor * height, factor * width)
     library.run(
-        library.Toom(
+        library.Modulated(
             x.data_ptr(), style.data_ptr(), weights.data_ptr(), result.data_ptr(), frames, inputs,
             result.shape[1], height, width, conv.up, tile, reduced, finish.fields,
             torch.get_num_threads(),
@@ -185,12 +187,29 @@ def up_products16(weight: Tensor) -> Tensor:
     return _paired(_products(weight, UP))
 
 
-# side of a tile and how weights are packed for it, by (up, bf16)
-TILES = {
-    (False, False): (4, same_products), (False, True): (4, same_products16),
-    (True, False): (3, up_products), (True, True): (3, up_products16),
-}  # fmt: skip
-LARGER = 6, same6_products
+def direct_products(weight: Tensor) -> Tensor:
+    """Pack weights [D, C, 3, 3] in bf16 as direct.h reads them; the size stays."""
+    return _tiles(weight, SAME_ORDER)
+
+
+def direct_up_products(weight: Tensor) -> Tensor:
+    """As `direct_products`, for the transposed convolution."""
+    return _tiles(weight, UP_ORDER)
+
+
+# side of a tile of pixels, 0 for AMX tiles, and how weights are packed; by `up`
+Way = tuple[int, Callable[[Tensor], Tensor]]
+FLOATS: dict[bool, Way] = {False: (4, same_products), True: (3, up_products)}
+LARGER: Way = 6, same6_products
+DOTTED: dict[bool, Way] = {False: (4, same_products16), True: (3, up_products16)}
+DIRECT: dict[bool, Way] = {False: (0, direct_products), True: (0, direct_up_products)}
+
+
+def _way(up: bool, pixels: int, reduced: bool) -> Way:
+    """Return how a map is convolved: by AMX tiles in bf16 where there are any, or by fewer."""
+    if reduced:
+        return DIRECT[up] if products16() == TILES else DOTTED[up]
+    return LARGER if pixels >= LARGE and not up else FLOATS[up]
 
 
 def _paired(packed: Tensor) -> Tensor:
@@ -208,6 +227,15 @@ def _products(weight: Tensor, rows: Sequence[Sequence[float]]) -> Tensor:
         products = torch.einsum("pi,dcij,qj->pqcd", transform, part.double(), transform)
         into.copy_(products.reshape(len(rows) ** 2, inputs, panel))
     return packed
+
+
+def _tiles(weight: Tensor, order: Sequence[tuple[int, int]]) -> Tensor:
+    """Return [D / 32, taps, C / 32, 2, 16, 16, 2]: halves of outputs, pairs of inputs, in bf16."""
+    outputs, inputs = weight.shape[:2]
+    weight = F.pad(weight, (0, 0, 0, 0, 0, -inputs % 32, 0, -outputs % 32))
+    rows = [index[0] for index in order], [index[1] for index in order]
+    taps = weight[:, :, rows[0], rows[1]].unflatten(1, (-1, 16, 2)).unflatten(0, (-1, 2, 16))
+    return taps.permute(0, 6, 3, 1, 4, 2, 5).bfloat16().contiguous()
 
 
 def _turned(weight: Tensor) -> Tensor:

@@ -14,15 +14,15 @@ struct FacecodecFinish {
   float clamp;        // below zero: none
 };
 
-// A 3x3 convolution by fewer products, its input scaled by styles; see toom.h.
-struct FacecodecToom {
+// A 3x3 convolution, its input scaled by styles: by fewer products (toom.h), or by AMX tiles (direct.h).
+struct FacecodecModulated {
   const float *source; // [frames][height][width][in]
   const float *style;  // [frames][in]
-  const void *weights; // [out / PANEL][kinds of products][in][PANEL], bf16: [in / 2][PANEL][2]
+  const void *weights; // [out / PANEL][kinds of products][in][PANEL], bf16: [in / 2][PANEL][2]; or direct.h's
   float *result; // [frames][height][width][out], or with `up` [2 height][2 width]
   int32_t frames, in, out, height, width;
   int32_t up;   // 1: the transposed convolution of stride 2, and the filter of FacecodecSmooth
-  int32_t tile; // side of a tile: 4 or 6; with `up` 3
+  int32_t tile; // side of a tile: 4 or 6, with `up` 3; 0: by AMX tiles
   int32_t bf16; // 1: tiles and weights are multiplied in bf16, where the processor does that
   FacecodecFinish finish;
   int32_t threads;
@@ -59,7 +59,7 @@ struct FacecodecFir {
   int32_t threads;
 };
 
-int facecodec_toom(const FacecodecToom *job);
+int facecodec_modulated(const FacecodecModulated *job);
 int facecodec_smooth(const FacecodecSmooth *job);
 int facecodec_colours(const FacecodecColours *job);
 int facecodec_fir(const FacecodecFir *job);

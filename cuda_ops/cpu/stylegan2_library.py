@@ -16,8 +16,8 @@ class Finish(Structure):
     ]  # fmt: skip
 
 
-class Toom(Structure):
-    """FacecodecToom."""
+class Modulated(Structure):
+    """FacecodecModulated."""
 
     _fields_ = [
         ("source", c_void_p), ("style", c_void_p), ("weights", c_void_p), ("result", c_void_p),
@@ -59,7 +59,7 @@ class Fir(Structure):
 
 
 LAUNCHERS: dict[type[Structure], str] = {
-    Toom: "facecodec_toom",
+    Modulated: "facecodec_modulated",
     Smooth: "facecodec_smooth",
     Colours: "facecodec_colours",
     Fir: "facecodec_fir",

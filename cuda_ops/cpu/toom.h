@@ -110,7 +110,7 @@ template <class T, class P> struct Cut {
 
   int panels, shares, together, most;
 
-  explicit Cut(const FacecodecToom &job) : panels((job.out + PANEL - 1) / PANEL) {
+  explicit Cut(const FacecodecModulated &job) : panels((job.out + PANEL - 1) / PANEL) {
     const size_t bytes = sizeof(typename P::Number) * job.in;
     const bool deep = T::KINDS * T::KINDS * bytes * job.out > DEEP;
     shares = deep ? std::min(std::min(job.threads, panels), MOST_SHARES) : 1;
@@ -127,18 +127,18 @@ public:
   typedef typename P::Number Number;
   static constexpr int POINTS = T::PRODUCTS * T::PRODUCTS;
 
-  static int across(const FacecodecToom &job) { return (made(job.width) + T::MADE - 1) / T::MADE; }
-  static int down(const FacecodecToom &job) { return (made(job.height) + T::MADE - 1) / T::MADE; }
+  static int across(const FacecodecModulated &job) { return (made(job.width) + T::MADE - 1) / T::MADE; }
+  static int down(const FacecodecModulated &job) { return (made(job.height) + T::MADE - 1) / T::MADE; }
   static int made(int side) { return T::STEP == T::MADE ? side : 2 * side + 1; }
-  static int pitch(const FacecodecToom &job) {
+  static int pitch(const FacecodecModulated &job) {
     return job.in + LANES * static_cast<int>(sizeof(float) / sizeof(Number));
   }
   // Floats of scratch memory for that many tiles at once.
-  static size_t floats(const FacecodecToom &job, int together, int count) {
+  static size_t floats(const FacecodecModulated &job, int together, int count) {
     return static_cast<size_t>(POINTS) * count * (together * PANEL + pitch(job));
   }
 
-  Tiles(const FacecodecToom &job, ptrdiff_t frame, Share share, int together, float *memory)
+  Tiles(const FacecodecModulated &job, ptrdiff_t frame, Share share, int together, float *memory)
       : job_(job), frame_(frame), share_(share), together_(together), pitch_(pitch(job)), made_(memory) {}
 
   // Makes `count` tiles from number `first` on: put(y, x, channel) returns what takes the pixels of a
@@ -237,7 +237,7 @@ private:
     }
   }
 
-  const FacecodecToom &job_;
+  const FacecodecModulated &job_;
   ptrdiff_t frame_;
   Share share_;
   int together_, pitch_;

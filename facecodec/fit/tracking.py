@@ -72,7 +72,7 @@ def per_control(pair: tuple[float, float], count: int) -> Tensor:
 class Tracker:
     """Tracks one person: owns the person's styles, the basis and the Jacobian bank.
 
-    Pictures are where the generator is, the 35 unknowns on the CPU: a system of 35 is no GPU's work.
+    Pictures are where the generator is, the 35 unknowns on the CPU.
     """
 
     def __init__(

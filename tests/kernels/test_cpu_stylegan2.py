@@ -134,6 +134,65 @@ def test_gradients_run_on_the_reference():
     assert torch.equal(got, style.grad)
 
 
+SMALL_ENOUGH = [s for s in SHAPES if s[3] * s[4] >= kernels.SMALLEST and s[1] * s[2] < 1 << 17]
+
+
+class TestTiles:
+    """AMX tiles, of the processor or in plain C++ of the same meaning."""
+
+    @pytest.fixture(autouse=True)
+    def tiles(self, chosen, monkeypatch):
+        monkeypatch.setattr(kernels, "products16", lambda: kernels.TILES)
+        monkeypatch.setattr(dispatch, "reduced", lambda *_: True)
+        self.packed = []
+        once = kernels.once
+        seen = lambda weight, make: self.packed.append(make) or once(weight, make)  # noqa: E731
+        monkeypatch.setattr(kernels, "once", seen)
+
+    @pytest.mark.parametrize("up", [False, True])
+    @pytest.mark.parametrize("shape", SMALL_ENOUGH)
+    def test_modulated_convolution(self, shape, up):
+        torch.manual_seed(1)
+        frames, inputs, outputs, height, width = shape
+        x, style = torch.randn(frames, inputs, height, width), torch.randn(frames, inputs)
+        conv = constants(inputs, outputs, height, width, up)
+        got, wanted = cuda_ops.modulated_conv(x, style, conv), plain.modulated_conv(x, style, conv)
+        assert self.packed == [kernels.DIRECT[up][1]]
+        assert (got - wanted).abs().max() <= TestBf16.TOLERANCE * wanted.abs().max()
+
+    @pytest.mark.parametrize("up", [False, True])
+    @pytest.mark.parametrize("shape", SMALL_ENOUGH)
+    def test_nothing_but_factors_is_rounded(self, shape, up):
+        """Weights, styled pixels of few bits: bf16 holds them, and the sums are float32's."""
+        torch.manual_seed(2)
+        frames, inputs, outputs, height, width = shape
+        x = torch.randint(-8, 9, (frames, inputs, height, width)).float()
+        style, conv = torch.ones(frames, inputs), constants(inputs, outputs, height, width, up)
+        conv.weight.copy_(torch.randint(-8, 9, conv.weight.shape))
+        conv.squares.copy_(conv.weight.square().sum((2, 3)))
+        got, wanted = cuda_ops.modulated_conv(x, style, conv), plain.modulated_conv(x, style, conv)
+        assert_close(got, wanted)
+
+    @pytest.mark.parametrize("up", [False, True])
+    @pytest.mark.parametrize(
+        "shape", [(2, 32, 16, 20, 20), (1, 160, 70, 10, 9), (1, 8, 40, 70, 33)]
+    )
+    def test_one_thread_and_many_agree(self, shape, up):
+        torch.manual_seed(6)
+        frames, inputs, outputs, height, width = shape
+        x, style = torch.randn(frames, inputs, height, width), torch.randn(frames, inputs)
+        conv, threads = constants(inputs, outputs, height, width, up), torch.get_num_threads()
+        try:
+            results = []
+            for count in (1, 2, 5):
+                torch.set_num_threads(count)
+                results.append(cuda_ops.modulated_conv(x, style, conv))
+        finally:
+            torch.set_num_threads(threads)
+        for other in results[1:]:
+            assert_close(other, results[0])
+
+
 @pytest.mark.skipif(not dispatch.has_bf16(), reason="this processor has no bf16 products")
 class TestBf16:
     """Products in bf16: 8 bits of every factor, of which the transforms cost some."""
