@@ -1,6 +1,7 @@
 """Correctness and speed of the CUDA kernels on this machine's GPU, as one table.
 
     make gpu-check
+    python benchmarks/gpu_check.py --json benchmarks/results/gpu_check.json
 
 Every operator and both networks against plain torch on the same GPU: the largest difference from
 the reference in double precision, over the largest value, and the median of calls in turn. Ends
@@ -9,20 +10,25 @@ with 1 when there is no GPU or a difference is above its limit.
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 import torch
+from saved import save
 from torch import Tensor
 
 import cuda_ops
 from cuda_ops import Head, MobileBlock, ModulatedConv, SeparableConv, dispatch, reference_ops
 from cuda_ops.cuda import operators
 
+HEAD = ("", "error", "torch ms", "kernels ms", "graph ms", "times")
+COMMAND = "python benchmarks/gpu_check.py"
 LIMIT = 1e-4  # of the largest value
 ROUNDS = 20
 BLOCKS = (512, 512, 512, 512, 256, 128, 64)  # channels out, of MobileStyleGAN at 8x8 to 512x512
@@ -159,18 +165,19 @@ def _timed(calls: list[Callable[[], Tensor]], rounds: int, device: str) -> list[
     return [statistics.median(times) for times in taken]
 
 
+def cells(outcome: Outcome) -> tuple[str, ...]:
+    """Return one row of the table, under HEAD."""
+    o = outcome
+    return (
+        o.what, f"{o.error:.1e}", f"{o.plain:.3f}", f"{o.kernels:.3f}",
+        "" if o.graph is None else f"{o.graph:.3f}", f"{o.plain / (o.graph or o.kernels):.1f}x",
+    )  # fmt: skip
+
+
 def table(outcomes: list[Outcome]) -> str:
     """Return the outcomes as one table."""
-    head = ("", "error", "torch ms", "kernels ms", "graph ms", "times", "")
-    lines = [head] + [
-        (
-            o.what, f"{o.error:.1e}", f"{o.plain:.3f}", f"{o.kernels:.3f}",
-            "" if o.graph is None else f"{o.graph:.3f}",
-            f"{o.plain / (o.graph or o.kernels):.1f}x", "good" if o.good else "BAD",
-        )
-        for o in outcomes
-    ]  # fmt: skip
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    lines = [(*HEAD, "")] + [(*cells(o), "good" if o.good else "BAD") for o in outcomes]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     return "\n".join(
         "  ".join(
             [line[0].ljust(widths[0])]
@@ -182,6 +189,9 @@ def table(outcomes: list[Outcome]) -> str:
 
 def main() -> int:
     """Run the check; return the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
     state = dispatch.state("cuda")
     if state != "ready":
         print(f"gpu-check: nothing checked: {state}", file=sys.stderr)
@@ -193,6 +203,8 @@ def main() -> int:
     )
     outcomes = [check(case, "cuda") for case in cases()]
     print(table(outcomes))
+    rows = [list(cells(outcome)) for outcome in outcomes]
+    save(given.json, COMMAND, table={"columns": list(HEAD), "rows": rows})
     return 0 if all(outcome.good for outcome in outcomes) else 1
 
 

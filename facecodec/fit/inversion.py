@@ -21,6 +21,7 @@ from facecodec.fit.recovery import Recover
 from facecodec.fit.response import Response
 from facecodec.fit.tracking import Tracker, TrackingPlan
 from facecodec.generator.base import Generator
+from facecodec.generator.preview import FramePreviews
 from facecodec.progress import Progress
 from facecodec.rig.sampling import draw_latents
 
@@ -86,6 +87,10 @@ def identity_and_others(frames: int) -> Iterator[int]:
         yield next(others) if step % OFTEN else 0
 
 
+def _as_it_is(generator: Generator, frame: int, styles: Tensor, size: int) -> Tensor:
+    return generator.preview(styles, size)
+
+
 class Inverter:
     """One inversion under way: the latent's parts, the controls, and what they are fitted to."""
 
@@ -110,6 +115,7 @@ class Inverter:
         self.rows = torch.zeros(generator.num_ws, width, requires_grad=True, device=device)
         self.controls = first_controls.clone().requires_grad_(True)
         self.compare = Comparison(targets, likeness, plan.likeness, plan.texture)
+        self.previews = FramePreviews()
 
     def w_plus(self) -> Tensor:
         """Return the latent as it stands, [num_ws, 512]."""
@@ -118,10 +124,12 @@ class Inverter:
     def loss(self, frame: int, size: int, like: bool) -> Tensor:
         """Return how far the render of one frame is from its target."""
         styles = self.generator.styles(self.w_plus()[None]) + self.controls[frame] @ self.basis
-        return self.compare(frame, self.generator.preview(styles, size), like)
+        draw = self.previews if like else _as_it_is
+        return self.compare(frame, draw(self.generator, frame, styles, size), like)
 
     def run(self, steps: int, size: int, rates: dict[str, float], progress: Progress) -> None:
         """Take Adam steps; `rates` names what may move and how fast."""
+        self.previews = FramePreviews()
         groups = [([getattr(self, name)], rate) for name, rate in rates.items()]
         plan, frames = self.plan, len(self.targets)
         alone = "rows" not in rates or frames == 1

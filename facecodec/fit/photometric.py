@@ -17,8 +17,9 @@ BLUR = 0.1  # weight of the finest scale while steps are coarse
 class TrackingPlan:
     """How a frame is tracked.
 
-    At most `iterations` Gauss-Newton steps at `size` pixels. `noise` is the picture difference
-    (of a range of 2) that counts as one standard deviation; differences far beyond `outlier` are
+    At most `iterations` Gauss-Newton steps at `size` pixels, then `full` more from full renders,
+    which correct the previews after them. `noise` is the picture difference (of a range of 2) that
+    counts as one standard deviation; differences far beyond `outlier` are
     taken for occlusion and count less. `prior` and `motion` are the standard deviations of a
     control around zero and from frame to frame, pose first, then offsets. Derivatives are
     differences over `step`; a whole standard deviation, so that bf16 shows it. `shots` full renders
@@ -29,6 +30,7 @@ class TrackingPlan:
 
     size: int = 128
     iterations: int = 3
+    full: int = 1
     noise: float = 0.25
     outlier: float = 0.4
     prior: tuple[float, float] = (3.0, 3.0)

@@ -26,6 +26,7 @@ from facecodec.fit.photometric import (
     pyramid_weights,
 )
 from facecodec.generator.base import Generator
+from facecodec.generator.preview import PersonalPreview
 
 POSE = 3
 FARTHEST_STEP = 2.0  # standard deviations a control may go in one step
@@ -90,7 +91,7 @@ class Tracker:
         self.basis, self.styles, self.plan = basis, styles, plan
         count = basis.shape[0]
         shots = typical_controls(count, plan.shots, known).to(basis.device)
-        self.preview = generator.personal_preview(styles + shots @ basis, plan.size)
+        self.preview = PersonalPreview(generator, styles + shots @ basis, plan.size)
         self.prior = per_control(plan.prior, count)
         self.motion = per_control(plan.motion, count)
         self.bank: list[Linearisation] = []
@@ -104,8 +105,15 @@ class Tracker:
         """
         self.renders += len(controls)
         with torch.no_grad(), cuda_ops.roughly():
-            styles = self.styles + controls.float().to(self.basis.device) @ self.basis
-            return self.preview(styles)
+            return self.preview(self._styles(controls))
+
+    def _styles(self, controls: Tensor) -> Tensor:
+        return self.styles + controls.float().to(self.basis.device) @ self.basis
+
+    def _in_full(self, controls: Tensor) -> Tensor:
+        """Return the pyramid of the full render at `controls` [35]; previews agree from now on."""
+        with torch.no_grad(), cuda_ops.roughly():
+            return pyramid(self.preview.correct(self._styles(controls[None])))[0]
 
     def linearise(self, controls: Tensor, batch: int = 7) -> Linearisation:
         """Differentiate the render at `controls` [35] by forward differences."""
@@ -146,6 +154,8 @@ class Tracker:
         problem = Problem(
             picture, pyramid_weights(weights), plan, self.prior, self.motion, previous
         )
+        if previous is None:
+            self.preview.forget()
         shots = pyramid(self.render(torch.stack(list(starts))))
         costs = [problem.cost(c, shot) for c, shot in zip(starts, shots, strict=True)]
         best = min(range(len(costs)), key=lambda i: costs[i])
@@ -161,6 +171,12 @@ class Tracker:
                 controls, shown = moved
                 if far < SETTLED:
                     break
+        for _ in range(plan.full):
+            shown = self._in_full(controls)
+            moved = self._step(problem, controls, shown)
+            if moved is None:
+                break
+            controls, shown = moved
         information = problem.normal(self.nearest(controls), shown)[0]
         residual = (picture - shown).abs()
         left = float((problem.weights * residual).sum() / problem.weights.sum())
@@ -184,7 +200,8 @@ class Tracker:
             if promised < WORTHWHILE * before:
                 return None
             delta = delta * min(1.0, FARTHEST_STEP / max(float(delta.abs().max()), 1e-9))
-            delta = (controls + delta).clamp(-REACH, REACH) - controls
+            bound = controls.abs().clamp_min(REACH)  # a start that landmarks led farther may stay
+            delta = torch.clamp(controls + delta, -bound, bound) - controls
             for _ in range(TRIES):
                 moved = pyramid(self.render((controls + delta)[None]))[0]
                 self._broyden(entry, delta, moved - shown)

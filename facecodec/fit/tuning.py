@@ -25,6 +25,7 @@ from facecodec.fit.recovery import Recover
 from facecodec.fit.response import Response, channel_spread, tuned
 from facecodec.fit.tracking import Tracker, TrackingPlan
 from facecodec.generator.base import Generator
+from facecodec.generator.preview import FramePreviews
 from facecodec.progress import Progress
 
 
@@ -118,10 +119,11 @@ class _Tuner:
             ([responses], plan.response_rate * rate),
             ([controls], plan.control_rate * rate),
         ]
+        previews = FramePreviews()
         for _, frame in descend(groups, in_turn(len(self.targets)), steps):
             basis = self.response.basis + responses * self.spread
             shown = self.response.styles + styles * self.spread + controls[frame] @ basis
-            loss = self.compare(frame, self.generator.preview(shown[None], size))
+            loss = self.compare(frame, previews(self.generator, frame, shown[None], size))
             loss = loss + plan.styles_calm * styles.square().mean()
             loss = loss + plan.response_calm * responses.square().sum(1).mean()
             loss = loss + plan.control_calm * controls[frame].square().sum()

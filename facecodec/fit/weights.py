@@ -21,6 +21,7 @@ from facecodec.fit.likeness import Likeness
 from facecodec.fit.objective import Target
 from facecodec.fit.response import Response
 from facecodec.generator.base import Generator
+from facecodec.generator.preview import FramePreviews
 from facecodec.progress import Progress
 
 WARM = 24  # steps over which rates rise: Adam's first ones, sure of themselves, wreck the picture
@@ -100,12 +101,13 @@ def tune_weights(
     ]
     moved = controls.float().to(response.basis.device, copy=True).requires_grad_(True)
     groups = [(parts, plan.rate), ([moved], plan.control_rate)]
+    previews = FramePreviews()
     total, scales = plan.steps + plan.fine_steps, units(generator)
     for step, frame in descend(groups, in_turn(len(targets)), total, WARM):
         size = plan.coarse if step < plan.steps else plan.fine
         network = generator.changed(_added(generator, parts, scales))
         styles = response.styles + moved[frame] @ response.basis
-        loss = compare(frame, network.preview(styles[None], size))
+        loss = compare(frame, previews(network, frame, styles[None], size))
         loss = loss + plan.control_calm * moved[frame].square().sum()
         loss = loss + plan.calm * sum((part.square().mean() for part in parts), torch.zeros(()))
         loss.backward()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,8 +13,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import cuda_ops
-
-Preview = Callable[[Tensor], Tensor]  # styles [N, num_styles] -> small pictures [N, 3, S, S]
 
 
 @dataclass(frozen=True)
@@ -76,18 +74,6 @@ class Generator(nn.Module, ABC):
 
         Raises ValueError for a size that is not in `preview_sizes`.
         """
-
-    def personal_preview(self, styles: Tensor, size: int) -> Preview:
-        """Return previews of one person, corrected by full renders of some of their styles.
-
-        styles [K, num_styles] are the person in K poses and expressions, a dozen or so; `size` as
-        in `preview`. Most of what a preview gets wrong about a person is the same in every picture
-        of them, and is added as a constant picture.
-        """
-        with torch.no_grad():
-            shown = torch.cat([self.preview(row[None], size) for row in styles])
-            missing = (self.shrunk(styles, size) - shown).mean(0)
-        return lambda wanted: self.preview(wanted, size) + missing
 
     def shrunk(self, styles: Tensor, size: int) -> Tensor:
         """Render styles [N, num_styles] in full, one at a time, and shrink: [N, 3, size, size].

@@ -7,6 +7,7 @@ import torch
 from checkpoints import SMALL, random_tensors
 
 from facecodec.fit.tracking import typical_controls
+from facecodec.generator.preview import LOOKS, FramePreviews, PersonalPreview
 from facecodec.generator.stylegan2 import StyleGAN2
 from facecodec.rig.sampling import draw_latents
 
@@ -17,7 +18,7 @@ def test_a_preview_fitted_to_a_person_is_near_where_it_was_fitted(generator, rig
         person = generator.styles(generator.broadcast(w))[0]
         shots = person + 0.5 * typical_controls(35, 5, None) @ rig.basis(generator)
         pictures = generator.shrunk(shots, 128)
-        preview = generator.personal_preview(shots[:4], 128)
+        preview = PersonalPreview(generator, shots[:4], 128)
 
         def away(some, which: slice) -> float:
             return float((some(shots[which]) - pictures[which]).square().mean())
@@ -32,13 +33,46 @@ def test_a_preview_fitted_to_a_person_is_near_where_it_was_fitted(generator, rig
     assert moved.grad is not None and float(moved.grad.abs().max()) > 0
 
 
+def test_a_preview_is_the_full_picture_where_it_was_corrected_last(generator, rig):
+    with torch.no_grad():
+        w = draw_latents(generator, 8, seed=0, truncation=0.7)[7:8]
+        person = generator.styles(generator.broadcast(w))
+        moved = person + typical_controls(35, 2, None)[1:] @ rig.basis(generator)
+        preview = PersonalPreview(generator, person, 64)
+        wanted = generator.shrunk(moved, 64)
+        before = float((preview(moved) - wanted).abs().max())
+        shown = preview.correct(moved)
+        assert float((shown - wanted).abs().max()) < 1e-4 < before
+        assert torch.equal(preview(moved), shown)
+        preview.forget()
+        assert float((preview(moved) - wanted).abs().max()) == pytest.approx(before, abs=1e-4)
+
+
+def test_a_fit_sees_full_pictures_every_few_looks(generator):
+    full = []
+    with torch.no_grad():
+        styles = generator.styles(generator.broadcast(draw_latents(generator, 2, 0, 0.5)))
+        wanted = generator.shrunk(styles, 64)
+        shrunk = generator.shrunk
+        try:
+            generator.shrunk = lambda *given: full.append(1) or shrunk(*given)
+            draw = FramePreviews()
+            for look in range(LOOKS + 1):
+                for frame in (0, 1):
+                    shown = draw(generator, frame, styles[frame : frame + 1], 64)
+                    torch.testing.assert_close(shown[0], wanted[frame], atol=1e-4, rtol=0)
+                assert len(full) == (2 if look < LOOKS else 4)
+        finally:
+            del generator.shrunk
+
+
 def test_any_generator_has_one():
     tensors = {name: torch.from_numpy(value) for name, value in random_tensors(SMALL).items()}
     network = StyleGAN2.from_tensors(tensors, "noise", "0" * 64)
     network.preview_sizes = (32,)
     styles = network.styles(torch.randn(2, network.num_ws, 512) * 0.1)
     with torch.no_grad():
-        shown = network.personal_preview(styles, 32)(styles)
+        shown = PersonalPreview(network, styles, 32)(styles)
         error = (shown - network.shrunk(styles, 32)).mean(0)
     assert float(error.abs().max()) == pytest.approx(0, abs=1e-4)
 

@@ -1,0 +1,69 @@
+"""Previews corrected by full renders.
+
+What a preview gets wrong about a person changes little from one picture of them to the next, and is
+added as a constant picture: at 128 pixels 36 dB become 42 to 49.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from facecodec.generator.base import Generator
+
+LOOKS = 5  # previews of a frame under a fit that one full render of it corrects
+
+
+def lacking(generator: Generator, styles: Tensor, size: int) -> Tensor:
+    """Return what previews of styles [N, num_styles] lack, [N, 3, size, size]."""
+    with torch.no_grad():
+        shown = torch.cat([generator.preview(row[None], size) for row in styles])
+        return generator.shrunk(styles, size) - shown
+
+
+class PersonalPreview:
+    """Previews of one person, corrected by what they lack in some of their pictures, or the last.
+
+    Differentiable: [N, num_styles] -> [N, 3, size, size].
+    """
+
+    def __init__(self, generator: Generator, styles: Tensor, size: int) -> None:
+        """`styles` [K, num_styles] are the person in K poses and expressions, a dozen or so.
+
+        `size` is one of the generator's `preview_sizes`.
+        """
+        self.generator, self.size = generator, size
+        self.usual = lacking(generator, styles, size).mean(0)
+        self.missing = self.usual
+
+    def __call__(self, styles: Tensor) -> Tensor:
+        """Return corrected previews [N, 3, size, size] of styles [N, num_styles]."""
+        return self.generator.preview(styles, self.size) + self.missing
+
+    def correct(self, styles: Tensor) -> Tensor:
+        """Render styles [1, num_styles] in full, [1, 3, size, size]; previews agree from now on."""
+        self.missing = lacking(self.generator, styles, self.size)[0]
+        return self(styles)
+
+    def forget(self) -> None:
+        """Go back to what previews of the person usually lack: the next one is unlike the last."""
+        self.missing = self.usual
+
+
+class FramePreviews:
+    """Previews of the frames under a fit, each corrected by a full render of it every few looks.
+
+    A fit to previews as they are learns what these get wrong, and the full picture has it not.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[int, int], Tensor] = {}
+        self._looks: dict[tuple[int, int], int] = {}
+
+    def __call__(self, generator: Generator, frame: int, styles: Tensor, size: int) -> Tensor:
+        """Return a preview [1, 3, size, size] of a frame's styles [1, num_styles]."""
+        key = frame, size
+        looks = self._looks[key] = self._looks.get(key, -1) + 1
+        if looks % LOOKS == 0:
+            self._kept[key] = lacking(generator, styles.detach(), size)
+        return generator.preview(styles, size) + self._kept[key]
