@@ -11,7 +11,7 @@ import torch
 from facecodec.fit.inversion import OFTEN, InversionPlan, identity_and_others, invert
 from facecodec.fit.objective import Target, shrink, weight_map
 from facecodec.fit.smoothing import smooth
-from facecodec.fit.tracking import FARTHEST_STEP, REACH, Tracker, TrackingPlan
+from facecodec.fit.tracking import REACH, Tracker, TrackingPlan
 from facecodec.progress import silent
 from facecodec.rig.rig import NUM_CONTROLS
 from facecodec.rig.sampling import draw_latents
@@ -64,12 +64,13 @@ def test_no_control_is_driven_out_of_reach(generator, person):
 
 def test_a_start_beyond_reach_is_not_torn_back(generator, person):
     _, styles, basis = person
-    tracker = Tracker(generator, basis, styles, TrackingPlan(iterations=1, shots=2, cold=0))
+    plan = TrackingPlan(iterations=1, shots=2, cold=0, prior=(1e3, 1e3))
+    tracker = Tracker(generator, basis, styles, plan)
     led = torch.zeros(NUM_CONTROLS, dtype=torch.float64)
     led[3] = REACH + 8
     target = shown(generator, styles + led.float() @ basis, 128)
     found = tracker.track(target, [led], None)
-    assert abs(found.controls[3] - led[3]) <= FARTHEST_STEP * 3
+    assert REACH + 4 < found.controls[3] <= REACH + 8
 
 
 def test_tracking_starts_at_the_best_of_its_starts(generator, person):
