@@ -110,10 +110,15 @@ class Tracker:
     def _styles(self, controls: Tensor) -> Tensor:
         return self.styles + controls.float().to(self.basis.device) @ self.basis
 
-    def _in_full(self, controls: Tensor) -> Tensor:
-        """Return the pyramid of the full render at `controls` [35]; previews agree from now on."""
+    def _in_full(self, controls: Tensor, shown: Tensor) -> Tensor:
+        """Return the pyramid of the full render at `controls` [35]; previews agree from now on.
+
+        `shown` is the preview's pyramid there.
+        """
+        size = self.plan.size
+        finest = shown[: 3 * size**2].view(1, 3, size, size)
         with torch.no_grad(), cuda_ops.roughly():
-            return pyramid(self.preview.correct(self._styles(controls[None])))[0]
+            return pyramid(self.preview.correct(self._styles(controls[None]), finest))[0]
 
     def linearise(self, controls: Tensor, batch: int = 7) -> Linearisation:
         """Differentiate the render at `controls` [35] by forward differences."""
@@ -172,7 +177,7 @@ class Tracker:
                 if far < SETTLED:
                     break
         for _ in range(plan.full):
-            shown = self._in_full(controls)
+            shown = self._in_full(controls, shown)
             moved = self._step(problem, controls, shown)
             if moved is None:
                 break

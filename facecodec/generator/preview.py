@@ -14,13 +14,6 @@ from facecodec.generator.base import Generator
 LOOKS = 5  # previews of a frame under a fit that one full render of it corrects
 
 
-def lacking(generator: Generator, styles: Tensor, size: int) -> Tensor:
-    """Return what previews of styles [N, num_styles] lack, [N, 3, size, size]."""
-    with torch.no_grad():
-        shown = torch.cat([generator.preview(row[None], size) for row in styles])
-        return generator.shrunk(styles, size) - shown
-
-
 class PersonalPreview:
     """Previews of one person, corrected by what they lack in some of their pictures, or the last.
 
@@ -33,17 +26,23 @@ class PersonalPreview:
         `size` is one of the generator's `preview_sizes`.
         """
         self.generator, self.size = generator, size
-        self.usual = lacking(generator, styles, size).mean(0)
+        with torch.no_grad():
+            shown = torch.cat([generator.preview(row[None], size) for row in styles])
+            self.usual = (generator.shrunk(styles, size) - shown).mean(0)
         self.missing = self.usual
 
     def __call__(self, styles: Tensor) -> Tensor:
         """Return corrected previews [N, 3, size, size] of styles [N, num_styles]."""
         return self.generator.preview(styles, self.size) + self.missing
 
-    def correct(self, styles: Tensor) -> Tensor:
-        """Render styles [1, num_styles] in full, [1, 3, size, size]; previews agree from now on."""
-        self.missing = lacking(self.generator, styles, self.size)[0]
-        return self(styles)
+    def correct(self, styles: Tensor, shown: Tensor) -> Tensor:
+        """Render styles [1, num_styles] in full, [1, 3, size, size]; previews agree from now on.
+
+        `shown` [1, 3, size, size] is their preview so far.
+        """
+        full = self.generator.shrunk(styles, self.size)
+        self.missing = self.missing + (full - shown)[0]
+        return full
 
     def forget(self) -> None:
         """Go back to what previews of the person usually lack: the next one is unlike the last."""
@@ -64,6 +63,7 @@ class FramePreviews:
         """Return a preview [1, 3, size, size] of a frame's styles [1, num_styles]."""
         key = frame, size
         looks = self._looks[key] = self._looks.get(key, -1) + 1
+        shown = generator.preview(styles, size)
         if looks % LOOKS == 0:
-            self._kept[key] = lacking(generator, styles.detach(), size)
-        return generator.preview(styles, size) + self._kept[key]
+            self._kept[key] = generator.shrunk(styles.detach(), size) - shown.detach()
+        return shown + self._kept[key]
