@@ -84,6 +84,8 @@ def dispatched(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     """Compute an operation on the CPU; shells come of shells and of factories told so."""
     given = [t for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)]
     shells = [t for t in given if isinstance(t, Shell)]
+    if any(t.is_meta and not isinstance(t, Shell) for t in given):
+        raise MixedDevices(f"{func}: a tensor that torch made on the device unseen, without data")
     if shells and func not in MIXED:
         strangers = [t for t in given if not isinstance(t, Shell) and t.dim()]
         if strangers:

@@ -77,4 +77,4 @@ def draw_faces(
             f"{MIN_FACES}: is it a generator of faces?"
         )
     landmarks = np.stack(points)
-    return Sample(w[kept], landmarks, np.stack([all_signals(p) for p in landmarks]))
+    return Sample(w[torch.tensor(kept)], landmarks, np.stack([all_signals(p) for p in landmarks]))
