@@ -97,9 +97,7 @@ def test_bias_act(whole, clamp):
     assert_close(cuda_ops.bias_act(x, bias, *more, clamp), plain.bias_act(x, bias, *more, clamp))
 
 
-@pytest.mark.parametrize("shape", [(2, 32, 16, 20, 20), (2, 3, 8, 120, 9), (1, 512, 512, 10, 9)])
-@pytest.mark.parametrize("up", [False, True])
-def test_one_thread_and_many_agree(shape, up):
+def assert_threads_agree(shape, up) -> None:
     torch.manual_seed(6)
     frames, inputs, outputs, height, width = shape
     x, style = torch.randn(frames, inputs, height, width), torch.randn(frames, inputs)
@@ -113,6 +111,12 @@ def test_one_thread_and_many_agree(shape, up):
         torch.set_num_threads(threads)
     for other in results[1:]:
         assert_close(other, results[0])
+
+
+@pytest.mark.parametrize("shape", [(2, 32, 16, 20, 20), (2, 3, 8, 120, 9), (1, 512, 512, 10, 9)])
+@pytest.mark.parametrize("up", [False, True])
+def test_one_thread_and_many_agree(shape, up):
+    assert_threads_agree(shape, up)
 
 
 def test_weights_changed_in_place_are_seen():
@@ -178,19 +182,7 @@ class TestTiles:
         "shape", [(2, 32, 16, 20, 20), (1, 160, 70, 10, 9), (1, 8, 40, 70, 33)]
     )
     def test_one_thread_and_many_agree(self, shape, up):
-        torch.manual_seed(6)
-        frames, inputs, outputs, height, width = shape
-        x, style = torch.randn(frames, inputs, height, width), torch.randn(frames, inputs)
-        conv, threads = constants(inputs, outputs, height, width, up), torch.get_num_threads()
-        try:
-            results = []
-            for count in (1, 2, 5):
-                torch.set_num_threads(count)
-                results.append(cuda_ops.modulated_conv(x, style, conv))
-        finally:
-            torch.set_num_threads(threads)
-        for other in results[1:]:
-            assert_close(other, results[0])
+        assert_threads_agree(shape, up)
 
 
 @pytest.mark.skipif(not dispatch.has_bf16(), reason="this processor has no bf16 products")
