@@ -40,15 +40,19 @@ def constants(inputs, outputs, height, width, up, noise=True, clamp=None) -> Mod
     return ModulatedConv(weight, squares, bias, noise_, up, clamp)
 
 
-@pytest.mark.parametrize("up", [False, True])
-@pytest.mark.parametrize("shape", SHAPES)
-def test_modulated_convolution(shape, up):
+def both_ways(shape, up) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return a convolution of random numbers by the kernels and by plain torch."""
     torch.manual_seed(1)
     frames, inputs, outputs, height, width = shape
     x, style = torch.randn(frames, inputs, height, width), torch.randn(frames, inputs)
     conv = constants(inputs, outputs, height, width, up)
-    got = cuda_ops.modulated_conv(x, style, conv)
-    assert_close(got, plain.modulated_conv(x, style, conv))
+    return cuda_ops.modulated_conv(x, style, conv), plain.modulated_conv(x, style, conv)
+
+
+@pytest.mark.parametrize("up", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_modulated_convolution(shape, up):
+    assert_close(*both_ways(shape, up))
 
 
 @pytest.mark.parametrize("up", [False, True])
@@ -156,11 +160,7 @@ class TestTiles:
     @pytest.mark.parametrize("up", [False, True])
     @pytest.mark.parametrize("shape", SMALL_ENOUGH)
     def test_modulated_convolution(self, shape, up):
-        torch.manual_seed(1)
-        frames, inputs, outputs, height, width = shape
-        x, style = torch.randn(frames, inputs, height, width), torch.randn(frames, inputs)
-        conv = constants(inputs, outputs, height, width, up)
-        got, wanted = cuda_ops.modulated_conv(x, style, conv), plain.modulated_conv(x, style, conv)
+        got, wanted = both_ways(shape, up)
         assert self.packed == [kernels.DIRECT[up][1]]
         assert (got - wanted).abs().max() <= TestBf16.TOLERANCE * wanted.abs().max()
 
@@ -198,11 +198,7 @@ class TestBf16:
     @pytest.mark.parametrize("up", [False, True])
     @pytest.mark.parametrize("shape", [s for s in SHAPES if s[3] * s[4] >= kernels.SMALLEST])
     def test_modulated_convolution(self, shape, up):
-        torch.manual_seed(1)
-        frames, inputs, outputs, height, width = shape
-        x, style = torch.randn(frames, inputs, height, width), torch.randn(frames, inputs)
-        conv = constants(inputs, outputs, height, width, up)
-        got, wanted = cuda_ops.modulated_conv(x, style, conv), plain.modulated_conv(x, style, conv)
+        got, wanted = both_ways(shape, up)
         assert not torch.equal(got, wanted)
         assert (got - wanted).abs().max() <= self.TOLERANCE * wanted.abs().max()
 
