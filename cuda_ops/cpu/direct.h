@@ -6,8 +6,8 @@
 #pragma once
 
 #include <algorithm>
-#include <unistd.h>
 
+#include "cache.h"
 #include "finish.h"
 #include "lines.h"
 #include "rounded.h"
@@ -18,13 +18,7 @@ namespace facecodec {
 constexpr int MADE = 2 * TILE; // pixels, and output channels, of one block of sums
 
 // Bytes that a thread's rows may take of its core's own cache.
-inline size_t room() {
-  long size = 0;
-#ifdef _SC_LEVEL2_CACHE_SIZE
-  size = sysconf(_SC_LEVEL2_CACHE_SIZE);
-#endif
-  return static_cast<size_t>(std::min(std::max(size, 524288L), 2097152L)) / 2;
-}
+inline size_t room() { return static_cast<size_t>(core_cache()) / 2; }
 
 // Products of MADE pixels from `pixel` on and MADE output channels, summed over shifts of the map. Weights
 // are tiles [shift][32 inputs][2][16 pairs of inputs][16 outputs][2].
@@ -132,7 +126,7 @@ private:
 // kinds of pixels, of four, two, two and one shift; the filter follows while rows lie in cache.
 class DirectUp {
 public:
-  explicit DirectUp(const FacecodecModulated &job) : job_(job), blocks_(job, few(job) ? 1 : job.threads) {
+  explicit DirectUp(const FacecodecModulated &job) : job_(job), blocks_(job, deep(job) ? 1 : job.threads) {
     const int wanted = blocks_.shares() > 1 ? 1 : BANDS * job.threads;
     bands_ = std::max(1, std::min(wanted, (job.height + 1) / LEAST));
   }
@@ -162,7 +156,7 @@ private:
   static constexpr int KEPT = 4;              // rows of the convolution that the next ones still need
   static constexpr size_t DEEP = 1u << 20;    // bytes of weights that are better shared out
 
-  static bool few(const FacecodecModulated &job) {
+  static bool deep(const FacecodecModulated &job) {
     return static_cast<size_t>(9) * 2 * job.in * job.out > DEEP;
   }
 
@@ -174,7 +168,7 @@ private:
     return most < fixed + 2 * (2 * made + taken) ? 2 : static_cast<int>((most - fixed) / (2 * made + taken));
   }
 
-  // Row `row` of the result of a tile is twice that of its pixels; x[-1] and x[width] are the border.
+  // Rows [row, row + count) of the map, and the border beside them, to twice as many of the convolution.
   void multiply(const RoundedRows &map, int row, int count, int begin, int end, const UpsampledRows &rows) const {
     const TilesInUse tiles(true);
     const int wide = map.wide(), pixels = (count - 1) * wide + job_.width + 1;

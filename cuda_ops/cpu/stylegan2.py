@@ -206,7 +206,7 @@ DIRECT: dict[bool, Way] = {False: (0, direct_products), True: (0, direct_up_prod
 
 
 def _way(up: bool, pixels: int, reduced: bool) -> Way:
-    """Return how a map is convolved: by AMX tiles in bf16 where there are any, or by fewer."""
+    """Return how a map is convolved: in bf16 by AMX tiles where there are any."""
     if reduced:
         return DIRECT[up] if products16() == TILES else DOTTED[up]
     return LARGER if pixels >= LARGE and not up else FLOATS[up]

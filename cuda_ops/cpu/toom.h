@@ -5,8 +5,8 @@
 #pragma once
 
 #include <algorithm>
-#include <unistd.h>
 
+#include "cache.h"
 #include "matrix.h"
 #include "stylegan2_abi.h"
 #include "vec.h"
@@ -92,13 +92,7 @@ struct Share {
 };
 
 // Bytes of transformed tiles that a thread holds at once: a third of its core's own cache.
-inline int cached() {
-  long size = 0;
-#ifdef _SC_LEVEL2_CACHE_SIZE
-  size = sysconf(_SC_LEVEL2_CACHE_SIZE);
-#endif
-  return static_cast<int>(std::min(std::max(size, 524288L), 2097152L) / 3);
-}
+inline int cached() { return static_cast<int>(core_cache() / 3); }
 
 // How a convolution is cut into work. Weights that no cache holds are read as seldom as can be: threads
 // share panels instead of tiles, more tiles are held, and a point is multiplied for all of its panels.
