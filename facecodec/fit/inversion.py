@@ -87,10 +87,6 @@ def identity_and_others(frames: int) -> Iterator[int]:
         yield next(others) if step % OFTEN else 0
 
 
-def _as_it_is(generator: Generator, frame: int, styles: Tensor, size: int) -> Tensor:
-    return generator.preview(styles, size)
-
-
 class Inverter:
     """One inversion under way: the latent's parts, the controls, and what they are fitted to."""
 
@@ -124,12 +120,14 @@ class Inverter:
     def loss(self, frame: int, size: int, like: bool) -> Tensor:
         """Return how far the render of one frame is from its target."""
         styles = self.generator.styles(self.w_plus()[None]) + self.controls[frame] @ self.basis
-        draw = self.previews if like else _as_it_is
-        return self.compare(frame, draw(self.generator, frame, styles, size), like)
+        if like:
+            shown = self.previews(self.generator, frame, styles, size)
+        else:
+            shown = self.generator.preview(styles, size)
+        return self.compare(frame, shown, like)
 
     def run(self, steps: int, size: int, rates: dict[str, float], progress: Progress) -> None:
         """Take Adam steps; `rates` names what may move and how fast."""
-        self.previews = FramePreviews()
         groups = [([getattr(self, name)], rate) for name, rate in rates.items()]
         plan, frames = self.plan, len(self.targets)
         alone = "rows" not in rates or frames == 1
