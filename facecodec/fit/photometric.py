@@ -22,10 +22,10 @@ class TrackingPlan:
     counts as one standard deviation; differences far beyond `outlier` are
     taken for occlusion and count less. `prior` and `motion` are the standard deviations of a
     control around zero and from frame to frame, pose first, then offsets. Derivatives are
-    differences over `step`; a whole standard deviation, so that bf16 shows it. `shots` full renders
-    fit the person's preview. Derivatives farther than `refresh` in pose are made anew, `bank` of
-    them are kept, and a frame adds `allowance` to how many more may be, `cold` one that follows
-    nothing.
+    differences over `step` of pose, to both sides, and of offsets, which go far. `shots` full
+    renders fit the person's preview. Derivatives farther than `refresh` in pose are made anew,
+    `bank` of them are kept, and a frame adds `allowance` to how many more may be, `cold` one that
+    follows nothing. Those with respect to pose are made anew farther than `turn` away.
     """
 
     size: int = 128
@@ -35,8 +35,9 @@ class TrackingPlan:
     outlier: float = 0.4
     prior: tuple[float, float] = (3.0, 3.0)
     motion: tuple[float, float] = (1.0, 1.5)
-    step: float = 1.0
+    step: tuple[float, float] = (0.2, 1.0)
     refresh: float = 1.2
+    turn: float = 0.4
     bank: int = 32
     allowance: float = 0.02
     cold: float = 1.0
@@ -45,10 +46,14 @@ class TrackingPlan:
 
 @dataclass
 class Linearisation:
-    """The picture's derivative at some controls, [pixels, 35] over the pyramid."""
+    """The picture's derivative at some controls, [pixels, 35] over the pyramid.
+
+    Its columns for pose may be of another pose [3], `turned`.
+    """
 
     controls: Tensor
     jacobian: Tensor
+    turned: Tensor
 
 
 def pyramid(pictures: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ faces do.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,13 +99,14 @@ class Tracker:
         self.allowance = 0.0
         self.renders = 0
 
-    def render(self, controls: Tensor) -> Tensor:
+    def render(self, controls: Tensor, exactly: bool = False) -> Tensor:
         """Render controls [N, 35] to small pictures [N, 3, S, S].
 
-        In bf16 where the processor has it: its errors are far below what a person's residual is.
+        In bf16 where the processor has it, unless `exactly`: its errors are far below what a
+        person's residual is, but not below what a small turn changes.
         """
         self.renders += len(controls)
-        with torch.no_grad(), cuda_ops.roughly():
+        with torch.no_grad(), nullcontext() if exactly else cuda_ops.roughly():
             return self.preview(self._styles(controls))
 
     def _styles(self, controls: Tensor) -> Tensor:
@@ -121,22 +123,38 @@ class Tracker:
             return pyramid(self.preview.correct(self._styles(controls[None]), finest))[0]
 
     def linearise(self, controls: Tensor, batch: int = 7) -> Linearisation:
-        """Differentiate the render at `controls` [35] by forward differences."""
-        count, step = len(controls), self.plan.step
-        columns = []
+        """Differentiate the render at `controls` [35]: by pose, and by steps of the offsets."""
+        count, step = len(controls), self.plan.step[1]
+        columns = [self._by_pose(controls)]
         base = pyramid(self.render(controls[None]))
-        for start in range(0, count, batch):
+        for start in range(POSE, count, batch):
             index = torch.arange(start, min(start + batch, count))
             moved = controls.repeat(len(index), 1)
             moved[torch.arange(len(index)), index] += step
             columns.append((pyramid(self.render(moved)) - base) / step)
-        return Linearisation(controls.clone(), torch.cat(columns).T.contiguous())
+        jacobian = torch.cat(columns).T.contiguous()
+        return Linearisation(controls.clone(), jacobian, controls[:POSE].clone())
+
+    def _by_pose(self, controls: Tensor) -> Tensor:
+        """Differentiate by pose, [3, pixels]: by small steps to both sides, in float32.
+
+        A turn by a whole standard deviation moves edges by many pixels; what that changes is not
+        in the direction of what a small turn does (yaw: their cosine is 0.55).
+        """
+        step = self.plan.step[0]
+        moved = controls.repeat(2 * POSE, 1)
+        moved[:, :POSE] += step * torch.cat([torch.eye(POSE), -torch.eye(POSE)])
+        shown = pyramid(self.render(moved, exactly=True))
+        return (shown[:POSE] - shown[POSE:]) / (2 * step)
 
     def nearest(self, controls: Tensor) -> Linearisation:
         """Return the bank's nearest derivative, making a new one when all are far in pose."""
         if self.bank:
             best = min(self.bank, key=lambda entry: apart(entry.controls, controls))
             if float((best.controls - controls)[:POSE].norm()) <= self.plan.refresh:
+                if float((best.turned - controls[:POSE]).norm()) > self.plan.turn:
+                    best.jacobian[:, :POSE] = self._by_pose(controls).T
+                    best.turned = controls[:POSE].clone()
                 return best
         return self._anew(controls)
 

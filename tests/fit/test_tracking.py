@@ -10,6 +10,7 @@ import torch
 
 from facecodec.fit.inversion import OFTEN, InversionPlan, identity_and_others, invert
 from facecodec.fit.objective import Target, shrink, weight_map
+from facecodec.fit.photometric import pyramid
 from facecodec.fit.smoothing import smooth
 from facecodec.fit.tracking import REACH, Tracker, TrackingPlan
 from facecodec.progress import silent
@@ -172,3 +173,49 @@ def test_weights_favour_eyes_and_mouth():
     weights = weight_map(points, 100)[0]
     assert weights[45, 40] > weights[65, 50] > weights[55, 50] > weights[2, 2]
     assert (weight_map(None, 16) == 1).all()
+
+
+def test_the_derivative_by_pose_is_that_of_a_small_turn(generator, person):
+    _, styles, basis = person
+    tracker = Tracker(generator, basis, styles, TrackingPlan(shots=2))
+    rest = torch.zeros(NUM_CONTROLS, dtype=torch.float64)
+    turned = torch.zeros(2, NUM_CONTROLS, dtype=torch.float64)
+    turned[:, 0] = torch.tensor([0.1, -0.1])
+    left, right = pyramid(tracker.render(turned, exactly=True))
+    column = tracker.linearise(rest).jacobian[:, 0]
+    assert float(torch.cosine_similarity(column, left - right, dim=0)) > 0.85
+
+
+def test_derivatives_by_pose_follow_a_turning_head(generator, person):
+    _, styles, basis = person
+    tracker = Tracker(generator, basis, styles, TrackingPlan(shots=2))
+    controls = torch.zeros(NUM_CONTROLS, dtype=torch.float64)
+    first = tracker.nearest(controls)
+    before, renders = first.jacobian.clone(), tracker.renders
+    controls[1] = 0.1
+    assert tracker.nearest(controls) is first
+    assert tracker.renders == renders
+    controls[0] = 0.6
+    assert tracker.nearest(controls) is first
+    assert tracker.renders == renders + 6
+    assert not torch.equal(first.jacobian[:, 0], before[:, 0])
+    assert torch.equal(first.jacobian[:, 3:], before[:, 3:])
+
+
+def test_a_head_that_hardly_turns_is_followed_by_one_that_looks_unlike_it(generator, person):
+    w, styles, basis = person
+    other = generator.broadcast(draw_latents(generator, 3, seed=7, truncation=0.7)[2:3])
+    with torch.no_grad():
+        unlike = generator.styles(w + 0.2 * (other - w))[0]
+    tracker = Tracker(generator, basis, unlike, TrackingPlan(shots=2))
+    truth = 0.1 * np.sin(2 * np.pi * np.arange(8) / 8)
+    previous, found = None, []
+    for yaw in truth:
+        target = shown(generator, styles + float(yaw) * basis[0], 128)
+        rest = torch.zeros(NUM_CONTROLS, dtype=torch.float64)
+        start = rest if previous is None else previous
+        found.append(tracker.track(target, [start], previous).controls[0])
+        previous = rest.clone()
+        previous[0] = float(found[-1])
+    assert np.corrcoef(found, truth)[0, 1] > 0.95
+    assert 0.5 < np.std(found) / np.std(truth) < 1.5
