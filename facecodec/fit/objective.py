@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from facecodec.face.mask import face_mask
+
 # landmark group -> (indices, radius over the distance of the eyes, weight)
 # Eyes and mouth are few pixels and carry the expression; the background carries none.
 FACE = (tuple(range(68)), 0.55, 1.0)
@@ -18,6 +20,8 @@ EYES = (tuple(range(36, 48)), 0.11, 5.0)
 BACKGROUND = 0.15
 DETAIL = 2.0
 PATCH = 5  # pixels over which texture is averaged
+OUTSIDE = 0.03  # of their weight is left to pixels outside the inner face where motion is sought
+EDGE = 9  # pixels over which the inner face ends
 
 
 def to_tensor(pictures: NDArray[np.uint8]) -> Tensor:
@@ -61,6 +65,19 @@ class Target:
     picture: Tensor
     weights: Tensor
     landmarks: NDArray[np.float64] | None
+
+
+def inner_weights(target: Target) -> Tensor:
+    """Return a target's weights [1, S, S], little of them outside its inner face.
+
+    Hair, ears and what is behind them turn with a generator's head as they do not in a clip.
+    """
+    if target.landmarks is None:
+        return target.weights
+    size = target.weights.shape[-1]
+    inside = torch.from_numpy(face_mask(target.landmarks * size, size)).to(target.weights)
+    inside = F.avg_pool2d(inside[None], EDGE, 1, EDGE // 2)
+    return target.weights * (OUTSIDE + (1 - OUTSIDE) * inside)
 
 
 def multiscale_l1(

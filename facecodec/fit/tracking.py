@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import cuda_ops
-from facecodec.fit.objective import Target, shrink
+from facecodec.fit.objective import Target, inner_weights, shrink
 from facecodec.fit.photometric import (
     Linearisation,
     Problem,
@@ -173,7 +173,7 @@ class Tracker:
         plan = self.plan
         iterations = plan.iterations if previous is not None else 3 * plan.iterations
         picture = pyramid(shrink(target.picture[None], plan.size))[0]
-        weights = shrink(target.weights[None], plan.size).expand(-1, 3, -1, -1)
+        weights = shrink(inner_weights(target)[None], plan.size).expand(-1, 3, -1, -1)
         problem = Problem(
             picture, pyramid_weights(weights), plan, self.prior, self.motion, previous
         )

@@ -22,12 +22,13 @@ from numpy.typing import NDArray
 
 from facecodec.errors import UsageError
 from facecodec.face.crop import resize
+from facecodec.face.mask import face_mask
 from facecodec.metrics.landmarker import Landmarker
 from facecodec.metrics.landmarker import missing as landmarker_missing
 from facecodec.metrics.measures import PUPPET, RESYNTHESIS
 from facecodec.metrics.pictures import all_three
 from facecodec.metrics.temporal import correlation, jitter, lip_errors
-from facecodec.metrics.trace import Trace, face_mask
+from facecodec.metrics.trace import Trace
 from facecodec.progress import Progress, silent
 from facecodec.weights.store import model_path
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from facecodec.face.mask import face_mask
 from facecodec.fit.inversion import OFTEN, InversionPlan, identity_and_others, invert
 from facecodec.fit.objective import Target, shrink, weight_map
 from facecodec.fit.photometric import pyramid
@@ -15,7 +16,7 @@ from facecodec.fit.smoothing import smooth
 from facecodec.fit.tracking import REACH, Tracker, TrackingPlan
 from facecodec.progress import silent
 from facecodec.rig.rig import NUM_CONTROLS
-from facecodec.rig.sampling import draw_latents
+from facecodec.rig.sampling import draw_latents, to_uint8
 
 
 @pytest.fixture(scope="module")
@@ -219,3 +220,18 @@ def test_a_head_that_hardly_turns_is_followed_by_one_that_looks_unlike_it(genera
         previous[0] = float(found[-1])
     assert np.corrcoef(found, truth)[0, 1] > 0.95
     assert 0.5 < np.std(found) / np.std(truth) < 1.5
+
+
+def test_what_moves_behind_a_face_is_no_turn(generator, person, finder):
+    _, styles, basis = person
+    still = shown(generator, styles, 256).picture
+    turned = shown(generator, styles + 0.5 * basis[0], 256).picture
+    finder.reset()
+    points = finder(to_uint8(still[None])[0])
+    inside = torch.from_numpy(face_mask(points, 256))
+    picture = torch.where(inside, still, turned)
+    points = points / 256
+    tracker = Tracker(generator, basis, styles, TrackingPlan(iterations=4, shots=2))
+    rest = torch.zeros(NUM_CONTROLS, dtype=torch.float64)
+    found = tracker.track(Target(picture, weight_map(points, 256), points), [rest], rest)
+    assert abs(found.controls[0]) < 0.25  # 0.44 where all pixels count

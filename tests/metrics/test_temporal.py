@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from facecodec.face.mask import face_mask
 from facecodec.metrics.landmarker import angles
 from facecodec.metrics.temporal import correlation, jitter, lip_errors
-from facecodec.metrics.trace import face_mask
 
 TIME = np.linspace(0, 6, 90)
 
