@@ -8,23 +8,14 @@ import sys
 
 import av
 import pytest
-from click.testing import CliRunner
+from commands import run
 
 from facecodec.bitstream import load_identity_file, open_stream
-from facecodec.cli.main import main
-from facecodec.errors import FacecodecError, StreamError
+from facecodec.errors import StreamError
 from facecodec.fit.inversion import InversionPlan
 from facecodec.fit.tracking import TrackingPlan
 from facecodec.fit.tuning import TuningPlan
 from facecodec.pipeline.presets import PRESETS, Preset
-
-
-def run(*arguments: object) -> str:
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    if isinstance(result.exception, FacecodecError):
-        raise result.exception
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 def test_encode_against_an_identity_file(tmp_path, generator, finder, sample, monkeypatch):

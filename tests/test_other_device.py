@@ -5,9 +5,8 @@ from __future__ import annotations
 import pretend_gpu
 import pytest
 import torch
-from click.testing import CliRunner
+from commands import run
 
-from facecodec.cli.main import main
 from facecodec.fit.inversion import InversionPlan
 from facecodec.fit.tracking import TrackingPlan
 from facecodec.fit.tuning import TuningPlan
@@ -26,14 +25,6 @@ SHORT = Preset(
     TuningPlan(2, 2, 1, 1, coarse=64, fine=64),
     WeightPlan(1, 1, coarse=64, fine=64),
 )
-
-
-def run(*arguments: object) -> str:
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == 0, result.output
-    return result.output
 
 
 @pytest.fixture

@@ -8,10 +8,9 @@ import av
 import numpy as np
 import pytest
 from checkpoints import SMALL, random_tensors, write_nvidia
-from click.testing import CliRunner
+from commands import run
 
 from facecodec.bitstream import StreamReader
-from facecodec.cli.main import main
 from facecodec.fit.inversion import InversionPlan
 from facecodec.fit.tracking import TrackingPlan
 from facecodec.fit.tuning import TuningPlan
@@ -47,12 +46,6 @@ def some_rig(name: str) -> Rig:
     )
     offsets = tuple(Offset("6", channel, 1.0, "mouth", 1.0, 0.5) for channel in range(32))
     return Rig(name, generator.sha256, 3, 0, pose, offsets)
-
-
-def run(*arguments: object) -> str:
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert result.exit_code == 0, result.output
-    return result.output
 
 
 @pytest.fixture(autouse=True)

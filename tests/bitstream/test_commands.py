@@ -13,7 +13,7 @@ import damage
 import numpy as np
 import pytest
 import toy_streams as streams
-from click.testing import CliRunner
+from commands import run
 from damage import start
 
 from facecodec.atomic import opened_whole, refuse_overwrite
@@ -25,8 +25,7 @@ from facecodec.bitstream import (
     open_stream,
     pack_identity,
 )
-from facecodec.cli.main import main
-from facecodec.errors import FacecodecError, StreamError, UsageError
+from facecodec.errors import StreamError, UsageError
 
 
 @pytest.fixture
@@ -37,14 +36,6 @@ def talk(tmp_path):
     audio = streams.packets(110)
     path.write_bytes(streams.write(55, head=head, audio=audio, flags=flags, tuning=b"tuned"))
     return path
-
-
-def run(*arguments: object, code: int = 0) -> str:
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    if isinstance(result.exception, FacecodecError):
-        raise result.exception
-    assert result.exit_code == code, result.output
-    return result.stdout
 
 
 def test_info_says_what_and_how_much(talk):
