@@ -96,6 +96,7 @@ class Tracker:
         self.prior = per_control(plan.prior, count)
         self.motion = per_control(plan.motion, count)
         self.bank: list[Linearisation] = []
+        self.turns: list[tuple[Tensor, Tensor]] = []
         self.allowance = 0.0
         self.renders = 0
 
@@ -125,7 +126,8 @@ class Tracker:
     def linearise(self, controls: Tensor, batch: int = 7) -> Linearisation:
         """Differentiate the render at `controls` [35]: by pose, and by steps of the offsets."""
         count, step = len(controls), self.plan.step[1]
-        columns = [self._by_pose(controls)]
+        turned, by_pose = self._by_pose(controls)
+        columns = [by_pose]
         base = pyramid(self.render(controls[None]))
         for start in range(POSE, count, batch):
             index = torch.arange(start, min(start + batch, count))
@@ -133,19 +135,27 @@ class Tracker:
             moved[torch.arange(len(index)), index] += step
             columns.append((pyramid(self.render(moved)) - base) / step)
         jacobian = torch.cat(columns).T.contiguous()
-        return Linearisation(controls.clone(), jacobian, controls[:POSE].clone())
+        return Linearisation(controls.clone(), jacobian, turned)
 
-    def _by_pose(self, controls: Tensor) -> Tensor:
-        """Differentiate by pose, [3, pixels]: by small steps to both sides, in float32.
+    def _by_pose(self, controls: Tensor) -> tuple[Tensor, Tensor]:
+        """Return a pose [3] nearby and the derivative by pose there, [3, pixels].
 
-        A turn by a whole standard deviation moves edges by many pixels; what that changes is not
-        in the direction of what a small turn does (yaw: their cosine is 0.55).
+        By small steps to both sides, in float32: a turn by a whole standard deviation moves edges
+        by many pixels, and what that changes is not in the direction of what a small turn does
+        (yaw: their cosine is 0.55).
         """
+        if self.turns:
+            near, known = min(self.turns, key=lambda turn: apart(turn[0], controls))
+            if float((near - controls)[:POSE].norm()) <= self.plan.turn:
+                return near[:POSE], known
         step = self.plan.step[0]
         moved = controls.repeat(2 * POSE, 1)
         moved[:, :POSE] += step * torch.cat([torch.eye(POSE), -torch.eye(POSE)])
         shown = pyramid(self.render(moved, exactly=True))
-        return (shown[:POSE] - shown[POSE:]) / (2 * step)
+        if len(self.turns) == self.plan.bank:
+            self.turns.pop(0)
+        self.turns.append((controls.clone(), (shown[:POSE] - shown[POSE:]) / (2 * step)))
+        return controls[:POSE].clone(), self.turns[-1][1]
 
     def nearest(self, controls: Tensor) -> Linearisation:
         """Return the bank's nearest derivative, making a new one when all are far in pose."""
@@ -153,8 +163,8 @@ class Tracker:
             best = min(self.bank, key=lambda entry: apart(entry.controls, controls))
             if float((best.controls - controls)[:POSE].norm()) <= self.plan.refresh:
                 if float((best.turned - controls[:POSE]).norm()) > self.plan.turn:
-                    best.jacobian[:, :POSE] = self._by_pose(controls).T
-                    best.turned = controls[:POSE].clone()
+                    best.turned, by_pose = self._by_pose(controls)
+                    best.jacobian[:, :POSE] = by_pose.T
                 return best
         return self._anew(controls)
 

@@ -201,6 +201,10 @@ def test_derivatives_by_pose_follow_a_turning_head(generator, person):
     assert tracker.renders == renders + 6
     assert not torch.equal(first.jacobian[:, 0], before[:, 0])
     assert torch.equal(first.jacobian[:, 3:], before[:, 3:])
+    controls[0] = 0.0  # a head that turns back finds what it had
+    assert tracker.nearest(controls) is first
+    assert tracker.renders == renders + 6
+    assert torch.equal(first.jacobian, before)
 
 
 def test_a_head_that_hardly_turns_is_followed_by_one_that_looks_unlike_it(generator, person):
