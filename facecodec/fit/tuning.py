@@ -42,8 +42,8 @@ class TuningPlan:
 
     keyframes: int = 24
     rounds: int = 2
-    steps: int = 250
-    fine_steps: int = 450
+    steps: int = 180
+    fine_steps: int = 300
     coarse: int = 128
     fine: int = 256
     styles_rate: float = 0.015
