@@ -214,14 +214,11 @@ def test_a_head_that_hardly_turns_is_followed_by_one_that_looks_unlike_it(genera
         unlike = generator.styles(w + 0.2 * (other - w))[0]
     tracker = Tracker(generator, basis, unlike, TrackingPlan(shots=2))
     truth = 0.1 * np.sin(2 * np.pi * np.arange(8) / 8)
-    previous, found = None, []
+    start, previous, found = torch.zeros(NUM_CONTROLS, dtype=torch.float64), None, []
     for yaw in truth:
         target = shown(generator, styles + float(yaw) * basis[0], 128)
-        rest = torch.zeros(NUM_CONTROLS, dtype=torch.float64)
-        start = rest if previous is None else previous
-        found.append(tracker.track(target, [start], previous).controls[0])
-        previous = rest.clone()
-        previous[0] = float(found[-1])
+        start = previous = torch.from_numpy(tracker.track(target, [start], previous).controls)
+        found.append(float(previous[0]))
     assert np.corrcoef(found, truth)[0, 1] > 0.95
     assert 0.5 < np.std(found) / np.std(truth) < 1.5
 
