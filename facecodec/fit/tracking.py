@@ -1,9 +1,9 @@
 """Tracking: aligned frames to controls by Gauss-Newton on small pictures.
 
 With 35 unknowns, photometric tracking is a small least-squares problem: residuals are weighted
-picture differences at several scales, the Jacobian is 35 renders by forward differences, kept in
-a small bank by pose and corrected by Broyden's rule, and a prior keeps the controls near what
-faces do.
+picture differences at several scales, the Jacobian is differences of renders, small ones by pose
+and wide ones by offsets, kept in a small bank by pose and corrected by Broyden's rule, and a prior
+keeps the controls near what faces do.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class Tracker:
         self.prior = per_control(plan.prior, count)
         self.motion = per_control(plan.motion, count)
         self.bank: list[Linearisation] = []
-        self.turns: list[tuple[Tensor, Tensor]] = []
+        self.turns: list[tuple[Tensor, Tensor]] = []  # controls, derivative by pose there
         self.allowance = 0.0
         self.renders = 0
 
