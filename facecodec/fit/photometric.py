@@ -18,9 +18,10 @@ class TrackingPlan:
     """How a frame is tracked.
 
     At most `iterations` Gauss-Newton steps at `size` pixels, then `full` more from full renders,
-    which correct the previews after them. `noise` is the picture difference (of a range of 2) that
-    counts as one standard deviation; differences far beyond `outlier` are
-    taken for occlusion and count less. `prior` and `motion` are the standard deviations of a
+    which correct the previews after them; where the last one is no farther than `stale`, in
+    standard deviations of pose, none is made. `noise` is the picture difference (of a range of 2)
+    that counts as one standard deviation; differences far beyond `outlier` are taken for occlusion
+    and count less. `prior` and `motion` are the standard deviations of a
     control around zero and from frame to frame, pose first, then offsets. Derivatives are
     differences over `step` of pose, to both sides, and of offsets, which go far. `shots` full
     renders fit the person's preview. Derivatives farther than `refresh` in pose are made anew,
@@ -31,6 +32,7 @@ class TrackingPlan:
     size: int = 128
     iterations: int = 3
     full: int = 1
+    stale: float = 0.5
     noise: float = 0.25
     outlier: float = 0.4
     prior: tuple[float, float] = (3.0, 3.0)

@@ -98,6 +98,7 @@ class Tracker:
         self.bank: list[Linearisation] = []
         self.turns: list[tuple[Tensor, Tensor]] = []  # controls, derivative by pose there
         self.allowance = 0.0
+        self.corrected: Tensor | None = None  # controls of the last full render
         self.renders = 0
 
     def render(self, controls: Tensor, exactly: bool = False) -> Tensor:
@@ -119,6 +120,7 @@ class Tracker:
         `shown` is the preview's pyramid there.
         """
         size = self.plan.size
+        self.corrected = controls.clone()
         finest = shown[: 3 * size**2].view(1, 3, size, size)
         with torch.no_grad(), cuda_ops.roughly():
             return pyramid(self.preview.correct(self._styles(controls[None]), finest))[0]
@@ -189,6 +191,7 @@ class Tracker:
         )
         if previous is None:
             self.preview.forget()
+            self.corrected = None
         shots = pyramid(self.render(torch.stack(list(starts))))
         costs = [problem.cost(c, shot) for c, shot in zip(starts, shots, strict=True)]
         best = min(range(len(costs)), key=lambda i: costs[i])
@@ -205,7 +208,8 @@ class Tracker:
                 if far < SETTLED:
                     break
         for _ in range(plan.full):
-            shown = self._in_full(controls, shown)
+            if self.corrected is None or apart(self.corrected, controls) > plan.stale:
+                shown = self._in_full(controls, shown)
             moved = self._step(problem, controls, shown)
             if moved is None:
                 break

@@ -236,3 +236,23 @@ def test_what_moves_behind_a_face_is_no_turn(generator, person, finder):
     rest = torch.zeros(NUM_CONTROLS, dtype=torch.float64)
     found = tracker.track(Target(picture, weight_map(points, 256), points), [rest], rest)
     assert abs(found.controls[0]) < 0.25  # 0.44 where all pixels count
+
+
+def test_a_face_that_hardly_moves_is_not_rendered_in_full_again(generator, person, monkeypatch):
+    _, styles, basis = person
+    tracker = Tracker(generator, basis, styles, TrackingPlan(shots=2, cold=0))
+    in_full = []
+    correct = tracker.preview.correct
+    monkeypatch.setattr(
+        tracker.preview, "correct", lambda *given: in_full.append(1) or correct(*given)
+    )
+    previous, rendered = None, []
+    for yaw in (0.0, 0.1, 0.2, 1.0, 1.1):
+        start = torch.zeros(NUM_CONTROLS, dtype=torch.float64)
+        start[0] = yaw
+        target = shown(generator, styles + yaw * basis[0], 128)
+        previous = torch.from_numpy(tracker.track(target, [start], previous).controls)
+        rendered.append(len(in_full))
+    assert rendered == [1, 1, 1, 2, 2]
+    tracker.track(target, [previous], None)  # after a cut nothing is known
+    assert len(in_full) == 3
