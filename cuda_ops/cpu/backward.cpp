@@ -16,23 +16,22 @@ constexpr int STRETCH_PIXELS = 128;
 
 // One row of all channels, times the slope of the activation, into the panels of the product.
 void load_gradient(const FacecodecBackward &job, ptrdiff_t frame, int y, int row, Panels panels) {
-  const ptrdiff_t plane = static_cast<ptrdiff_t>(job.height) * job.width;
-  for (int k = 0; k < job.out; ++k) {
-    const ptrdiff_t at = (frame * job.out + k) * plane + static_cast<ptrdiff_t>(y) * job.width;
+  // Fields are read once: a store of a vector might have changed any of them.
+  const int width = job.width, out = job.out;
+  const ptrdiff_t plane = static_cast<ptrdiff_t>(job.height) * width;
+  for (int k = 0; k < out; ++k) {
+    const ptrdiff_t at = (frame * out + k) * plane + static_cast<ptrdiff_t>(y) * width;
     const float *gradient = job.gradient + at, *output = job.output + at;
     for (int panel = 0; panel < panels.per_row; ++panel) {
       float *to = panels.at(row, panel) + k * PANEL;
-      const int x = panel * PANEL, count = std::min(PANEL, job.width - x);
+      const int x = panel * PANEL, count = std::min(PANEL, width - x);
       const float *g = gradient + x, *o = output + x;
-      float ends[2][PANEL] = {};
-      if (count < PANEL) {
-        std::memcpy(ends[0], g, count * sizeof(float)), std::memcpy(ends[1], o, count * sizeof(float));
-        g = ends[0], o = ends[1];
-      }
-      for (int v = 0; v < PANEL; v += LANES) {
+      for (int v = 0; v + LANES <= count; v += LANES) {
         const Vec full = load(g + v);
         store(to + v, load(o + v) > 0.0f ? full : full * 0.2f);
       }
+      for (int v = count / LANES * LANES; v < PANEL; ++v)
+        to[v] = v < count ? g[v] * (o[v] > 0.0f ? 1.0f : 0.2f) : 0.0f;
     }
   }
 }
@@ -60,30 +59,32 @@ void transposed_product(const FacecodecBackward &job, const Panels &panels, int 
 // the style had scaled, on the other.
 void transposed_depthwise(const FacecodecBackward &job, ptrdiff_t frame, const Lines &lines,
                           int from, int to, float *style_sums) {
-  const ptrdiff_t plane = static_cast<ptrdiff_t>(job.height) * job.width;
+  const int width = job.width, in = job.in;
+  const ptrdiff_t plane = static_cast<ptrdiff_t>(job.height) * width;
   const float *style = job.style + frame * job.style_stride;
-  for (int c = 0; c < job.in; ++c) {
+  for (int c = 0; c < in; ++c) {
     Vec w[9], sum = Vec{};
     for (int i = 0; i < 9; ++i) w[i] = splat(job.depthwise[9 * c + 8 - i]);
+    const float gain = style[c];
     float total = 0.0f;
     for (int y = from; y < to; ++y) {
       const float *above = lines.row_or_blank(c, y - 1), *here = lines.row(c, y);
       const float *below = lines.row_or_blank(c, y + 1);
-      const ptrdiff_t at = (frame * job.in + c) * plane + static_cast<ptrdiff_t>(y) * job.width;
+      const ptrdiff_t at = (frame * in + c) * plane + static_cast<ptrdiff_t>(y) * width;
       const float *input = job.input + at;
       float *result = job.input_gradient + at;
-      for (int x = 0; x < job.width; x += LANES) {
+      for (int x = 0; x < width; x += LANES) {
         const Vec g = three(below + x, w, 6, three(here + x, w, 3, three(above + x, w, 0, Vec{})));
-        if (x + LANES <= job.width) {
+        if (x + LANES <= width) {
           sum += g * load(input + x);
-          store(result + x, g * style[c]);
+          store(result + x, g * gain);
           continue;
         }
         float part[LANES];
         store(part, g);
-        for (int i = 0; x + i < job.width; ++i) {
+        for (int i = 0; x + i < width; ++i) {
           total += part[i] * input[x + i];
-          result[x + i] = part[i] * style[c];
+          result[x + i] = part[i] * gain;
         }
       }
     }
