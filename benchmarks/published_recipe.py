@@ -8,7 +8,8 @@ ones), then AdamW on the 32 offsets, from zero, a learning rate for each that fa
 sensitivity (100 steps, then 30). Its perceptual loss needs weights that are not at hand and is left
 out, which makes it faster. Both track the same person, in one run: the recipe a few frames, whose
 cost does not depend on what they show, facecodec `TRACKED`, since a derivative made anew counts
-for many. What is left is compared on the frames that both tracked: the weighted mean absolute
+for many. The recipe's gradients run on this project's kernels, or on plain torch, as published,
+with `--plain`. What is left is compared on the frames that both tracked: the weighted mean absolute
 difference of the full renders at 256x256, of a range of 2. The ratio is of the mean seconds a
 frame, the first left out.
 """
@@ -26,6 +27,7 @@ import torch
 from saved import save
 from torch import Tensor
 
+from cuda_ops import dispatch
 from facecodec.cli.progress import shown
 from facecodec.fit.objective import Target, shrink
 from facecodec.fit.tracking import Tracker
@@ -86,6 +88,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("clip", type=Path)
     parser.add_argument("--frames", type=int, default=3, help="frames the recipe is run on")
+    parser.add_argument("--plain", action="store_true", help="the recipe runs on plain torch")
     parser.add_argument("--preset", default="fast", help="how the person is inverted")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
@@ -123,7 +126,8 @@ def main() -> None:
         rows.append({"frame": i, "seconds": ours})
         if i < given.frames:
             begin = time.perf_counter()
-            controls = recipe.track(target, first=i == 0)
+            with dispatch.using("reference" if given.plain else None):
+                controls = recipe.track(target, first=i == 0)
             rows[-1] |= {
                 "recipe_seconds": time.perf_counter() - begin,
                 "recipe_residual": left(target, controls),
@@ -133,15 +137,16 @@ def main() -> None:
     theirs = [row["recipe_seconds"] for row in rows[1 : given.frames]]
     times = float(np.mean(theirs) / np.mean([row["seconds"] for row in rows[1:]]))
     print(f"later frames: {times:.0f} times faster")
-    command = f"{COMMAND} --frames {given.frames}"
-    save(given.json, command, table=table(rows, given.frames), rows=rows, times_faster=times)
+    command = f"{COMMAND} --frames {given.frames}" + " --plain" * given.plain
+    name = "published recipe, " + ("plain torch" if given.plain else "these kernels")
+    save(given.json, command, table=table(rows, given.frames, name), rows=rows, times_faster=times)
 
 
-def table(rows: list[dict[str, Any]], both: int) -> dict[str, Any]:
+def table(rows: list[dict[str, Any]], both: int, recipe: str) -> dict[str, Any]:
     """Return the document's table; both tracked the first `both` frames."""
     lines = []
     for name, seconds, residual in (
-        ("published recipe", "recipe_seconds", "recipe_residual"),
+        (recipe, "recipe_seconds", "recipe_residual"),
         ("facecodec", "seconds", "residual"),
     ):
         later = np.mean([row[seconds] for row in rows[1:] if seconds in row])

@@ -45,7 +45,7 @@ class InversionPlan:
 
     w_steps: int = 70
     plus_steps: int = 160
-    fine_steps: int = 140
+    fine_steps: int = 160
     first: int = 64
     coarse: int = 128
     fine: int = 256
@@ -53,7 +53,7 @@ class InversionPlan:
     calm: float = 2e-4
     likeness: float = 0.2
     texture: float = 2.0
-    tracking: TrackingPlan = TrackingPlan(iterations=4, cold=1 / 3)
+    tracking: TrackingPlan = TrackingPlan(iterations=4)
 
 
 @dataclass(frozen=True)
@@ -190,5 +190,5 @@ def invert(
     if len(targets) > 1:
         fit.track()
     run(plan.plus_steps - plan.plus_steps // 2, plan.coarse, w=0.05, rows=0.2, controls=0.02)
-    run(plan.fine_steps, plan.fine, rows=0.1, controls=0.02)
+    run(plan.fine_steps, plan.fine, rows=0.08, controls=0.02)
     return Inversion(fit.w_plus().detach(), fit.controls.detach())
