@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from facecodec.fit.grain import grain
 from facecodec.fit.likeness import Likeness
 from facecodec.fit.objective import Target, multiscale_l1, shrink
+from facecodec.generator.preview import LOOKS
 
 
 class Comparison:
@@ -43,3 +45,10 @@ class Comparison:
             away = self.likeness.embed(shown, target.landmarks[None]) - embedding
             loss = loss + self.weight * away.square().sum()
         return loss
+
+    def in_full(self, frame: int, full: Tensor | None) -> Tensor | float:
+        """Return the loss of a full render [1, 3, R, R] that small pictures of it do not show.
+
+        0 for None: of all looks at a frame, one in `LOOKS` is at a full render, and counts for all.
+        """
+        return 0.0 if full is None else LOOKS * grain(full, self.targets[frame])

@@ -111,7 +111,7 @@ class Inverter:
         self.rows = torch.zeros(generator.num_ws, width, requires_grad=True, device=device)
         self.controls = first_controls.clone().requires_grad_(True)
         self.compare = Comparison(targets, likeness, plan.likeness, plan.texture)
-        self.previews = FramePreviews()
+        self.previews = FramePreviews(plan.fine)
 
     def w_plus(self) -> Tensor:
         """Return the latent as it stands, [num_ws, 512]."""
@@ -120,11 +120,10 @@ class Inverter:
     def loss(self, frame: int, size: int, like: bool) -> Tensor:
         """Return how far the render of one frame is from its target."""
         styles = self.generator.styles(self.w_plus()[None]) + self.controls[frame] @ self.basis
-        if like:
-            shown = self.previews(self.generator, frame, styles, size)
-        else:
-            shown = self.generator.preview(styles, size)
-        return self.compare(frame, shown, like)
+        if not like:
+            return self.compare(frame, self.generator.preview(styles, size), like)
+        loss = self.compare(frame, self.previews(self.generator, frame, styles, size))
+        return loss + self.compare.in_full(frame, self.previews.full)
 
     def run(self, steps: int, size: int, rates: dict[str, float], progress: Progress) -> None:
         """Take Adam steps; `rates` names what may move and how fast."""

@@ -102,6 +102,11 @@ def multiscale_l1(
     return total / scales
 
 
+def finest_band(pictures: Tensor) -> Tensor:
+    """Return what of pictures [N, 3, S, S] is lost when they are halved."""
+    return _band(pictures)[1]
+
+
 def _band(pictures: Tensor) -> tuple[Tensor, Tensor]:
     """Return pictures at half the size, and what of them is lost in those."""
     smaller = F.avg_pool2d(pictures, 2)

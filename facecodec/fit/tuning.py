@@ -119,11 +119,12 @@ class _Tuner:
             ([responses], plan.response_rate * rate),
             ([controls], plan.control_rate * rate),
         ]
-        previews = FramePreviews()
+        previews = FramePreviews(plan.fine)
         for _, frame in descend(groups, in_turn(len(self.targets)), steps):
             basis = self.response.basis + responses * self.spread
             shown = self.response.styles + styles * self.spread + controls[frame] @ basis
             loss = self.compare(frame, previews(self.generator, frame, shown[None], size))
+            loss = loss + self.compare.in_full(frame, previews.full)
             loss = loss + plan.styles_calm * styles.square().mean()
             loss = loss + plan.response_calm * responses.square().sum(1).mean()
             loss = loss + plan.control_calm * controls[frame].square().sum()

@@ -81,11 +81,13 @@ class Generator(nn.Module, ABC):
         A network smaller than `size` has its picture enlarged, as in `preview`.
         """
         with torch.no_grad():
-            pictures = [self.synthesize(row[None]) for row in styles]
-            if self.resolution < size:
-                whole = torch.cat(pictures)
-                return F.interpolate(whole, size=(size, size), mode="bilinear")
-            return torch.cat([F.avg_pool2d(p, self.resolution // size) for p in pictures])
+            return torch.cat([self.resized(self.synthesize(row[None]), size) for row in styles])
+
+    def resized(self, pictures: Tensor, size: int) -> Tensor:
+        """Shrink full pictures [N, 3, resolution, resolution] to `size`, or enlarge them."""
+        if self.resolution < size:
+            return F.interpolate(pictures, size=(size, size), mode="bilinear")
+        return F.avg_pool2d(pictures, self.resolution // size)
 
     def tunable_tensor(self, name: str) -> Tensor:
         """Return one of the `tunable` tensors."""

@@ -53,9 +53,13 @@ class FramePreviews:
     """Previews of the frames under a fit, each corrected by a full render of it every few looks.
 
     A fit to previews as they are learns what these get wrong, and the full picture has it not.
+    At previews of size `finest` alone gradients pass through full renders, too: `full`
+    [1, 3, resolution, resolution] is the one the last look asked for, None where it asked for none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, finest: int | None = None) -> None:
+        self.full: Tensor | None = None
+        self.finest = finest
         self._kept: dict[tuple[int, int], Tensor] = {}
         self._looks: dict[tuple[int, int], int] = {}
 
@@ -64,6 +68,12 @@ class FramePreviews:
         key = frame, size
         looks = self._looks[key] = self._looks.get(key, -1) + 1
         shown = generator.preview(styles, size)
+        self.full = None
         if looks % LOOKS == 0:
-            self._kept[key] = generator.shrunk(styles.detach(), size) - shown.detach()
+            if size == self.finest:
+                self.full = generator.synthesize(styles)
+                seen = generator.resized(self.full.detach(), size)
+            else:
+                seen = generator.shrunk(styles, size)
+            self._kept[key] = seen - shown.detach()
         return shown + self._kept[key]

@@ -66,6 +66,19 @@ def test_a_fit_sees_full_pictures_every_few_looks(generator):
             del generator.shrunk
 
 
+def test_a_fit_learns_from_full_pictures_at_its_finest_size(generator):
+    styles = generator.styles(generator.broadcast(draw_latents(generator, 1, 0, 0.5)))
+    styles = styles.detach().requires_grad_(True)
+    draw = FramePreviews(finest=128)
+    for size, look in ((64, 0), *((128, look) for look in range(LOOKS + 1))):
+        shown = draw(generator, 0, styles, size)
+        assert (draw.full is not None) == (size == 128 and look % LOOKS == 0)
+        if draw.full is not None:
+            assert draw.full.requires_grad
+            same = generator.resized(draw.full, size)
+            torch.testing.assert_close(shown, same, atol=1e-4, rtol=0)
+
+
 def test_any_generator_has_one():
     tensors = {name: torch.from_numpy(value) for name, value in random_tensors(SMALL).items()}
     network = StyleGAN2.from_tensors(tensors, "noise", "0" * 64)
