@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from facecodec.fit.objective import Target, finest_band, shrink
+from facecodec.fit.objective import Target, band, shrink
 
 FREE = 0.02  # of a range of 2: skin and hair of the generator's own faces
 PATCH = 2  # pixels of the frame over which grain is averaged
@@ -25,13 +25,13 @@ def grain(full: Tensor, target: Target) -> Tensor:
     factor = full.shape[-1] // size
     if factor < 2:
         return full.new_zeros(())
-    smaller = F.avg_pool2d(full, factor)
-    beyond = full - F.interpolate(smaller, scale_factor=factor, mode="bilinear")
-    warranted = FREE + F.avg_pool2d(_size_of(finest_band(target.picture[None])), PATCH)
+    _, beyond = band(full, factor)
+    _, finest = band(target.picture[None])
+    warranted = FREE + F.avg_pool2d(_size_of(finest), PATCH)
     excess = F.relu(F.avg_pool2d(_size_of(beyond), PATCH * factor) - warranted)
     weights = shrink(target.weights[None], size // PATCH)
     return (excess * weights).sum() / weights.sum()
 
 
-def _size_of(band: Tensor) -> Tensor:
-    return band.abs().mean(1, keepdim=True)
+def _size_of(detail: Tensor) -> Tensor:
+    return detail.abs().mean(1, keepdim=True)

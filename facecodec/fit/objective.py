@@ -93,8 +93,8 @@ def multiscale_l1(
     """
     total = pictures.new_zeros(())
     for _ in range(scales):
-        smaller, shown = _band(pictures)
-        smaller_target, wanted = _band(targets)
+        smaller, shown = band(pictures)
+        smaller_target, wanted = band(targets)
         difference = (pictures - targets).abs() + DETAIL * (shown - wanted).abs()
         difference = difference + texture * (_texture(shown) - _texture(wanted)).abs()
         total = total + (difference * weights).sum() / (3 * weights.sum())
@@ -102,16 +102,11 @@ def multiscale_l1(
     return total / scales
 
 
-def finest_band(pictures: Tensor) -> Tensor:
-    """Return what of pictures [N, 3, S, S] is lost when they are halved."""
-    return _band(pictures)[1]
+def band(pictures: Tensor, factor: int = 2) -> tuple[Tensor, Tensor]:
+    """Return pictures [N, 3, S, S] shrunk by `factor`, and what of them is lost in those."""
+    smaller = F.avg_pool2d(pictures, factor)
+    return smaller, pictures - F.interpolate(smaller, scale_factor=factor, mode="bilinear")
 
 
-def _band(pictures: Tensor) -> tuple[Tensor, Tensor]:
-    """Return pictures at half the size, and what of them is lost in those."""
-    smaller = F.avg_pool2d(pictures, 2)
-    return smaller, pictures - F.interpolate(smaller, scale_factor=2, mode="bilinear")
-
-
-def _texture(band: Tensor) -> Tensor:
-    return F.avg_pool2d(band.abs(), PATCH, 1, PATCH // 2)
+def _texture(detail: Tensor) -> Tensor:
+    return F.avg_pool2d(detail.abs(), PATCH, 1, PATCH // 2)
