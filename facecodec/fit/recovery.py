@@ -40,6 +40,37 @@ def missed(see: See, controls: Array, wanted: Array) -> float:
     return float(away) if np.isfinite(away) else np.inf
 
 
+def lost_from(misses: Array) -> float:
+    """Return the miss beyond which frames are lost: by far, or far more than the others do."""
+    return float(np.clip(LOST * np.nanmedian(misses), LEAST, MOST))
+
+
+def lost_frames(misses: Array) -> list[int]:
+    """Return the numbers of the lost frames among all that miss by `misses` [K], NaN unknown."""
+    if not np.isfinite(misses).any():
+        return []
+    lost: list[int] = np.flatnonzero(misses > lost_from(misses)).tolist()
+    return lost
+
+
+def lead(retargeter: Retargeter, row: Array, led: Sequence[Array], wanted: Array) -> Array:
+    """Return controls [35] to which landmarks lead, those that miss `wanted` [F] least.
+
+    They begin at the pose of `row` [35] with offsets at rest, and once more with those of the
+    nearest of `led`, frames led before: a search may get stuck from either.
+    """
+
+    def miss(controls: Array) -> float:
+        return missed(retargeter.see, controls, wanted)
+
+    rest, *like = [np.concatenate([row[:POSE], other[POSE:]]) for other in (0 * row, *led)]
+    ends = []
+    for start in [rest, min(like, key=miss)] if like else [rest]:
+        retargeter.forget()
+        ends.append(retargeter.follow(start, wanted)[0])
+    return min(ends, key=miss)
+
+
 def recovered(
     tracker: Tracker, see: See, targets: Sequence[Target], wanted: Array, controls: Tensor
 ) -> Tensor:
@@ -47,26 +78,20 @@ def recovered(
 
     `see` gives the features of the person at controls, `wanted` [K, F] are the frames' own, NaN
     where they have none. A lost frame misses its features by far, or far more than the others do:
-    it begins from its pose with offsets at rest, or those of a frame recovered before, is led to
-    its landmarks and tracked from there. Where tracking leads away again, as a person does who
-    lacks that mouth yet, it stays where the landmarks led it. It is taken where it misses less
-    than before.
+    it is led to its landmarks and tracked from there. Where tracking leads away again, as a person
+    does who lacks that mouth yet, it stays where the landmarks led it. It is taken where it misses
+    less than before.
     """
     rows = controls.double().cpu().numpy()
     misses = np.array([missed(see, row, w) for row, w in zip(rows, wanted, strict=True)])
-    if not np.isfinite(misses).any():
-        return controls
-    limit = float(np.clip(LOST * np.nanmedian(misses), LEAST, MOST))
-    lost = np.flatnonzero(misses > limit).tolist()
+    lost = lost_frames(misses)
     if not lost:
         return controls
+    limit = lost_from(misses)
     found, led = controls.clone(), list[Array]()
     retargeter = Retargeter(see, np.full(rows.shape[1], REACH), PLAN)
     for k in lost:
-        retargeter.forget()
-        starts = [np.concatenate([rows[k][:POSE], row[POSE:]]) for row in (0 * rows[k], *led)]
-        start = min(starts, key=lambda row: missed(see, row, wanted[k]))
-        led.append(retargeter.follow(start, wanted[k])[0])
+        led.append(lead(retargeter, rows[k], led, wanted[k]))
         again = tracker.track(targets[k], [torch.from_numpy(led[-1])], None).controls
         left = missed(see, again, wanted[k])
         if left > limit and missed(see, led[-1], wanted[k]) < BETTER * left:

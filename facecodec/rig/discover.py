@@ -8,6 +8,7 @@ from torch import Tensor
 
 from facecodec.generator.base import Generator
 from facecodec.progress import Progress
+from facecodec.rig.expression import find_expression_axes
 from facecodec.rig.pose import find_pose_axes
 from facecodec.rig.rig import Rig
 from facecodec.rig.sampling import FindLandmarks, Sample, draw_faces
@@ -66,4 +67,5 @@ def rig_of(
     offsets = choose_offsets(
         generator, measured.sample, measured.stds, measured.energy, progress=progress
     )
-    return Rig(generator.name, generator.sha256, seed, samples, pose, offsets)
+    expressions = find_expression_axes(measured.sample)
+    return Rig(generator.name, generator.sha256, seed, samples, pose, offsets, expressions)

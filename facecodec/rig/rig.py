@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,6 +22,8 @@ NUM_OFFSETS = 32
 NUM_CONTROLS = NUM_POSE + NUM_OFFSETS
 POSE_STEP = 0.03  # standard deviations
 OFFSET_STEP = 0.25
+EXPRESSION_ROWS = slice(2, 8)  # of W+: the first place the head, the last paint it
+EXPRESSION_FEATURES = 47  # of a face's, without its pose
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,23 @@ class Offset:
 
 
 @dataclass(frozen=True)
+class ExpressionAxis:
+    """A way for a fit to an expression that the offsets do not reach; not a control.
+
+    `direction` [512] in W, added to `EXPRESSION_ROWS` of W+, changes the face by one standard
+    deviation of the expression; `reading` [47] @ the features' change is how many there are.
+    """
+
+    direction: tuple[float, ...]
+    reading: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Rig:
-    """3 pose axes and 32 offsets for the generator whose tensors hash to `generator_sha256`."""
+    """3 pose axes and 32 offsets for the generator whose tensors hash to `generator_sha256`.
+
+    `expressions` may be empty. Not being controls, they are no part of the rig's identity.
+    """
 
     generator: str
     generator_sha256: str
@@ -69,6 +87,7 @@ class Rig:
     samples: int
     pose: tuple[PoseAxis, ...]
     offsets: tuple[Offset, ...]
+    expressions: tuple[ExpressionAxis, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -94,8 +113,10 @@ class Rig:
 
     @property
     def sha256(self) -> str:
-        """Return the SHA-256 of the canonical JSON, the rig's identity in a stream."""
-        return hashlib.sha256(self._json().encode()).hexdigest()
+        """Return the SHA-256 of the canonical JSON of the controls, the rig's identity."""
+        meaning = asdict(self)
+        del meaning["expressions"]
+        return hashlib.sha256(_json(meaning).encode()).hexdigest()
 
     def basis(self, generator: Generator) -> Tensor:
         """Return the controls' effect on the style vector, float32 [35, num_styles].
@@ -109,24 +130,25 @@ class Rig:
                 f"the rig was made for generator {self.generator_sha256[:12]}, "
                 f"but {generator.name} is {generator.sha256[:12]}"
             )
-        rows = torch.zeros(len(self.pose) + 1, generator.num_ws, generator.w_dim)
-        for i, axis in enumerate(self.pose):
-            rows[i + 1, : axis.rows] = torch.tensor(axis.direction)
-        device = generator.w_mean.device
-        with torch.no_grad():
-            styles = generator.styles(rows.to(device))
-        basis = torch.zeros(NUM_CONTROLS, generator.num_styles, device=device)
-        basis[: len(self.pose)] = styles[1:] - styles[:1]
+        basis = torch.zeros(NUM_CONTROLS, generator.num_styles, device=generator.w_mean.device)
+        basis[: len(self.pose)] = in_styles(
+            generator, [(axis.direction, slice(axis.rows)) for axis in self.pose]
+        )
         for i, offset in enumerate(self.offsets):
             basis[len(self.pose) + i, generator.channel(offset.layer, offset.channel)] = offset.std
         return basis
 
-    def _json(self) -> str:
-        return json.dumps(asdict(self), indent=1, sort_keys=True)
+    def axes(self, generator: Generator) -> Tensor:
+        """Return the effect of pose and expressions on the style vector, [3 + E, num_styles].
+
+        E is 0 for a rig without expressions. Raises ModelError as `basis`.
+        """
+        rows = [(axis.direction, EXPRESSION_ROWS) for axis in self.expressions]
+        return torch.cat([self.basis(generator)[: len(self.pose)], in_styles(generator, rows)])
 
     def save(self, path: Path) -> None:
         """Write the rig as JSON."""
-        path.write_text(self._json() + "\n")
+        path.write_text(_json(asdict(self)) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Rig:
@@ -137,6 +159,7 @@ class Rig:
                 PoseAxis(**{**axis, "direction": tuple(axis["direction"])}) for axis in data["pose"]
             )
             data["offsets"] = tuple(Offset(**offset) for offset in data["offsets"])
+            data["expressions"] = tuple(_expression(axis) for axis in data.get("expressions", ()))
             rig = cls(**data)
         except FileNotFoundError as error:
             raise ModelError(
@@ -150,6 +173,32 @@ class Rig:
         if values.shape != (NUM_POSE, 512) or not np.isfinite(values).all():
             raise ModelError(f"{path}: the pose axes are not {NUM_POSE} finite directions of 512")
         return rig
+
+
+def in_styles(generator: Generator, moves: Sequence[tuple[tuple[float, ...], slice]]) -> Tensor:
+    """Return what directions [512] in W change of the style vector, [N, num_styles].
+
+    Each comes with the rows of W+ that it is added to.
+    """
+    rows = torch.zeros(len(moves) + 1, generator.num_ws, generator.w_dim)
+    for i, (direction, where) in enumerate(moves):
+        rows[i + 1, where] = torch.tensor(direction)
+    with torch.no_grad():
+        styles = generator.styles(rows.to(generator.w_mean.device))
+    return styles[1:] - styles[:1]
+
+
+def _expression(data: dict[str, list[float]]) -> ExpressionAxis:
+    axis = ExpressionAxis(*(tuple(map(float, data[name])) for name in ("direction", "reading")))
+    if (len(axis.direction), len(axis.reading)) != (512, EXPRESSION_FEATURES):
+        raise ValueError("an expression has a direction of 512 and a reading of 47")
+    if not np.isfinite([*axis.direction, *axis.reading]).all():
+        raise ValueError("an expression is not finite")
+    return axis
+
+
+def _json(data: dict[str, object]) -> str:
+    return json.dumps(data, indent=1, sort_keys=True)
 
 
 def load_rig(generator: Generator) -> Rig:

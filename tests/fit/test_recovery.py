@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from facecodec.fit import recovery
 from facecodec.fit.objective import Target
 from facecodec.fit.recovery import missed, recovered
-from facecodec.fit.tracking import Tracked
+from facecodec.fit.retargeting import Retargeter
+from facecodec.fit.tracking import POSE, Tracked
 
 CONTROLS, FEATURES = 35, 50
 ANSWERS = np.random.default_rng(0).standard_normal((FEATURES, CONTROLS)) * 6
@@ -69,6 +71,22 @@ def test_a_later_frame_begins_where_one_like_it_was_found(frames):
     recovered(Listening(), see, targets, wanted, controls)
     assert len(starts) == 2
     assert missed(see, starts[1], wanted[5]) <= missed(see, starts[0], wanted[4]) + 1
+
+
+def test_a_frame_is_led_from_rest_too_where_that_ends_nearer(frames, monkeypatch):
+    targets, controls, wanted = frames
+    wanted[5] = wanted[4] + see(3.0 * np.eye(CONTROLS)[6])
+
+    class Stuck(Retargeter):
+        """Finds what is wanted from rest, and stays where it is from anywhere else."""
+
+        def follow(self, usual, wanted):
+            found = np.linalg.lstsq(ANSWERS, wanted, rcond=None)[0]
+            return (usual if usual[POSE:].any() else found), np.eye(CONTROLS)
+
+    monkeypatch.setattr(recovery, "Retargeter", Stuck)
+    found = recovered(Tracker(), see, targets, wanted, controls).double().numpy()
+    assert missed(see, found[5], wanted[5]) < 1.5
 
 
 def test_what_is_no_better_is_not_taken(frames):
