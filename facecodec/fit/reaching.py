@@ -17,7 +17,7 @@ from torch import Tensor
 
 from facecodec.fit.comparison import Comparison
 from facecodec.fit.descent import descend
-from facecodec.fit.recovery import BETTER, Array, lead, lost_frames, missed
+from facecodec.fit.recovery import BETTER, LEAST, Array, lead, missed
 from facecodec.fit.response import Response, channel_spread
 from facecodec.fit.retargeting import Retargeter, RetargetingPlan, See
 from facecodec.fit.tracking import POSE
@@ -34,6 +34,17 @@ CALM = 0.01  # penalty on the squares of what it changes
 OFTEN = 15  # steps between looks at the landmarks
 KEPT = 1.2  # times the least miss that a later state may miss
 RIDGE = 0.1  # squared standard deviations
+MOST = 8  # frames: each takes some 90 steps
+
+
+def far_off(misses: Array) -> list[int]:
+    """Return which frames are to be reached: those that miss most, if by more than `LEAST`.
+
+    A few that are painted pull those like them back, so that being far from the median, as lost
+    frames are, does not matter here.
+    """
+    worst = np.argsort(-np.nan_to_num(misses, posinf=1e9), kind="stable")[:MOST]
+    return [int(k) for k in sorted(worst) if misses[k] > LEAST]
 
 
 def reached(
@@ -48,7 +59,7 @@ def reached(
 ) -> Tensor:
     """Return a change of the responses [35, num_styles] in units of the channels' spread.
 
-    With it the `controls` [K, 35] of lost frames (see `recovered`) show what their features
+    With it the `controls` [K, 35] of frames far off show what their features
     `wanted` [K, F] say, and those of others what they showed. `axes` [A, num_styles] are the
     directions looked along, pose first, and `readings` [A - 3, F - 3] @ what the features change
     are how many of each there are; `compare` knows the frames, and `look` gives the features
@@ -62,7 +73,7 @@ def reached(
     change = spread.new_zeros(len(rows), generator.num_styles)
     retargeter: Retargeter | None = None
     led: list[Array] = []
-    for k in lost_frames(misses):
+    for k in far_off(misses):
         if retargeter is None:
             along = look(Response(response.styles, axes))
             retargeter = Retargeter(along, np.full(len(axes), REACH), PLAN)

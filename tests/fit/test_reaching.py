@@ -8,7 +8,7 @@ import torch
 
 from facecodec.fit.comparison import Comparison
 from facecodec.fit.objective import Target
-from facecodec.fit.reaching import reached
+from facecodec.fit.reaching import MOST, far_off, reached
 from facecodec.fit.recovery import missed
 from facecodec.fit.response import Response, channel_spread
 
@@ -86,3 +86,13 @@ def test_nothing_changes_where_no_frame_is_lost(clip):
     wanted[LOST] = wanted[0] * np.nan
     values = reached(generator, response, axes, readings, compare, wanted, controls, look)
     assert not values.any()
+
+
+def test_the_farthest_few_are_reached():
+    misses = np.array([1.0, np.inf, np.nan, 5.0, *np.linspace(6.0, 9.0, 12)])
+    chosen = far_off(misses)
+    assert len(chosen) == MOST
+    assert chosen == sorted(chosen)
+    assert 1 in chosen
+    assert not {0, 2, 3} & set(chosen)
+    assert far_off(np.array([1.0, np.nan, 3.9])) == []
