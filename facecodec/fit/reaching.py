@@ -17,7 +17,7 @@ from torch import Tensor
 
 from facecodec.fit.comparison import Comparison
 from facecodec.fit.descent import descend
-from facecodec.fit.recovery import BETTER, LEAST, Array, lead, missed
+from facecodec.fit.recovery import BETTER, LEAST, Array, all_missed, lead, missed
 from facecodec.fit.response import Response, channel_spread
 from facecodec.fit.retargeting import Retargeter, RetargetingPlan, See
 from facecodec.fit.tracking import POSE
@@ -65,31 +65,29 @@ def reached(
     are how many of each there are; `compare` knows the frames, and `look` gives the features
     of a response's face at controls. A frame that is not led nearer than before has no say.
     """
+    _, misses = all_missed(look(response), controls, wanted)
+    chosen = far_off(misses)
+    if not chosen:
+        return torch.zeros_like(response.basis)
     spread = channel_spread(generator)
-    rows = controls.double().cpu().numpy()
-    see = look(response)
-    misses = np.array([missed(see, row, w) for row, w in zip(rows, wanted, strict=True)])
-    say = np.ones(len(rows), dtype=bool)
-    change = spread.new_zeros(len(rows), generator.num_styles)
-    retargeter: Retargeter | None = None
+    along = look(Response(response.styles, axes))
+    retargeter = Retargeter(along, np.full(len(axes), REACH), PLAN)
+    at_rest = np.zeros(len(axes))
+    rest = along(at_rest[None])[0]
+    say = torch.ones(len(controls), dtype=torch.bool)
+    change = spread.new_zeros(len(controls), generator.num_styles)
     led: list[Array] = []
-    for k in far_off(misses):
-        if retargeter is None:
-            along = look(Response(response.styles, axes))
-            retargeter = Retargeter(along, np.full(len(axes), REACH), PLAN)
-            rest = along(np.zeros((1, len(axes))))[0]
+    for k in chosen:
         said = np.nan_to_num(readings @ (wanted[k] - rest)[POSE:])
-        guesses = [np.concatenate([np.zeros(POSE), np.clip(said, -REACH, REACH)]), *led]
-        led.append(lead(retargeter, np.zeros(len(axes)), guesses, wanted[k]))
+        guess = np.concatenate([at_rest[:POSE], np.clip(said, -REACH, REACH)])
+        led.append(lead(retargeter, at_rest, [guess, *led], wanted[k]))
         begin = response.styles + torch.from_numpy(led[-1]).float().to(axes.device) @ axes
         styles, left = _repainted(generator, begin, spread, compare, k, wanted[k], look)
-        say[k] = left < BETTER * misses[k]
+        say[k] = bool(left < BETTER * misses[k])
         change[k] = styles - response.styles - controls[k].float() @ response.basis
-    if not led:
-        return spread.new_zeros(response.basis.shape)
-    told = controls[torch.from_numpy(say)].float().to(spread.device)
+    told = controls[say].float().to(spread.device)
     square = told.T @ told + RIDGE * torch.eye(told.shape[1], device=told.device)
-    return torch.linalg.solve(square, told.T @ change[torch.from_numpy(say)]) / spread
+    return torch.linalg.solve(square, told.T @ change[say]) / spread
 
 
 def _repainted(

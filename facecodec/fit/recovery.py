@@ -40,17 +40,10 @@ def missed(see: See, controls: Array, wanted: Array) -> float:
     return float(away) if np.isfinite(away) else np.inf
 
 
-def lost_from(misses: Array) -> float:
-    """Return the miss beyond which frames are lost: by far, or far more than the others do."""
-    return float(np.clip(LOST * np.nanmedian(misses), LEAST, MOST))
-
-
-def lost_frames(misses: Array) -> list[int]:
-    """Return the numbers of the lost frames among all that miss by `misses` [K], NaN unknown."""
-    if not np.isfinite(misses).any():
-        return []
-    lost: list[int] = np.flatnonzero(misses > lost_from(misses)).tolist()
-    return lost
+def all_missed(see: See, controls: Tensor, wanted: Array) -> tuple[Array, Array]:
+    """Return controls [K, 35] as an array, and how far each frame's features are from `wanted`."""
+    rows = controls.double().cpu().numpy()
+    return rows, np.array([missed(see, row, w) for row, w in zip(rows, wanted, strict=True)])
 
 
 def lead(retargeter: Retargeter, row: Array, led: Sequence[Array], wanted: Array) -> Array:
@@ -82,12 +75,13 @@ def recovered(
     does who lacks that mouth yet, it stays where the landmarks led it. It is taken where it misses
     less than before.
     """
-    rows = controls.double().cpu().numpy()
-    misses = np.array([missed(see, row, w) for row, w in zip(rows, wanted, strict=True)])
-    lost = lost_frames(misses)
+    rows, misses = all_missed(see, controls, wanted)
+    if not np.isfinite(misses).any():
+        return controls
+    limit = float(np.clip(LOST * np.nanmedian(misses), LEAST, MOST))
+    lost = np.flatnonzero(misses > limit).tolist()
     if not lost:
         return controls
-    limit = lost_from(misses)
     found, led = controls.clone(), list[Array]()
     retargeter = Retargeter(see, np.full(rows.shape[1], REACH), PLAN)
     for k in lost:

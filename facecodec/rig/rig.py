@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facecodec.errors import ModelError
+from facecodec.face.expression import NUM_FEATURES
+from facecodec.face.expression import NUM_POSE as POSE_FEATURES
 from facecodec.generator.base import Generator
 
 POSE_NAMES = ("yaw", "pitch", "roll")
@@ -23,7 +25,7 @@ NUM_CONTROLS = NUM_POSE + NUM_OFFSETS
 POSE_STEP = 0.03  # standard deviations
 OFFSET_STEP = 0.25
 EXPRESSION_ROWS = slice(2, 8)  # of W+: the first place the head, the last paint it
-EXPRESSION_FEATURES = 47  # of a face's, without its pose
+EXPRESSION_FEATURES = NUM_FEATURES - POSE_FEATURES
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,9 @@ def in_styles(generator: Generator, moves: Sequence[tuple[tuple[float, ...], sli
 def _expression(data: dict[str, list[float]]) -> ExpressionAxis:
     axis = ExpressionAxis(*(tuple(map(float, data[name])) for name in ("direction", "reading")))
     if (len(axis.direction), len(axis.reading)) != (512, EXPRESSION_FEATURES):
-        raise ValueError("an expression has a direction of 512 and a reading of 47")
+        raise ValueError(
+            f"an expression has a direction of 512 and a reading of {EXPRESSION_FEATURES}"
+        )
     if not np.isfinite([*axis.direction, *axis.reading]).all():
         raise ValueError("an expression is not finite")
     return axis
