@@ -49,6 +49,8 @@ class Recipe:
     def __init__(self, render, rig: Rig) -> None:  # noqa: ANN001
         self.render, self.pose = render, torch.zeros(NUM_POSE)
         energy = torch.tensor([offset.energy for offset in rig.offsets])
+        # expressions, of which it knows nothing, go as slowly as the strongest channel
+        energy = torch.cat([energy, energy.max().expand(len(rig.expressions))])
         self.rates = torch.exp(-1.5 * energy / energy.max())
 
     def track(self, target: Target, first: bool) -> Tensor:

@@ -29,11 +29,15 @@ def command() -> None:
 @command.command()
 @click.argument("output", type=click.Path(path_type=Path, dir_okay=False), metavar="OUT.json")
 @options.model
-@click.option("--samples", default=960, show_default=True, help="Faces for the pose axes.")
+@click.option("--samples", default=960, show_default=True, help="Faces for pose and expressions.")
 @click.option("--seed", default=0, show_default=True, help="Of the sampled faces.")
 @click.option(
     "--motion", "clips", multiple=True, type=click.Path(path_type=Path), metavar="VIDEO",
     help="Choose channels by how this person moves; give it once for every person.",
+)  # fmt: skip
+@click.option(
+    "--without", multiple=True, metavar="CHANNEL",
+    help="Leave this channel out, such as 3.up/464; give it once for every channel.",
 )  # fmt: skip
 @options.device
 @options.quiet
@@ -44,11 +48,12 @@ def discover(
     samples: int,
     seed: int,
     clips: tuple[Path, ...],
+    without: tuple[str, ...],
     device: str,
     quiet: bool,
     force: bool,
 ) -> None:
-    """Find 3 pose axes and 32 channels, and write them as JSON.
+    """Find 3 pose axes, 24 channels and 8 expressions, and write them as JSON.
 
     Without --motion, channels are chosen by index sensitivity alone; with it, by what real motion
     needs, among those that index sensitivity offers.
@@ -57,7 +62,7 @@ def discover(
 
     refuse_overwrite(output, force)
     with shown(quiet) as progress:
-        rig = discover_rig(model, samples, seed, clips, device, progress)
+        rig = discover_rig(model, samples, seed, clips, without, device, progress)
     with written_whole(output) as temporary:
         rig.save(temporary)
     if not quiet:
@@ -108,6 +113,8 @@ def show(
             table.add_row(
                 offset.name, offset.region, f"{offset.energy:.2f}", f"{offset.locality:.2f}"
             )
+        for expression in the_rig.expressions:
+            table.add_row(expression.name, "expression", "", "")
         Console(stderr=True).print(table)
     if output:
         with shown() as progress:

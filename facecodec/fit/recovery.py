@@ -40,12 +40,6 @@ def missed(see: See, controls: Array, wanted: Array) -> float:
     return float(away) if np.isfinite(away) else np.inf
 
 
-def all_missed(see: See, controls: Tensor, wanted: Array) -> tuple[Array, Array]:
-    """Return controls [K, 35] as an array, and how far each frame's features are from `wanted`."""
-    rows = controls.double().cpu().numpy()
-    return rows, np.array([missed(see, row, w) for row, w in zip(rows, wanted, strict=True)])
-
-
 def lead(retargeter: Retargeter, row: Array, led: Sequence[Array], wanted: Array) -> Array:
     """Return controls [35] to which landmarks lead, those that miss `wanted` [F] least.
 
@@ -75,7 +69,8 @@ def recovered(
     does who lacks that mouth yet, it stays where the landmarks led it. It is taken where it misses
     less than before.
     """
-    rows, misses = all_missed(see, controls, wanted)
+    rows = controls.double().cpu().numpy()
+    misses = np.array([missed(see, row, w) for row, w in zip(rows, wanted, strict=True)])
     if not np.isfinite(misses).any():
         return controls
     limit = float(np.clip(LOST * np.nanmedian(misses), LEAST, MOST))

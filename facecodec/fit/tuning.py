@@ -21,7 +21,6 @@ from facecodec.fit.comparison import Comparison
 from facecodec.fit.descent import descend, in_turn
 from facecodec.fit.likeness import Likeness
 from facecodec.fit.objective import Target
-from facecodec.fit.reaching import Reach
 from facecodec.fit.recovery import Recover
 from facecodec.fit.response import Response, channel_spread, tuned
 from facecodec.fit.tracking import Tracker, TrackingPlan
@@ -69,17 +68,13 @@ def tune(
     likeness: Likeness | None,
     progress: Progress,
     recover: Recover | None = None,
-    reach: Reach | None = None,
 ) -> tuple[NDArray[np.float32], Tensor]:
     """Return the values [36, num_styles] of a tuning, and the targets' controls under it.
 
     `controls` [frames, 35] are where the targets' controls start; they are fitted along. `recover`
-    is asked for better ones whenever they have been tracked anew, `reach` once for responses that
-    show what no controls do.
+    is asked for better ones whenever they have been tracked anew.
     """
     tuner = _Tuner(generator, response, targets, controls, plan, tracking, likeness, recover)
-    if reach:
-        tuner.values[1:] = reach(tuner.compare, tuner.controls)
     return tuner.run(progress)
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from facecodec.bitstream import FrameFlags
+from facecodec.fit.correction import CorrectionPlan, corrected
 from facecodec.fit.selection import SPREAD
 from facecodec.fit.smoothing import smooth
 from facecodec.fit.tracking import Tracker
 from facecodec.generator.base import Generator
+from facecodec.pipeline.models import landmark_finder
 from facecodec.pipeline.person import (
     FARTHEST,
     Person,
@@ -22,6 +25,7 @@ from facecodec.pipeline.person import (
 )
 from facecodec.pipeline.presets import Preset
 from facecodec.pipeline.response import response_of
+from facecodec.pipeline.retarget import Face
 from facecodec.pipeline.scan import Scan, Span, crops
 from facecodec.progress import Progress
 from facecodec.rig.rig import NUM_POSE, Rig
@@ -50,7 +54,11 @@ def track_clip(
     progress: Progress,
     live: bool = False,
 ) -> Motion:
-    """Track the controls through a clip and smooth them over time; `live`: past frames alone."""
+    """Track the controls through a clip and smooth them over time; `live`: past frames alone.
+
+    A person who is not tuned is also made to do what the clip's landmarks do, unless `live`: that
+    takes the whole clip.
+    """
     drawn, response = response_of(generator, rig, person.w_plus.cpu().numpy(), person.tuning)
     known = torch.from_numpy(person.examples.controls)
     tracker = Tracker(drawn, response.basis, response.styles, plan.tracking, known)
@@ -76,6 +84,11 @@ def track_clip(
             previous = None
         progress("tracking", i + 1, frames)
     flags[_unexplained(residual, flags)] |= np.uint8(FrameFlags.LOW_CONFIDENCE)
+    if person.tuning is None and not live:
+        face = Face(drawn, response, landmark_finder())
+        wanted = np.where(found.seen[:, None, None], found.landmarks, np.nan)
+        read = partial(_landmarks, face, progress)
+        controls, information = corrected(read, controls, information, wanted, CorrectionPlan())
     smoothed = smooth(controls, information, tracker.motion.numpy(), live)
     return Motion(_hold(smoothed, flags).astype(np.float32), flags, residual)
 
@@ -109,6 +122,17 @@ def _starts(
         like[:NUM_POSE] = (like[:NUM_POSE] + torch.from_numpy(change)).clamp(-FARTHEST, FARTHEST)
         starts.append(like)
     return starts
+
+
+def _landmarks(
+    face: Face, progress: Progress, controls: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the landmarks [N, 68, 2] at controls [N, 35], NaN where no face is read."""
+    rows = []
+    for i, row in enumerate(controls):
+        rows.append(face.landmarks(row[None])[0])
+        progress("reading the decoded face", i + 1, len(controls))
+    return np.array(rows)
 
 
 def _unexplained(residual: NDArray[np.float64], flags: NDArray[np.uint8]) -> NDArray[np.bool_]:

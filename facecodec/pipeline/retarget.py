@@ -54,9 +54,21 @@ class Face:
 
         NaN where no face is read.
         """
-        rows = [self._read(row) for row in controls]
-        blank = np.full(NUM_FEATURES, np.nan)
-        return np.array([blank if row is None else row for row in rows])
+        return np.array(
+            [
+                expression(row) if np.isfinite(row).all() else np.full(NUM_FEATURES, np.nan)
+                for row in self.landmarks(controls)
+            ]
+        )
+
+    def landmarks(self, controls: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the landmarks [N, 68, 2] at controls [N, 35], in sides of the square.
+
+        NaN where no face is read.
+        """
+        blank = np.full((68, 2), np.nan)
+        found = [self._read(row) for row in controls]
+        return np.array([blank if row is None else row / self.size for row in found])
 
     def _read(self, controls: NDArray[np.float64]) -> NDArray[np.float64] | None:
         with torch.inference_mode(), cuda_ops.roughly():
@@ -66,8 +78,7 @@ class Face:
                 picture = cuda_ops.rgb8(self.generator.synthesize(styles))
             else:
                 picture = cuda_ops.rgb8(self.generator.preview(styles, self.size))
-        points = self.find(picture[0].cpu().numpy())
-        return None if points is None else expression(points)
+        return self.find(picture[0].cpu().numpy())
 
 
 def face_of(generator: Generator, rig: Rig, who: Shown) -> Face:

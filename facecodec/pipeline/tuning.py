@@ -24,7 +24,7 @@ from facecodec.pipeline.person import (
     pose_from_landmarks,
 )
 from facecodec.pipeline.presets import Preset
-from facecodec.pipeline.recovery import reaching, recovery
+from facecodec.pipeline.recovery import recovery
 from facecodec.pipeline.response import response_of
 from facecodec.pipeline.scan import Scan, Span
 from facecodec.progress import Progress
@@ -72,9 +72,8 @@ def tune_person(
         progress("keyframes", step + 1, len(chosen))
     recover = recovery(generator, found, chosen, targets)
     begin = recover(tracker, response, torch.stack(controls))
-    reach = reaching(generator, rig, response, found, chosen)
     values, fitted = tune(
-        generator, response, targets, begin, how, tracking, likeness, progress, recover, reach
+        generator, response, targets, begin, how, tracking, likeness, progress, recover
     )
     steps = np.full(len(values), how.response_step)
     steps[0] = how.styles_step

@@ -1,7 +1,8 @@
-"""Find a rig for a generator that has W and StyleSpace: pose axes, then channels."""
+"""Find a rig for a generator that has W and StyleSpace: pose axes, channels, expressions."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -48,11 +49,15 @@ def discover(
     faces: int = 6,
     probes: int = 3,
     seed: int = 0,
+    without: Sequence[int] = (),
     progress: Progress | None = None,
 ) -> Rig:
-    """Return the rig of a generator by index sensitivity; the same seed gives the same rig."""
+    """Return the rig of a generator by index sensitivity; the same seed gives the same rig.
+
+    Positions `without` of the style vector become no controls.
+    """
     measured = measure(generator, find, samples, faces, probes, seed, progress)
-    return rig_of(generator, measured, samples, seed, progress)
+    return rig_of(generator, measured, samples, seed, without, progress)
 
 
 def rig_of(
@@ -60,12 +65,18 @@ def rig_of(
     measured: Measured,
     samples: int,
     seed: int,
+    without: Sequence[int] = (),
     progress: Progress | None = None,
 ) -> Rig:
-    """Return the rig that index sensitivity alone would choose."""
+    """Return the rig that index sensitivity alone would choose, `without` some positions."""
     pose = find_pose_axes(measured.sample)
     offsets = choose_offsets(
-        generator, measured.sample, measured.stds, measured.energy, progress=progress
+        generator,
+        measured.sample,
+        measured.stds,
+        measured.energy,
+        without=without,
+        progress=progress,
     )
     expressions = find_expression_axes(measured.sample)
     return Rig(generator.name, generator.sha256, seed, samples, pose, offsets, expressions)

@@ -1,7 +1,4 @@
-"""Expression axes: directions in W that do what no single channel does, such as a wide shout.
-
-They are no controls and no part of what a stream means: a fit looks along them for a start.
-"""
+"""Expression axes: directions in W that do what no single channel does, such as a wide shout."""
 
 from __future__ import annotations
 
@@ -26,13 +23,11 @@ def find_expression_axes(sample: Sample) -> tuple[ExpressionAxis, ...]:
     turned = np.c_[(pose - pose.mean(0)) / pose.std(0), np.ones(len(pose))]
     does = features[:, NUM_POSE:]
     still = does - turned @ np.linalg.lstsq(turned, does, rcond=None)[0]
-    spread = still.std(0)
-    amounts, sizes, components = np.linalg.svd(still / spread, full_matrices=False)
+    amounts, _, _ = np.linalg.svd(still / still.std(0), full_matrices=False)
     unit = amounts[:, :NUM_AXES] * np.sqrt(len(amounts))
     w = sample.w.cpu().numpy().astype(np.float64)
     directions = np.linalg.lstsq(np.c_[unit, turned], w, rcond=None)[0][:NUM_AXES]
-    readings = components / spread * (np.sqrt(len(amounts)) / sizes[:, None])
     return tuple(
-        ExpressionAxis(tuple(direction.round(5).tolist()), tuple(reading.round(6).tolist()))
-        for direction, reading in zip(directions, readings[:NUM_AXES], strict=True)
+        ExpressionAxis(f"expression {k + 1}", tuple(direction.round(5).tolist()))
+        for k, direction in enumerate(directions)
     )

@@ -18,7 +18,6 @@ from torch import Tensor
 
 from facecodec.generator.base import Generator
 from facecodec.rig.regions import QUOTAS
-from facecodec.rig.rig import NUM_OFFSETS
 
 SIZE = 128
 STEP = 2.0  # standard deviations either side: as far as expressions go
@@ -98,18 +97,15 @@ def left_over(frames: Sequence[Evidence], chosen: Sequence[int]) -> float:
 def choose_by_motion(
     frames: Sequence[Evidence], regions: Sequence[str], pose: int, alike: NDArray[np.bool_]
 ) -> list[int]:
-    """Return the columns of 32 offsets, chosen one by one for what they explain beyond the others.
+    """Return the columns of channels, chosen one by one for what they explain beyond the others.
 
-    `regions` [C - pose] names each candidate's region; quotas are met. `alike` [C, C] marks pairs
-    that may not both be chosen.
+    `regions` [C - pose] names each candidate's region; all quotas are met. `alike` [C, C] marks
+    pairs that may not both be chosen.
     """
     chosen = list(range(pose))
     counts = dict.fromkeys(QUOTAS, 0)
-    while len(chosen) < pose + NUM_OFFSETS:
-        unmet = {r: QUOTAS[r] - counts[r] for r in QUOTAS if counts[r] < QUOTAS[r]}
-        only = (
-            set(unmet) if sum(unmet.values()) >= pose + NUM_OFFSETS - len(chosen) else set(QUOTAS)
-        )
+    while counts != QUOTAS:
+        only = {region for region in QUOTAS if counts[region] < QUOTAS[region]}
         gains = _gains(frames, chosen)
         for i in np.argsort(-gains):
             region = regions[i - pose] if i >= pose else ""

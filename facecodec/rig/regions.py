@@ -15,7 +15,8 @@ REGIONS: dict[str, tuple[tuple[int, ...], float]] = {
     "gaze": ((-1, -2), 0.07),
     "brows": (tuple(range(17, 27)), 0.12),
 }
-QUOTAS = {"mouth": 14, "jaw": 3, "eyes": 5, "brows": 4, "gaze": 2}
+# channels of a rig; whole expressions are its other controls
+QUOTAS = {"mouth": 9, "jaw": 4, "eyes": 5, "brows": 4, "gaze": 2}
 
 
 def region_masks(landmarks: NDArray[np.float64], size: int) -> dict[str, Tensor]:

@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facecodec.errors import ModelError
-from facecodec.face.expression import NUM_FEATURES
-from facecodec.face.expression import NUM_POSE as POSE_FEATURES
 from facecodec.generator.base import Generator
 
 POSE_NAMES = ("yaw", "pitch", "roll")
@@ -24,8 +22,8 @@ NUM_OFFSETS = 32
 NUM_CONTROLS = NUM_POSE + NUM_OFFSETS
 POSE_STEP = 0.03  # standard deviations
 OFFSET_STEP = 0.25
+EXPRESSION_STEP = 0.1
 EXPRESSION_ROWS = slice(2, 8)  # of W+: the first place the head, the last paint it
-EXPRESSION_FEATURES = NUM_FEATURES - POSE_FEATURES
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ class PoseAxis:
 
 @dataclass(frozen=True)
 class Offset:
-    """One expression control: a StyleSpace channel, in units of its standard deviation `std`.
+    """One control of a single StyleSpace channel, in units of its standard deviation `std`.
 
     `energy` is the picture change inside `region` per unit and `locality` the share of all its
     change that falls there (0 to 1).
@@ -66,21 +64,21 @@ class Offset:
 
 @dataclass(frozen=True)
 class ExpressionAxis:
-    """A way for a fit to an expression that the offsets do not reach; not a control.
+    """One control of a whole expression: a direction in W, added to `EXPRESSION_ROWS` of W+.
 
-    `direction` [512] in W, added to `EXPRESSION_ROWS` of W+, changes the face by one standard
-    deviation of the expression; `reading` [47] @ the features' change is how many there are.
+    `direction` [512] changes the face by one standard deviation over the generator's faces.
     """
 
+    name: str
     direction: tuple[float, ...]
-    reading: tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class Rig:
-    """3 pose axes and 32 offsets for the generator whose tensors hash to `generator_sha256`.
+    """35 controls for the generator whose tensors hash to `generator_sha256`.
 
-    `expressions` may be empty. Not being controls, they are no part of the rig's identity.
+    3 pose axes and 32 offsets in StyleSpace: those of single channels, then whole expressions, of
+    which there may be none.
     """
 
     generator: str
@@ -94,31 +92,35 @@ class Rig:
     @property
     def names(self) -> tuple[str, ...]:
         """Return the names of the 35 controls in order."""
-        return tuple(a.name for a in self.pose) + tuple(o.name for o in self.offsets)
+        return (
+            *(axis.name for axis in self.pose),
+            *(offset.name for offset in self.offsets),
+            *(axis.name for axis in self.expressions),
+        )
 
     @property
     def regions(self) -> tuple[str, ...]:
-        """Return the face region of each control; `pose` for the first three."""
-        return ("pose",) * len(self.pose) + tuple(o.region for o in self.offsets)
+        """Return the face region of each control, `pose` and `expression` for directions."""
+        offsets = tuple(offset.region for offset in self.offsets)
+        return ("pose",) * len(self.pose) + offsets + ("expression",) * len(self.expressions)
 
     @property
     def steps(self) -> NDArray[np.float64]:
         """Return the quantiser step of each control at the default quality, float64 [35].
 
-        A control that changes the picture more is stepped more finely: the step falls with the
+        A channel that changes the picture more is stepped more finely: the step falls with the
         square root of its energy, so that the error each leaves in the picture is the same.
         """
         energy = np.array([offset.energy for offset in self.offsets])
         offsets = OFFSET_STEP * np.sqrt(np.median(energy) / np.maximum(energy, 1e-9))
         pose = np.full(len(self.pose), POSE_STEP)
-        return np.concatenate([pose, np.clip(offsets, 0.5 * OFFSET_STEP, 2 * OFFSET_STEP)])
+        offsets = np.clip(offsets, 0.5 * OFFSET_STEP, 2 * OFFSET_STEP)
+        return np.concatenate([pose, offsets, np.full(len(self.expressions), EXPRESSION_STEP)])
 
     @property
     def sha256(self) -> str:
-        """Return the SHA-256 of the canonical JSON of the controls, the rig's identity."""
-        meaning = asdict(self)
-        del meaning["expressions"]
-        return hashlib.sha256(_json(meaning).encode()).hexdigest()
+        """Return the SHA-256 of the canonical JSON, the rig's identity."""
+        return hashlib.sha256(_json(asdict(self)).encode()).hexdigest()
 
     def basis(self, generator: Generator) -> Tensor:
         """Return the controls' effect on the style vector, float32 [35, num_styles].
@@ -132,21 +134,15 @@ class Rig:
                 f"the rig was made for generator {self.generator_sha256[:12]}, "
                 f"but {generator.name} is {generator.sha256[:12]}"
             )
-        basis = torch.zeros(NUM_CONTROLS, generator.num_styles, device=generator.w_mean.device)
-        basis[: len(self.pose)] = in_styles(
-            generator, [(axis.direction, slice(axis.rows)) for axis in self.pose]
+        channels = torch.zeros(
+            len(self.offsets), generator.num_styles, device=generator.w_mean.device
         )
-        for i, offset in enumerate(self.offsets):
-            basis[len(self.pose) + i, generator.channel(offset.layer, offset.channel)] = offset.std
-        return basis
-
-    def axes(self, generator: Generator) -> Tensor:
-        """Return the effect of pose and expressions on the style vector, [3 + E, num_styles].
-
-        E is 0 for a rig without expressions. Raises ModelError as `basis`.
-        """
-        rows = [(axis.direction, EXPRESSION_ROWS) for axis in self.expressions]
-        return torch.cat([self.basis(generator)[: len(self.pose)], in_styles(generator, rows)])
+        for row, offset in zip(channels, self.offsets, strict=True):
+            row[generator.channel(offset.layer, offset.channel)] = offset.std
+        turns = [(axis.direction, slice(axis.rows)) for axis in self.pose]
+        moves = [(axis.direction, EXPRESSION_ROWS) for axis in self.expressions]
+        pose, whole = in_styles(generator, turns + moves).split([len(turns), len(moves)])
+        return torch.cat([pose, channels, whole])
 
     def save(self, path: Path) -> None:
         """Write the rig as JSON."""
@@ -161,7 +157,10 @@ class Rig:
                 PoseAxis(**{**axis, "direction": tuple(axis["direction"])}) for axis in data["pose"]
             )
             data["offsets"] = tuple(Offset(**offset) for offset in data["offsets"])
-            data["expressions"] = tuple(_expression(axis) for axis in data.get("expressions", ()))
+            data["expressions"] = tuple(
+                ExpressionAxis(axis["name"], tuple(axis["direction"]))
+                for axis in data.get("expressions", ())
+            )
             rig = cls(**data)
         except FileNotFoundError as error:
             raise ModelError(
@@ -169,11 +168,17 @@ class Rig:
             ) from error
         except (ValueError, KeyError, TypeError) as error:
             raise ModelError(f"{path} is not a rig: {error}") from error
-        if len(rig.pose) != NUM_POSE or len(rig.offsets) != NUM_OFFSETS:
+        if len(rig.pose) != NUM_POSE or len(rig.names) != NUM_CONTROLS:
             raise ModelError(f"{path} has {len(rig.names)} controls, a rig has {NUM_CONTROLS}")
-        values = np.array([a.direction for a in rig.pose], dtype=np.float64)
-        if values.shape != (NUM_POSE, 512) or not np.isfinite(values).all():
-            raise ModelError(f"{path}: the pose axes are not {NUM_POSE} finite directions of 512")
+        for name, direction in [(a.name, a.direction) for a in rig.pose] + [
+            (a.name, a.direction) for a in rig.expressions
+        ]:
+            try:
+                values = np.array(direction, dtype=np.float64)
+            except (ValueError, TypeError):
+                values = np.zeros(0)
+            if values.shape != (512,) or not np.isfinite(values).all():
+                raise ModelError(f"{path}: {name} is no direction of 512 finite numbers")
         return rig
 
 
@@ -188,17 +193,6 @@ def in_styles(generator: Generator, moves: Sequence[tuple[tuple[float, ...], sli
     with torch.no_grad():
         styles = generator.styles(rows.to(generator.w_mean.device))
     return styles[1:] - styles[:1]
-
-
-def _expression(data: dict[str, list[float]]) -> ExpressionAxis:
-    axis = ExpressionAxis(*(tuple(map(float, data[name])) for name in ("direction", "reading")))
-    if (len(axis.direction), len(axis.reading)) != (512, EXPRESSION_FEATURES):
-        raise ValueError(
-            f"an expression has a direction of 512 and a reading of {EXPRESSION_FEATURES}"
-        )
-    if not np.isfinite([*axis.direction, *axis.reading]).all():
-        raise ValueError("an expression is not finite")
-    return axis
 
 
 def _json(data: dict[str, object]) -> str:

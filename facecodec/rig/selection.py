@@ -1,4 +1,4 @@
-"""Which 32 channels become controls: strong and local by region, and no two alike."""
+"""Which channels become controls: strong and local by region, and no two alike."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from facecodec.generator.base import Generator
 from facecodec.progress import Progress
 from facecodec.rig.regions import QUOTAS
-from facecodec.rig.rig import NUM_OFFSETS, Offset
+from facecodec.rig.rig import Offset
 from facecodec.rig.sampling import Sample
 
 CANDIDATES = 60  # per region
@@ -51,13 +51,19 @@ def choose_offsets(
     stds: Tensor,
     energy: dict[str, Tensor],
     faces: int = 2,
+    without: Sequence[int] = (),
     progress: Progress | None = None,
 ) -> tuple[Offset, ...]:
-    """Return the 32 offsets: every region's quota first, then the best of what is left.
+    """Return the best channels of every region, as many as its quota.
 
-    A candidate whose effect has a cosine over 0.9 with one already chosen is passed over.
+    A candidate whose effect has a cosine over 0.9 with one already chosen is passed over, and so
+    are the positions `without` of the style vector.
     """
-    ranked = {r: rank(energy, r).topk(CANDIDATES).indices.tolist() for r in QUOTAS}
+    ranked = {
+        region: [c for c in rank(energy, region).topk(CANDIDATES).indices.tolist()
+                 if c not in without]
+        for region in QUOTAS
+    }  # fmt: skip
     pool = sorted({c for channels in ranked.values() for c in channels})
     if progress:
         progress("effects", 0, None)
@@ -76,14 +82,6 @@ def choose_offsets(
             if wanted and is_new(channel):
                 chosen[channel] = region
                 wanted -= 1
-    strongest = max(float(rank(energy, r).max()) for r in QUOTAS)
-    rest = sorted(
-        ((float(rank(energy, r)[c]) / strongest, c, r) for r in QUOTAS for c in ranked[r]),
-        reverse=True,
-    )
-    for _, channel, region in rest:
-        if len(chosen) < NUM_OFFSETS and is_new(channel):
-            chosen[channel] = region
     return in_order([describe(generator, stds, energy, c, r) for c, r in chosen.items()])
 
 
@@ -93,14 +91,14 @@ def in_order(offsets: Sequence[Offset]) -> tuple[Offset, ...]:
     return tuple(sorted(offsets, key=lambda o: (regions.index(o.region), -o.energy * o.locality)))
 
 
-def candidates(energy: dict[str, Tensor]) -> dict[str, list[int]]:
+def candidates(energy: dict[str, Tensor], without: Sequence[int] = ()) -> dict[str, list[int]]:
     """Return local channels to choose among, each in the region it suits best."""
     scores = {region: rank(energy, region) for region in QUOTAS}
     found: dict[str, list[int]] = {region: [] for region in QUOTAS}
     pool = {c for region in QUOTAS for c in scores[region].topk(CANDIDATES).indices.tolist()}
     # a small region wins by its share of what such a region could hold
     strongest = {region: float(scores[region].max()) for region in QUOTAS}
-    for channel in sorted(pool):
+    for channel in sorted(pool.difference(without)):
         best = max(QUOTAS, key=lambda r: float(scores[r][channel]) / strongest[r])
         if float(energy[best][channel] / energy["all"][channel]) >= LOCAL:
             found[best].append(channel)

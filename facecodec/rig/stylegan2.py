@@ -9,7 +9,6 @@ from __future__ import annotations
 from facecodec.errors import ModelError
 from facecodec.generator.base import Generator
 from facecodec.progress import Progress
-from facecodec.rig.expression import find_expression_axes
 from facecodec.rig.pose import find_pose_axes
 from facecodec.rig.rig import Offset, Rig
 from facecodec.rig.sampling import FindLandmarks, draw_faces
@@ -75,5 +74,4 @@ def published_rig(
     offsets: tuple[Offset, ...] = tuple(
         describe(generator, stds, energy, channel, region) for region, channel in positions
     )
-    expressions = find_expression_axes(sample)
-    return Rig(generator.name, generator.sha256, seed, samples, pose, offsets, expressions)
+    return Rig(generator.name, generator.sha256, seed, samples, pose, offsets)

@@ -1,0 +1,122 @@
+"""Correction: motion that landmarks see and pictures hardly do is put back; the rest stays."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from facecodec.fit.correction import CorrectionPlan, answers, corrected, design, shape_only
+
+FRAMES, CONTROLS, POINTS = 40, 35, 68
+PLAN = CorrectionPlan()
+ANSWERS = np.random.default_rng(0).standard_normal((2 * POINTS, CONTROLS)) / 256
+REST = np.random.default_rng(1).uniform(0.2, 0.8, (POINTS, 2))
+
+
+def read(controls):
+    return REST + (controls @ ANSWERS.T).reshape(-1, POINTS, 2)
+
+
+@pytest.fixture
+def clip():
+    """True controls [T, 35], the tracked ones, their information, and the clip's landmarks.
+
+    Control 0 was not seen by the tracker at all; the person's face differs from the clip's.
+    """
+    rng = np.random.default_rng(2)
+    truth = rng.standard_normal((FRAMES, CONTROLS))
+    tracked = truth.copy()
+    tracked[:, 0] = 0
+    information = np.full(CONTROLS, 1e4)
+    information[0] = 1e-2
+    person = 0.01 * rng.standard_normal((POINTS, 2))
+    return truth, tracked, np.tile(np.diag(information), (FRAMES, 1, 1)), read(truth) + person
+
+
+def test_what_pictures_do_not_see_is_put_back(clip):
+    truth, tracked, information, wanted = clip
+    moved, known = corrected(read, tracked, information, wanted, PLAN)
+    assert np.corrcoef(moved[:, 0], truth[:, 0])[0, 1] > 0.99
+    assert np.abs(moved[:, 1:] - truth[:, 1:]).max() < 0.02
+    assert (known[:, 0, 0] > 100 * information[:, 0, 0]).all()
+
+
+def test_a_person_whose_face_is_another_stays(clip):
+    truth, _, information, wanted = clip
+    moved, _ = corrected(read, truth, information, wanted, PLAN)
+    assert np.abs(moved - truth).max() < 1e-6
+
+
+def test_a_square_that_lies_elsewhere_is_no_motion(clip):
+    truth, _, information, wanted = clip
+    rng = np.random.default_rng(3)
+    information = information * 1e-6
+    moved, _ = corrected(
+        read, truth, information, wanted + 0.01 * rng.standard_normal((FRAMES, 1, 2)), PLAN
+    )
+    assert np.abs(moved - truth).max() < 0.05
+
+
+def test_a_frame_without_landmarks_stays_and_has_no_say(clip):
+    truth, tracked, information, wanted = clip
+    wanted[7] = np.nan
+    moved, known = corrected(read, tracked, information, wanted, PLAN)
+    assert np.array_equal(moved[7], tracked[7]) and np.array_equal(known[7], information[7])
+    assert abs(moved[8, 0] - truth[8, 0]) < 0.3
+
+
+def test_a_misread_landmark_counts_little(clip):
+    truth, tracked, information, wanted = clip
+    wanted[7, 30] += 0.1
+    moved, _ = corrected(read, tracked, information, wanted, PLAN)
+    assert np.abs(moved[7] - truth[7]).max() < 0.5
+
+
+def test_nothing_is_moved_far(clip):
+    _, tracked, information, wanted = clip
+    wanted[7] += 30 * ANSWERS[:, 0].reshape(POINTS, 2)
+    moved, _ = corrected(read, tracked, information, wanted, PLAN)
+    assert np.abs(moved - tracked).max() <= PLAN.farthest + 1e-9
+
+
+@pytest.mark.parametrize("readable", [0, 0.3])
+def test_a_face_that_cannot_be_read_is_left_alone(clip, readable):
+    _, tracked, information, wanted = clip
+    rng = np.random.default_rng(4)
+
+    def blind(controls):
+        points = read(controls)
+        points[rng.random(len(points)) >= readable] = np.nan
+        return points
+
+    moved, known = corrected(blind, tracked, information, wanted, PLAN)
+    assert moved is tracked and known is information
+
+
+def test_a_clip_without_landmarks_is_left_alone(clip):
+    _, tracked, information, wanted = clip
+    moved, _ = corrected(read, tracked, information, np.full_like(wanted, np.nan), PLAN)
+    assert moved is tracked
+
+
+def test_the_design_moves_all_controls_and_tells_them_apart():
+    rows = design(CONTROLS)
+    assert rows.shape == (64, CONTROLS) and np.array_equal(np.abs(rows), np.ones_like(rows))
+    assert np.array_equal(rows.T @ rows, 64 * np.eye(CONTROLS)) and not rows.sum(0).any()
+
+
+def test_answers_survive_some_failed_readings():
+    def sometimes(controls):
+        points = read(controls)
+        points[::5] = np.nan
+        return points
+
+    found = answers(sometimes, np.ones(CONTROLS), np.full(CONTROLS, 0.5))
+    assert np.allclose(found, ANSWERS, atol=1e-9)
+
+
+def test_shapes_forget_shift_size_and_angle():
+    forget = shape_only(REST)
+    turned = 1.01 * (REST - REST.mean(0)) @ np.array([[1, 0.02], [-0.02, 1]]) + 0.3
+    assert np.abs(forget @ (turned - REST).ravel()).max() < 1e-9
+    assert np.allclose(forget @ forget, forget)
