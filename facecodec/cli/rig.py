@@ -35,10 +35,6 @@ def command() -> None:
     "--motion", "clips", multiple=True, type=click.Path(path_type=Path), metavar="VIDEO",
     help="Choose channels by how this person moves; give it once for every person.",
 )  # fmt: skip
-@click.option(
-    "--without", multiple=True, metavar="CHANNEL",
-    help="Leave this channel out, such as 3.up/464; give it once for every channel.",
-)  # fmt: skip
 @options.device
 @options.quiet
 @options.force
@@ -48,7 +44,6 @@ def discover(
     samples: int,
     seed: int,
     clips: tuple[Path, ...],
-    without: tuple[str, ...],
     device: str,
     quiet: bool,
     force: bool,
@@ -62,7 +57,7 @@ def discover(
 
     refuse_overwrite(output, force)
     with shown(quiet) as progress:
-        rig = discover_rig(model, samples, seed, clips, without, device, progress)
+        rig = discover_rig(model, samples, seed, clips, device, progress)
     with written_whole(output) as temporary:
         rig.save(temporary)
     if not quiet:

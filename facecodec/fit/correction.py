@@ -29,10 +29,10 @@ class CorrectionPlan:
     one may be moved. Derivatives are differences over `step` of pose and of offsets.
     """
 
-    noise: float = 0.5 / 256
+    noise: float = 1 / 256
     outlier: float = 3.0
-    prior: float = 3.0
-    farthest: float = 3.0
+    prior: float = 1.5
+    farthest: float = 2.0
     step: tuple[float, float] = (0.5, 1.0)
 
 

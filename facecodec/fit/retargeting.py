@@ -23,7 +23,8 @@ class RetargetingPlan:
 
     At most `looks` at the source's face, each followed by a step of at most `farthest` standard
     deviations. `noise` is a feature's, `correction` and `prior` the standard deviations of a
-    control around the driver's and around zero; the derivative is central differences over `step`.
+    control around the driver's and around zero; the derivative is central differences over `step`,
+    if nothing else is said.
     """
 
     looks: int = 4
@@ -37,11 +38,21 @@ class RetargetingPlan:
 class Retargeter:
     """Moves one person: owns how their features answer to the controls, and the last correction."""
 
-    def __init__(self, see: See, reach: Array, plan: RetargetingPlan | None = None) -> None:
-        """`see` looks at the person's face; no control goes farther than `reach` [35]."""
+    def __init__(
+        self,
+        see: See,
+        reach: Array,
+        plan: RetargetingPlan | None = None,
+        steps: Array | None = None,
+    ) -> None:
+        """`see` looks at the person's face; no control goes farther than `reach` [35].
+
+        `steps` [35] are those of the derivative where not every control takes the plan's.
+        """
         self.see, self.reach, self.plan = see, reach, plan or RetargetingPlan()
-        steps = self.plan.step * np.eye(len(reach))
-        change = (see(steps) - see(-steps)) / (2 * self.plan.step)
+        if steps is None:
+            steps = np.full(len(reach), self.plan.step)
+        change = (see(np.diag(steps)) - see(-np.diag(steps))) / (2 * steps[:, None])
         self.at_rest = np.nan_to_num(change.T)
         self.forget()
 

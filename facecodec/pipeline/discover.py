@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from facecodec.errors import UsageError
 from facecodec.face.landmarks import LandmarkFinder
 from facecodec.fit.objective import shrink
 from facecodec.generator.base import Generator
@@ -34,17 +33,14 @@ def discover_rig(
     samples: int,
     seed: int,
     clips: Sequence[Path],
-    without: Sequence[str],
     device: str,
     progress: Progress,
 ) -> Rig:
     """Return a rig of an installed generator; `clips` of people make motion choose the channels.
 
-    Channels `without`, such as `3.up/464`, become no controls. Raises NoFaceError when the
-    generator draws no faces or a clip shows none, UsageError for a channel there is not.
+    Raises NoFaceError when the generator draws no faces or a clip shows none.
     """
     generator = load_generator_on(model, device)
-    left_out = [position(generator, name) for name in without]
     finder = landmark_finder()
 
     def find(picture: np.ndarray) -> np.ndarray | None:
@@ -52,10 +48,10 @@ def discover_rig(
         return finder(picture)
 
     measured = measure(generator, find, samples, seed=seed, progress=progress)
-    rig = rig_of(generator, measured, samples, seed, left_out, progress)
+    rig = rig_of(generator, measured, samples, seed, progress)
     if not clips:
         return rig
-    pool = candidates(measured.energy, left_out)
+    pool = candidates(measured.energy)
     regions = {channel: region for region, channels in pool.items() for channel in channels}
     channels = list(regions)
     moves = torch.zeros(NUM_POSE + len(channels), generator.num_styles)
@@ -77,15 +73,6 @@ def discover_rig(
     left = left_over(frames, [*range(NUM_POSE), *chosen])
     progress(f"residual left {left:.3f}", 1, 1)
     return replace(rig, offsets=in_order(offsets))
-
-
-def position(generator: Generator, name: str) -> int:
-    """Return where a channel such as `3.up/464` is in the style vector. Raises UsageError."""
-    layer, _, channel = name.rpartition("/")
-    try:
-        return generator.channel(layer, int(channel))
-    except (KeyError, IndexError, ValueError) as error:
-        raise UsageError(f"{generator.name} has no channel {name!r}") from error
 
 
 def explain(

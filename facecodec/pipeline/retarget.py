@@ -30,6 +30,7 @@ LOOK = 256  # pixels of the pictures in which a face is read
 REACH = (4.0, 2.0, 5.0)
 RESTING = 8.0  # features' units that a standard deviation of pose counts when a rest is sought
 SHARE = 0.25  # of the driver's offsets that the source begins with; landmarks say the rest
+WHOLE, STEPS = "expression", (1.0, 2.0)  # what moves all of a face goes half as far as the rest
 UNSEEN = "gaze"  # region that landmarks do not show: the driver's offsets are all there is
 
 
@@ -192,7 +193,8 @@ def retargeted(
         base[:POSE_FEATURES] = here[:POSE_FEATURES]
     if not np.isfinite(here).all():
         return None
-    retargeter = Retargeter(face, reaches(len(rest)))
+    steps = np.where(np.array(rig.regions) == WHOLE, *STEPS)
+    retargeter = Retargeter(face, reaches(len(rest)), steps=steps)
     usual = _usual(rig, controls - rest)
     moved, information = np.zeros(usual.shape), np.zeros((*usual.shape, usual.shape[1]))
     for t in range(len(controls)):

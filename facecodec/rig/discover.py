@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -49,15 +48,11 @@ def discover(
     faces: int = 6,
     probes: int = 3,
     seed: int = 0,
-    without: Sequence[int] = (),
     progress: Progress | None = None,
 ) -> Rig:
-    """Return the rig of a generator by index sensitivity; the same seed gives the same rig.
-
-    Positions `without` of the style vector become no controls.
-    """
+    """Return the rig of a generator by index sensitivity; the same seed gives the same rig."""
     measured = measure(generator, find, samples, faces, probes, seed, progress)
-    return rig_of(generator, measured, samples, seed, without, progress)
+    return rig_of(generator, measured, samples, seed, progress)
 
 
 def rig_of(
@@ -65,17 +60,15 @@ def rig_of(
     measured: Measured,
     samples: int,
     seed: int,
-    without: Sequence[int] = (),
     progress: Progress | None = None,
 ) -> Rig:
-    """Return the rig that index sensitivity alone would choose, `without` some positions."""
+    """Return the rig that index sensitivity alone would choose."""
     pose = find_pose_axes(measured.sample)
     offsets = choose_offsets(
         generator,
         measured.sample,
         measured.stds,
         measured.energy,
-        without=without,
         progress=progress,
     )
     expressions = find_expression_axes(measured.sample)

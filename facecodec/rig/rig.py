@@ -119,8 +119,14 @@ class Rig:
 
     @property
     def sha256(self) -> str:
-        """Return the SHA-256 of the canonical JSON, the rig's identity."""
-        return hashlib.sha256(_json(asdict(self)).encode()).hexdigest()
+        """Return the SHA-256 of the canonical JSON, the rig's identity.
+
+        Without expressions it is the one of before there were any.
+        """
+        meaning = asdict(self)
+        if not self.expressions:
+            del meaning["expressions"]
+        return hashlib.sha256(_json(meaning).encode()).hexdigest()
 
     def basis(self, generator: Generator) -> Tensor:
         """Return the controls' effect on the style vector, float32 [35, num_styles].

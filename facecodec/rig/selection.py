@@ -51,19 +51,13 @@ def choose_offsets(
     stds: Tensor,
     energy: dict[str, Tensor],
     faces: int = 2,
-    without: Sequence[int] = (),
     progress: Progress | None = None,
 ) -> tuple[Offset, ...]:
     """Return the best channels of every region, as many as its quota.
 
-    A candidate whose effect has a cosine over 0.9 with one already chosen is passed over, and so
-    are the positions `without` of the style vector.
+    A candidate whose effect has a cosine over 0.9 with one already chosen is passed over.
     """
-    ranked = {
-        region: [c for c in rank(energy, region).topk(CANDIDATES).indices.tolist()
-                 if c not in without]
-        for region in QUOTAS
-    }  # fmt: skip
+    ranked = {r: rank(energy, r).topk(CANDIDATES).indices.tolist() for r in QUOTAS}
     pool = sorted({c for channels in ranked.values() for c in channels})
     if progress:
         progress("effects", 0, None)
@@ -98,7 +92,7 @@ def candidates(energy: dict[str, Tensor], without: Sequence[int] = ()) -> dict[s
     pool = {c for region in QUOTAS for c in scores[region].topk(CANDIDATES).indices.tolist()}
     # a small region wins by its share of what such a region could hold
     strongest = {region: float(scores[region].max()) for region in QUOTAS}
-    for channel in sorted(pool.difference(without)):
+    for channel in sorted(pool):
         best = max(QUOTAS, key=lambda r: float(scores[r][channel]) / strongest[r])
         if float(energy[best][channel] / energy["all"][channel]) >= LOCAL:
             found[best].append(channel)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,14 @@ def test_expressions_are_part_of_a_rigs_identity():
     rig = Rig.load(SHIPPED)
     swapped = replace(rig, expressions=rig.expressions[::-1])
     assert swapped.sha256 != rig.sha256
+
+
+def test_a_rig_without_expressions_is_the_rig_of_before_there_were_any():
+    rig = replace(Rig.load(SHIPPED), expressions=())
+    meaning = asdict(rig)
+    del meaning["expressions"]
+    text = json.dumps(meaning, indent=1, sort_keys=True)
+    assert rig.sha256 == hashlib.sha256(text.encode()).hexdigest()
 
 
 def test_a_rig_of_channels_alone_is_read(tmp_path):
