@@ -214,7 +214,7 @@ def _limited(
 
 def amount_of(region: str) -> float:
     """Return how far a control of this region is moved to show what it does."""
-    return TURN if region == "pose" else AMOUNT
+    return TURN if region in ("pose", "expression") else AMOUNT
 
 
 def _effects(player: Player, progress: Progress) -> tuple[bytes, list[tuple[bytes, bytes]]]:

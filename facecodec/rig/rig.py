@@ -164,7 +164,7 @@ class Rig:
             )
             data["offsets"] = tuple(Offset(**offset) for offset in data["offsets"])
             data["expressions"] = tuple(
-                ExpressionAxis(axis["name"], tuple(axis["direction"]))
+                ExpressionAxis(str(axis["name"]), tuple(axis["direction"]))
                 for axis in data.get("expressions", ())
             )
             rig = cls(**data)

@@ -66,7 +66,7 @@ def test_no_control_is_driven_out_of_reach(generator, person):
 
 def test_a_start_beyond_reach_does_not_hold_the_others(generator, person):
     _, styles, basis = person
-    plan = TrackingPlan(iterations=3, shots=2, cold=0, prior=(1e3, 1e3))
+    plan = TrackingPlan(iterations=6, shots=2, cold=0, prior=(1e3, 1e3))
     tracker = Tracker(generator, basis, styles, plan)
     led = torch.zeros(NUM_CONTROLS, dtype=torch.float64)
     led[3] = REACH + 8
