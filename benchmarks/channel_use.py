@@ -22,7 +22,7 @@ from saved import save
 from facecodec.bitstream import open_stream
 from facecodec.cli.progress import shown
 from facecodec.fit.objective import inner_weights, shrink
-from facecodec.fit.photometric import WEIGHT, TrackingPlan, pyramid_weights
+from facecodec.fit.photometric import Problem, TrackingPlan, pyramid_weights
 from facecodec.fit.tracking import Tracker
 from facecodec.pipeline.decode import load_stream_models
 from facecodec.pipeline.models import landmark_finder
@@ -50,11 +50,13 @@ def use(path: Path, clip: Path, rig_file: Path | None) -> tuple[Rig, np.ndarray]
     blank = np.zeros((CROP, CROP, 3), np.uint8)
     target = make_target(blank, found, middle, torch.device("cpu"))
     weights = shrink(inner_weights(target)[None], plan.size).expand(-1, 3, -1, -1)
-    weigh = pyramid_weights(weights)
-    weigh = weigh * (WEIGHT / float(weights.sum())) / plan.noise**2
-    jacobian = tracker.linearise(torch.from_numpy(controls[middle])).jacobian
-    information = (jacobian.T @ (jacobian * weigh[:, None])).double().numpy()
-    alone = np.linalg.inv(information + np.diag(1 / tracker.prior.numpy() ** 2))
+    around = tracker.linearise(torch.from_numpy(controls[middle]))
+    shown_there = torch.zeros(len(around.jacobian))  # as wanted: no pixel is an outlier
+    problem = Problem(
+        shown_there, pyramid_weights(weights), plan, tracker.prior, tracker.motion, None
+    )
+    information = problem.normal(around, shown_there)[0] + torch.diag(problem.anchor)
+    alone = np.linalg.inv(information.numpy())
     found_use = (controls**2 / np.diag(alone)).mean(0)
     return rig, found_use / found_use.sum()
 

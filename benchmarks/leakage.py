@@ -63,8 +63,8 @@ def main() -> None:
             away.append(np.linalg.norm(found[1:] - found[0], axis=1).reshape(2, -1))
             progress("people", k + 1, given.people)
     mean = np.nanmean(away, axis=0)
-    locality: list[float | None] = [None] * len(rig.names)
-    locality[len(rig.pose) : -len(rig.expressions) or None] = [o.locality for o in rig.offsets]
+    local = {offset.name: offset.locality for offset in rig.offsets}
+    locality = [local.get(name) for name in rig.names]
     rows: list[list[Any]] = [
         [name, region, "" if share is None else f"{share:.2f}", f"{low:.2f}", f"{high:.2f}"]
         for name, region, share, low, high in zip(

@@ -83,8 +83,7 @@ def corrected(
 
     `information` [T, K, K] is what pictures say about the controls, NaN in `wanted` a frame without
     landmarks, which stays. What the person's landmarks are off in the mean over the clip is the
-    person's, not the motion's. One Gauss-Newton step on
-    one look at every frame.
+    person's, not the motion's. One Gauss-Newton step on one look at every frame.
     """
     there = np.flatnonzero(np.isfinite(wanted).all((1, 2)))
     if not len(there):

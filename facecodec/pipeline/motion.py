@@ -25,7 +25,7 @@ from facecodec.pipeline.person import (
 )
 from facecodec.pipeline.presets import Preset
 from facecodec.pipeline.response import response_of
-from facecodec.pipeline.retarget import Face
+from facecodec.pipeline.retarget import Face, seen_landmarks, shown_landmarks
 from facecodec.pipeline.scan import Scan, Span, crops
 from facecodec.progress import Progress
 from facecodec.rig.rig import NUM_POSE, Rig
@@ -86,9 +86,10 @@ def track_clip(
     flags[_unexplained(residual, flags)] |= np.uint8(FrameFlags.LOW_CONFIDENCE)
     if person.tuning is None and not live:
         face = Face(drawn, response, landmark_finder())
-        wanted = np.where(found.seen[:, None, None], found.landmarks, np.nan)
-        read = partial(_landmarks, face, progress)
-        controls, information = corrected(read, controls, information, wanted, CorrectionPlan())
+        read = partial(shown_landmarks, face, "reading the decoded face", progress)
+        controls, information = corrected(
+            read, controls, information, seen_landmarks(found), CorrectionPlan()
+        )
     smoothed = smooth(controls, information, tracker.motion.numpy(), live)
     return Motion(_hold(smoothed, flags).astype(np.float32), flags, residual)
 
@@ -122,17 +123,6 @@ def _starts(
         like[:NUM_POSE] = (like[:NUM_POSE] + torch.from_numpy(change)).clamp(-FARTHEST, FARTHEST)
         starts.append(like)
     return starts
-
-
-def _landmarks(
-    face: Face, progress: Progress, controls: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return the landmarks [N, 68, 2] at controls [N, 35], NaN where no face is read."""
-    rows = []
-    for i, row in enumerate(controls):
-        rows.append(face.landmarks(row[None])[0])
-        progress("reading the decoded face", i + 1, len(controls))
-    return np.array(rows)
 
 
 def _unexplained(residual: NDArray[np.float64], flags: NDArray[np.uint8]) -> NDArray[np.bool_]:

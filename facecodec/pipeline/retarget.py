@@ -55,12 +55,7 @@ class Face:
 
         NaN where no face is read.
         """
-        return np.array(
-            [
-                expression(row) if np.isfinite(row).all() else np.full(NUM_FEATURES, np.nan)
-                for row in self.landmarks(controls)
-            ]
-        )
+        return features(self.landmarks(controls))
 
     def landmarks(self, controls: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the landmarks [N, 68, 2] at controls [N, 35], in sides of the square.
@@ -80,6 +75,12 @@ class Face:
             else:
                 picture = cuda_ops.rgb8(self.generator.preview(styles, self.size))
         return self.find(picture[0].cpu().numpy())
+
+
+def features(landmarks: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the features [N, 50] of landmarks [N, 68, 2], NaN where those are."""
+    blank = np.full(NUM_FEATURES, np.nan)
+    return np.array([expression(row) if np.isfinite(row).all() else blank for row in landmarks])
 
 
 def face_of(generator: Generator, rig: Rig, who: Shown) -> Face:
@@ -152,24 +153,34 @@ def pose_between(
 
 def read_features(found: Scan) -> NDArray[np.float64]:
     """Return the features [T, 50] of a video's frames, NaN where no face is seen."""
-    blank = np.full(NUM_FEATURES, np.nan)
-    return np.array(
-        [
-            expression(points) if seen else blank
-            for points, seen in zip(found.landmarks, found.seen, strict=True)
-        ]
-    )
+    return features(seen_landmarks(found))
+
+
+def seen_landmarks(found: Scan) -> NDArray[np.float64]:
+    """Return the landmarks [T, 68, 2] of a video's frames, NaN where no face is seen."""
+    return np.where(found.seen[:, None, None], found.landmarks, np.nan)
+
+
+def shown_landmarks(
+    face: Face, stage: str, progress: Progress, controls: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the landmarks [N, 68, 2] of a person at controls [N, 35], NaN where no face is read.
+
+    `stage` is what progress calls it.
+    """
+    rows = []
+    for i, row in enumerate(controls):
+        rows.append(face.landmarks(row[None])[0])
+        progress(stage, i + 1, len(controls))
+    return np.array(rows)
 
 
 def shown_features(
     face: Face, controls: NDArray[np.float32], progress: Progress
 ) -> NDArray[np.float64]:
     """Return the features [T, 50] of a person at controls [T, 35], NaN where no face is read."""
-    rows = []
-    for t, row in enumerate(controls):
-        rows.append(face(row[None].astype(np.float64))[0])
-        progress("reading the driver", t + 1, len(controls))
-    return np.array(rows)
+    rows = controls.astype(np.float64)
+    return features(shown_landmarks(face, "reading the driver", progress, rows))
 
 
 def retargeted(

@@ -176,15 +176,14 @@ class Rig:
             raise ModelError(f"{path} is not a rig: {error}") from error
         if len(rig.pose) != NUM_POSE or len(rig.names) != NUM_CONTROLS:
             raise ModelError(f"{path} has {len(rig.names)} controls, a rig has {NUM_CONTROLS}")
-        for name, direction in [(a.name, a.direction) for a in rig.pose] + [
-            (a.name, a.direction) for a in rig.expressions
-        ]:
+        axes: tuple[PoseAxis | ExpressionAxis, ...] = (*rig.pose, *rig.expressions)
+        for axis in axes:
             try:
-                values = np.array(direction, dtype=np.float64)
+                values = np.array(axis.direction, dtype=np.float64)
             except (ValueError, TypeError):
                 values = np.zeros(0)
             if values.shape != (512,) or not np.isfinite(values).all():
-                raise ModelError(f"{path}: {name} is no direction of 512 finite numbers")
+                raise ModelError(f"{path}: {axis.name} is no direction of 512 finite numbers")
         return rig
 
 

@@ -85,7 +85,7 @@ def in_order(offsets: Sequence[Offset]) -> tuple[Offset, ...]:
     return tuple(sorted(offsets, key=lambda o: (regions.index(o.region), -o.energy * o.locality)))
 
 
-def candidates(energy: dict[str, Tensor], without: Sequence[int] = ()) -> dict[str, list[int]]:
+def candidates(energy: dict[str, Tensor]) -> dict[str, list[int]]:
     """Return local channels to choose among, each in the region it suits best."""
     scores = {region: rank(energy, region) for region in QUOTAS}
     found: dict[str, list[int]] = {region: [] for region in QUOTAS}
