@@ -7,12 +7,14 @@ Every clip is encoded once for each tuning (first 150 frames, default preset) an
 its own aligned squares at 256x256. The inversion is the same for every tuning of a clip and runs
 once; its seconds are part of every one's. `--keep` names a folder for the streams and for one
 contact sheet a clip: source, decoded, difference. With `--reuse` a stream that is there already,
-`CLIP.TUNE.fcv`, is measured and not made again.
+`CLIP.TUNE.fcv`, is measured and not made again; `--made-on` says which machine made it, and
+seconds are those of `encode --json` in `CLIP.TUNE.json`, if that is there.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -35,7 +37,7 @@ MEASURES = ("psnr_face", "ssim_face", "identity", "yaw", "pitch", "mouth_opening
             "rho_au", "rho_gaze", "rho_pose")  # fmt: skip
 SHOWN = 8  # frames of a contact sheet
 COMMAND = "python benchmarks/fidelity.py CLIPS --tune {tune} --face-landmarker face_landmarker.task"
-COLUMNS = ["clip", "tune", "PSNR face", "SSIM face", "identity", "yaw", "pitch", "mouth", "eyes",
+COLUMNS = ["PSNR face", "SSIM face", "identity", "yaw", "pitch", "mouth", "eyes",
            "rho_AU", "rho_gaze", "rho_pose", "motion B/frame", "tuning KB"]  # fmt: skip
 
 
@@ -52,9 +54,9 @@ def one_inversion() -> None:
     encoding.find_person = again
 
 
-def contact_sheet(clip: Path, stream: Path) -> np.ndarray:
+def contact_sheet(clip: Path, stream: Path, rig: Path | None = None) -> np.ndarray:
     """Return source, decoded and difference of some frames, uint8 [3 * 256, n * 256, 3]."""
-    player = open_player(stream, size=256)
+    player = open_player(stream, rig, size=256)
     frames = list(player.stream.frames())
     wanted = set(np.linspace(0, len(frames) - 1, SHOWN).astype(int).tolist())
     columns = []
@@ -74,18 +76,22 @@ def measure(
 ) -> dict[str, Any]:
     """Encode a clip, unless its stream is to be reused, and return its row of the table."""
     stream = folder / f"{clip.stem}.{tune}.fcv"
+    made = stream.with_suffix(".json")
     seconds: dict[str, float] = {}
     with shown() as progress:
         if not (reuse and stream.is_file()):
-            done = encoding.encode(
-                clip, stream, tune=tune, max_frames=frames, force=True, progress=progress
-            )
-            seconds = done.stages
+            seconds = encoding.encode(
+                clip, stream, rig=options.rig, tune=tune, max_frames=frames, force=True,
+                progress=progress,
+            ).stages  # fmt: skip
+        elif made.is_file():
+            seconds = json.loads(made.read_text(encoding="utf-8"))["stages"]
         result = evaluate_files(clip, stream, max_frames=frames, options=options, progress=progress)
     with stream.open("rb") as file:
         reader = StreamReader(file)
         rate, count = reader.rate_split(), reader.index().frames
-    (folder / f"{clip.stem}.{tune}.png").write_bytes(encode_png(contact_sheet(clip, stream)))
+    sheet = contact_sheet(clip, stream, options.rig)
+    (folder / f"{clip.stem}.{tune}.png").write_bytes(encode_png(sheet))
     return {
         "clip": clip.stem,
         "tune": tune,
@@ -98,60 +104,64 @@ def measure(
     }
 
 
-def table(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the rows of a document's table, and their means."""
-    lines = []
-    for row in rows:
-        values = [written(m, row["values"][m]) for m in MEASURES]
-        motion = f"{row['controls_bytes'] / row['frames']:.1f}"
-        lines.append([row["clip"], row["tune"], *values, motion,
-                      f"{row['tuning_bytes'] / 1000:.1f}"])  # fmt: skip
-    for tune in dict.fromkeys(row["tune"] for row in rows):
-        chosen = [row for row in rows if row["tune"] == tune]
-        known = {
-            m: [r["values"][m] for r in chosen if r["values"][m] is not None] for m in MEASURES
-        }
-        means = [written(m, float(np.mean(v))) if v else "n/a" for m, v in known.items()]
-        motion = np.mean([r["controls_bytes"] / r["frames"] for r in chosen])
-        tuning = np.mean([r["tuning_bytes"] / 1000 for r in chosen])
-        lines.append(["mean", tune, *means, f"{motion:.1f}", f"{tuning:.1f}"])
-    return {"columns": COLUMNS, "rows": lines}
+def cells(rows: list[dict[str, Any]]) -> list[str]:
+    """Return what COLUMNS say of one row, or the means of several."""
+    values = {m: [r["values"][m] for r in rows if r["values"][m] is not None] for m in MEASURES}
+    motion = np.mean([row["controls_bytes"] / row["frames"] for row in rows])
+    tuning = np.mean([row["tuning_bytes"] / 1000 for row in rows])
+    means = [written(m, float(np.mean(v)) if v else None) for m, v in values.items()]
+    return [*means, f"{motion:.1f}", f"{tuning:.1f}"]
+
+
+def tables(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the table of all rows and that of the means of every tuning."""
+    tunes = {tune: [r for r in rows if r["tune"] == tune] for tune in {r["tune"]: 0 for r in rows}}
+    means = [[tune, *cells(chosen)] for tune, chosen in tunes.items()]
+    lines = [
+        *([row["clip"], row["tune"], *cells([row])] for row in rows),
+        *(["mean", *mean] for mean in means),
+    ]
+    return {
+        "table": {"columns": ["clip", "tune", *COLUMNS], "rows": lines},
+        "means": {"columns": ["tune", *COLUMNS], "rows": means},
+    }
 
 
 def main() -> None:
     """Run the benchmark and print its table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("clips", nargs="+", type=Path)
-    parser.add_argument("--tune", default="none,light")
+    parser.add_argument("--tune", default="none,light,full")
+    parser.add_argument("--rig", type=Path, help="another rig than the shipped one")
     parser.add_argument("--face-landmarker", type=Path)
     parser.add_argument("--max-frames", type=int, default=150)
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--reuse", action="store_true")
+    parser.add_argument("--made-on", help="the machine that made the streams that are reused")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    options = Options(landmarker=given.face_landmarker)
+    options = Options(landmarker=given.face_landmarker, rig=given.rig)
+    where = {"made_on": given.made_on} if given.made_on else {}
     one_inversion()
     rows: list[dict[str, Any]] = []
     shared: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = given.keep or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
-        for clip in given.clips:
-            for tune in given.tune.split(","):
+        for tune in given.tune.split(","):
+            for clip in given.clips:
                 row = measure(clip, tune, folder, options, given.max_frames, given.reuse)
                 inversion = row["seconds"].get("inversion", 0.0)
                 shared[clip.stem] = max(shared.get(clip.stem, 0.0), inversion)
-                row["seconds"]["inversion"] = shared[clip.stem]
+                if row["seconds"]:
+                    row["seconds"]["inversion"] = shared[clip.stem]
                 rows.append(row)
-                print(clip.stem, tune, *(f"{m} {written(m, row['values'][m])}" for m in MEASURES),
-                      f"{sum(row['seconds'].values()):.0f} s", flush=True)  # fmt: skip
-                save(given.json, COMMAND.format(tune=given.tune), table=table(rows), rows=rows)
-    for tune in given.tune.split(","):
-        chosen = [row for row in rows if row["tune"] == tune]
-        means = {
-            m: [r["values"][m] for r in chosen if r["values"][m] is not None] for m in MEASURES
-        }
-        print(f"mean, {tune}:", *(f"{m} {np.mean(v):.3f}" for m, v in means.items() if v))
+                print(clip.stem, tune, *cells([row]), f"{sum(row['seconds'].values()):.0f} s",
+                      sep=" | ", flush=True)  # fmt: skip
+                save(given.json, COMMAND.format(tune=given.tune), **tables(rows), rows=rows,
+                     **where)  # fmt: skip
+    for mean in tables(rows)["means"]["rows"]:
+        print("mean", *mean, sep=" | ")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,8 @@
 
 A marker is `<!-- table: NAME -->`, and the table ends at `<!-- end -->`. NAME is a file
 `benchmarks/results/NAME.json` whose `table` has `columns` and `rows`, with the `machine` it was
-measured on and the `command` that makes it; both are written under the table.
+measured on and the `command` that makes it; both are written under the table, and where its
+streams were `made_on`, if that is another machine. `NAME means` is its table `means`.
 """
 
 from __future__ import annotations
@@ -18,16 +19,22 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).resolve().parent / "results"
-MARKED = re.compile(r"(<!-- table: ([a-z0-9_-]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+MARKED = re.compile(
+    r"(?P<begin><!-- table: (?P<name>[a-z0-9_-]+)(?: (?P<which>[a-z]+))? -->\n)"
+    r".*?(?P<end><!-- end -->)",
+    re.DOTALL,
+)
 
 
-def markdown(facts: dict[str, Any]) -> str:
-    """Return a result's table, its machine and its command."""
-    columns, rows = facts["table"]["columns"], facts["table"]["rows"]
+def markdown(facts: dict[str, Any], which: str = "table") -> str:
+    """Return one of a result's tables, its machine and its command."""
+    columns, rows = facts[which]["columns"], facts[which]["rows"]
     lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     lines += [f"| {' | '.join(str(cell).replace('|', '/') for cell in row)} |" for row in rows]
     machine = facts["machine"]
     where = machine.get("gpu") or f"{machine['processor']}, {machine['threads']} threads"
+    if made_on := facts.get("made_on"):
+        where = f"streams made on {made_on}, measured on {where}"
     return "\n".join([*lines, "", f"`{facts['command']}` ({where})", ""])
 
 
@@ -35,10 +42,11 @@ def filled(document: str, results: Path = RESULTS) -> str:
     """Return the document with every marked table written anew; absent results stay as they are."""
 
     def table(match: re.Match[str]) -> str:
-        path = results / f"{match[2]}.json"
+        path = results / f"{match['name']}.json"
         if not path.is_file():
             return match[0]
-        return match[1] + markdown(json.loads(path.read_text(encoding="utf-8"))) + match[4]
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        return match["begin"] + markdown(facts, match["which"] or "table") + match["end"]
 
     return MARKED.sub(table, document)
 

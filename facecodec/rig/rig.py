@@ -22,7 +22,7 @@ NUM_OFFSETS = 32
 NUM_CONTROLS = NUM_POSE + NUM_OFFSETS
 POSE_STEP = 0.03  # standard deviations
 OFFSET_STEP = 0.25
-EXPRESSION_STEP = 0.1
+EXPRESSION_STEP = 0.2
 EXPRESSION_ROWS = slice(2, 8)  # of W+: the first place the head, the last paint it
 
 

@@ -35,8 +35,21 @@ def test_marked_tables_are_written_anew(tmp_path):
     assert tables.filled(made, tmp_path) == made
 
 
-def test_the_readme_shows_what_was_measured():
-    readme = ROOT / "README.md"
-    if readme.is_file():
-        text = readme.read_text(encoding="utf-8")
-        assert tables.filled(text) == text, "run python benchmarks/tables.py README.md"
+def test_a_marker_may_name_another_of_a_results_tables(tmp_path):
+    facts = {
+        "machine": {"processor": "a processor", "threads": 2, "gpu": None},
+        "command": "python benchmarks/one.py",
+        "made_on": "a GPU",
+        "table": {"columns": ["a"], "rows": [[1], [2]]},
+        "means": {"columns": ["mean"], "rows": [[1.5]]},
+    }
+    (tmp_path / "one.json").write_text(json.dumps(facts))
+    made = tables.filled(DOCUMENT.replace("one -->", "one means -->"), tmp_path)
+    assert "| mean |\n|---|\n| 1.5 |\n" in made and "| 2 |" not in made
+    assert "(streams made on a GPU, measured on a processor, 2 threads)" in made
+
+
+def test_documents_show_what_was_measured():
+    for document in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        text = document.read_text(encoding="utf-8")
+        assert tables.filled(text) == text, f"run python benchmarks/tables.py {document}"
