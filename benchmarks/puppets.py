@@ -31,7 +31,7 @@ from facecodec.video.writer import encode_png
 
 MEASURES = ("identity", "yaw", "pitch", "mouth_opening", "eye_opening", "rho_au_gaze")
 COLUMNS = ["source", "driver", "tune", "identity", "yaw", "pitch", "mouth", "eyes", "rho_AU-gaze"]
-COMMAND = "python benchmarks/puppets.py CLIPS --streams DIR --tune none,light"
+COMMAND = "python benchmarks/puppets.py CLIPS --streams DIR --tune {tune}"
 
 
 def encode_once(streams: Path) -> None:
@@ -111,7 +111,7 @@ def main() -> None:
                     measure(source, driver, tune, given.streams, folder, given.max_frames, options)
                 )
                 print(*table(rows[-1:])["rows"][0], sep=" | ", flush=True)
-                save(given.json, COMMAND, table=table(rows), rows=rows)
+                save(given.json, COMMAND.format(tune=given.tune), table=table(rows), rows=rows)
 
 
 if __name__ == "__main__":
