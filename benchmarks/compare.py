@@ -29,7 +29,9 @@ from facecodec.report.compare_page import compare_page
 MEASURES = ("psnr_face", "ssim_face", "identity", "rho_au", "rho_gaze", "rho_pose")
 COLUMNS = ["clip", "codec", "kbps", "at 60 s", "PSNR face", "SSIM face", "identity", "rho_AU",
            "rho_gaze", "rho_pose"]  # fmt: skip
-COMMAND = "python benchmarks/compare.py CLIPS --streams STREAMS --face-landmarker face_landmarker.task"
+COMMAND = (
+    "python benchmarks/compare.py CLIPS --streams STREAMS --face-landmarker face_landmarker.task"
+)
 
 
 def nearest(result: Comparison, codec: str) -> Point:
