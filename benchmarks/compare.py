@@ -85,6 +85,7 @@ def main() -> None:
     parser.add_argument("--rates", default="10,25,75", help="wanted kbps")
     parser.add_argument("--max-frames", type=int, default=150)
     parser.add_argument("--preset", default="medium")
+    parser.add_argument("--made-on", help="the machine that made the streams")
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument("--pages", type=Path, help="write a page of curves for each clip here")
     given = parser.parse_args()
@@ -108,7 +109,13 @@ def main() -> None:
                 page = given.pages / f"compare-{clip.stem}.html"
                 page.write_text(compare_page(results[-1]), encoding="utf-8")
     table = {"columns": COLUMNS, "rows": [row for result in results for row in rows(result)]}
-    save(given.json, COMMAND, table=table, clips=[result.as_json() for result in results])
+    save(
+        given.json,
+        COMMAND,
+        given.made_on,
+        table=table,
+        clips=[result.as_json() for result in results],
+    )
 
 
 if __name__ == "__main__":

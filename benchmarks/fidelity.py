@@ -115,8 +115,8 @@ def cells(rows: list[dict[str, Any]]) -> list[str]:
 
 def tables(rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Return the table of all rows and that of the means of every tuning."""
-    tunes = {tune: [r for r in rows if r["tune"] == tune] for tune in {r["tune"]: 0 for r in rows}}
-    means = [[tune, *cells(chosen)] for tune, chosen in tunes.items()]
+    tunes = dict.fromkeys(row["tune"] for row in rows)
+    means = [[tune, *cells([row for row in rows if row["tune"] == tune])] for tune in tunes]
     lines = [
         *([row["clip"], row["tune"], *cells([row])] for row in rows),
         *(["mean", *mean] for mean in means),
@@ -141,7 +141,6 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     options = Options(landmarker=given.face_landmarker, rig=given.rig)
-    where = {"made_on": given.made_on} if given.made_on else {}
     one_inversion()
     rows: list[dict[str, Any]] = []
     shared: dict[str, float] = {}
@@ -158,8 +157,8 @@ def main() -> None:
                 rows.append(row)
                 print(clip.stem, tune, *cells([row]), f"{sum(row['seconds'].values()):.0f} s",
                       sep=" | ", flush=True)  # fmt: skip
-                save(given.json, COMMAND.format(tune=given.tune), **tables(rows), rows=rows,
-                     **where)  # fmt: skip
+                save(given.json, COMMAND.format(tune=given.tune), given.made_on, **tables(rows),
+                     rows=rows)  # fmt: skip
     for mean in tables(rows)["means"]["rows"]:
         print("mean", *mean, sep=" | ")
 

@@ -97,6 +97,7 @@ def main() -> None:
     parser.add_argument("--face-landmarker", type=Path)
     parser.add_argument("--max-frames", type=int, default=100)
     parser.add_argument("--keep", type=Path)
+    parser.add_argument("--made-on", help="the machine that made the streams")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     options = Options(given.face_landmarker, identity_every=5)
@@ -111,7 +112,13 @@ def main() -> None:
                     measure(source, driver, tune, given.streams, folder, given.max_frames, options)
                 )
                 print(*table(rows[-1:])["rows"][0], sep=" | ", flush=True)
-                save(given.json, COMMAND.format(tune=given.tune), table=table(rows), rows=rows)
+                save(
+                    given.json,
+                    COMMAND.format(tune=given.tune),
+                    given.made_on,
+                    table=table(rows),
+                    rows=rows,
+                )
 
 
 if __name__ == "__main__":

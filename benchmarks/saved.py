@@ -9,13 +9,14 @@ from typing import Any
 from facecodec.pipeline.machine import machine
 
 
-def save(path: Path | None, command: str, **figures: Any) -> None:
+def save(path: Path | None, command: str, made_on: str | None = None, **figures: Any) -> None:
     """Write figures to a file, or nowhere without one; `tables.py` reads `table`.
 
-    command: what reproduces them.
+    command: what reproduces them; made_on: where streams come from that were made elsewhere.
     """
     if path is None:
         return
-    document = {"machine": machine(), "command": command, **figures}
+    where = {"made_on": made_on} if made_on else {}
+    document = {"machine": machine(), "command": command, **where, **figures}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n")

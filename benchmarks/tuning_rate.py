@@ -91,6 +91,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("pairs", nargs="+", metavar="STREAM=CLIP")
     parser.add_argument("--every", type=int, default=10)
+    parser.add_argument("--made-on", help="the machine that made the streams")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     clips: dict[str, dict[str, list[float]]] = {}
@@ -104,7 +105,7 @@ def main() -> None:
         size, db, similar, apart = np.mean([found[name] for found in clips.values()], axis=0)
         rows.append([name, f"{size:.1f}", f"{db:.2f} dB", f"{similar:.3f}", f"{apart:.3f}"])
         print(*rows[-1], sep=" | ")
-    save(given.json, COMMAND, table={"columns": COLUMNS, "rows": rows}, clips=clips)
+    save(given.json, COMMAND, given.made_on, table={"columns": COLUMNS, "rows": rows}, clips=clips)
 
 
 if __name__ == "__main__":
