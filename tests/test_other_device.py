@@ -22,7 +22,7 @@ SHORT = Preset(
     2,
     InversionPlan(2, 4, 1, coarse=64, fine=64, tracking=TrackingPlan(64, 1, shots=1, cold=0)),
     TrackingPlan(64, 1, shots=1, cold=0),
-    TuningPlan(2, 2, 1, 1, coarse=64, fine=64),
+    TuningPlan(2, 2, 1, coarse=64, fine=64),
     WeightPlan(1, 1, coarse=64, fine=64),
 )
 

@@ -37,7 +37,7 @@ TINY = Preset(
     2,
     InversionPlan(4, 4, 1),
     TrackingPlan(iterations=1, shots=2, cold=0),
-    TuningPlan(2, 1, 2, 0),
+    TuningPlan(2, 2, 0),
     WeightPlan(2, 0),
 )
 

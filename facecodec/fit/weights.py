@@ -36,8 +36,8 @@ class WeightPlan:
     the same units. `step` is the quantiser's, in those units too.
     """
 
-    steps: int = 240
-    fine_steps: int = 120
+    steps: int = 300
+    fine_steps: int = 240
     coarse: int = 128
     fine: int = 256
     rate: float = 0.003
@@ -101,13 +101,16 @@ def tune_weights(
     ]
     moved = controls.float().to(response.basis.device, copy=True).requires_grad_(True)
     groups = [(parts, plan.rate), ([moved], plan.control_rate)]
-    previews = FramePreviews()
+    previews = FramePreviews(plan.fine)
     total, scales = plan.steps + plan.fine_steps, units(generator)
     for step, frame in descend(groups, in_turn(len(targets)), total, WARM):
         size = plan.coarse if step < plan.steps else plan.fine
         network = generator.changed(_added(generator, parts, scales))
         styles = response.styles + moved[frame] @ response.basis
-        loss = compare(frame, previews(network, frame, styles[None], size))
+        shown = previews(network, frame, styles[None], size)
+        if previews.full is not None:  # the same picture, with its own gradients
+            shown = network.resized(previews.full, size)
+        loss = compare(frame, shown) + compare.in_full(frame, previews.full)
         loss = loss + plan.control_calm * moved[frame].square().sum()
         loss = loss + plan.calm * sum((part.square().mean() for part in parts), torch.zeros(()))
         loss.backward()

@@ -72,9 +72,7 @@ def tune_person(
         progress("keyframes", step + 1, len(chosen))
     recover = recovery(generator, found, chosen, targets)
     begin = recover(tracker, response, torch.stack(controls))
-    values, fitted = tune(
-        generator, response, targets, begin, how, tracking, likeness, progress, recover
-    )
+    values, fitted = tune(generator, response, targets, begin, how, likeness, progress)
     steps = np.full(len(values), how.response_step)
     steps[0] = how.styles_step
     tuning = pack_light(quantise_light(values, steps))

@@ -29,3 +29,27 @@ def test_a_few_steps_come_nearer_to_somebody_else(generator, rig):
         tuned = changed(generator, values).preview(person[None], 64)[0]
     assert float((tuned - picture).abs().mean()) < 0.8 * float(before)
     assert 0 < np.abs(values).max() < 0.2
+
+
+def test_detail_finer_than_the_frames_counts(generator, rig, monkeypatch):
+    """Fitted to small pictures alone, weights weave a mesh that none of them shows."""
+    with torch.no_grad():
+        latent = draw_latents(generator, 1, seed=4, truncation=0.3)
+        person = generator.styles(generator.broadcast(latent))[0]
+        picture = generator.preview(person[None], 64)[0].clamp(-1, 1)
+    target = Target(picture, weight_map(None, 64), None)
+    response = Response(person, rig.basis(generator))
+    plan = WeightPlan(steps=0, fine_steps=4, coarse=64, fine=64, calm=0.0)
+
+    def roughness(full: torch.Tensor, target: Target) -> torch.Tensor:
+        return 100 * (full - full.mean()).square().mean()
+
+    def contrast(values):
+        with torch.no_grad():
+            return float(changed(generator, values).synthesize(person[None]).std())
+
+    args = generator, response, [target], torch.zeros(1, 35), plan, None, silent
+    free, _ = tune_weights(*args)
+    monkeypatch.setattr("facecodec.fit.comparison.grain", roughness)
+    held, _ = tune_weights(*args)
+    assert contrast(held) < 0.99 * contrast(free)
