@@ -34,7 +34,7 @@ from facecodec.cli.progress import shown
 @click.option("--id-frame", type=click.IntRange(0), help="Frame that shows the person best.")
 @click.option(
     "--tune", type=click.Choice(["none", "light", "full"]), default="none", show_default=True,
-    help="A better likeness, once a stream: light for some 70 KB, full for 750 KB (archives).",
+    help="A better likeness, once a stream: light for some 70 KB, full for 700 KB (archives).",
 )  # fmt: skip
 @click.option(
     "--identity", type=click.Path(dir_okay=False), help="A .fci file with the person to use."
