@@ -24,11 +24,19 @@ class Preset:
 
 PRESETS = {
     "fast": Preset(
-        4, InversionPlan(50, 80, 30), TrackingPlan(iterations=2), TuningPlan(12, 200, 0)
+        4,
+        InversionPlan(50, 80, 30),
+        TrackingPlan(iterations=2),
+        TuningPlan(12, 200, 0),
+        WeightPlan(120, 60),
     ),
     "medium": Preset(8, InversionPlan(), TrackingPlan(), TuningPlan()),
     "slow": Preset(
-        12, InversionPlan(120, 400, 250), TrackingPlan(iterations=5), TuningPlan(32, 2000, 1600)
+        12,
+        InversionPlan(120, 400, 250),
+        TrackingPlan(iterations=5),
+        TuningPlan(32, 2000, 1600),
+        WeightPlan(800, 600),
     ),
 }
 
