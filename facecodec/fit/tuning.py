@@ -9,9 +9,8 @@ tuned person still answers to another's motion.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 import torch
@@ -68,50 +67,29 @@ def tune(
 
     `controls` [frames, 35] are where the targets' controls start; they are fitted along.
     """
-    tuner = _Tuner(generator, response, targets, controls, plan, likeness)
-    total = plan.steps + plan.fine_steps
-    stages = (plan.steps, plan.coarse, 1.0), (plan.fine_steps, plan.fine, 0.5)
-    for done, _ in enumerate(chain.from_iterable(tuner.adam(*stage) for stage in stages)):
-        progress("tuning", done + 1, total)
-    return tuner.values.cpu().numpy(), tuner.controls
-
-
-class _Tuner:
-    def __init__(
-        self,
-        generator: Generator,
-        response: Response,
-        targets: Sequence[Target],
-        controls: Tensor,
-        plan: TuningPlan,
-        likeness: Likeness | None,
-    ) -> None:
-        self.generator, self.response, self.plan = generator, response, plan
-        self.spread = channel_spread(generator)
-        self.values = self.spread.new_zeros(1 + len(response.basis), generator.num_styles)
-        self.controls = controls.clone().float().to(self.spread.device)
-        self.compare = Comparison(targets, likeness, plan.likeness, plan.texture)
-
-    def adam(self, steps: int, size: int, rate: float) -> Iterator[None]:
-        plan = self.plan
-        styles = self.values[0].clone().requires_grad_(True)
-        responses = self.values[1:].clone().requires_grad_(True)
-        controls = self.controls.clone().requires_grad_(True)
+    spread = channel_spread(generator)
+    styles = torch.zeros_like(spread, requires_grad=True)
+    responses = torch.zeros_like(response.basis, requires_grad=True)
+    moved = controls.float().to(spread.device, copy=True).requires_grad_(True)
+    compare = Comparison(targets, likeness, plan.likeness, plan.texture)
+    previews = FramePreviews(plan.fine)
+    done, total = 0, plan.steps + plan.fine_steps
+    for steps, size, rate in (plan.steps, plan.coarse, 1.0), (plan.fine_steps, plan.fine, 0.5):
         groups = [
             ([styles], plan.styles_rate * rate),
             ([responses], plan.response_rate * rate),
-            ([controls], plan.control_rate * rate),
+            ([moved], plan.control_rate * rate),
         ]
-        previews = FramePreviews(plan.fine)
-        for _, frame in descend(groups, in_turn(len(self.controls)), steps):
-            basis = self.response.basis + responses * self.spread
-            shown = self.response.styles + styles * self.spread + controls[frame] @ basis
-            loss = self.compare(frame, previews(self.generator, frame, shown[None], size))
-            loss = loss + self.compare.in_full(frame, previews.full)
+        for _, frame in descend(groups, in_turn(len(targets)), steps):
+            basis = response.basis + responses * spread
+            shown = response.styles + styles * spread + moved[frame] @ basis
+            loss = compare(frame, previews(generator, frame, shown[None], size))
+            loss = loss + compare.in_full(frame, previews.full)
             loss = loss + plan.styles_calm * styles.square().mean()
             loss = loss + plan.response_calm * responses.square().sum(1).mean()
-            loss = loss + plan.control_calm * controls[frame].square().sum()
+            loss = loss + plan.control_calm * moved[frame].square().sum()
             loss.backward()
-            yield
-        self.values = torch.cat([styles[None], responses]).detach()
-        self.controls = controls.detach()
+            done += 1
+            progress("tuning", done, total)
+    values = torch.cat([styles[None], responses]).detach()
+    return values.cpu().numpy(), moved.detach()

@@ -57,7 +57,7 @@ class FramePreviews:
     [1, 3, resolution, resolution] is the one the last look asked for, None where it asked for none.
     """
 
-    def __init__(self, finest: int | None = None) -> None:
+    def __init__(self, finest: int) -> None:
         self.full: Tensor | None = None
         self.finest = finest
         self._kept: dict[tuple[int, int], Tensor] = {}

@@ -56,7 +56,7 @@ def test_a_fit_sees_full_pictures_every_few_looks(generator):
         shrunk = generator.shrunk
         try:
             generator.shrunk = lambda *given: full.append(1) or shrunk(*given)
-            draw = FramePreviews()
+            draw = FramePreviews(finest=128)
             for look in range(LOOKS + 1):
                 for frame in (0, 1):
                     shown = draw(generator, frame, styles[frame : frame + 1], 64)
