@@ -49,8 +49,8 @@ def use_precision(precision: str | None) -> None:
     """Choose the type of the products: fp32, bf16, or auto; None goes back to the environment's.
 
     auto takes bf16 where the machine is faster at it, and only for pictures that leave as bytes
-    and inside `roughly`, so that fitting stays exact. Raises KernelError where bf16 cannot be had,
-    ValueError for an unknown precision.
+    and inside `roughly`, where fits run. Raises KernelError where bf16 cannot be had, ValueError
+    for an unknown precision.
     """
     global _precision
     if precision is not None and precision not in PRECISIONS:
@@ -83,7 +83,7 @@ def reduced(seen: bool = False, device: str = "cpu") -> bool:
 
 @contextmanager
 def roughly() -> Iterator[None]:
-    """Let auto take bf16 for every picture inside the `with` block: derivatives need no more."""
+    """Let auto take bf16 for every picture inside the `with` block, and on the way back from it."""
     global _roughly
     before, _roughly = _roughly, True
     try:

@@ -43,12 +43,13 @@ struct FacecodecBackward {
   const float *gradient, *output; // of and from the activation, [out]
   const float *input;             // [in]
   const float *depthwise;         // [in][9]
-  const void *pointwise;          // transposed, packed as in gemm.h
+  const void *pointwise;          // transposed, packed as a convolution's
   const float *style;             // [frames], style_stride apart, of [in]
   int64_t style_stride;
   float *input_gradient; // [in]
   float *style_gradient; // [frames][bands][in], to be summed over the bands
   int32_t frames, in, out, height, width, bands, threads;
+  int32_t products16; // 0: in float32; else Products16 of bf16.h
 };
 
 // The way back through gain and inverse Haar transform.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "abi.h"
+#include "bf16.h"
 #include "depthwise.h"
 #include "gemm.h"
 
@@ -14,27 +15,76 @@ namespace {
 
 constexpr int STRETCH_PIXELS = 128;
 
-// One row of all channels, times the slope of the activation, into the panels of the product.
+// Where a row of the gradient, and of what the activation gave, begins for one channel.
+struct Row {
+  const float *gradient, *output;
+
+  // The vector at column x, times the slope of the activation; zero beyond the row's end.
+  Vec sloped(int x, int width) const {
+    if (x + LANES <= width) {
+      const Vec full = load(gradient + x);
+      return load(output + x) > 0.0f ? full : full * 0.2f;
+    }
+    float part[LANES] = {};
+    for (int i = 0; x + i < width; ++i)
+      part[i] = gradient[x + i] * (output[x + i] > 0.0f ? 1.0f : 0.2f);
+    return load(part);
+  }
+};
+
+Row row_of(const FacecodecBackward &job, ptrdiff_t frame, int channel, int y) {
+  const ptrdiff_t plane = static_cast<ptrdiff_t>(job.height) * job.width;
+  const ptrdiff_t at = (frame * job.out + channel) * plane + static_cast<ptrdiff_t>(y) * job.width;
+  return {job.gradient + at, job.output + at};
+}
+
+// One row of all channels into the panels of the product.
 void load_gradient(const FacecodecBackward &job, ptrdiff_t frame, int y, int row, Panels panels) {
-  // Fields are read once: a store of a vector might have changed any of them.
-  const int width = job.width, out = job.out;
-  const ptrdiff_t plane = static_cast<ptrdiff_t>(job.height) * width;
+  const int width = job.width, out = job.out; // read once: a store might have changed them
   for (int k = 0; k < out; ++k) {
-    const ptrdiff_t at = (frame * out + k) * plane + static_cast<ptrdiff_t>(y) * width;
-    const float *gradient = job.gradient + at, *output = job.output + at;
+    const Row from = row_of(job, frame, k, y);
     for (int panel = 0; panel < panels.per_row; ++panel) {
       float *to = panels.at(row, panel) + k * PANEL;
-      const int x = panel * PANEL, count = std::min(PANEL, width - x);
-      const float *g = gradient + x, *o = output + x;
-      for (int v = 0; v + LANES <= count; v += LANES) {
-        const Vec full = load(g + v);
-        store(to + v, load(o + v) > 0.0f ? full : full * 0.2f);
-      }
-      for (int v = count / LANES * LANES; v < PANEL; ++v)
-        to[v] = v < count ? g[v] * (o[v] > 0.0f ? 1.0f : 0.2f) : 0.0f;
+      for (int v = 0; v < PANEL; v += LANES) store(to + v, from.sloped(panel * PANEL + v, width));
     }
   }
 }
+
+#if FACECODEC_BF16
+// The same in bf16, two channels a word.
+void load_gradient16(const FacecodecBackward &job, ptrdiff_t frame, int y, int row, Panels16 panels) {
+  const int width = job.width, out = job.out, filled = (out + 1) / 2;
+  const int empty = Panels16::pairs(out) - filled;
+  for (int panel = 0; empty && panel < panels.per_row; ++panel)
+    std::memset(panels.at(row, panel) + filled * PANEL, 0, empty * PANEL * sizeof(uint32_t));
+  for (int pair = 0; pair < filled; ++pair) {
+    const bool both = 2 * pair + 1 < out;
+    const Row first = row_of(job, frame, 2 * pair, y);
+    const Row second = row_of(job, frame, 2 * pair + both, y);
+    for (int panel = 0; panel < panels.per_row; ++panel) {
+      uint32_t *to = panels.at(row, panel) + pair * PANEL;
+      for (int v = 0; v < PANEL; v += LANES) {
+        const int x = panel * PANEL + v;
+        store_pair(to + v, first.sloped(x, width), both ? second.sloped(x, width) : Vec{});
+      }
+    }
+  }
+}
+
+// Where sums of the product go.
+struct IntoRows {
+  const Lines &lines;
+  int channels;
+
+  template <int M> void take(const float *sums, int first, int y, int panel) const {
+    for (int m = 0; m < M && first + m < channels; ++m, sums += PANEL) {
+      float *row = lines.row(first + m, y) + panel * PANEL;
+      store(row, load(sums)), store(row + LANES, load(sums + LANES));
+    }
+  }
+  void close_row(int channel, int y) const { lines.row(channel, y)[lines.width] = 0.0f; }
+};
+#endif
 
 void transposed_product(const FacecodecBackward &job, const Panels &panels, int from, int to,
                         const Lines &lines) {
@@ -55,8 +105,46 @@ void transposed_product(const FacecodecBackward &job, const Panels &panels, int 
              });
 }
 
-// Rows [from, to): the filter's taps turned round, then the style on one side and the input, which
-// the style had scaled, on the other.
+// Rows [from, to) of the way back through the product, `buffer` holding its panels.
+void product_rows(const FacecodecBackward &job, ptrdiff_t frame, int from, int to, float *buffer,
+                  const Lines &lines) {
+  const int per_row = round_up(job.width, PANEL) / PANEL;
+#if FACECODEC_BF16
+  if (job.products16) {
+    const Panels16 panels{reinterpret_cast<uint32_t *>(buffer), job.out, per_row};
+    for (int y = from; y < to; ++y) load_gradient16(job, frame, y, y - from, panels);
+    const Weights16 weights{static_cast<const uint32_t *>(job.pointwise), job.out, job.in};
+    product16(job.products16, weights, panels, from, to, IntoRows{lines, job.in});
+    return;
+  }
+#endif
+  const Panels panels{buffer, job.out, per_row};
+  for (int y = from; y < to; ++y) load_gradient(job, frame, y, y - from, panels);
+  transposed_product(job, panels, from, to, lines);
+}
+
+// One row of the way back to a channel's input: the style on one side and, for the style's sum, the
+// input that it had scaled on the other.
+struct BackRow {
+  const float *input;
+  float *result;
+
+  void put(int x, int width, Vec g, float gain, Vec &sum, float &total) const {
+    if (x + LANES <= width) {
+      sum += g * load(input + x);
+      store(result + x, g * gain);
+      return;
+    }
+    float part[LANES];
+    store(part, g);
+    for (int i = 0; x + i < width; ++i) {
+      total += part[i] * input[x + i];
+      result[x + i] = part[i] * gain;
+    }
+  }
+};
+
+// Rows [from, to), two at a time: the filter's taps turned round, then the style.
 void transposed_depthwise(const FacecodecBackward &job, ptrdiff_t frame, const Lines &lines,
                           int from, int to, float *style_sums) {
   const int width = job.width, in = job.in;
@@ -66,26 +154,22 @@ void transposed_depthwise(const FacecodecBackward &job, ptrdiff_t frame, const L
     Vec w[9], sum = Vec{};
     for (int i = 0; i < 9; ++i) w[i] = splat(job.depthwise[9 * c + 8 - i]);
     const float gain = style[c];
+    const float *input = job.input + (frame * in + c) * plane;
+    float *result = job.input_gradient + (frame * in + c) * plane;
     float total = 0.0f;
-    for (int y = from; y < to; ++y) {
+    for (int y = from; y < to; y += 2) {
+      const bool pair = y + 1 < to;
       const float *above = lines.row_or_blank(c, y - 1), *here = lines.row(c, y);
       const float *below = lines.row_or_blank(c, y + 1);
-      const ptrdiff_t at = (frame * in + c) * plane + static_cast<ptrdiff_t>(y) * width;
-      const float *input = job.input + at;
-      float *result = job.input_gradient + at;
+      const float *last = pair ? lines.row_or_blank(c, y + 2) : below;
+      const ptrdiff_t at = static_cast<ptrdiff_t>(y) * width;
+      const BackRow top{input + at, result + at}, bottom{top.input + width, top.result + width};
       for (int x = 0; x < width; x += LANES) {
-        const Vec g = three(below + x, w, 6, three(here + x, w, 3, three(above + x, w, 0, Vec{})));
-        if (x + LANES <= width) {
-          sum += g * load(input + x);
-          store(result + x, g * gain);
-          continue;
-        }
-        float part[LANES];
-        store(part, g);
-        for (int i = 0; x + i < width; ++i) {
-          total += part[i] * input[x + i];
-          result[x + i] = part[i] * gain;
-        }
+        Vec a = three(above + x, w, 0, Vec{}), b = three(here + x, w, 0, Vec{});
+        a = three(here + x, w, 3, a), b = three(below + x, w, 3, b);
+        a = three(below + x, w, 6, a), b = three(last + x, w, 6, b);
+        top.put(x, width, a, gain, sum, total);
+        if (pair) bottom.put(x, width, b, gain, sum, total);
       }
     }
     for (int i = 0; i < LANES; ++i) total += sum[i];
@@ -99,18 +183,17 @@ void band(const FacecodecBackward &job, int frame, int from, int to, float *styl
   const int step = std::min(std::max(2, STRETCH_PIXELS / job.width), job.height);
   const int ring = step + 4, width = job.width;
   const size_t zeros = Lines::stride_of(width), between = Lines::size(job.in, ring, width);
-  float *memory = scratch.floats(zeros + between + Panels::size(job.out, step, width));
+  const size_t panels = std::max(Panels::size(job.out, step, width), Panels16::size(job.out, step, width));
+  float *memory = scratch.floats(zeros + between + panels);
   std::memset(memory, 0, zeros * sizeof(float));
   Lines lines;
   lines.open(memory + zeros, memory, job.in, ring, job.height, width, std::max(0, from - 1));
-  const Panels panels{memory + zeros + between, job.out, round_up(width, PANEL) / PANEL};
+  const TilesInUse tiles(job.products16 == TILES);
   for (int y = from; y < to; y += step) {
     const int end = std::min(y + step, to), wanted = std::min(end + 1, job.height);
     while (lines.made < wanted) {
       const int until = std::min(lines.made + step, wanted);
-      for (int row = lines.made; row < until; ++row)
-        load_gradient(job, frame, row, row - lines.made, panels);
-      transposed_product(job, panels, lines.made, until, lines);
+      product_rows(job, frame, lines.made, until, memory + zeros + between, lines);
       lines.made = until;
     }
     transposed_depthwise(job, frame, lines, y, end, style_sums);

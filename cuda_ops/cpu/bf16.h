@@ -95,29 +95,40 @@ inline void depthwise16(const Lines &in, const float *taps, const float *style, 
   }
 }
 
-// Add noise and bias to M channels of a panel of sums, activate them, and put them where they go.
-template <int M, typename Into>
-inline void finish(const FacecodecConv &conv, const float *sums, int first, int y, int panel,
-                   int padded, const Into &into) {
-  const float *noise = conv.noise + static_cast<ptrdiff_t>(y) * padded + panel * PANEL;
-  const Vec left = load(noise), right = load(noise + LANES);
-  const int count = conv.out - first < M ? conv.out - first : M;
-  for (int m = 0; m < count; ++m, sums += PANEL) {
-    const float bias = conv.bias[first + m];
-    const Vec v[2] = {leaky(load(sums) + (left + bias)), leaky(load(sums + LANES) + (right + bias))};
-    into.put(first + m, y, panel, v);
+// The weights of a product, packed in bf16 for tiles or for dots, and its channels.
+struct Weights16 {
+  const uint32_t *data;
+  int in, out;
+};
+
+// What follows the product of a convolution: noise and bias are added to M channels of a panel of
+// sums, they are activated and put where they go.
+template <typename Into> struct Finish {
+  const FacecodecConv &conv;
+  int padded;
+  const Into &into;
+
+  template <int M> void take(const float *sums, int first, int y, int panel) const {
+    const float *noise = conv.noise + static_cast<ptrdiff_t>(y) * padded + panel * PANEL;
+    const Vec left = load(noise), right = load(noise + LANES);
+    const int count = conv.out - first < M ? conv.out - first : M;
+    for (int m = 0; m < count; ++m, sums += PANEL) {
+      const float bias = conv.bias[first + m];
+      const Vec v[2] = {leaky(load(sums) + (left + bias)), leaky(load(sums + LANES) + (right + bias))};
+      into.put(first + m, y, panel, v);
+    }
   }
-}
+  void close_row(int channel, int y) const { into.close_row(channel, y); }
+};
 
 // Weights are tiles [group][block of 32 inputs][2][16 outputs][16 pairs], zero where there are none.
-template <typename Into>
-inline void pointwise_tiles(const FacecodecConv &conv, const Panels16 &panels, int from, int to,
-                            int width, const Into &into) {
+template <typename Then>
+inline void product_tiles(Weights16 given, const Panels16 &panels, int from, int to, const Then &then) {
 #if FACECODEC_AMX
-  const int padded = round_up(width, PANEL), blocks = Panels16::pairs(conv.in) / Panels16::PAIRS;
-  const uint32_t *weights = static_cast<const uint32_t *>(conv.pointwise);
+  const int blocks = Panels16::pairs(given.in) / Panels16::PAIRS;
+  const uint32_t *weights = given.data;
   constexpr int SIZE = TILE * TILE;
-  for (int first = 0; first < conv.out; first += TILE_GROUP, weights += 2 * SIZE * blocks) {
+  for (int first = 0; first < given.out; first += TILE_GROUP, weights += 2 * SIZE * blocks) {
     for (int y = from; y < to; ++y) {
       for (int panel = 0; panel < panels.per_row; ++panel) {
         const uint32_t *pixels = panels.at(y - from, panel);
@@ -134,21 +145,20 @@ inline void pointwise_tiles(const FacecodecConv &conv, const Panels16 &panels, i
         _tile_stored(0, sums, 4 * PANEL); _tile_stored(1, sums + TILE, 4 * PANEL);
         _tile_stored(2, sums + TILE * PANEL, 4 * PANEL);
         _tile_stored(3, sums + TILE * PANEL + TILE, 4 * PANEL);
-        finish<TILE_GROUP>(conv, sums, first, y, panel, padded, into);
+        then.template take<TILE_GROUP>(sums, first, y, panel);
       }
-      for (int m = first; m < first + TILE_GROUP && m < conv.out; ++m) into.close_row(m, y);
+      for (int m = first; m < first + TILE_GROUP && m < given.out; ++m) then.close_row(m, y);
     }
   }
 #endif
 }
 
 // Weights are [group][pair][12 outputs], zero where there are none.
-template <typename Into>
-inline void pointwise_dots(const FacecodecConv &conv, const Panels16 &panels, int from, int to,
-                           int width, const Into &into) {
-  const int padded = round_up(width, PANEL), pairs = (conv.in + 1) / 2;
-  const uint32_t *weights = static_cast<const uint32_t *>(conv.pointwise);
-  for (int first = 0; first < conv.out; first += DOT_GROUP, weights += DOT_GROUP * pairs) {
+template <typename Then>
+inline void product_dots(Weights16 given, const Panels16 &panels, int from, int to, const Then &then) {
+  const int pairs = (given.in + 1) / 2;
+  const uint32_t *weights = given.data;
+  for (int first = 0; first < given.out; first += DOT_GROUP, weights += DOT_GROUP * pairs) {
     for (int y = from; y < to; ++y) {
       for (int panel = 0; panel < panels.per_row; ++panel) {
         const uint32_t *pixels = panels.at(y - from, panel), *weight = weights;
@@ -171,11 +181,20 @@ inline void pointwise_dots(const FacecodecConv &conv, const Panels16 &panels, in
           _mm512_storeu_ps(sums + m * PANEL, sum[m][0]);
           _mm512_storeu_ps(sums + m * PANEL + LANES, sum[m][1]);
         }
-        finish<DOT_GROUP>(conv, sums, first, y, panel, padded, into);
+        then.template take<DOT_GROUP>(sums, first, y, panel);
       }
-      for (int m = first; m < first + DOT_GROUP && m < conv.out; ++m) into.close_row(m, y);
+      for (int m = first; m < first + DOT_GROUP && m < given.out; ++m) then.close_row(m, y);
     }
   }
+}
+
+template <typename Then>
+inline void product16(int kind, Weights16 weights, const Panels16 &panels, int from, int to,
+                      const Then &then) {
+  if (kind == TILES)
+    product_tiles(weights, panels, from, to, then);
+  else
+    product_dots(weights, panels, from, to, then);
 }
 
 template <typename Into>
@@ -184,10 +203,9 @@ inline void separable_rows16(const FacecodecConv &conv, int frame, const Lines &
   const Panels16 panels{reinterpret_cast<uint32_t *>(buffer), conv.in,
                         round_up(in.width, PANEL) / PANEL};
   depthwise16(in, conv.depthwise, conv.style + frame * conv.style_stride, from, to, panels);
-  if (conv.products16 == TILES)
-    pointwise_tiles(conv, panels, from, to, in.width, into);
-  else
-    pointwise_dots(conv, panels, from, to, in.width, into);
+  const Weights16 weights{static_cast<const uint32_t *>(conv.pointwise), conv.in, conv.out};
+  product16(conv.products16, weights, panels, from, to,
+            Finish<Into>{conv, round_up(in.width, PANEL), into});
 }
 
 #else

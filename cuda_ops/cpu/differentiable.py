@@ -1,5 +1,6 @@
-"""The operators for fitting: MobileStyleGAN's forward and backward in C++, in float32.
+"""The operators for fitting: MobileStyleGAN's forward and backward in C++.
 
+In float32, or with the products of both ways in bf16 where that is chosen (`dispatch.reduced`).
 Gradients flow to maps and styles through the kernels; those to weights, which tuning alone needs,
 are formed with torch's products. Once differentiable: for more, or for forward mode, there is the
 reference. StyleGAN2's are the reference itself, since torch's way back needs its own way there.
@@ -17,9 +18,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.grad import conv2d_weight
 
-from cuda_ops import reference
+from cuda_ops import dispatch
 from cuda_ops.cpu import library, mobilestylegan
-from cuda_ops.cpu.packing import transposed_weights
+from cuda_ops.cpu.packing import transposed_weights, transposed_weights16
 from cuda_ops.mobilestylegan import Head, MobileBlock, channels_used
 from cuda_ops.once import once
 from cuda_ops.reference import LEAK, SeparableConv
@@ -69,7 +70,7 @@ class _Haar(torch.autograd.Function):
 
 
 class _Separable(torch.autograd.Function):
-    """A separable convolution with all that follows it."""
+    """A separable convolution with all that follows it; back as precisely as it went."""
 
     @staticmethod
     def forward(
@@ -83,7 +84,8 @@ class _Separable(torch.autograd.Function):
     ) -> Tensor:
         x, style = x.contiguous(), style.contiguous()
         conv = SeparableConv(depthwise, pointwise, noise, bias)
-        y = mobilestylegan.separable_conv(x, style, conv, reduced=False)
+        ctx.reduced = dispatch.reduced()
+        y = mobilestylegan.separable_conv(x, style, conv, ctx.reduced)
         ctx.save_for_backward(x, style, depthwise, pointwise, y)
         return y
 
@@ -92,7 +94,7 @@ class _Separable(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, style, depthwise, pointwise, y = ctx.saved_tensors
         gradient = gradient.contiguous()
-        to_x, to_style = _to_inputs(gradient, x, style, depthwise, pointwise, y)
+        to_x, to_style = _to_inputs(gradient, x, style, depthwise, pointwise, y, ctx.reduced)
         wanted = ctx.needs_input_grad[2:]
         if not any(wanted):
             return to_x, to_style, None, None, None, None
@@ -100,18 +102,27 @@ class _Separable(torch.autograd.Function):
 
 
 def _to_inputs(
-    gradient: Tensor, x: Tensor, style: Tensor, depthwise: Tensor, pointwise: Tensor, y: Tensor
+    gradient: Tensor,
+    x: Tensor,
+    style: Tensor,
+    depthwise: Tensor,
+    pointwise: Tensor,
+    y: Tensor,
+    reduced: bool,
 ) -> tuple[Tensor, Tensor]:
     frames, inputs, height, width = x.shape
     threads = torch.get_num_threads()
     bands = max(1, min(-(-4 * threads // frames), height // TALL))
     to_x, sums = torch.empty_like(x), x.new_empty(frames, bands, inputs)
-    packed, taps = once(pointwise, transposed_weights), depthwise.contiguous()
+    products16 = library.products16() if reduced else 0
+    packed = once(pointwise, transposed_weights16 if products16 else transposed_weights)
+    taps = depthwise.contiguous()
     library.run_backward(
         library.Backward(
             gradient.data_ptr(), y.data_ptr(), x.data_ptr(), taps.data_ptr(),
             packed.data_ptr(), style.data_ptr(), style.stride(0), to_x.data_ptr(),
             sums.data_ptr(), frames, inputs, len(pointwise), height, width, bands, threads,
+            products16,
         )
     )  # fmt: skip
     return to_x, sums.sum(1)
@@ -173,13 +184,23 @@ def low_block(
     conv1: SeparableConv,
     conv2: SeparableConv,
 ) -> Tensor:
-    """One block at its input's size: [N, >= C, H, W] -> [N, D, H, W]."""
+    """One block at its input's size: [N, >= C, H, W] -> [N, D, H, W]; gain and style are one."""
     low = up.shape[1] // 4
-    x = x[:, :low] * (up[:, :low, None, None] * 0.5)
-    return separable_conv(separable_conv(x, style1, conv1), style2, conv2)
+    x = separable_conv(x[:, :low], style1 * (up[:, :low] * 0.5), conv1)
+    return separable_conv(x, style2, conv2)
 
 
-to_image = reference.to_image
+def to_image(x: Tensor, style: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Head alone: [N, C, H, W] -> [N, 3, 2H, 2W], or [N, 3, H, W] with three rows of weights.
+
+    The style scales the weights, not the map.
+    """
+    scaled = weight * style[:, None]
+    y = torch.baddbmm(bias[:, None], scaled, x.flatten(2)).unflatten(2, x.shape[2:])
+    if len(weight) == 3:
+        return y
+    result: Tensor = _Haar.apply(y, y.new_ones(y.shape[:2]))
+    return result
 
 
 def mobile_network(
@@ -193,7 +214,7 @@ def mobile_network(
             last = replace(last, pointwise=last.pointwise[:used], bias=last.bias[:used])
         up, style1, style2 = styles[3 * k : 3 * k + 3]
         x = run(x, up, style1, style2, block.conv1, last)
-    return reference.to_image(x, styles[-1], head.weight, head.bias)
+    return to_image(x, styles[-1], head.weight, head.bias)
 
 
 def mobile_network_rgb8(

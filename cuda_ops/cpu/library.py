@@ -48,7 +48,7 @@ class Backward(Structure):
         ("pointwise", c_void_p), ("style", c_void_p), ("style_stride", c_int64),
         ("input_gradient", c_void_p), ("style_gradient", c_void_p), ("frames", c_int32),
         ("inputs", c_int32), ("outputs", c_int32), ("height", c_int32), ("width", c_int32),
-        ("bands", c_int32), ("threads", c_int32),
+        ("bands", c_int32), ("threads", c_int32), ("products16", c_int32),
     ]  # fmt: skip
 
 

@@ -24,6 +24,11 @@ def transposed_weights(weight: Tensor) -> Tensor:
     return product_weights(weight.T)
 
 
+def transposed_weights16(weight: Tensor) -> Tensor:
+    """Pack [D, C] in bf16 for the way back, as `product_weights16` does it."""
+    return product_weights16(weight.T)
+
+
 def product_weights16(weight: Tensor) -> Tensor:
     """Pack [D, C] in bf16 as bf16.h reads it: in tiles or in groups of dot products."""
     pairs = F.pad(weight, (0, -weight.shape[1] % 2)).bfloat16()
