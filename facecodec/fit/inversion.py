@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+import cuda_ops
 from facecodec.fit.comparison import Comparison
 from facecodec.fit.descent import descend
 from facecodec.fit.likeness import Likeness
@@ -121,7 +122,8 @@ class Inverter:
         """Return how far the render of one frame is from its target."""
         styles = self.generator.styles(self.w_plus()[None]) + self.controls[frame] @ self.basis
         if not like:
-            return self.compare(frame, self.generator.preview(styles, size), like)
+            with cuda_ops.roughly():
+                return self.compare(frame, self.generator.preview(styles, size), like)
         loss = self.compare(frame, self.previews(self.generator, frame, styles, size))
         return loss + self.compare.in_full(frame, self.previews.full)
 

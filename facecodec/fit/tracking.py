@@ -9,7 +9,6 @@ keeps the controls near what faces do.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -101,14 +100,13 @@ class Tracker:
         self.corrected: Tensor | None = None  # controls of the last full render
         self.renders = 0
 
-    def render(self, controls: Tensor, exactly: bool = False) -> Tensor:
+    def render(self, controls: Tensor) -> Tensor:
         """Render controls [N, 35] to small pictures [N, 3, S, S].
 
-        In bf16 where the processor has it, unless `exactly`: its errors are far below what a
-        person's residual is, but not below what a small turn changes.
+        In bf16 where the processor has it: its errors are far below what a person's residual is.
         """
         self.renders += len(controls)
-        with torch.no_grad(), nullcontext() if exactly else cuda_ops.roughly():
+        with torch.no_grad(), cuda_ops.roughly():
             return self.preview(self._styles(controls))
 
     def _styles(self, controls: Tensor) -> Tensor:
@@ -142,9 +140,9 @@ class Tracker:
     def _by_pose(self, controls: Tensor) -> tuple[Tensor, Tensor]:
         """Return a pose [3] nearby and the derivative by pose there, [3, pixels].
 
-        By small steps to both sides, in float32: a turn by a whole standard deviation moves edges
-        by many pixels, and what that changes is not in the direction of what a small turn does
-        (yaw: their cosine is 0.55).
+        By small steps to both sides: a turn by a whole standard deviation moves edges by many
+        pixels, and what that changes is not in the direction of what a small turn does (yaw: their
+        cosine is 0.55).
         """
         if self.turns:
             near, known = min(self.turns, key=lambda turn: apart(turn[0], controls))
@@ -153,7 +151,7 @@ class Tracker:
         step = self.plan.step[0]
         moved = controls.repeat(2 * POSE, 1)
         moved[:, :POSE] += step * torch.cat([torch.eye(POSE), -torch.eye(POSE)])
-        shown = pyramid(self.render(moved, exactly=True))
+        shown = pyramid(self.render(moved))
         if len(self.turns) == self.plan.bank:
             self.turns.pop(0)
         self.turns.append((controls.clone(), (shown[:POSE] - shown[POSE:]) / (2 * step)))

@@ -107,10 +107,8 @@ def tune_weights(
         size = plan.coarse if step < plan.steps else plan.fine
         network = generator.changed(_added(generator, parts, scales))
         styles = response.styles + moved[frame] @ response.basis
-        shown = previews(network, frame, styles[None], size)
-        if previews.full is not None:  # the same picture, with its own gradients
-            shown = network.resized(previews.full, size)
-        loss = compare(frame, shown) + compare.in_full(frame, previews.full)
+        loss = compare(frame, previews(network, frame, styles[None], size))
+        loss = loss + compare.in_full(frame, previews.full)
         loss = loss + plan.control_calm * moved[frame].square().sum()
         loss = loss + plan.calm * sum((part.square().mean() for part in parts), torch.zeros(()))
         loss.backward()

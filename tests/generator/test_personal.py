@@ -6,6 +6,7 @@ import pytest
 import torch
 from checkpoints import SMALL, random_tensors
 
+import cuda_ops
 from facecodec.fit.tracking import typical_controls
 from facecodec.generator.preview import LOOKS, FramePreviews, PersonalPreview
 from facecodec.generator.stylegan2 import StyleGAN2
@@ -52,7 +53,8 @@ def test_a_fit_sees_full_pictures_every_few_looks(generator):
     full = []
     with torch.no_grad():
         styles = generator.styles(generator.broadcast(draw_latents(generator, 2, 0, 0.5)))
-        wanted = generator.shrunk(styles, 64)
+        with cuda_ops.roughly():
+            wanted = generator.shrunk(styles, 64)
         shrunk = generator.shrunk
         try:
             generator.shrunk = lambda *given: full.append(1) or shrunk(*given)
@@ -75,8 +77,8 @@ def test_a_fit_learns_from_full_pictures_at_its_finest_size(generator):
         assert (draw.full is not None) == (size == 128 and look % LOOKS == 0)
         if draw.full is not None:
             assert draw.full.requires_grad
-            same = generator.resized(draw.full, size)
-            torch.testing.assert_close(shown, same, atol=1e-4, rtol=0)
+            assert shown.requires_grad
+            torch.testing.assert_close(shown, generator.resized(draw.full, size))
 
 
 def test_any_generator_has_one():
