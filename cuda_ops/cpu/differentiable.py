@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -69,6 +69,16 @@ class _Haar(torch.autograd.Function):
         return to_x, to_gain
 
 
+class _Kept(NamedTuple):
+    """What the way back through a separable convolution needs: `y` is what came out."""
+
+    x: Tensor
+    style: Tensor
+    depthwise: Tensor
+    pointwise: Tensor
+    y: Tensor
+
+
 class _Separable(torch.autograd.Function):
     """A separable convolution with all that follows it; back as precisely as it went."""
 
@@ -86,30 +96,22 @@ class _Separable(torch.autograd.Function):
         conv = SeparableConv(depthwise, pointwise, noise, bias)
         ctx.reduced = dispatch.reduced()
         y = mobilestylegan.separable_conv(x, style, conv, ctx.reduced)
-        ctx.save_for_backward(x, style, depthwise, pointwise, y)
+        ctx.save_for_backward(*_Kept(x, style, depthwise, pointwise, y))
         return y
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        x, style, depthwise, pointwise, y = ctx.saved_tensors
-        gradient = gradient.contiguous()
-        to_x, to_style = _to_inputs(gradient, x, style, depthwise, pointwise, y, ctx.reduced)
+        kept, gradient = _Kept(*ctx.saved_tensors), gradient.contiguous()
+        to_x, to_style = _to_inputs(gradient, kept, ctx.reduced)
         wanted = ctx.needs_input_grad[2:]
         if not any(wanted):
             return to_x, to_style, None, None, None, None
-        return to_x, to_style, *_to_weights(gradient, x, style, depthwise, pointwise, y, wanted)
+        return to_x, to_style, *_to_weights(gradient, kept, wanted)
 
 
-def _to_inputs(
-    gradient: Tensor,
-    x: Tensor,
-    style: Tensor,
-    depthwise: Tensor,
-    pointwise: Tensor,
-    y: Tensor,
-    reduced: bool,
-) -> tuple[Tensor, Tensor]:
+def _to_inputs(gradient: Tensor, kept: _Kept, reduced: bool) -> tuple[Tensor, Tensor]:
+    x, style, depthwise, pointwise, y = kept
     frames, inputs, height, width = x.shape
     threads = torch.get_num_threads()
     bands = max(1, min(-(-4 * threads // frames), height // TALL))
@@ -128,16 +130,9 @@ def _to_inputs(
     return to_x, sums.sum(1)
 
 
-def _to_weights(
-    gradient: Tensor,
-    x: Tensor,
-    style: Tensor,
-    depthwise: Tensor,
-    pointwise: Tensor,
-    y: Tensor,
-    wanted: Sequence[bool],
-) -> list[Tensor | None]:
+def _to_weights(gradient: Tensor, kept: _Kept, wanted: Sequence[bool]) -> list[Tensor | None]:
     """Return the gradients to depthwise, pointwise, noise and bias, those that are wanted."""
+    x, style, depthwise, pointwise, y = kept
     inner = torch.where(y > 0, gradient, gradient * LEAK)
     scaled = x * style[:, :, None, None]
     groups = len(depthwise)
