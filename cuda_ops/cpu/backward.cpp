@@ -6,9 +6,7 @@
 #include <vector>
 
 #include "abi.h"
-#include "bf16.h"
-#include "depthwise.h"
-#include "gemm.h"
+#include "separable.h"
 
 namespace facecodec {
 namespace {
@@ -53,11 +51,9 @@ void load_gradient(const FacecodecBackward &job, ptrdiff_t frame, int y, int row
 #if FACECODEC_BF16
 // The same in bf16, two channels a word.
 void load_gradient16(const FacecodecBackward &job, ptrdiff_t frame, int y, int row, Panels16 panels) {
-  const int width = job.width, out = job.out, filled = (out + 1) / 2;
-  const int empty = Panels16::pairs(out) - filled;
-  for (int panel = 0; empty && panel < panels.per_row; ++panel)
-    std::memset(panels.at(row, panel) + filled * PANEL, 0, empty * PANEL * sizeof(uint32_t));
-  for (int pair = 0; pair < filled; ++pair) {
+  const int width = job.width, out = job.out;
+  panels.blank_rest(row);
+  for (int pair = 0; pair < panels.filled(); ++pair) {
     const bool both = 2 * pair + 1 < out;
     const Row first = row_of(job, frame, 2 * pair, y);
     const Row second = row_of(job, frame, 2 * pair + both, y);
@@ -71,23 +67,23 @@ void load_gradient16(const FacecodecBackward &job, ptrdiff_t frame, int y, int r
   }
 }
 
-// Where sums of the product go.
-struct IntoRows {
-  const Lines &lines;
+// Sums of a product in bf16, as they are.
+struct Sums {
+  IntoLines into;
   int channels;
 
   template <int M> void take(const float *sums, int first, int y, int panel) const {
     for (int m = 0; m < M && first + m < channels; ++m, sums += PANEL) {
-      float *row = lines.row(first + m, y) + panel * PANEL;
-      store(row, load(sums)), store(row + LANES, load(sums + LANES));
+      const Vec v[2] = {load(sums), load(sums + LANES)};
+      into.put(first + m, y, panel, v);
     }
   }
-  void close_row(int channel, int y) const { lines.row(channel, y)[lines.width] = 0.0f; }
+  void close_row(int channel, int y) const { into.close_row(channel, y); }
 };
 #endif
 
 void transposed_product(const FacecodecBackward &job, const Panels &panels, int from, int to,
-                        const Lines &lines) {
+                        const IntoLines &into) {
   const float *weights = static_cast<const float *>(job.pointwise);
   for_groups(weights, job.in, job.in, job.out,
              [&]<int M>(int first, const float *group, int step) {
@@ -95,12 +91,9 @@ void transposed_product(const FacecodecBackward &job, const Panels &panels, int 
                  for (int panel = 0; panel < panels.per_row; ++panel) {
                    Vec acc[M][2];
                    product<M>(group, step, panels.at(y - from, panel), job.out, acc);
-                   for (int m = 0; m < M; ++m) {
-                     float *row = lines.row(first + m, y) + panel * PANEL;
-                     store(row, acc[m][0]), store(row + LANES, acc[m][1]);
-                   }
+                   for (int m = 0; m < M; ++m) into.put(first + m, y, panel, acc[m]);
                  }
-                 for (int m = 0; m < M; ++m) lines.row(first + m, y)[job.width] = 0.0f;
+                 for (int m = 0; m < M; ++m) into.close_row(first + m, y);
                }
              });
 }
@@ -114,13 +107,13 @@ void product_rows(const FacecodecBackward &job, ptrdiff_t frame, int from, int t
     const Panels16 panels{reinterpret_cast<uint32_t *>(buffer), job.out, per_row};
     for (int y = from; y < to; ++y) load_gradient16(job, frame, y, y - from, panels);
     const Weights16 weights{static_cast<const uint32_t *>(job.pointwise), job.out, job.in};
-    product16(job.products16, weights, panels, from, to, IntoRows{lines, job.in});
+    product16(job.products16, weights, panels, from, to, Sums{{lines}, job.in});
     return;
   }
 #endif
   const Panels panels{buffer, job.out, per_row};
   for (int y = from; y < to; ++y) load_gradient(job, frame, y, y - from, panels);
-  transposed_product(job, panels, from, to, lines);
+  transposed_product(job, panels, from, to, {lines});
 }
 
 // One row of the way back to a channel's input: the style on one side and, for the style's sum, the

@@ -32,6 +32,12 @@ struct Panels16 {
   uint32_t *at(int row, int panel) const {
     return data + (static_cast<size_t>(row) * per_row + panel) * pitch(channels);
   }
+  int filled() const { return (channels + 1) / 2; }
+  void blank_rest(int row) const {
+    const int empty = pairs(channels) - filled();
+    for (int panel = 0; empty && panel < per_row; ++panel)
+      std::memset(at(row, panel) + filled() * PANEL, 0, empty * PANEL * sizeof(uint32_t));
+  }
 };
 
 #if FACECODEC_BF16
@@ -58,11 +64,8 @@ inline void store_pair(uint32_t *to, Vec first, Vec second) {
 // Rows [from, to) of all channels filtered, as `depthwise` does it.
 inline void depthwise16(const Lines &in, const float *taps, const float *style, int from, int to,
                         Panels16 out) {
-  const int filled = (in.channels + 1) / 2, empty = Panels16::pairs(in.channels) - filled;
-  for (int row = 0; empty && row < to - from; ++row)
-    for (int panel = 0; panel < out.per_row; ++panel)
-      std::memset(out.at(row, panel) + filled * PANEL, 0, empty * PANEL * sizeof(uint32_t));
-  for (int pair = 0; pair < filled; ++pair) {
+  for (int row = 0; row < to - from; ++row) out.blank_rest(row);
+  for (int pair = 0; pair < out.filled(); ++pair) {
     const int c = 2 * pair, d = c + 1 < in.channels ? c + 1 : c;
     Vec w[2][9];
     for (int i = 0; i < 9; ++i) {

@@ -85,8 +85,8 @@ def encode(
 
     start, end: seconds of the source. quality: 0 to 100, how finely controls are quantised;
     precision: 'quantised', 'f16' or 'f32'. id_frame: the frame (of the span) to take the person
-    from. tune: 'light' spends some 50 KB of the stream on a better likeness, 'full'
-    some 650 KB. identity: a `.fci` file with the person, who is then not sought in the clip; the
+    from. tune: 'light' spends some 70 KB of the stream on a better likeness, 'full'
+    some 700 KB. identity: a `.fci` file with the person, who is then not sought in the clip; the
     stream refers to it by its SHA-256. live: squares and controls are smoothed with past frames
     alone, as an encoder at one end of a call has to.
     Raises NoFaceError when no frame shows a face, UsageError when `output` exists and `force` is
