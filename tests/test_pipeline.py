@@ -121,7 +121,11 @@ def test_the_same_bytes_twice(tmp_path, stream, sample):
 
 
 def test_tuning_rides_in_the_stream(tmp_path, sample, stream, generator):
-    facecodec.encode(sample, tmp_path / "t.fcv", preset_name="fast", max_frames=2, tune="full")
+    told = []
+    facecodec.encode(sample, tmp_path / "t.fcv", preset_name="fast", max_frames=2, tune="full",
+                     progress=lambda *what: told.append(what))  # fmt: skip
+    # landmarks lead the pose: its derivative, then every frame
+    assert ("reading the decoded face", 8, 8) in told and ("reading the decoded face", 2, 2) in told
     _, text = command("info", tmp_path / "t.fcv", "--json")
     assert json.loads(text)["tuning_bytes"] > 0
     with (tmp_path / "t.fcv").open("rb") as file:

@@ -2,7 +2,8 @@
 
 A turn by a degree or lips that part by a pixel change few pixels, and a person who is not tuned
 gets as many wrong at rest. Landmarks see such motion. Pictures keep their say: controls go along
-what they mind least.
+what they mind least. Of a tuned person, whose pictures show the face's expression better than
+landmarks do, only the pose is led.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 
 from facecodec.fit.tracking import per_control
 
+FEWEST = 4  # controls that a design is made for at least: eight readings, for less hang on each
+
 Array = NDArray[np.float64]
 # Controls [N, K] to landmarks [N, P, 2] in sides of the square, NaN where no face is read.
 Read = Callable[[Array], Array]
@@ -26,7 +29,8 @@ class CorrectionPlan:
 
     `noise` is a landmark's, in sides of the square, `outlier` how many of it are taken for a
     misreading and count less. `prior` is the standard deviation of a control, `farthest` how far
-    one may be moved. Derivatives are differences over `step` of pose and of offsets.
+    one may be moved. Derivatives are differences over `step` of pose and of offsets. Landmarks move
+    the first `led` controls, all if None; the others follow where pictures want them.
     """
 
     noise: float = 1 / 256
@@ -34,6 +38,7 @@ class CorrectionPlan:
     prior: float = 1.5
     farthest: float = 2.0
     step: tuple[float, float] = (0.5, 1.0)
+    led: int | None = None
 
 
 def design(count: int) -> Array:
@@ -48,19 +53,28 @@ def design(count: int) -> Array:
     return rows[:, 1 : count + 1]
 
 
-def answers(read: Read, centre: Array, steps: Array) -> Array | None:
-    """Return the landmarks' derivative [2P, K] around controls `centre` [K].
+def answers(read: Read, centre: Array, steps: Array, along: Array) -> Array | None:
+    """Return the landmarks' derivative [2P, D] around controls `centre` [K], `along` [D, K].
 
-    None where too many readings fail.
+    By `steps` [D]. None where too many readings fail.
     """
-    moves = design(len(centre)) * steps
-    points = read(centre + moves).reshape(len(moves), -1)
+    moves = design(max(len(along), FEWEST))[:, : len(along)] * steps
+    points = read(centre + moves @ along).reshape(len(moves), -1)
     there = np.isfinite(points).all(1)
-    if there.sum() <= len(centre) + 1:
+    if there.sum() <= len(along) + 1:
         return None
     known = np.c_[moves[there], np.ones(there.sum())]
     found: Array = np.linalg.lstsq(known, points[there], rcond=None)[0][:-1].T.astype(np.float64)
     return found
+
+
+def following(information: Array, led: int) -> Array:
+    """Return how controls move when the first `led` do, [led, K]: the others as pictures want.
+
+    `information` [K, K] is what pictures say, priors included.
+    """
+    others = -np.linalg.solve(information[led:, led:], information[led:, :led]).T
+    return np.hstack([np.eye(led), others])
 
 
 def shape_only(mean: Array) -> Array:
@@ -88,8 +102,12 @@ def corrected(
     there = np.flatnonzero(np.isfinite(wanted).all((1, 2)))
     if not len(there):
         return controls, information
-    steps = per_control(plan.step, controls.shape[1]).numpy()
-    answer = answers(read, np.median(controls[there], axis=0), steps)
+    count = controls.shape[1]
+    led = count if plan.led is None else plan.led
+    prior = np.eye(count) / plan.prior**2
+    along = following(information[there].mean(0) + prior, led)
+    steps = per_control(plan.step, count).numpy()[:led]
+    answer = answers(read, np.median(controls[there], axis=0), steps, along)
     if answer is None:
         return controls, information
     missed = wanted[there] - read(controls[there])
@@ -98,10 +116,10 @@ def corrected(
     if not len(there):
         return controls, information
     forget = shape_only(wanted[there].mean(0))
-    answer = forget @ answer / plan.noise
+    # landmarks say nothing of the controls that follow
+    answer = np.pad(forget @ answer / plan.noise, ((0, 0), (0, count - led)))
     away = (missed - missed.mean(0)).reshape(len(there), -1) @ forget.T / plan.noise
     moved, known = controls.copy(), information.copy()
-    prior = np.eye(controls.shape[1]) / plan.prior**2
     for t, row in zip(there, away, strict=True):
         weighted = answer / (1 + (row / plan.outlier) ** 2)[:, None]
         known[t] += answer.T @ weighted

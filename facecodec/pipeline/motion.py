@@ -56,8 +56,8 @@ def track_clip(
 ) -> Motion:
     """Track the controls through a clip and smooth them over time; `live`: past frames alone.
 
-    A person who is not tuned is also made to do what the clip's landmarks do, unless `live`: that
-    takes the whole clip.
+    Unless `live`, the person is also made to do what the clip's landmarks do, the pose alone of one
+    who is tuned: that takes the whole clip.
     """
     drawn, response = response_of(generator, rig, person.w_plus.cpu().numpy(), person.tuning)
     known = torch.from_numpy(person.examples.controls)
@@ -84,12 +84,11 @@ def track_clip(
             previous = None
         progress("tracking", i + 1, frames)
     flags[_unexplained(residual, flags)] |= np.uint8(FrameFlags.LOW_CONFIDENCE)
-    if person.tuning is None and not live:
+    if not live:
         face = Face(drawn, response, landmark_finder())
         read = partial(shown_landmarks, face, "reading the decoded face", progress)
-        controls, information = corrected(
-            read, controls, information, seen_landmarks(found), CorrectionPlan()
-        )
+        how = CorrectionPlan(led=None if person.tuning is None else NUM_POSE)
+        controls, information = corrected(read, controls, information, seen_landmarks(found), how)
     smoothed = smooth(controls, information, tracker.motion.numpy(), live)
     return Motion(_hold(smoothed, flags).astype(np.float32), flags, residual)
 

@@ -9,6 +9,7 @@ from facecodec.fit.correction import CorrectionPlan, answers, corrected, design,
 
 FRAMES, CONTROLS, POINTS = 40, 35, 68
 PLAN = CorrectionPlan()
+LED = 3
 ANSWERS = np.random.default_rng(0).standard_normal((2 * POINTS, CONTROLS)) / 256
 REST = np.random.default_rng(1).uniform(0.2, 0.8, (POINTS, 2))
 
@@ -111,8 +112,43 @@ def test_answers_survive_some_failed_readings():
         points[::5] = np.nan
         return points
 
-    found = answers(sometimes, np.ones(CONTROLS), np.full(CONTROLS, 0.5))
+    found = answers(sometimes, np.ones(CONTROLS), np.full(CONTROLS, 0.5), np.eye(CONTROLS))
     assert np.allclose(found, ANSWERS, atol=1e-9)
+
+
+def test_answers_along_a_few_directions_take_eight_readings():
+    asked = []
+
+    def watched(controls):
+        asked.append(controls)
+        return read(controls)
+
+    along = np.random.default_rng(6).standard_normal((LED, CONTROLS))
+    found = answers(watched, np.ones(CONTROLS), np.full(LED, 0.5), along)
+    assert np.allclose(found, ANSWERS @ along.T, atol=1e-9)
+    assert [len(controls) for controls in asked] == [8]
+
+
+def test_pose_is_led_and_offsets_follow_the_pictures(clip):
+    """Pictures know one control of pose only together with an offset."""
+    truth, _, _, wanted = clip
+    tracked = truth.copy()
+    tracked[:, 0] = 0
+    offset = CONTROLS - 1
+    tracked[:, offset] += truth[:, 0]  # what pictures are content with
+    seen = np.zeros(CONTROLS)
+    seen[[0, offset]] = 1
+    information = 1e4 * (np.diag(np.ones(CONTROLS) - seen) + np.outer(seen, seen))
+    information = np.tile(information + 1e-2 * np.eye(CONTROLS), (FRAMES, 1, 1))
+    # what lies beyond the pose is off, and landmarks would have it moved
+    off = 0.05 * np.random.default_rng(5).standard_normal((FRAMES, 1))
+    tracked[:, LED + 1] += off[:, 0]
+    moved, known = corrected(read, tracked, information, wanted, CorrectionPlan(led=LED))
+    assert np.corrcoef(moved[:, 0], truth[:, 0])[0, 1] > 0.99
+    sum_before = tracked[:, 0] + tracked[:, offset]
+    assert np.abs(moved[:, 0] + moved[:, offset] - sum_before).max() < 0.02
+    assert np.abs(moved[:, LED + 1] - tracked[:, LED + 1]).max() < 1e-6
+    assert np.array_equal(known[:, LED:, LED:], information[:, LED:, LED:])
 
 
 def test_shapes_forget_shift_size_and_angle():
