@@ -36,8 +36,8 @@ class WeightPlan:
     the same units. `step` is the quantiser's, in those units too.
     """
 
-    steps: int = 300
-    fine_steps: int = 240
+    steps: int = 500
+    fine_steps: int = 400
     coarse: int = 128
     fine: int = 256
     rate: float = 0.003
