@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from facecodec.fit.tracking import per_control
 
-FEWEST = 4  # controls that a design is made for at least: eight readings, for less hang on each
+FEWEST = 4  # controls that a design is made for at least: less hangs on each of eight readings
 
 Array = NDArray[np.float64]
 # Controls [N, K] to landmarks [N, P, 2] in sides of the square, NaN where no face is read.
