@@ -39,11 +39,11 @@ from facecodec.pipeline.presets import preset
 from facecodec.pipeline.render import Renderer
 from facecodec.pipeline.retarget import (
     Shown,
+    at_rest,
     face_of,
     neutral_frame,
     pose_between,
     read_features,
-    resting_frame,
     retargeted,
     shown_features,
     within_reach,
@@ -97,8 +97,8 @@ def puppet(
     unless `absolute`: then the head turns as far as the driver's.
     `retarget`: controls are found that make the source's face do what the driver's does, a few
     previews a frame; without it, and where no face can be read, the driver's controls are copied.
-    The neutral frame is the one in which the face is most at rest, of copied controls the one
-    nearest to controls 0.
+    The neutral frame is the one in which the face is most at rest (the head's pose at rest is the
+    median of all frames), of copied controls the one nearest to controls 0.
     """
     output = str(output)
     to_stream = Path(output).suffix == ".fcv"
@@ -121,7 +121,7 @@ def puppet(
         generator, the_rig = load_stream_models(stream, rig, device)
         who = load_person(Path(source), generator, the_rig, preset_name, progress)
         own = Shown(stream.identity(generator.w_mean.cpu().numpy()), stream.person_tuning())
-        neutral, rest = neutral_frame(stream)
+        neutral, nearest = neutral_frame(stream)
         driven = np.stack([f.controls for f in islice(stream.frames(), max_frames)])
         controls = None
         if retarget:
@@ -130,14 +130,14 @@ def puppet(
             else:
                 other = face_of(generator, the_rig, own)
                 done = shown_features(other, driven, progress)
-            at_rest = resting_frame(driven, done)
-            if at_rest is not None:
+            resting = at_rest(driven, done)
+            if resting is not None:
                 face = face_of(generator, the_rig, who)
-                controls = retargeted(face, the_rig, driven, done, at_rest, absolute, progress)
-                neutral = neutral if controls is None else at_rest
+                controls = retargeted(face, the_rig, driven, done, resting, absolute, progress)
+                neutral = neutral if controls is None else resting.frame
         followed = controls is not None
         if controls is None:
-            shift = pose_between(generator, the_rig, who, own) if absolute else -rest
+            shift = pose_between(generator, the_rig, who, own) if absolute else -nearest
             controls = within_reach(driven + shift)
         write = _write_stream if to_stream else _write_video
         frames = write(stream, generator, the_rig, who, controls, output, size, audio, progress)

@@ -28,7 +28,7 @@ from facecodec.rig.rig import NUM_POSE, Rig
 LOOK = 256  # pixels of the pictures in which a face is read
 # standard deviations that another person's control may go: yaw and pitch, roll, offsets
 REACH = (4.0, 2.0, 5.0)
-RESTING = 8.0  # features' units that a standard deviation of pose counts when a rest is sought
+RESTING = 0.1  # that a feature of pose counts beside lips and lids when a rest is sought
 SHARE = 0.25  # of the driver's offsets that the source begins with; landmarks say the rest
 WHOLE, STEPS = "expression", (1.0, 2.0)  # what moves all of a face goes half as far as the rest
 UNSEEN = "gaze"  # region that landmarks do not show: the driver's offsets are all there is
@@ -101,20 +101,38 @@ def neutral_frame(stream: StreamReader) -> tuple[int, NDArray[np.float32]]:
     return best.index, best.controls
 
 
-def resting_frame(controls: NDArray[np.float32], done: NDArray[np.float64]) -> int | None:
-    """Return the frame in which a face is most at rest: head ahead, lips together, eyes open.
+@dataclass(frozen=True)
+class Rest:
+    """A driver at rest: the frame that shows it, and its controls [35] and features [50]."""
+
+    frame: int
+    controls: NDArray[np.float32]
+    features: NDArray[np.float64]
+
+
+def at_rest(controls: NDArray[np.float32], done: NDArray[np.float64]) -> Rest | None:
+    """Return a driver at rest: the head as it mostly is, lips together, eyes open.
 
     `controls` [T, 35] and features `done` [T, 50] of its frames. What lies nearest to controls 0
-    may well be speaking, and no face can shut its mouth further than shut. None where no frame
-    shows a face.
+    may well be speaking, and no face can shut its mouth further than shut. The head's pose is the
+    median over frames, since lips may meet in a turned head alone, and turns from there add up to
+    more than another face can do. None where no frame shows a face.
     """
-    if not np.isfinite(done).all(1).any():
+    seen = np.isfinite(done).all(1)
+    if not seen.any():
         return None
-    shut = np.nanpercentile(done[:, LIPS_AT], 10, axis=0)
-    awake = np.nanpercentile(done[:, LIDS_AT], 70, axis=0)
-    away = RESTING * np.abs(controls[:, :NUM_POSE]).sum(1)
+    ahead = np.median(done[seen, :POSE_FEATURES], axis=0)
+    shut = np.percentile(done[seen, LIPS_AT], 10, axis=0)
+    awake = np.percentile(done[seen, LIDS_AT], 70, axis=0)
+    away = RESTING * np.abs(done[:, :POSE_FEATURES] - ahead).sum(1)
     away += np.abs(done[:, LIPS_AT] - shut).mean(1) + np.abs(done[:, LIDS_AT] - awake).mean(1)
-    return int(np.nanargmin(away))
+    frame = int(np.nanargmin(away))
+    turned = np.median(controls[seen, :NUM_POSE], axis=0)
+    return Rest(
+        frame,
+        np.concatenate([turned, controls[frame, NUM_POSE:]]),
+        np.concatenate([ahead, done[frame, POSE_FEATURES:]]),
+    )
 
 
 def reaches(count: int) -> NDArray[np.float64]:
@@ -188,25 +206,25 @@ def retargeted(
     rig: Rig,
     controls: NDArray[np.float32],
     done: NDArray[np.float64],
-    at_rest: int,
+    rest: Rest,
     absolute: bool,
     progress: Progress,
 ) -> NDArray[np.float32] | None:
     """Return controls [T, 35] that make the source's `face` do what the driver's does.
 
     `controls` [T, 35] are the driver's and `done` [T, 50] the features of their frames; what they
-    do beyond frame `at_rest` is what the source's face is to do beyond controls 0. `absolute`: the
-    head's pose is the driver's own. None where no face can be read in the source's picture.
+    do beyond `rest` is what the source's face is to do beyond controls 0. `absolute`: the head's
+    pose is the driver's own. None where no face can be read in the source's picture.
     """
-    rest = controls[at_rest]
-    here, base = face(np.zeros((1, len(rest))))[0], done[at_rest].copy()
+    count = controls.shape[1]
+    here, base = face(np.zeros((1, count)))[0], rest.features.copy()
     if absolute:
         base[:POSE_FEATURES] = here[:POSE_FEATURES]
     if not np.isfinite(here).all():
         return None
     steps = np.where(np.array(rig.regions) == WHOLE, *STEPS)
-    retargeter = Retargeter(face, reaches(len(rest)), steps=steps)
-    usual = _usual(rig, controls - rest)
+    retargeter = Retargeter(face, reaches(count), steps=steps)
+    usual = _usual(rig, controls - rest.controls)
     moved, information = np.zeros(usual.shape), np.zeros((*usual.shape, usual.shape[1]))
     for t in range(len(controls)):
         if np.isfinite(done[t]).all():
@@ -215,7 +233,7 @@ def retargeted(
             moved[t] = usual[t]
             retargeter.forget()
         progress("retargeting", t + 1, len(controls))
-    motion = per_control(TrackingPlan().motion, len(rest)).numpy()
+    motion = per_control(TrackingPlan().motion, count).numpy()
     return smooth(moved, information, motion).astype(np.float32)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from facecodec.face.expression import LIDS_AT, LIPS_AT, NUM_FEATURES, NUM_POSE, expression
 from facecodec.fit.retargeting import Retargeter
-from facecodec.pipeline.retarget import resting_frame
+from facecodec.pipeline.retarget import at_rest
 
 
 def face() -> np.ndarray:
@@ -89,15 +89,40 @@ def test_a_face_that_is_lost_is_found_again():
 
 
 def test_a_face_rests_with_its_mouth_shut():
-    """Frame 0 is nearest to controls 0, but speaks; frame 2 blinks; frame 3 is turned away."""
+    """Frame 0 speaks; frame 2 blinks; frame 3 is turned away; frame 4 shows no face."""
     controls = np.zeros((6, 35), np.float32)
-    controls[1:, 10] = 1
-    controls[3, 0] = 3
+    controls[:, 10] = np.arange(6)
     done = np.zeros((6, NUM_FEATURES))
     done[:, LIDS_AT] = 90
     done[0, LIPS_AT] = 60
     done[2, LIDS_AT] = 20
+    done[3, 0] = 100
     done[4] = np.nan
     done[5, LIPS_AT] = 60
-    assert resting_frame(controls, done) == 1
-    assert resting_frame(controls, np.full_like(done, np.nan)) is None
+    rest = at_rest(controls, done)
+    assert rest.frame == 1 and rest.controls[10] == 1
+    np.testing.assert_array_equal(rest.features, done[1])
+    assert at_rest(controls, np.full_like(done, np.nan)) is None
+
+
+def test_a_head_is_ahead_at_rest_where_lips_meet_in_a_turned_one_alone():
+    """Turns from a turned head would add up to more than another face can do.
+
+    Nor does it matter which of two such frames tracking held for the one nearer to ahead.
+    """
+    turns = np.array([-150.0, 0, -70, 20, 80, 10, 170, -10])
+    done = np.zeros((8, NUM_FEATURES))
+    done[:, 0] = turns
+    done[:, LIDS_AT], done[:, LIPS_AT] = 90, 60
+    done[[2, 4], LIPS_AT] = 0
+    rests = []
+    for nudge in (-0.2, 0.2):
+        controls = np.zeros((8, 35), np.float32)
+        controls[:, 0] = turns / 85
+        controls[2, 0] += nudge
+        rests.append(at_rest(controls, done))
+    assert rests[0].frame == rests[1].frame
+    for rest in rests:
+        assert np.abs(turns - rest.features[0]).max() < 180
+        assert np.abs(controls[:, 0] - rest.controls[0]).max() < 180 / 85
+        assert np.abs(rest.features[LIPS_AT]).max() == 0
