@@ -97,8 +97,8 @@ def puppet(
     unless `absolute`: then the head turns as far as the driver's.
     `retarget`: controls are found that make the source's face do what the driver's does, a few
     previews a frame; without it, and where no face can be read, the driver's controls are copied.
-    The neutral frame is the one in which the face is most at rest (the head's pose at rest is the
-    median of all frames), of copied controls the one nearest to controls 0.
+    The neutral frame is the one in which the face is most at rest, of copied controls the one
+    nearest to controls 0.
     """
     output = str(output)
     to_stream = Path(output).suffix == ".fcv"

@@ -29,6 +29,7 @@ LOOK = 256  # pixels of the pictures in which a face is read
 # standard deviations that another person's control may go: yaw and pitch, roll, offsets
 REACH = (4.0, 2.0, 5.0)
 RESTING = 0.1  # that a feature of pose counts beside lips and lids when a rest is sought
+TURNED = 0.06 * POSE  # by this much a head is turned away from the clip's median
 SHARE = 0.25  # of the driver's offsets that the source begins with; landmarks say the rest
 WHOLE, STEPS = "expression", (1.0, 2.0)  # what moves all of a face goes half as far as the rest
 UNSEEN = "gaze"  # region that landmarks do not show: the driver's offsets are all there is
@@ -111,12 +112,12 @@ class Rest:
 
 
 def at_rest(controls: NDArray[np.float32], done: NDArray[np.float64]) -> Rest | None:
-    """Return a driver at rest: the head as it mostly is, lips together, eyes open.
+    """Return a driver at rest: head as it mostly is, lips together, eyes open.
 
     `controls` [T, 35] and features `done` [T, 50] of its frames. What lies nearest to controls 0
-    may well be speaking, and no face can shut its mouth further than shut. The head's pose is the
-    median over frames, since lips may meet in a turned head alone, and turns from there add up to
-    more than another face can do. None where no frame shows a face.
+    may well be speaking, and no face can shut its mouth further than shut. Where lips meet in a
+    turned head alone, the median of the frames' pose stands in for that frame's: turns from there
+    would add up to more than another face can do. None where no frame shows a face.
     """
     seen = np.isfinite(done).all(1)
     if not seen.any():
@@ -124,15 +125,15 @@ def at_rest(controls: NDArray[np.float32], done: NDArray[np.float64]) -> Rest | 
     ahead = np.median(done[seen, :POSE_FEATURES], axis=0)
     shut = np.percentile(done[seen, LIPS_AT], 10, axis=0)
     awake = np.percentile(done[seen, LIDS_AT], 70, axis=0)
-    away = RESTING * np.abs(done[:, :POSE_FEATURES] - ahead).sum(1)
+    turned = np.abs(done[:, :POSE_FEATURES] - ahead)
+    away = RESTING * turned.sum(1)
     away += np.abs(done[:, LIPS_AT] - shut).mean(1) + np.abs(done[:, LIDS_AT] - awake).mean(1)
     frame = int(np.nanargmin(away))
-    turned = np.median(controls[seen, :NUM_POSE], axis=0)
-    return Rest(
-        frame,
-        np.concatenate([turned, controls[frame, NUM_POSE:]]),
-        np.concatenate([ahead, done[frame, POSE_FEATURES:]]),
-    )
+    moved, shown = controls[frame].copy(), done[frame].copy()
+    if turned[frame].max() > TURNED:
+        moved[:NUM_POSE] = np.median(controls[seen, :NUM_POSE], axis=0)
+        shown[:POSE_FEATURES] = ahead
+    return Rest(frame, moved, shown)
 
 
 def reaches(count: int) -> NDArray[np.float64]:
