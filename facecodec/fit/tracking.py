@@ -31,6 +31,7 @@ from facecodec.generator.preview import PersonalPreview
 POSE = 3
 FARTHEST_STEP = 2.0  # standard deviations a control may go in one step
 REACH = 12.0  # standard deviations a control may go at all: faces tear where it goes much farther
+OCCLUDED = 0.3  # of their standard deviations is left to controls where the face is hidden
 TRIES = 2  # lengths of a step that are tried
 SETTLED = 0.05  # standard deviations: no control moved farther, and the frame is done
 WORTHWHILE = 0.001  # share of the objective that a step must promise to be tried
@@ -174,18 +175,26 @@ class Tracker:
         self.bank.append(self.linearise(controls))
         return self.bank[-1]
 
-    def track(self, target: Target, starts: Sequence[Tensor], previous: Tensor | None) -> Tracked:
+    def track(
+        self,
+        target: Target,
+        starts: Sequence[Tensor],
+        previous: Tensor | None,
+        occluded: bool = False,
+    ) -> Tracked:
         """Return the controls that explain one frame.
 
         `starts` are controls [35] of which the best is where the search begins, `previous` [35]
-        the last frame's controls (None after a cut or a frame without a face).
+        the last frame's controls (None after a cut or a frame without a face). `occluded`: part of
+        the face is hidden, and controls that only it would tell of are to stay where they are.
         """
         plan = self.plan
         iterations = plan.iterations if previous is not None else 3 * plan.iterations
         picture = pyramid(shrink(target.picture[None], plan.size))[0]
         weights = shrink(inner_weights(target)[None], plan.size).expand(-1, 3, -1, -1)
+        free = OCCLUDED if occluded else 1.0
         problem = Problem(
-            picture, pyramid_weights(weights), plan, self.prior, self.motion, previous
+            picture, pyramid_weights(weights), plan, free * self.prior, free * self.motion, previous
         )
         if previous is None:
             self.preview.forget()

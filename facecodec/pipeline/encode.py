@@ -25,6 +25,7 @@ from facecodec.generator.base import Generator
 from facecodec.pipeline.known_person import known_person
 from facecodec.pipeline.models import landmark_finder, load_likeness, load_models
 from facecodec.pipeline.motion import Motion, track_clip
+from facecodec.pipeline.occlusion import with_occlusions
 from facecodec.pipeline.person import Person, find_person
 from facecodec.pipeline.presets import preset
 from facecodec.pipeline.scan import Scan, Span, scan
@@ -108,6 +109,7 @@ def encode(
         likeness = load_likeness(generator)
         clock.lap("models")
         found = scan(reader, finder, span, progress, live)
+        found = with_occlusions(reader, span, found, progress, live)
         clock.lap("face")
         if given:
             name = str(identity)

@@ -73,11 +73,11 @@ def track_clip(
         if found.seen[i] or found.near[i]:
             starts = _starts(rig, found, i, person, previous)
             target = make_target(image, found, i, generator.w_mean.device)
-            tracked = tracker.track(target, starts, previous)
+            tracked = tracker.track(target, starts, previous, bool(found.occluded[i]))
             controls[i], information[i] = tracked.controls, tracked.information
             residual[i] = tracked.residual
             previous = torch.from_numpy(tracked.controls)
-            if not found.seen[i]:
+            if found.occluded[i] or not found.seen[i]:
                 flags[i] = FrameFlags.LOW_CONFIDENCE
         else:
             flags[i] = FrameFlags.NO_FACE
@@ -88,7 +88,8 @@ def track_clip(
         face = Face(drawn, response, landmark_finder())
         read = partial(shown_landmarks, face, "reading the decoded face", progress)
         how = CorrectionPlan(led=None if person.tuning is None else NUM_POSE)
-        controls, information = corrected(read, controls, information, seen_landmarks(found), how)
+        wanted = np.where(found.occluded[:, None, None], np.nan, seen_landmarks(found))
+        controls, information = corrected(read, controls, information, wanted, how)
     smoothed = smooth(controls, information, tracker.motion.numpy(), live)
     return Motion(_hold(smoothed, flags).astype(np.float32), flags, residual)
 
@@ -102,7 +103,7 @@ def _starts(
     whose landmarks are most like this frame's, turned as this one: a blink or a wide mouth lies
     too far from the last frame for a descent to find.
     """
-    if not found.seen[i] and previous is not None:
+    if previous is not None and (found.occluded[i] or not found.seen[i]):
         return [previous.clone()]
     pose = pose_from_landmarks(rig, found, i, person.neutral)
     starts = [pose]

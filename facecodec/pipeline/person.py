@@ -17,6 +17,7 @@ from facecodec.fit.likeness import Likeness
 from facecodec.fit.objective import Target, to_tensor, weight_map
 from facecodec.fit.selection import select_identity_frame, select_keyframes
 from facecodec.generator.base import Generator
+from facecodec.pipeline.occlusion import visible
 from facecodec.pipeline.presets import Preset
 from facecodec.pipeline.recovery import recovery
 from facecodec.pipeline.scan import Scan, Span, crops
@@ -54,11 +55,10 @@ class Person:
 def make_target(image: NDArray[np.uint8], found: Scan, i: int, device: torch.device) -> Target:
     """Return frame `i`, an aligned square, as something to be explained."""
     landmarks = found.landmarks[i] if found.seen[i] else None
-    return Target(
-        to_tensor(image[None])[0].to(device),
-        weight_map(landmarks, image.shape[0]).to(device),
-        landmarks,
-    )
+    weights = weight_map(landmarks, image.shape[0])
+    if found.occluded[i]:
+        weights = weights * visible(image, found.landmarks[i])
+    return Target(to_tensor(image[None])[0].to(device), weights.to(device), landmarks)
 
 
 def pose_from_landmarks(rig: Rig, found: Scan, i: int, neutral: NDArray[np.float64]) -> Tensor:
@@ -92,7 +92,7 @@ def turned_mean(rig: Rig, signals: NDArray[np.float64]) -> Tensor:
 def identity_frame(found: Scan, wanted: int | None) -> int:
     """Return the identity frame: the one asked for, or the best. Raises UsageError."""
     if wanted is None:
-        return select_identity_frame(found.signals, found.seen, found.sharpness)
+        return select_identity_frame(found.signals, found.clear, found.sharpness)
     if not 0 <= wanted < len(found):
         raise UsageError(f"--id-frame {wanted}: the clip has frames 0 to {len(found) - 1}")
     if not found.seen[wanted]:
@@ -127,7 +127,7 @@ def find_person(
 ) -> Person:
     """Invert a clip's keyframes to one identity latent."""
     first = identity_frame(found, id_frame)
-    chosen = select_keyframes(found.signals, found.seen, first, plan.keyframes)
+    chosen = select_keyframes(found.signals, found.clear, first, plan.keyframes)
     images = aligned_frames(reader, span, found, chosen)
     device = generator.w_mean.device
     neutral = found.signals[first]

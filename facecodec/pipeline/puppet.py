@@ -34,6 +34,7 @@ from facecodec.pipeline.decode import (
 )
 from facecodec.pipeline.encode import encode
 from facecodec.pipeline.models import landmark_finder, load_likeness
+from facecodec.pipeline.occlusion import with_occlusions
 from facecodec.pipeline.person import find_person
 from facecodec.pipeline.presets import preset
 from facecodec.pipeline.render import Renderer
@@ -168,6 +169,7 @@ def load_person(
     span = Span(max_frames=SOURCE_FRAMES)
     with VideoReader(source) as reader:
         found = scan(reader, landmark_finder(), span, progress)
+        found = with_occlusions(reader, span, found, progress)
         plan = preset(preset_name)
         person = find_person(
             reader, span, found, generator, rig, plan, None, load_likeness(generator), progress

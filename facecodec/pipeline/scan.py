@@ -37,7 +37,8 @@ class Scan:
     pts [T]; `alignments` one a frame; `landmarks` [T, 68, 2] in units of the aligned square, 0 to
     1, and `signals` [T, 6] (facecodec.face.signals), both meaningful where `seen` [T];
     `near` [T] marks frames without landmarks that lie in a short gap between frames with;
-    `sharpness` [T] is the mean gradient of the aligned square.
+    `sharpness` [T] is the mean gradient of the aligned square; `occluded` [T] marks frames in which
+    something hides part of the face (pipeline/occlusion.py), none before that is looked for.
     """
 
     pts: NDArray[np.int64]
@@ -47,9 +48,16 @@ class Scan:
     seen: NDArray[np.bool_]
     near: NDArray[np.bool_]
     sharpness: NDArray[np.float64]
+    occluded: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.pts)
+
+    @property
+    def clear(self) -> NDArray[np.bool_]:
+        """Return which frames [T] show the whole face; all that show one where none does."""
+        whole = self.seen & ~self.occluded
+        return whole if whole.any() else self.seen
 
 
 def scan(
@@ -82,7 +90,9 @@ def scan(
             signals[i] = all_signals(landmarks[i])
     times = np.array(pts, np.int64)
     near = _short_gaps(seen, times.astype(np.float64) * float(reader.time_base), live)
-    return Scan(times, alignments, landmarks, signals, seen, near, np.array(sharpness))
+    return Scan(
+        times, alignments, landmarks, signals, seen, near, np.array(sharpness), np.zeros_like(seen)
+    )
 
 
 def crops(

@@ -56,7 +56,7 @@ def tune_person(
     how = plan.tuning
     # keyframes share derivatives: as many as a person has poses, not one each
     tracking = replace(plan.tracking, cold=plan.tracking.cold / 3)
-    chosen = select_keyframes(found.signals, found.seen, person.frame, how.keyframes)
+    chosen = select_keyframes(found.signals, found.clear, person.frame, how.keyframes)
     images = aligned_frames(reader, span, found, chosen)
     device = generator.w_mean.device
     targets = [make_target(images[i], found, i, device) for i in chosen]

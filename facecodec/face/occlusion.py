@@ -1,0 +1,89 @@
+"""Occlusion: which pixels of an aligned face show a hand or a thing before it.
+
+A U-Net (Ronneberger et al. 2015, arXiv 1505.04597) of 380,000 parameters, trained on generated
+faces with hands and things drawn over them (`benchmarks/train_occlusion.py`).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from safetensors.numpy import load
+from torch import Tensor, nn
+
+from facecodec.face.mask import face_mask
+
+WIDTHS = (16, 24, 40, 64, 96)  # channels, from half of `SIZE` down
+SIZE = 128  # pixels of the square that the network looks at
+WEIGHTS = "occlusion.safetensors"
+
+
+def _convolution(count: int, made: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(count, made, 3, stride, 1, bias=False), nn.BatchNorm2d(made), nn.ReLU()
+    )
+
+
+class OcclusionNetwork(nn.Module):
+    """Squares [N, 3, 128, 128] in [-1, 1] to logits of being occluded, [N, 1, 64, 64]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        pairs = list(zip(WIDTHS, WIDTHS[1:], strict=False))
+        first = WIDTHS[0]
+        self.stem = nn.Sequential(_convolution(3, first, 2), _convolution(first, first))
+        self.down = nn.ModuleList(
+            nn.Sequential(_convolution(a, b, 2), _convolution(b, b)) for a, b in pairs
+        )
+        self.up = nn.ModuleList(_convolution(b + a, a) for a, b in pairs)
+        self.out = nn.Conv2d(first, 1, 1)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Return the logits of pictures."""
+        x, skips = self.stem(pictures), []
+        for down in self.down:
+            skips.append(x)
+            x = down(x)
+        for up, skip in zip(reversed(self.up), reversed(skips), strict=True):
+            x = up(torch.cat([F.interpolate(x, scale_factor=2), skip], 1))
+        logits: Tensor = self.out(x)
+        return logits
+
+
+@cache
+def network() -> OcclusionNetwork:
+    """Return the network with the weights that ship with this package."""
+    stored = load((files("facecodec.face") / WEIGHTS).read_bytes())
+    made = OcclusionNetwork().eval().requires_grad_(False)
+    weights = {k: torch.from_numpy(v.astype(np.float32)) for k, v in stored.items()}
+    made.load_state_dict(weights, strict=False)  # batches counted in training are of no use
+    return made
+
+
+def occlusion(square: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return how surely each pixel of an aligned square is occluded, [S, S] of 0 to 1.
+
+    square [S, S, 3], S a multiple of 128. What lies outside the inner face is not to be relied on.
+    """
+    size = square.shape[0]
+    picture = torch.from_numpy(square).permute(2, 0, 1)[None].float().div(127.5).sub(1)
+    with torch.inference_mode():
+        logits = network()(F.avg_pool2d(picture, size // SIZE))
+        found = F.interpolate(logits.sigmoid(), size=(size, size), mode="bilinear")[0, 0]
+    shares: NDArray[np.float32] = found.numpy()
+    return shares
+
+
+def occluded_share(square: NDArray[np.uint8], points: NDArray[np.float64]) -> float:
+    """Return the share of the inner face that is occluded, 0 to 1.
+
+    `points` [68, 2] are its landmarks in units of the square, 0 to 1.
+    """
+    size = square.shape[0]
+    inside = face_mask(points * size, size)
+    return float((occlusion(square)[inside] > 0.5).mean()) if inside.any() else 0.0

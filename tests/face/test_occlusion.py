@@ -1,0 +1,145 @@
+"""Occlusion: a hand before a face is found, a bare face is bare, and fits look past the hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from facecodec.face.occlusion import occluded_share, occlusion
+from facecodec.fit.selection import select_identity_frame
+from facecodec.pipeline.motion import _starts
+from facecodec.pipeline.occlusion import LEAST, visible, with_occlusions
+from facecodec.pipeline.person import Examples, Person, make_target
+from facecodec.pipeline.scan import CROP, Span, crops, scan
+from facecodec.progress import silent
+from facecodec.video.reader import VideoReader
+
+SPAN = Span(max_frames=12)
+
+
+@pytest.fixture(scope="module")
+def seen(sample, finder):
+    """The first frames of the sample: the scan and the aligned squares."""
+    finder.reset()
+    with VideoReader(sample) as reader:
+        found = scan(reader, finder, SPAN, silent)
+        return found, [square for _, square in crops(reader, SPAN, found)]
+
+
+def hand_before(square: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lay four fingers and a palm, in the skin's own colour, over mouth and cheek.
+
+    Returns the picture and what is covered, bool [S, S].
+    """
+    size = square.shape[0]
+    y, x = np.mgrid[0:size, 0:size] + 0.5
+    picture, covered = square.astype(float), np.zeros((size, size), bool)
+    mouth = size * points[48:68].mean(0)
+    skin = np.median(square[covered_skin(points, size)], axis=0)
+    width = 0.055 * size
+    for k in range(4):
+        a = mouth + [(k - 1.5) * 1.9 * width + 0.03 * size, 0.45 * size]
+        b = mouth + [(k - 1.5) * 1.7 * width, -0.12 * size - 0.02 * size * (k % 3)]
+        along = b - a
+        t = np.clip(((x - a[0]) * along[0] + (y - a[1]) * along[1]) / (along @ along), 0, 1)
+        away = np.hypot(x - a[0] - t * along[0], y - a[1] - t * along[1]) / width
+        inside = away < 1
+        shade = 0.95 - 0.3 * away**2
+        picture[inside] = (skin * shade[..., None])[inside]
+        covered |= inside
+    return np.clip(picture, 0, 255).astype(np.uint8), covered
+
+
+def covered_skin(points: np.ndarray, size: int) -> np.ndarray:
+    """Return the cheeks, bool [S, S]: some pixels below the eyes."""
+    y, x = np.mgrid[0:size, 0:size] + 0.5
+    cheeks = size * (points[[36, 45]] + points[[48, 54]]) / 2
+    return np.any([np.hypot(x - cx, y - cy) < 0.04 * size for cx, cy in cheeks], axis=0)
+
+
+def test_a_bare_face_is_bare(seen):
+    found, squares = seen
+    shares = [occluded_share(s, p) for s, p in zip(squares, found.landmarks, strict=True)]
+    assert max(shares) < LEAST / 2
+
+
+def test_a_hand_is_found_where_it_is(seen):
+    found, squares = seen
+    picture, covered = hand_before(squares[0], found.landmarks[0])
+    sure = occlusion(picture)
+    assert sure.shape == (CROP, CROP) and sure.min() >= 0 and sure.max() <= 1
+    assert occluded_share(picture, found.landmarks[0]) > 2 * LEAST
+    points = CROP * found.landmarks[0]
+    eyes = sure[points[36:48, 1].astype(int), points[36:48, 0].astype(int)]
+    mouth = points[48:68].mean(0).astype(int)
+    assert eyes.max() < 0.2 and sure[mouth[1], mouth[0]] > 0.8 and covered[mouth[1], mouth[0]]
+
+
+def test_a_hidden_pixel_has_no_say(seen):
+    found, squares = seen
+    picture, _ = hand_before(squares[0], found.landmarks[0])
+    mouth = (CROP * found.landmarks[0, 48:68].mean(0)).astype(int)
+    shown = visible(picture, found.landmarks[0])[0]
+    assert shown[mouth[1], mouth[0]] < 0.2 and shown[:8].min() == 1
+    marked = replace(found, occluded=np.arange(len(found)) == 0)
+    plain = make_target(picture, found, 0, torch.device("cpu")).weights
+    fitted = make_target(picture, marked, 0, torch.device("cpu")).weights
+    torch.testing.assert_close(fitted[0], plain[0] * shown)
+
+
+def test_a_person_is_taken_from_frames_that_show_the_whole_face(seen):
+    found, _ = seen
+    best = select_identity_frame(found.signals, found.clear, found.sharpness)
+    hidden = replace(found, occluded=np.arange(len(found)) == best)
+    assert not hidden.clear[best] and hidden.clear.sum() == found.seen.sum() - 1
+    assert select_identity_frame(hidden.signals, hidden.clear, hidden.sharpness) != best
+    everywhere = replace(found, occluded=np.ones(len(found), bool))
+    np.testing.assert_array_equal(everywhere.clear, found.seen)
+
+
+def test_behind_a_hand_a_search_begins_where_the_last_frame_ended(seen, rig):
+    """Landmarks there are those of the hand."""
+    found, _ = seen
+    count = len(rig.names)
+    examples = Examples(found.signals[:2], np.ones((2, count)))
+    person = Person(torch.zeros(1, 512), 0, found.signals[0], examples)
+    before = torch.linspace(-1, 1, count, dtype=torch.float64)
+    marked = replace(found, occluded=np.arange(len(found)) == 5)
+    [start] = _starts(rig, marked, 5, person, before)
+    torch.testing.assert_close(start, before)
+    assert not torch.equal(_starts(rig, found, 5, person, before)[0], before)
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_frames_beside_an_occluded_one_are_marked(seen, sample, monkeypatch, live):
+    """A hand comes and goes within frames; who encodes live does not know that it will come."""
+    found, _ = seen
+    shares = iter([0.0] * 5 + [0.5] + [0.0] * 6)
+    monkeypatch.setattr("facecodec.pipeline.occlusion.occluded_share", lambda *_: next(shares))
+    with VideoReader(sample) as reader:
+        marked = with_occlusions(reader, SPAN, found, silent, live).occluded
+    assert np.flatnonzero(marked).tolist() == ([5, 6, 7] if live else [3, 4, 5, 6, 7])
+
+
+def test_a_real_hand_is_found(clips, finder):
+    """She holds a hand before her mouth from frame 57 on, and before that none."""
+    finder.reset()
+    span = Span(max_frames=120)
+    with VideoReader(clips / "woman_crying_23976fps_640x360.mp4") as reader:
+        found = with_occlusions(reader, span, scan(reader, finder, span, silent), silent)
+    assert not found.occluded[:50].any()
+    assert found.occluded[62:].mean() > 0.95
+
+
+@pytest.mark.parametrize(
+    "name", ["man_grey_480.mp4", "woman_earrings_512.mp4", "man_glasses_512x480.mp4"]
+)
+def test_shouts_winks_and_glasses_hide_nothing(clips, finder, name):
+    finder.reset()
+    span = Span(max_frames=150)
+    with VideoReader(clips / name) as reader:
+        found = with_occlusions(reader, span, scan(reader, finder, span, silent), silent)
+    assert not found.occluded.any()
