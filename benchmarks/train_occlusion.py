@@ -28,13 +28,15 @@ import cuda_ops
 from facecodec.face import occlusion
 from facecodec.face.mask import face_mask
 from facecodec.pipeline.models import landmark_finder, load_models
+from facecodec.pipeline.occlusion import MARGIN as RELIED_UPON
+from facecodec.pipeline.scan import CROP
 from facecodec.rig.sampling import draw_latents
 from facecodec.weights.catalogue import DEFAULT_GENERATOR
 
 SIZE = occlusion.SIZE
 TRUNCATION = 0.85
 HELD_OUT = 150  # faces that are never trained on
-MARGIN = 12  # pixels around the inner face that are taught as well
+MARGIN = RELIED_UPON * SIZE // CROP  # pixels around the inner face that are taught as well
 JITTER = 5  # pixels by which squares are off
 BATCH, RATE, WARM_UP = 16, 2e-3, 100
 Random = np.random.Generator
@@ -154,10 +156,8 @@ def main() -> None:
         examples = Examples(stored["faces"], stored["landmarks"])
     net = train(examples, given.steps, given.seed)
     if given.write:
-        state = net.state_dict()
-        kept = {k: v.numpy() for k, v in state.items() if not k.endswith("num_batches_tracked")}
-        small = {k: np.ascontiguousarray(v.astype(np.float16)) for k, v in kept.items()}
-        save_file(small, Path(occlusion.__file__).with_name(occlusion.WEIGHTS))
+        weights = {k: v.numpy().astype(np.float16) for k, v in net.state_dict().items()}
+        save_file(weights, Path(occlusion.__file__).with_name(occlusion.WEIGHTS))
 
 
 if __name__ == "__main__":

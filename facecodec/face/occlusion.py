@@ -61,7 +61,7 @@ def network() -> OcclusionNetwork:
     stored = load((files("facecodec.face") / WEIGHTS).read_bytes())
     made = OcclusionNetwork().eval().requires_grad_(False)
     weights = {k: torch.from_numpy(v.astype(np.float32)) for k, v in stored.items()}
-    made.load_state_dict(weights, strict=False)  # batches counted in training are of no use
+    made.load_state_dict(weights)
     return made
 
 

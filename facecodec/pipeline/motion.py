@@ -25,7 +25,7 @@ from facecodec.pipeline.person import (
 )
 from facecodec.pipeline.presets import Preset
 from facecodec.pipeline.response import response_of
-from facecodec.pipeline.retarget import Face, seen_landmarks, shown_landmarks
+from facecodec.pipeline.retarget import Face, shown_landmarks
 from facecodec.pipeline.scan import Scan, Span, crops
 from facecodec.progress import Progress
 from facecodec.rig.rig import NUM_POSE, Rig
@@ -77,7 +77,7 @@ def track_clip(
             controls[i], information[i] = tracked.controls, tracked.information
             residual[i] = tracked.residual
             previous = torch.from_numpy(tracked.controls)
-            if found.occluded[i] or not found.seen[i]:
+            if not found.whole[i]:
                 flags[i] = FrameFlags.LOW_CONFIDENCE
         else:
             flags[i] = FrameFlags.NO_FACE
@@ -88,7 +88,7 @@ def track_clip(
         face = Face(drawn, response, landmark_finder())
         read = partial(shown_landmarks, face, "reading the decoded face", progress)
         how = CorrectionPlan(led=None if person.tuning is None else NUM_POSE)
-        wanted = np.where(found.occluded[:, None, None], np.nan, seen_landmarks(found))
+        wanted = np.where(found.whole[:, None, None], found.landmarks, np.nan)
         controls, information = corrected(read, controls, information, wanted, how)
     smoothed = smooth(controls, information, tracker.motion.numpy(), live)
     return Motion(_hold(smoothed, flags).astype(np.float32), flags, residual)
@@ -103,7 +103,7 @@ def _starts(
     whose landmarks are most like this frame's, turned as this one: a blink or a wide mouth lies
     too far from the last frame for a descent to find.
     """
-    if previous is not None and (found.occluded[i] or not found.seen[i]):
+    if not found.whole[i] and previous is not None:
         return [previous.clone()]
     pose = pose_from_landmarks(rig, found, i, person.neutral)
     starts = [pose]

@@ -172,12 +172,7 @@ def pose_between(
 
 def read_features(found: Scan) -> NDArray[np.float64]:
     """Return the features [T, 50] of a video's frames, NaN where no face is seen."""
-    return features(seen_landmarks(found))
-
-
-def seen_landmarks(found: Scan) -> NDArray[np.float64]:
-    """Return the landmarks [T, 68, 2] of a video's frames, NaN where no face is seen."""
-    return np.where(found.seen[:, None, None], found.landmarks, np.nan)
+    return features(np.where(found.seen[:, None, None], found.landmarks, np.nan))
 
 
 def shown_landmarks(

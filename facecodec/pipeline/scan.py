@@ -54,10 +54,14 @@ class Scan:
         return len(self.pts)
 
     @property
+    def whole(self) -> NDArray[np.bool_]:
+        """Return which frames [T] show the whole face."""
+        return self.seen & ~self.occluded
+
+    @property
     def clear(self) -> NDArray[np.bool_]:
-        """Return which frames [T] show the whole face; all that show one where none does."""
-        whole = self.seen & ~self.occluded
-        return whole if whole.any() else self.seen
+        """Return the frames [T] to take a person from: whole faces, any face where none is."""
+        return self.whole if self.whole.any() else self.seen
 
 
 def scan(
