@@ -24,12 +24,12 @@ from typing import Any
 import numpy as np
 from saved import save
 
+from facecodec.clip.scan import CROP, Span, crops, scan
 from facecodec.face.alignment import Alignment
 from facecodec.face.crop import resize
 from facecodec.metrics.evaluate import evaluate
 from facecodec.metrics.measures import written
-from facecodec.pipeline.models import landmark_finder
-from facecodec.pipeline.scan import CROP, Span, crops, scan
+from facecodec.models import landmark_finder
 from facecodec.progress import silent
 from facecodec.video.reader import VideoReader
 

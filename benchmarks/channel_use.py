@@ -19,16 +19,16 @@ import numpy as np
 import torch
 from saved import save
 
+from facecodec.avatar.response import response_of
 from facecodec.bitstream import open_stream
 from facecodec.cli.progress import shown
+from facecodec.clip.scan import CROP, Span, scan
+from facecodec.decoding.decode import load_stream_models
+from facecodec.encoding.person import make_target
 from facecodec.fit.objective import inner_weights, shrink
 from facecodec.fit.photometric import Problem, TrackingPlan, pyramid_weights
 from facecodec.fit.tracking import Tracker
-from facecodec.pipeline.decode import load_stream_models
-from facecodec.pipeline.models import landmark_finder
-from facecodec.pipeline.person import make_target
-from facecodec.pipeline.response import response_of
-from facecodec.pipeline.scan import CROP, Span, scan
+from facecodec.models import landmark_finder
 from facecodec.rig.rig import Rig
 from facecodec.video.reader import VideoReader
 

@@ -20,11 +20,11 @@ import numpy as np
 from saved import save
 
 from facecodec.cli.progress import shown
+from facecodec.encoding.encode import encode
 from facecodec.metrics.measures import written
-from facecodec.pipeline.compare import CODECS, Comparison, Point, compare
-from facecodec.pipeline.encode import encode
-from facecodec.pipeline.evaluate import Options
-from facecodec.report.compare_page import compare_page
+from facecodec.study.compare import CODECS, Comparison, Point, compare
+from facecodec.study.compare_page import compare_page
+from facecodec.study.evaluate import Options
 
 MEASURES = ("psnr_face", "ssim_face", "identity", "rho_au", "rho_gaze", "rho_pose")
 COLUMNS = ["clip", "codec", "kbps", "at 60 s", "PSNR face", "SSIM face", "identity", "rho_AU",

@@ -28,11 +28,11 @@ import zstandard
 from numpy.typing import NDArray
 
 from facecodec.bitstream import StreamReader, StreamWriter, open_stream
-from facecodec.bitstream.rangecoder import RangeDecoder, RangeEncoder
-from facecodec.bitstream.segment import CONTROLS, INITIAL, usual_frames
-from facecodec.bitstream.steps import to_levels
-from facecodec.bitstream.tracks import code_track
-from facecodec.pipeline.machine import machine
+from facecodec.bitstream.coding.range_coder import RangeDecoder, RangeEncoder
+from facecodec.bitstream.coding.segment import CONTROLS, INITIAL, usual_frames
+from facecodec.bitstream.coding.steps import to_levels
+from facecodec.bitstream.coding.tracks import code_track
+from facecodec.workshop.machine import machine
 
 SECONDS = 10  # of a stream whose container is weighed
 Levels = NDArray[np.int64]

@@ -22,14 +22,14 @@ from typing import Any
 import numpy as np
 from saved import save
 
-import facecodec.pipeline.encode as encoding
+import facecodec.encoding.encode as encoding
 from facecodec.bitstream import StreamReader
 from facecodec.cli.progress import shown
+from facecodec.decoding.player import open_player
 from facecodec.face.alignment import Alignment
 from facecodec.face.crop import crop
 from facecodec.metrics.measures import written
-from facecodec.pipeline.evaluate import Options, evaluate_files
-from facecodec.pipeline.player import open_player
+from facecodec.study.evaluate import Options, evaluate_files
 from facecodec.video.reader import VideoReader
 from facecodec.video.writer import encode_png
 

@@ -22,8 +22,8 @@ import cuda_ops
 from facecodec.cli.progress import shown
 from facecodec.face.landmarks import LandmarkFinder
 from facecodec.generator.base import Generator
-from facecodec.pipeline.models import face_embedder, landmark_finder, load_models
-from facecodec.rig.sampling import draw_latents
+from facecodec.generator.sampling import draw_latents
+from facecodec.models import face_embedder, landmark_finder, load_models
 
 SIZE, FAR, SEED, TRUNCATION = 256, 2.0, 11, 0.7
 COMMAND = "python benchmarks/leakage.py"

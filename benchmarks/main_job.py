@@ -26,7 +26,7 @@ from saved import save
 
 from facecodec.bitstream import StreamReader
 from facecodec.metrics.measures import written
-from facecodec.pipeline.evaluate import Options, evaluate_files
+from facecodec.study.evaluate import Options, evaluate_files
 
 MEASURES = ("psnr_face", "identity")
 MEASURED = 150

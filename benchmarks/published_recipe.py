@@ -29,12 +29,12 @@ from torch import Tensor
 
 from cuda_ops import dispatch
 from facecodec.cli.progress import shown
+from facecodec.clip.scan import Span, scan
+from facecodec.encoding.person import aligned_frames, find_person, make_target
+from facecodec.encoding.presets import preset
 from facecodec.fit.objective import Target, shrink
 from facecodec.fit.tracking import Tracker
-from facecodec.pipeline.models import landmark_finder, load_likeness, load_models
-from facecodec.pipeline.person import aligned_frames, find_person, make_target
-from facecodec.pipeline.presets import preset
-from facecodec.pipeline.scan import Span, scan
+from facecodec.models import landmark_finder, load_likeness, load_models
 from facecodec.rig.rig import NUM_CONTROLS, NUM_POSE, Rig
 from facecodec.video.reader import VideoReader
 

@@ -23,10 +23,10 @@ import numpy as np
 from fidelity import contact_sheet
 from saved import save
 
-import facecodec.pipeline.puppet as puppeteering
+import facecodec.puppetry.puppet as puppeteering
 from facecodec.cli.progress import shown
 from facecodec.metrics.measures import written
-from facecodec.pipeline.evaluate import Options, evaluate_puppet_files
+from facecodec.study.evaluate import Options, evaluate_puppet_files
 from facecodec.video.writer import encode_png
 
 MEASURES = ("identity", "yaw", "pitch", "mouth_opening", "eye_opening", "rho_au_gaze")

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facecodec.avatar.render import Renderer
 from facecodec.bitstream import (
     FrameRecord,
     StreamHeader,
@@ -28,16 +29,15 @@ from facecodec.bitstream import (
     open_stream,
     pack_identity,
 )
-from facecodec.bitstream.identity import parse_identity
-from facecodec.bitstream.steps import from_levels, to_levels
+from facecodec.bitstream.coding.identity import parse_identity
+from facecodec.bitstream.coding.steps import from_levels, to_levels
+from facecodec.decoding.decode import load_stream_models
 from facecodec.face.alignment import Alignment
 from facecodec.face.crop import crop
 from facecodec.metrics.pictures import psnr
-from facecodec.pipeline.decode import load_stream_models
-from facecodec.pipeline.machine import machine
-from facecodec.pipeline.render import Renderer
 from facecodec.rig.rig import Rig
 from facecodec.video.reader import VideoReader
+from facecodec.workshop.machine import machine
 
 SIZE = 256
 INNER = slice(SIZE // 5, SIZE - SIZE // 5)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from facecodec.pipeline.machine import machine
+from facecodec.workshop.machine import machine
 
 
 def save(path: Path | None, command: str, made_on: str | None = None, **figures: Any) -> None:

@@ -27,10 +27,10 @@ from torch import Tensor
 import cuda_ops
 from cuda_ops import dispatch
 from facecodec.generator.stylegan2 import StyleGAN2
-from facecodec.pipeline.bench import interleaved
-from facecodec.pipeline.bench_operators import random_stylegan2
-from facecodec.pipeline.machine import machine
-from facecodec.pipeline.memory import keep_freed_memory
+from facecodec.memory import keep_freed_memory
+from facecodec.workshop.bench import interleaved
+from facecodec.workshop.bench_operators import random_stylegan2
+from facecodec.workshop.machine import machine
 
 SHAPES = [(1024, 32768), (1024, 16384), (256, 16384), (256, 32768), (64, 32768), (64, 4096)]
 WIDEST = 512

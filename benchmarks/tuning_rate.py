@@ -18,15 +18,20 @@ from typing import Any
 import numpy as np
 from saved import save
 
+from facecodec.avatar.render import Renderer
 from facecodec.bitstream import FrameRecord, open_stream
-from facecodec.bitstream.responses import LightTuning, pack_light, parse_light, quantise_light
+from facecodec.bitstream.coding.light_tuning import (
+    LightTuning,
+    pack_light,
+    parse_light,
+    quantise_light,
+)
 from facecodec.cli.progress import shown
+from facecodec.decoding.decode import load_stream_models
 from facecodec.face.alignment import Alignment
 from facecodec.face.crop import crop
 from facecodec.metrics.pictures import psnr, ssim
-from facecodec.pipeline.decode import load_stream_models
-from facecodec.pipeline.models import face_embedder, landmark_finder
-from facecodec.pipeline.render import Renderer
+from facecodec.models import face_embedder, landmark_finder
 from facecodec.video.reader import VideoReader
 
 SIZE = 256

@@ -26,13 +26,18 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 
 if TYPE_CHECKING:
-    from facecodec.pipeline.decode import decode, open_stream
-    from facecodec.pipeline.encode import encode
-    from facecodec.pipeline.puppet import puppet
+    from facecodec.decoding.decode import decode, open_stream
+    from facecodec.encoding.encode import encode
+    from facecodec.puppetry.puppet import puppet
 
 __all__ = ["__version__", "decode", "encode", "open_stream", "puppet"]
 
-_HOMES = {"encode": "encode", "decode": "decode", "open_stream": "decode", "puppet": "puppet"}
+_HOMES = {
+    "encode": "encoding.encode",
+    "decode": "decoding.decode",
+    "open_stream": "decoding.decode",
+    "puppet": "puppetry.puppet",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -40,4 +45,4 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"facecodec.pipeline.{_HOMES[name]}"), name)
+    return getattr(import_module(f"facecodec.{_HOMES[name]}"), name)

@@ -49,7 +49,7 @@ def rig(generator):
 @pytest.fixture(scope="session")
 def finder():
     """dlib's landmark finder."""
-    from facecodec.pipeline.models import landmark_finder
+    from facecodec.models import landmark_finder
 
     try:
         return landmark_finder()

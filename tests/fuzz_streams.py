@@ -31,8 +31,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from damage import MAGIC, Chunks, check, join, read_all, split  # noqa: E402
 
 from facecodec.bitstream import StreamReader, read_identity  # noqa: E402
-from facecodec.bitstream.facts import describe, list_chunks  # noqa: E402
-from facecodec.bitstream.verify import verify  # noqa: E402
+from facecodec.bitstream.container.describe import describe, list_chunks  # noqa: E402
+from facecodec.bitstream.container.verify import verify  # noqa: E402
 from facecodec.errors import StreamError  # noqa: E402
 
 GOLDEN = Path(__file__).resolve().parent / "vectors" / "streams"

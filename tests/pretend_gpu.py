@@ -117,7 +117,7 @@ def dispatched(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
 @contextmanager
 def pretended(monkeypatch: Any) -> Iterator[None]:
     """Let `--device cuda` mean the pretended device."""
-    from facecodec.pipeline import models
+    from facecodec import models
 
     monkeypatch.setattr(
         models, "pick_device", lambda name: DEVICE if name == "cuda" else torch.device("cpu")

@@ -11,11 +11,11 @@ import pytest
 from commands import run
 
 from facecodec.bitstream import load_identity_file, open_stream
+from facecodec.encoding.presets import PRESETS, Preset
 from facecodec.errors import StreamError
 from facecodec.fit.inversion import InversionPlan
 from facecodec.fit.tracking import TrackingPlan
 from facecodec.fit.tuning import TuningPlan
-from facecodec.pipeline.presets import PRESETS, Preset
 
 
 def test_encode_against_an_identity_file(tmp_path, generator, finder, sample, monkeypatch):

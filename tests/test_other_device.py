@@ -7,11 +7,11 @@ import pytest
 import torch
 from commands import run
 
+from facecodec.encoding.presets import PRESETS, Preset
 from facecodec.fit.inversion import InversionPlan
 from facecodec.fit.tracking import TrackingPlan
 from facecodec.fit.tuning import TuningPlan
 from facecodec.fit.weights import WeightPlan
-from facecodec.pipeline.presets import PRESETS, Preset
 from facecodec.rig.discover import measure
 from facecodec.rig.pose import find_pose_axes
 from facecodec.rig.selection import candidates

@@ -19,16 +19,16 @@ from click.testing import CliRunner
 
 import facecodec
 from facecodec.bitstream import StreamReader, StreamWriter
-from facecodec.bitstream.responses import LIGHT
-from facecodec.bitstream.weights import FULL, kind_of, parse_full
+from facecodec.bitstream.coding.full_tuning import FULL, kind_of, parse_full
+from facecodec.bitstream.coding.light_tuning import LIGHT
 from facecodec.cli.main import main, run
+from facecodec.encoding.presets import PRESETS, Preset
 from facecodec.errors import NoFaceError, UsageError
 from facecodec.fit.inversion import InversionPlan
 from facecodec.fit.tracking import TrackingPlan
 from facecodec.fit.tuning import TuningPlan
 from facecodec.fit.weights import WeightPlan, sizes
-from facecodec.pipeline.presets import PRESETS, Preset
-from facecodec.pipeline.retarget import Shown, face_of, within_reach
+from facecodec.puppetry.retarget import Shown, face_of, within_reach
 from facecodec.video.reader import VideoReader
 from facecodec.video.writer import encode_png, open_sink
 

@@ -11,11 +11,11 @@ from checkpoints import SMALL, random_tensors, write_nvidia
 from commands import run
 
 from facecodec.bitstream import StreamReader
+from facecodec.encoding.presets import PRESETS, Preset
 from facecodec.fit.inversion import InversionPlan
 from facecodec.fit.tracking import TrackingPlan
 from facecodec.fit.tuning import TuningPlan
 from facecodec.generator.stylegan2_layout import Layout
-from facecodec.pipeline.presets import PRESETS, Preset
 from facecodec.rig.rig import Offset, PoseAxis, Rig
 from facecodec.weights import store
 

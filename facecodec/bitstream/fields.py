@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from facecodec.bitstream.limits import MAX_STRING, MAX_VARINT
-from facecodec.bitstream.words import BEGINNINGS, FIRST_BEGINNING, FIRST_WHOLE, WHOLE
+from facecodec.bitstream.vocabulary import BEGINNINGS, FIRST_BEGINNING, FIRST_WHOLE, WHOLE
 from facecodec.errors import StreamError
 
 MAX_PART = (1 << 32) - 1  # of a fraction

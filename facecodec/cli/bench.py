@@ -17,7 +17,7 @@ from facecodec.cli.progress import shown
 WIDE = 200  # columns of a table that goes to a file
 
 if TYPE_CHECKING:
-    from facecodec.pipeline.bench import Row
+    from facecodec.workshop.bench import Row
 
 
 @click.command()
@@ -71,8 +71,8 @@ def command(
     """
     import torch
 
-    from facecodec.pipeline.bench import bench
-    from facecodec.pipeline.machine import machine
+    from facecodec.workshop.bench import bench
+    from facecodec.workshop.machine import machine
 
     if threads:
         torch.set_num_threads(threads)

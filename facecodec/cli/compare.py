@@ -82,9 +82,9 @@ def command(
     facecodec compare talk.mp4 -o curves.html
     facecodec compare talk.mp4 --stream talk.fcv --codecs x265,svtav1 --rates 3,6,12,24 --json
     """
-    from facecodec.pipeline.compare import compare
-    from facecodec.pipeline.evaluate import Options
-    from facecodec.report.compare_page import compare_page
+    from facecodec.study.compare import compare
+    from facecodec.study.compare_page import compare_page
+    from facecodec.study.evaluate import Options
 
     if output:
         refuse_overwrite(output, force)

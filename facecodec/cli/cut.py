@@ -35,7 +35,7 @@ def command(
     \b
     facecodec cut talk.fcv part.fcv --start 1:30 --end 1:40.5
     """
-    from facecodec.pipeline.cut import cut
+    from facecodec.decoding.cut import cut
 
     done = cut(source, output, start=start, end=end, force=force)
     if json_:

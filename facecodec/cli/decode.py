@@ -59,7 +59,7 @@ def command(
     facecodec decode talk.fcv - | ffplay -
     facecodec decode talk.fcv back.mp4 --canvas source --background room.png
     """
-    from facecodec.pipeline.decode import decode
+    from facecodec.decoding.decode import decode
 
     with shown(quiet) as progress:
         done = decode(

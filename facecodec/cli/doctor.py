@@ -22,7 +22,7 @@ def command(json_: bool) -> None:
     Builds the kernels where they are not built yet. Ends with 1 when encoding or decoding cannot
     work; what is only slower is a note.
     """
-    from facecodec.pipeline.doctor import examine
+    from facecodec.workshop.doctor import examine
 
     findings = examine()
     if json_:

@@ -77,7 +77,7 @@ def command(
     facecodec encode talk2.mp4 talk2.fcv --identity alice.fci
     facecodec encode talk.mp4 - | ssh elsewhere facecodec decode - talk.mp4
     """
-    from facecodec.pipeline.encode import encode
+    from facecodec.encoding.encode import encode
 
     with shown(quiet) as progress:
         done = encode(

@@ -63,7 +63,7 @@ def command(
     facecodec eval talk.mp4 x265.mp4 --face-landmarker face_landmarker.task --json
     facecodec eval --puppet who.mp4 motion.mp4 puppet.mp4
     """
-    from facecodec.pipeline.evaluate import Options, evaluate_files, evaluate_puppet_files
+    from facecodec.study.evaluate import Options, evaluate_files, evaluate_puppet_files
 
     wanted = 3 if puppet else 2
     if len(paths) != wanted:

@@ -30,7 +30,7 @@ def command() -> None:
 @options.force
 def extract(source: str, output: str, no_tuning: bool, json_: bool, force: bool) -> None:
     """Write the person of a stream to a .fci file."""
-    from facecodec.pipeline.identity import extract_identity
+    from facecodec.decoding.identity import extract_identity
 
     person = extract_identity(source, output, tuning=not no_tuning, force=force)
     show(output, person, json_)

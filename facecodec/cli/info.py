@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from facecodec.bitstream.facts import describe, list_chunks
-from facecodec.bitstream.files import is_identity_file, load_identity_file, open_stream
+from facecodec.bitstream.container.describe import describe, list_chunks
+from facecodec.bitstream.container.files import is_identity_file, load_identity_file, open_stream
 from facecodec.cli import options
 from facecodec.cli.identity import show
 

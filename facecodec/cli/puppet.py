@@ -60,7 +60,7 @@ def command(
     facecodec puppet --source her.png --driver him.mp4 out.mp4
     facecodec puppet --source her.fcv --driver him.fcv out.fcv
     """
-    from facecodec.pipeline.puppet import puppet
+    from facecodec.puppetry.puppet import puppet
 
     with shown(quiet) as progress:
         done = puppet(

@@ -53,9 +53,9 @@ def command(
     \b
     facecodec report talk.fcv --ref talk.mp4 -o talk.html
     """
-    from facecodec.pipeline.evaluate import Options
-    from facecodec.pipeline.report import gather
-    from facecodec.report.report_page import report_page
+    from facecodec.study.evaluate import Options
+    from facecodec.study.report import gather
+    from facecodec.study.report_page import report_page
 
     refuse_overwrite(output, force)
     chosen = Options(face_landmarker, 10, Path(rig) if rig else None, device)

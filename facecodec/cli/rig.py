@@ -53,7 +53,7 @@ def discover(
     Without --motion, channels are chosen by index sensitivity alone; with it, by what real motion
     needs, among those that index sensitivity offers.
     """
-    from facecodec.pipeline.discover import discover_rig
+    from facecodec.workshop.discover import discover_rig
 
     refuse_overwrite(output, force)
     with shown(quiet) as progress:
@@ -89,7 +89,7 @@ def show(
     force: bool,
 ) -> None:
     """List the controls; draw each at -2, 0 and +2 into OUT.png."""
-    from facecodec.pipeline.models import load_models
+    from facecodec.models import load_models
     from facecodec.rig.sheet import contact_sheet
     from facecodec.video.writer import encode_png
 

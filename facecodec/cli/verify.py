@@ -6,9 +6,9 @@ import json
 
 import click
 
-from facecodec.bitstream.chunks import Damage
-from facecodec.bitstream.files import is_identity_file, load_identity_file, open_stream
-from facecodec.bitstream.verify import verify
+from facecodec.bitstream.container.chunks import Damage
+from facecodec.bitstream.container.files import is_identity_file, load_identity_file, open_stream
+from facecodec.bitstream.container.verify import verify
 from facecodec.cli import options
 from facecodec.errors import StreamError
 

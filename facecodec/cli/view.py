@@ -41,8 +41,8 @@ def command(
     facecodec view talk.fcv
     facecodec view talk.fcv --person alice.fci --no-browser
     """
-    from facecodec.pipeline.view import Studio
-    from facecodec.report.server import ViewServer
+    from facecodec.study.server import ViewServer
+    from facecodec.study.view import Studio
 
     studio = Studio(
         source, people=people, identity=identity, rig=Path(rig) if rig else None, device=device,

@@ -1,7 +1,7 @@
 """Occlusion: which pixels of an aligned face show a hand or a thing before it.
 
 A U-Net (Ronneberger et al. 2015, arXiv 1505.04597) of 380,000 parameters, trained on generated
-faces with hands and things drawn over them (`benchmarks/train_occlusion.py`).
+faces with hands and things drawn over them (`training/train_occlusion.py`).
 """
 
 from __future__ import annotations

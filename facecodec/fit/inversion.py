@@ -23,8 +23,8 @@ from facecodec.fit.response import Response
 from facecodec.fit.tracking import Tracker, TrackingPlan
 from facecodec.generator.base import Generator
 from facecodec.generator.preview import FramePreviews
+from facecodec.generator.sampling import draw_latents
 from facecodec.progress import Progress
-from facecodec.rig.sampling import draw_latents
 
 WHITENING = 0.7  # 0: W as it is, 1: every principal direction of W alike
 W_PRIOR = 1e-3

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from facecodec.generator.base import Generator
+from facecodec.generator.sampling import FindLandmarks, Sample, draw_faces
 from facecodec.progress import Progress
 from facecodec.rig.expression import find_expression_axes
 from facecodec.rig.pose import find_pose_axes
 from facecodec.rig.rig import Rig
-from facecodec.rig.sampling import FindLandmarks, Sample, draw_faces
 from facecodec.rig.selection import choose_offsets
 from facecodec.rig.sensitivity import channel_stds, region_energy
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from facecodec.face.expression import NUM_POSE, expression
+from facecodec.generator.sampling import Sample
 from facecodec.rig.rig import ExpressionAxis
-from facecodec.rig.sampling import Sample
 
 NUM_AXES = 8
 

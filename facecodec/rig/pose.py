@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from facecodec.generator.sampling import Sample
 from facecodec.rig.rig import POSE_NAMES, PoseAxis
-from facecodec.rig.sampling import Sample
 
 POSE_ROWS = 8  # the coarse rows place the head; finer ones only repaint it
 HELD_OUT = 0.2

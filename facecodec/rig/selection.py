@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from facecodec.generator.base import Generator
+from facecodec.generator.sampling import Sample
 from facecodec.progress import Progress
 from facecodec.rig.regions import QUOTAS
 from facecodec.rig.rig import Offset
-from facecodec.rig.sampling import Sample
 
 CANDIDATES = 60  # per region
 LOCAL = 0.2  # share of a candidate's change that falls in its region, at least

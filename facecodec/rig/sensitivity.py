@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from facecodec.generator.base import Generator
+from facecodec.generator.sampling import PICTURE, Sample, draw_latents
 from facecodec.progress import Progress
 from facecodec.rig.regions import region_masks
-from facecodec.rig.sampling import PICTURE, Sample, draw_latents
 
 
 def channel_stds(generator: Generator, seed: int, count: int = 2000) -> Tensor:

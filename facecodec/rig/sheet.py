@@ -7,9 +7,9 @@ import torch
 from numpy.typing import NDArray
 
 from facecodec.generator.base import Generator
+from facecodec.generator.sampling import draw_latents, to_uint8
 from facecodec.progress import Progress, silent
 from facecodec.rig.rig import Rig
-from facecodec.rig.sampling import draw_latents, to_uint8
 
 LEVELS = (-2.0, 0.0, 2.0)
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from facecodec.errors import ModelError
 from facecodec.generator.base import Generator
+from facecodec.generator.sampling import FindLandmarks, draw_faces
 from facecodec.progress import Progress
 from facecodec.rig.pose import find_pose_axes
 from facecodec.rig.rig import Offset, Rig
-from facecodec.rig.sampling import FindLandmarks, draw_faces
 from facecodec.rig.selection import describe
 from facecodec.rig.sensitivity import channel_stds, region_energy
 

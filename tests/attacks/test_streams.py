@@ -20,9 +20,9 @@ from facecodec.bitstream import (
     pack_identity,
     read_identity,
 )
+from facecodec.bitstream.coding.range_coder import RangeEncoder
+from facecodec.bitstream.coding.segment import CONTROLS, INITIAL
 from facecodec.bitstream.fields import FieldReader, FieldWriter
-from facecodec.bitstream.rangecoder import RangeEncoder
-from facecodec.bitstream.segment import CONTROLS, INITIAL
 from facecodec.errors import StreamError
 
 GOOD = toy_streams.write(12, audio=toy_streams.packets(20), tuning=b"t", segment_frames=5)

@@ -5,8 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facecodec.bitstream.responses import pack_light, quantise_light
-from facecodec.bitstream.weights import FULL, kind_of, pack_full, parse_full, quantise_full
+from facecodec.bitstream.coding.full_tuning import (
+    FULL,
+    kind_of,
+    pack_full,
+    parse_full,
+    quantise_full,
+)
+from facecodec.bitstream.coding.light_tuning import pack_light, quantise_light
 from facecodec.errors import StreamError, UsageError
 
 LIGHT = pack_light(quantise_light(np.eye(3, 10), np.full(3, 0.25)))

@@ -11,14 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from facecodec.bitstream import AudioPacket, StreamReader, StreamWriter
+from facecodec.bitstream.coding.binarise import code_exp_golomb, code_signed
+from facecodec.bitstream.coding.identity import CONTEXTS as PEOPLE
+from facecodec.bitstream.coding.identity import pack_identity, parse_identity
+from facecodec.bitstream.coding.range_coder import RangeDecoder, RangeEncoder
+from facecodec.bitstream.coding.steps import ALL_STEPS, from_levels, step_codes, to_levels
+from facecodec.bitstream.coding.tracks import SIZE, code_track
 from facecodec.bitstream.fields import FieldReader, FieldWriter
-from facecodec.bitstream.identity import CONTEXTS as PEOPLE
-from facecodec.bitstream.identity import pack_identity, parse_identity
 from facecodec.bitstream.limits import MAX_LEVEL, MAX_VARINT
-from facecodec.bitstream.models import code_exp_golomb, code_signed
-from facecodec.bitstream.rangecoder import RangeDecoder, RangeEncoder
-from facecodec.bitstream.steps import ALL_STEPS, from_levels, step_codes, to_levels
-from facecodec.bitstream.tracks import SIZE, code_track
 
 few = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 LEVELS = st.one_of(

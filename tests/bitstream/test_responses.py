@@ -7,7 +7,12 @@ import re
 import numpy as np
 import pytest
 
-from facecodec.bitstream.responses import CONTEXTS, pack_light, parse_light, quantise_light
+from facecodec.bitstream.coding.light_tuning import (
+    CONTEXTS,
+    pack_light,
+    parse_light,
+    quantise_light,
+)
 from facecodec.errors import StreamError
 
 CONTROLS, STYLES = 3, 200

@@ -19,8 +19,9 @@ sys.path.insert(0, str(VECTORS))
 
 import make_streams  # noqa: E402
 
-from facecodec.bitstream import limits, read_identity, segment, tracks  # noqa: E402
-from facecodec.bitstream.steps import ALL_STEPS  # noqa: E402
+from facecodec.bitstream import limits, read_identity  # noqa: E402
+from facecodec.bitstream.coding import segment, tracks  # noqa: E402
+from facecodec.bitstream.coding.steps import ALL_STEPS  # noqa: E402
 
 SPEC = make_streams.SPEC.read_text()
 EXPECTED = json.loads((make_streams.FOLDER / "expected.json").read_text())

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from facecodec.clip.occlusion import LEAST, visible, with_occlusions
+from facecodec.clip.scan import CROP, Span, crops, scan
+from facecodec.encoding.motion import _starts
+from facecodec.encoding.person import Examples, Person, make_target
 from facecodec.face.occlusion import occluded_share, occlusion
 from facecodec.fit.selection import select_identity_frame
-from facecodec.pipeline.motion import _starts
-from facecodec.pipeline.occlusion import LEAST, visible, with_occlusions
-from facecodec.pipeline.person import Examples, Person, make_target
-from facecodec.pipeline.scan import CROP, Span, crops, scan
 from facecodec.progress import silent
 from facecodec.video.reader import VideoReader
 
@@ -118,7 +118,7 @@ def test_frames_beside_an_occluded_one_are_marked(seen, sample, monkeypatch, liv
     """A hand comes and goes within frames; who encodes live does not know that it will come."""
     found, _ = seen
     shares = iter([0.0] * 5 + [0.5] + [0.0] * 6)
-    monkeypatch.setattr("facecodec.pipeline.occlusion.occluded_share", lambda *_: next(shares))
+    monkeypatch.setattr("facecodec.clip.occlusion.occluded_share", lambda *_: next(shares))
     with VideoReader(sample) as reader:
         marked = with_occlusions(reader, SPAN, found, silent, live).occluded
     assert np.flatnonzero(marked).tolist() == ([5, 6, 7] if live else [3, 4, 5, 6, 7])

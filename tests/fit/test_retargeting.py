@@ -6,7 +6,7 @@ import numpy as np
 
 from facecodec.face.expression import LIDS_AT, LIPS_AT, NUM_FEATURES, NUM_POSE, expression
 from facecodec.fit.retargeting import Retargeter
-from facecodec.pipeline.retarget import at_rest
+from facecodec.puppetry.retarget import at_rest
 
 
 def face() -> np.ndarray:

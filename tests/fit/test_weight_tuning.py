@@ -8,8 +8,8 @@ import torch
 from facecodec.fit.objective import Target, weight_map
 from facecodec.fit.response import Response
 from facecodec.fit.weights import WeightPlan, changed, sizes, tune_weights
+from facecodec.generator.sampling import draw_latents
 from facecodec.progress import silent
-from facecodec.rig.sampling import draw_latents
 
 
 def test_a_few_steps_come_nearer_to_somebody_else(generator, rig):

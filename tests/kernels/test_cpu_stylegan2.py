@@ -12,7 +12,7 @@ import cuda_ops
 from cuda_ops import ModulatedConv, dispatch
 from cuda_ops import stylegan2 as plain
 from cuda_ops.cpu import stylegan2 as kernels
-from facecodec.pipeline.bench_operators import random_stylegan2
+from facecodec.workshop.bench_operators import random_stylegan2
 
 pytestmark = pytest.mark.skipif(
     dispatch.state("cpu") != "ready", reason=f"no C++ kernels here: {dispatch.state('cpu')}"

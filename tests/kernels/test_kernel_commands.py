@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from cuda_ops import dispatch
 from facecodec.cli.main import main
-from facecodec.pipeline.bench import Row, interleaved
+from facecodec.workshop.bench import Row, interleaved
 
 
 def test_doctor(generator):

@@ -7,10 +7,10 @@ import pytest
 from click.testing import CliRunner
 
 from facecodec.cli.main import main
+from facecodec.clip.scan import Span, crops, scan
 from facecodec.face.crop import resize
-from facecodec.pipeline.evaluate import evaluate_files
-from facecodec.pipeline.scan import Span, crops, scan
 from facecodec.progress import silent
+from facecodec.study.evaluate import evaluate_files
 from facecodec.video.reader import VideoReader
 from facecodec.video.writer import open_sink
 

@@ -21,7 +21,7 @@ SHARED = Path(__file__).resolve().parents[3] / "shared"
 
 def squares(path, finder):
     """Aligned squares [FRAMES] of a clip."""
-    from facecodec.pipeline.scan import Span, crops, scan
+    from facecodec.clip.scan import Span, crops, scan
     from facecodec.progress import silent
     from facecodec.video.reader import VideoReader
 

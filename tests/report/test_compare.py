@@ -13,13 +13,13 @@ from click.testing import CliRunner
 from streams import make_stream
 
 from facecodec.cli.main import main
+from facecodec.clip.scan import Span, scan
 from facecodec.errors import UsageError
 from facecodec.metrics.pictures import psnr
-from facecodec.pipeline import rivals
-from facecodec.pipeline.compare import SHOWN, Comparison, Point, compare, notes
-from facecodec.pipeline.scan import Span, scan
 from facecodec.progress import silent
-from facecodec.report.compare_page import compare_page
+from facecodec.study import rivals
+from facecodec.study.compare import SHOWN, Comparison, Point, compare, notes
+from facecodec.study.compare_page import compare_page
 from facecodec.video.reader import VideoReader
 
 FRAMES = 8

@@ -8,10 +8,10 @@ from click.testing import CliRunner
 
 from facecodec.cli.main import main
 from facecodec.errors import UsageError
-from facecodec.pipeline import report as pipeline
-from facecodec.pipeline.report import apart, gather
-from facecodec.report.page import as_script, build
-from facecodec.report.report_page import report_page
+from facecodec.study import report as pipeline
+from facecodec.study.page import as_script, build
+from facecodec.study.report import apart, gather
+from facecodec.study.report_page import report_page
 from facecodec.video.reader import VideoReader
 from facecodec.video.writer import open_sink
 

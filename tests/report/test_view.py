@@ -7,8 +7,8 @@ from http.client import HTTPConnection
 import pytest
 
 from facecodec.errors import UsageError
-from facecodec.pipeline.view import Studio
-from facecodec.report.server import HOST, MAX_BODY, ViewServer
+from facecodec.study.server import HOST, MAX_BODY, ViewServer
+from facecodec.study.view import Studio
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,9 @@ import torch
 import facecodec.rig
 from facecodec.errors import ModelError
 from facecodec.face.signals import all_signals
+from facecodec.generator.sampling import Sample
 from facecodec.rig.expression import NUM_AXES, find_expression_axes
 from facecodec.rig.rig import EXPRESSION_ROWS, Rig
-from facecodec.rig.sampling import Sample
 
 SHIPPED = Path(facecodec.rig.__file__).parent / "mobilestylegan-ffhq.json"
 

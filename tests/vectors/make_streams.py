@@ -32,14 +32,13 @@ from facecodec.bitstream import (  # noqa: E402
     control_steps,
     pack_identity,
     read_identity,
-    segment,
-    tracks,
-    trained,
-    words,
+    vocabulary,
 )
-from facecodec.bitstream.chunks import STREAM_MAGIC, ChunkReader  # noqa: E402
+from facecodec.bitstream.coding import initial_probabilities as trained  # noqa: E402
+from facecodec.bitstream.coding import segment, tracks  # noqa: E402
+from facecodec.bitstream.coding.range_coder import RangeDecoder  # noqa: E402
+from facecodec.bitstream.container.chunks import STREAM_MAGIC, ChunkReader  # noqa: E402
 from facecodec.bitstream.fields import FieldReader  # noqa: E402
-from facecodec.bitstream.rangecoder import RangeDecoder  # noqa: E402
 
 FOLDER = HERE / "streams"
 SPEC = HERE.parent.parent / "SPEC.md"
@@ -275,7 +274,7 @@ def parts_of_spec() -> dict[str, str]:
         return "\n".join(codes[i : i + 80] for i in range(0, len(codes), 80))
 
     return {
-        "table words": "\n".join(words.WHOLE),
+        "table words": "\n".join(vocabulary.WHOLE),
         "table segment": table(trained.SEGMENT),
         "table identity": table(trained.IDENTITY),
         "example": listing(),

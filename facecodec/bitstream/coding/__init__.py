@@ -1,0 +1,1 @@
+"""What chunks hold: payloads as integers, and the range coder under them."""

@@ -1,0 +1,187 @@
+"""The header chunk: which generator and rig, which quantiser, which frames (SPEC.md section 4)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facecodec.bitstream import limits
+from facecodec.bitstream.coding.binarise import SIGNED_SIZE, code_signed
+from facecodec.bitstream.coding.range_coder import HALF, RangeDecoder, RangeEncoder
+from facecodec.bitstream.coding.steps import DEFAULT_QUALITY, step_codes, steps_from_codes
+from facecodec.bitstream.fields import FieldReader, FieldWriter
+from facecodec.errors import StreamError, UsageError
+
+PRECISIONS = ("quantised", "f16", "f32")
+# Centre x, y and size of the aligned square in pixels, angle in radians.
+DEFAULT_PLACEMENT_STEPS = np.array([0.25, 0.25, 0.25, 1 / 512], np.float32)
+# What the generators and rigs in use look like, by a byte: number of controls, rows and width of
+# W+, side of the picture. Part of the format; 0 stands for none of them.
+SHAPES = {1: (35, 16, 512, 1024), 2: (35, 18, 512, 1024)}
+_EXPLICIT_PLACEMENT = 4  # in the form byte: placement steps follow
+
+
+def _default_placement_steps() -> NDArray[np.float32]:
+    return DEFAULT_PLACEMENT_STEPS.copy()
+
+
+@dataclass
+class StreamHeader:
+    """What a decoder must know before the first frame.
+
+    generator_sha256, rig_sha256: 32 raw bytes each; decoding with others is refused.
+    control_steps: float32 [num_controls], positive; rounded to the nearest storable step.
+    width, height: the source's, in pixels. resolution: a side of the generator's picture.
+    time_base: seconds per unit of pts. frame_rate: frames per second on average, None if unknown.
+    precision: 'quantised', 'f16' or 'f32' (both exact). quality: 0 to 100, for information.
+    placement_steps: float32 [4]: pixels, pixels, pixels, radians.
+    metadata: short texts about the source; not needed to decode.
+    """
+
+    generator_name: str
+    generator_sha256: bytes
+    rig_sha256: bytes
+    num_ws: int
+    w_dim: int
+    control_steps: NDArray[np.float32]
+    width: int
+    height: int
+    time_base: Fraction
+    frame_rate: Fraction | None
+    resolution: int
+    precision: str = "quantised"
+    quality: int = DEFAULT_QUALITY
+    creator: str = ""
+    metadata: dict[str, str] = field(default_factory=dict)
+    placement_steps: NDArray[np.float32] = field(default_factory=_default_placement_steps)
+    num_controls: int = 35
+
+    def __post_init__(self) -> None:
+        """Round the steps to storable ones and refuse what the format cannot say."""
+        if self.precision not in PRECISIONS:
+            raise UsageError(f"precision {self.precision!r} is not one of {', '.join(PRECISIONS)}")
+        if len(self.control_steps) != self.num_controls or len(self.placement_steps) != 4:
+            raise UsageError(f"need {self.num_controls} control steps and 4 placement steps")
+        self.control_steps = steps_from_codes(step_codes(self.control_steps))
+        self.placement_steps = steps_from_codes(step_codes(self.placement_steps))
+        try:
+            packed = self.pack()
+            parse_header(packed)
+        except (StreamError, ValueError, OverflowError) as error:
+            raise UsageError(f"a stream cannot carry this header: {error}") from None
+
+    def pack(self) -> bytes:
+        """Return the payload of the header chunk."""
+        placement = step_codes(self.placement_steps)
+        explicit = placement != step_codes(DEFAULT_PLACEMENT_STEPS)
+        form = PRECISIONS.index(self.precision) | (_EXPLICIT_PLACEMENT if explicit else 0)
+        out = FieldWriter().integer(limits.VERSION | form << 4, 1).integer(self.quality, 1)
+        shape = (self.num_controls, self.num_ws, self.w_dim, self.resolution)
+        code = next((code for code, known in SHAPES.items() if known == shape), 0)
+        out.integer(code, 1)
+        for value in shape if not code else ():
+            out.varint(value)
+        out.varint(self.width).varint(self.height)
+        out.fraction(self.time_base).fraction(self.frame_rate)
+        out.raw(self.generator_sha256).raw(self.rig_sha256)
+        if explicit:
+            out.raw(placement)
+        out.string(self.generator_name).string(self.creator).varint(len(self.metadata))
+        for key in sorted(self.metadata):
+            out.string(key).string(self.metadata[key])
+        return bytes(out.raw(_pack_codes(step_codes(self.control_steps))).data)
+
+
+def parse_header(payload: bytes) -> StreamHeader:
+    """Read the header chunk's payload; StreamError for anything outside the promised limits."""
+    fields = FieldReader(payload, "stream header")
+    form = fields.integer(1)
+    if form & 15 != limits.VERSION:
+        raise StreamError(f"format version {form & 15}: this program reads {limits.VERSION} only")
+    form >>= 4
+    if form > _EXPLICIT_PLACEMENT + 3:
+        raise fields.fail(f"a form of {form} that this program does not know")
+    which = form & 3
+    if which >= len(PRECISIONS):
+        raise fields.fail(f"precision is {which}, allowed is 0 to {len(PRECISIONS) - 1}")
+    quality = fields.integer(1, 0, 100, "quality")
+    num_controls, num_ws, w_dim, resolution = _parse_shape(fields)
+    width = fields.varint(1, limits.MAX_SIDE, "width")
+    height = fields.varint(1, limits.MAX_SIDE, "height")
+    time_base = fields.fraction("time base")
+    if time_base is None:
+        raise fields.fail("the time base is missing")
+    frame_rate = fields.fraction("frame rate")
+    generator_sha256, rig_sha256 = fields.raw(32), fields.raw(32)
+    placement_steps = _default_placement_steps()
+    if form & _EXPLICIT_PLACEMENT:
+        placement_steps = steps_from_codes(fields.raw(4))
+    generator_name, creator = fields.string(), fields.string()
+    metadata = {}
+    for _ in range(fields.varint(0, limits.MAX_METADATA, "number of metadata")):
+        key = fields.string()
+        metadata[key] = fields.string()
+    control_steps = steps_from_codes(_parse_codes(fields, num_controls))
+    header = StreamHeader.__new__(StreamHeader)  # already checked: skip __post_init__
+    header.__dict__.update(
+        generator_name=generator_name,
+        generator_sha256=generator_sha256,
+        rig_sha256=rig_sha256,
+        num_ws=num_ws,
+        w_dim=w_dim,
+        control_steps=control_steps,
+        width=width,
+        height=height,
+        time_base=time_base,
+        frame_rate=frame_rate,
+        resolution=resolution,
+        precision=PRECISIONS[which],
+        quality=quality,
+        creator=creator,
+        metadata=metadata,
+        placement_steps=placement_steps,
+        num_controls=num_controls,
+    )
+    return header
+
+
+def _parse_shape(fields: FieldReader) -> tuple[int, int, int, int]:
+    """Take the number of controls, rows and width of W+ and side of the picture."""
+    code = fields.integer(1, 0, max(SHAPES), "shape")
+    if code:
+        return SHAPES[code]
+    return (
+        fields.varint(1, limits.MAX_CONTROLS, "number of controls"),
+        fields.varint(1, limits.MAX_NUM_WS, "number of W+ rows"),
+        fields.varint(1, limits.MAX_W_DIM, "width of W+"),
+        fields.varint(4, limits.MAX_RESOLUTION, "resolution"),
+    )
+
+
+def _pack_codes(codes: bytes) -> bytes:
+    """Return the codes of the control steps: the first, and differences in their common unit."""
+    differences = [after - before for before, after in zip(codes, codes[1:], strict=False)]
+    unit = math.gcd(*differences) or 1
+    coder = RangeEncoder([HALF] * SIGNED_SIZE)
+    for difference in differences:
+        code_signed(coder, 0, difference // unit)
+    return bytes([unit, codes[0]]) + coder.finish()
+
+
+def _parse_codes(fields: FieldReader, count: int) -> bytes:
+    """Take the codes of the control steps, which are the rest of the header."""
+    unit = fields.integer(1, 1, 255, "unit of the steps")
+    codes = [fields.integer(1)]
+    body = fields.rest()
+    coder = RangeDecoder(body, [HALF] * SIGNED_SIZE)
+    for _ in range(count - 1):
+        codes.append(codes[-1] + unit * code_signed(coder, 0, 0))
+        if not 0 <= codes[-1] <= 255:
+            raise fields.fail("a step out of range")
+    if coder.position < len(body):
+        raise fields.fail(f"{len(body) - coder.position} bytes after its last field")
+    return bytes(codes)

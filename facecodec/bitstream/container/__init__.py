@@ -1,0 +1,1 @@
+"""Chunks in a row: reading, writing, indexing and repairing a stream."""

@@ -1,0 +1,100 @@
+"""What a stream is, in names and numbers: the facts `facecodec info` shows."""
+
+from __future__ import annotations
+
+import hashlib
+from fractions import Fraction
+from typing import Any
+
+from facecodec.bitstream.container.chunks import Damage
+from facecodec.bitstream.container.reader import StreamReader
+
+
+def duration(stream: StreamReader) -> Fraction:
+    """Return the seconds from the first frame to the end of the last; 0 without frames."""
+    entries = stream.index().entries
+    if not entries:
+        return Fraction(0)
+    base = stream.header.time_base
+    last = [frame.pts for frame in stream.frames(entries[-1].pts * base)]
+    if not last:
+        return Fraction(0)
+    span = (last[-1] - entries[0].pts) * base
+    if stream.header.frame_rate:
+        return span + 1 / stream.header.frame_rate
+    frames = stream.index().frames
+    return span + (span / (frames - 1) if frames > 1 else base)
+
+
+def describe(stream: StreamReader) -> dict[str, Any]:
+    """Return the facts of a stream in a file, ready for JSON; rationals as '30000/1001'.
+
+    Raises UsageError for a pipe.
+    """
+    header = stream.header
+    split = stream.rate_split()
+    seconds = float(duration(stream))
+    reference = stream.identity_reference
+    facts: dict[str, Any] = {
+        "creator": header.creator,
+        "generator": header.generator_name,
+        "generator_sha256": header.generator_sha256.hex(),
+        "rig_sha256": header.rig_sha256.hex(),
+        "resolution": header.resolution,
+        "width": header.width,
+        "height": header.height,
+        "precision": header.precision,
+        "quality": header.quality,
+        "num_controls": header.num_controls,
+        "time_base": str(header.time_base),
+        "frame_rate": str(header.frame_rate) if header.frame_rate else None,
+        "duration": seconds,
+        "segments": len(stream.index().entries),
+        "identity": _identity(stream),
+        "identity_reference": reference.hex() if reference else None,
+        "audio": _audio(stream),
+        "metadata": header.metadata,
+        "bytes": split.total_bytes,
+        "frames": split.frames,
+    }
+    rates = {
+        name: getattr(split, f"{name}_bytes")
+        for name in ("identity", "controls", "placement", "audio", "tuning", "container")
+    }
+    facts |= {f"{name}_bytes": size for name, size in rates.items()}
+    if seconds:
+        facts |= {f"{name}_kbps": 8 * size / 1000 / seconds for name, size in rates.items()}
+        facts["kbps"] = 8 * split.total_bytes / 1000 / seconds
+    facts["damage"] = [str(damage) for damage in stream.damage]
+    return facts
+
+
+def list_chunks(stream: StreamReader) -> list[dict[str, Any]]:
+    """Return a row for every chunk of a stream in a file, and for bytes that are none."""
+    rows: list[dict[str, Any]] = []
+    for chunk in stream.all_chunks():
+        row: dict[str, Any] = {"offset": chunk.offset, "bytes": chunk.size}
+        if isinstance(chunk, Damage):
+            row |= {"type": "damage", "critical": None, "note": chunk.reason}
+        else:
+            row |= {"type": chunk.name, "critical": chunk.critical, "note": ""}
+        rows.append(row)
+    return rows
+
+
+def _identity(stream: StreamReader) -> str:
+    if stream.identity_reference is not None:
+        return "in a .fci file"
+    if stream.identity_payload is None:
+        return "missing"
+    return f"in the stream, SHA-256 {hashlib.sha256(stream.identity_payload).hexdigest()[:12]}"
+
+
+def _audio(stream: StreamReader) -> dict[str, Any] | None:
+    if stream.audio is None:
+        return None
+    return {
+        "codec": stream.audio.codec,
+        "sample_rate": stream.audio.sample_rate,
+        "channels": stream.audio.channels,
+    }

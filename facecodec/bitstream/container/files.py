@@ -1,0 +1,53 @@
+"""Open `.fcv` and `.fci` files by path, with errors that name the file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+from facecodec.bitstream.container.chunks import IDENTITY_MAGIC
+from facecodec.bitstream.container.identity_file import IdentityFile, read_identity
+from facecodec.bitstream.container.reader import StreamReader
+from facecodec.errors import UsageError
+
+
+def open_stream(path: str | Path) -> StreamReader:
+    """Open a `.fcv` file for reading; `-` is standard input.
+
+    Raises UsageError when it is missing, StreamError when it is damaged.
+    """
+    if str(path) == "-":
+        return StreamReader(sys.stdin.buffer, "standard input")
+    file = _open(path, "a .fcv file")
+    try:
+        return StreamReader(file, str(path))
+    except BaseException:
+        file.close()
+        raise
+
+
+def load_identity_file(path: str | Path) -> IdentityFile:
+    """Read a `.fci` file. Raises UsageError when missing, StreamError when damaged."""
+    with _open(path, "a .fci file") as file:
+        return read_identity(file, str(path))
+
+
+def is_identity_file(path: str | Path) -> bool:
+    """Return whether a file begins as a `.fci` file does; False for one that cannot be opened."""
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(len(IDENTITY_MAGIC)) == IDENTITY_MAGIC
+    except OSError:
+        return False  # opening it in earnest says why
+
+
+def _open(path: str | Path, what: str) -> BinaryIO:
+    try:
+        return Path(path).open("rb")
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: no such file") from error
+    except IsADirectoryError as error:
+        raise UsageError(f"{path}: is a folder, not {what}") from error
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error

@@ -1,0 +1,76 @@
+"""Frames one by one, and the frames that stand in for those damage took (SPEC.md section 11)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facecodec.bitstream.coding.segment import FrameFlags, Segment
+from facecodec.bitstream.limits import MAX_PTS
+from facecodec.errors import StreamError
+
+
+@dataclass(frozen=True)
+class FrameRecord:
+    """One frame: controls float32 [num_controls], placement float32 [4] or None.
+
+    recovered: the frame was lost to damage, and these values stand in for it.
+    """
+
+    index: int
+    pts: int
+    controls: NDArray[np.float32]
+    placement: NDArray[np.float32] | None
+    flags: FrameFlags
+    recovered: bool = False
+
+
+def segment_records(segment: Segment) -> list[FrameRecord]:
+    """Return the frames of a segment one by one."""
+    return [
+        FrameRecord(
+            segment.first + i,
+            int(segment.pts[i]),
+            segment.controls[i],
+            segment.placement[i] if segment.placed[i] else None,
+            FrameFlags(int(segment.flags[i])),
+        )
+        for i in range(len(segment))
+    ]
+
+
+def fill_gap(
+    before: FrameRecord | None, after: FrameRecord | None, missing: int, step: int
+) -> Iterator[FrameRecord]:
+    """Yield `missing` frames that lie between two known ones.
+
+    Between two frames everything is interpolated along a straight line; where only one side is
+    known its values are held, `step` apart in time. Flags are those of the nearer side.
+    """
+    known = before or after
+    if known is None:
+        return
+    first = before.index + 1 if before else known.index - missing
+    for i in range(1, missing + 1):
+        if before and after:
+            share = i / (missing + 1)
+            nearer = before if share < 0.5 else after
+            pts = before.pts + (after.pts - before.pts) * i // (missing + 1)
+            controls = _mix(before.controls, after.controls, share)
+            placement = nearer.placement
+            if before.placement is not None and after.placement is not None:
+                placement = _mix(before.placement, after.placement, share)
+        else:
+            nearer, controls, placement = known, known.controls, known.placement
+            pts = known.pts + step * (i if before else i - 1 - missing)
+            if abs(pts) > 2 * MAX_PTS:
+                raise StreamError("lost frames whose timestamps would be out of range")
+        yield FrameRecord(first + i - 1, pts, controls, placement, nearer.flags, recovered=True)
+
+
+def _mix(a: NDArray[np.float32], b: NDArray[np.float32], share: float) -> NDArray[np.float32]:
+    mixed = a.astype(np.float64) * (1 - share) + b.astype(np.float64) * share
+    return mixed.astype(np.float32)

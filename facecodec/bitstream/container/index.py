@@ -1,0 +1,169 @@
+"""The end chunk: how many frames there were, and where each segment lies (SPEC.md section 10)."""
+
+from __future__ import annotations
+
+import bisect
+import contextlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import BinaryIO
+
+from facecodec.bitstream import limits
+from facecodec.bitstream.coding.header import StreamHeader
+from facecodec.bitstream.coding.segment import (
+    expected_pts,
+    frame_clock,
+    segment_start,
+    take_frames,
+    usual_frames,
+)
+from facecodec.bitstream.container import chunks
+from facecodec.bitstream.container.chunks import Chunk, Damage
+from facecodec.bitstream.fields import FieldReader, FieldWriter, varint_size
+from facecodec.errors import StreamError
+
+
+@dataclass(frozen=True, slots=True)
+class IndexEntry:
+    """One segment: where to start reading for it, its first frame and pts, its number of frames."""
+
+    offset: int
+    first: int
+    frames: int
+    pts: int
+
+
+@dataclass
+class Index:
+    """All segments in order, and the number of frames of the stream."""
+
+    frames: int = 0
+    entries: list[IndexEntry] = field(default_factory=list)
+
+    def add(self, entry: IndexEntry) -> None:
+        """Append the next segment."""
+        self.entries.append(entry)
+        self.frames = max(self.frames, entry.first + entry.frames)
+
+    def find(self, pts: int) -> IndexEntry | None:
+        """Return the last segment that starts at or before `pts`, or the first one."""
+        if not self.entries:
+            return None
+        place = bisect.bisect_right(self.entries, pts, key=lambda entry: entry.pts)
+        return self.entries[max(place - 1, 0)]
+
+    def pack(self, header: StreamHeader, end: int) -> bytes:
+        """Return the payload of the end chunk, which begins at byte `end` of the stream.
+
+        An entry is the size of a group, and frames and timestamp only where they are not as
+        foreseen. The last field is the size of the chunk, readable from behind.
+        """
+        out = FieldWriter()
+        clock = frame_clock(header)
+        before: IndexEntry | None = None
+        ahead = 0
+        usual = frames = usual_frames(header)
+        ends = [entry.offset for entry in self.entries[1:]] + [end]
+        for entry, stop in zip(self.entries, ends, strict=True):
+            pts = _foreseen(clock, before, ahead, entry.first)
+            as_foreseen = (entry.frames, entry.pts) == (frames, pts)
+            out.varint(2 * (stop - entry.offset) + (not as_foreseen))
+            if not as_foreseen:
+                out.signed(entry.frames - usual).signed(entry.pts - pts)
+            ahead = entry.pts - before.pts if before else 0
+            before, frames = entry, entry.frames
+        size = Chunk(0, chunks.END, bytes(out.data)).size + 1
+        while True:  # the size counts its own bytes, which may lengthen the chunk's length too
+            digits = FieldWriter().varint(size).data
+            real = Chunk(0, chunks.END, bytes(out.data + digits)).size
+            if real == size:
+                return bytes(out.data + digits[::-1])
+            size = real
+
+
+def _foreseen(clock: Fraction | None, before: IndexEntry | None, ahead: int, first: int) -> int:
+    """Return the timestamp foreseen for a segment, `ahead` being the last distance between two.
+
+    With a frame rate: as far from its clock as the segment before; without: `ahead` once more.
+    """
+    if before is None:
+        return expected_pts(clock, first)
+    if clock is None:
+        return before.pts + ahead
+    return before.pts + expected_pts(clock, first) - expected_pts(clock, before.first)
+
+
+def parse_index(header: StreamHeader, chunk: Chunk) -> Index:
+    """Read an end chunk; the offsets are from its own, so that bytes lost earlier do no harm."""
+    fields = FieldReader(chunk.payload, "end chunk")
+    clock = frame_clock(header)
+    digits = varint_size(chunk.size)
+    tail = FieldWriter().varint(chunk.size).data[::-1]
+    if len(chunk.payload) < digits or chunk.payload[-digits:] != tail:
+        raise fields.fail("its size is not what it says")
+    rows: list[tuple[int, int, int, int]] = []
+    index = Index()
+    before: IndexEntry | None = None
+    ahead = first = held = 0
+    usual = frames = usual_frames(header)
+    while fields.position < len(chunk.payload) - digits:
+        size = fields.varint(2 * limits.SMALLEST_SEGMENT, 2 * limits.MAX_PTS, "size of a group")
+        held += size >> 1
+        if held > chunk.offset:
+            raise fields.fail("its segments are larger than the stream")
+        pts = _foreseen(clock, before, ahead, first)
+        if size & 1:
+            frames = take_frames(fields, usual)
+            pts += fields.signed(2 * limits.MAX_PTS, "timestamp")
+        if max(first + frames, abs(pts)) > limits.MAX_PTS:
+            raise fields.fail("an entry out of range")
+        rows.append((size >> 1, first, frames, pts))
+        ahead = pts - before.pts if before else 0
+        before = IndexEntry(0, first, frames, pts)
+        first += frames
+    if fields.position != len(chunk.payload) - digits:
+        raise fields.fail("ends before its fields do")
+    offset = chunk.offset - held
+    for size, *entry in rows:
+        index.add(IndexEntry(offset, *entry))
+        offset += size
+    return index
+
+
+def stored_index(file: BinaryIO, base: int, header: StreamHeader, seed: int) -> Index | None:
+    """Return the index at the end of a file that can seek, or None where there is no whole one.
+
+    base: where the stream begins in the file. seed: what its CRCs start from.
+    """
+    size = file.seek(0, 2) - base
+    file.seek(base + max(size - chunks.CRC - 4, 0))
+    length = 0
+    for place, byte in enumerate(reversed(file.read(4))):
+        length |= (byte & 127) << 7 * place
+        if byte < 128:
+            break
+    if not length <= min(size, limits.MAX_INDEX + 16):
+        return None
+    file.seek(base + size - length)
+    chunk = chunks.ChunkReader(file, size - length, seed).first()
+    if chunk is None or chunk.type != chunks.END:
+        return None
+    try:
+        return parse_index(header, chunk)
+    except StreamError:
+        return None
+
+
+def scan_index(header: StreamHeader, body: Iterable[Chunk | Damage], start: int) -> Index:
+    """Return the index that the chunks of a body make; `start` is where the body begins."""
+    index = Index()
+    group = start
+    for chunk in body:
+        if isinstance(chunk, Chunk) and chunk.type == chunks.SEGMENT:
+            with contextlib.suppress(StreamError):
+                first, frames, pts = segment_start(header, chunk.payload)
+                if first >= index.frames:
+                    index.add(IndexEntry(group, first, frames, pts))
+            group = chunk.offset + chunk.size
+    return index

@@ -1,0 +1,99 @@
+"""What a stream says before its first frame: who is in it, their tuning, how its audio is coded."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facecodec.bitstream.coding.header import StreamHeader
+from facecodec.bitstream.coding.identity import parse_identity
+from facecodec.bitstream.container import chunks
+from facecodec.bitstream.container.audio import AudioParameters, parse_audio_parameters
+from facecodec.bitstream.container.chunks import Chunk
+from facecodec.bitstream.container.identity_file import IdentityFile
+from facecodec.bitstream.container.tuning_parts import TuningParts
+from facecodec.errors import StreamError
+
+
+class Preamble:
+    """Collects the chunks between the header and the first frame or packet.
+
+    name: what error messages call the file.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.identity_payload: bytes | None = None
+        self.identity_reference: bytes | None = None
+        self.audio: AudioParameters | None = None
+        self._tuning = TuningParts()
+
+    def add(self, chunk: Chunk) -> bool:
+        """Take in a chunk; False for one that does not belong here.
+
+        Raises StreamError for a second identity, or one that is no identity.
+        """
+        if chunk.type in (chunks.IDENTITY, chunks.IDENTITY_REFERENCE):
+            self._set_identity(chunk)
+        elif chunk.type == chunks.AUDIO_PARAMETERS and self.audio is None:
+            self.audio = parse_audio_parameters(chunk.payload)
+        elif chunk.type == chunks.TUNING:
+            self._tuning.add(chunk.payload)
+        else:
+            return False
+        return True
+
+    def _set_identity(self, chunk: Chunk) -> None:
+        if self.identity_payload is not None or self.identity_reference is not None:
+            raise StreamError(f"{self.name}: more than one identity")
+        if chunk.type == chunks.IDENTITY:
+            self.identity_payload = chunk.payload
+        elif len(chunk.payload) != 32:
+            raise StreamError(f"{self.name}: an identity reference that is no SHA-256")
+        else:
+            self.identity_reference = chunk.payload
+
+    @property
+    def tuning(self) -> bytes | None:
+        """The stream's own tuning, None where it has none or not all of it."""
+        return self._tuning.joined()
+
+    def missing(self, header: StreamHeader) -> list[str]:
+        """Return what should have come by now and did not.
+
+        A header's metadata `tune` tells that its identity comes with a tuning.
+        """
+        found = []
+        if self.identity_payload is None and self.identity_reference is None:
+            found.append("the identity is missing")
+        if self._tuning.incomplete:
+            found.append("a part of the tuning is missing")
+        named = header.metadata.get("tune", "none") != "none"
+        if named and self.identity_payload is not None and self._tuning.empty:
+            found.append("the tuning is missing")
+        return found
+
+    def identity(
+        self,
+        header: StreamHeader,
+        w_mean: NDArray[np.float32],
+        identity_file: IdentityFile | None,
+    ) -> NDArray[np.float32]:
+        """Return the identity latent, float32 [num_ws, w_dim]: see `StreamReader.identity`."""
+        if self.identity_payload is not None:
+            return parse_identity(self.identity_payload, header.num_ws, header.w_dim, w_mean)
+        if self.identity_reference is None:
+            raise StreamError(f"{self.name}: the identity is damaged or missing")
+        wanted = self.identity_reference.hex()
+        if identity_file is None:
+            raise StreamError(
+                f"{self.name}: its identity is in a .fci file; pass the one with SHA-256 {wanted}"
+            )
+        if identity_file.sha256 != self.identity_reference:
+            raise StreamError(
+                f"{self.name}: needs the .fci file with SHA-256 {wanted}, "
+                f"not {identity_file.sha256.hex()}"
+            )
+        if (identity_file.num_ws, identity_file.w_dim) != (header.num_ws, header.w_dim):
+            raise StreamError(f"{self.name}: the .fci file is for another generator")
+        return identity_file.w_plus(w_mean)

@@ -1,0 +1,40 @@
+"""Walk everything a stream holds, and list what is wrong with it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from facecodec.bitstream.container import chunks
+from facecodec.bitstream.container.chunks import Chunk, Damage
+from facecodec.bitstream.container.frames import FrameRecord
+from facecodec.bitstream.container.reader import StreamReader
+from facecodec.errors import StreamError
+
+
+def verify(stream: StreamReader) -> tuple[int, list[Damage]]:
+    """Return the number of frames decoded and the damage, sorted by place; none if it is whole.
+
+    Decodes every frame and audio packet, the identity where it is in the stream, and compares the
+    index with the segments. Needs a file that can seek. Raises StreamError for what a decoder
+    must refuse.
+    """
+    frames = sum(
+        1 for item in stream.items() if isinstance(item, FrameRecord) and not item.recovered
+    )
+    found = list(stream.damage)
+    found += _identity(stream)
+    for chunk in stream.all_chunks():
+        if isinstance(chunk, Chunk) and chunk.type == chunks.END:
+            stored, scanned = stream.index(), stream.scanned_index()
+            if not found and stored != scanned:
+                found.append(Damage(chunk.offset, chunk.size, "the index is not that of the file"))
+    return frames, sorted(found, key=lambda damage: damage.offset)
+
+
+def _identity(stream: StreamReader) -> list[Damage]:
+    if stream.identity_payload is not None:
+        try:
+            stream.identity(np.zeros(stream.header.w_dim, np.float32))
+        except StreamError as error:
+            return [Damage(0, 0, str(error))]
+    return []

@@ -1,0 +1,59 @@
+"""Occlusion: frames in which a hand or a thing hides part of the face say less about it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from facecodec.clip.scan import Scan, Span, crops
+from facecodec.face.mask import face_mask
+from facecodec.face.occlusion import occluded_share, occlusion
+from facecodec.progress import Progress
+from facecodec.video.reader import VideoReader
+
+LEAST = 0.05  # share of the inner face: a shouting mouth is taken for up to 0.024
+AROUND = 2  # frames beside an occluded one are taken for occluded as well: a hand comes and goes
+MARGIN = 25  # pixels of 256 across which what is around the inner face is relied upon
+EDGE = 9  # pixels of 256 by which an occlusion is widened
+
+
+def with_occlusions(
+    reader: VideoReader, span: Span, found: Scan, progress: Progress, live: bool = False
+) -> Scan:
+    """Return the scan with its occluded frames marked; a second pass over the clip.
+
+    `live`: no frame is marked for what a later one shows.
+    """
+    shares = np.zeros(len(found))
+    for i, square in crops(reader, span, found):
+        if found.seen[i]:
+            shares[i] = occluded_share(square, found.landmarks[i])
+        progress("looking for occlusions", i + 1, len(found))
+    return replace(found, occluded=found.seen & _widened(shares > LEAST, live))
+
+
+def visible(square: NDArray[np.uint8], landmarks: NDArray[np.float64]) -> Tensor:
+    """Return how visible each pixel of an occluded face is, [1, S, S] of 0 to 1.
+
+    square [S, S, 3]; landmarks [68, 2] in units of the square, 0 to 1. Far from the inner face
+    every pixel counts as visible.
+    """
+    size = square.shape[0]
+    inside = torch.from_numpy(face_mask(landmarks * size, size)).float()[None, None]
+    near = F.max_pool2d(inside, 2 * MARGIN + 1, 1, MARGIN)
+    hidden = F.max_pool2d(torch.from_numpy(occlusion(square))[None, None], EDGE, 1, EDGE // 2)
+    return 1 - (near * hidden)[0]
+
+
+def _widened(flags: NDArray[np.bool_], live: bool) -> NDArray[np.bool_]:
+    wide = flags.copy()
+    for step in range(1, AROUND + 1):
+        wide[step:] |= flags[:-step]
+        if not live:
+            wide[:-step] |= flags[step:]
+    return wide

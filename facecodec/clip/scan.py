@@ -1,0 +1,135 @@
+"""First pass over a clip: where the face is in every frame, and how well it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facecodec.errors import FacecodecError, NoFaceError
+from facecodec.face.alignment import Alignment, stabilise
+from facecodec.face.crop import crop
+from facecodec.face.landmarks import LandmarkFinder
+from facecodec.face.signals import SIGNALS, all_signals
+from facecodec.progress import Progress
+from facecodec.video.reader import VideoReader
+
+SHORT_GAP = 0.5  # seconds without landmarks that count as an occlusion, not as an empty scene
+CROP = 256
+
+
+@dataclass(frozen=True)
+class Span:
+    """The part of a clip to work on: start and end in seconds, at most `max_frames` frames."""
+
+    start: Fraction | None = None
+    end: Fraction | None = None
+    max_frames: int | None = None
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What the first pass found in the frames of a span.
+
+    pts [T]; `alignments` one a frame; `landmarks` [T, 68, 2] in units of the aligned square, 0 to
+    1, and `signals` [T, 6] (facecodec.face.signals), both meaningful where `seen` [T];
+    `near` [T] marks frames without landmarks that lie in a short gap between frames with;
+    `sharpness` [T] is the mean gradient of the aligned square; `occluded` [T] marks frames in which
+    something hides part of the face (clip/occlusion.py), none before that is looked for.
+    """
+
+    pts: NDArray[np.int64]
+    alignments: list[Alignment]
+    landmarks: NDArray[np.float64]
+    signals: NDArray[np.float64]
+    seen: NDArray[np.bool_]
+    near: NDArray[np.bool_]
+    sharpness: NDArray[np.float64]
+    occluded: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.pts)
+
+    @property
+    def whole(self) -> NDArray[np.bool_]:
+        """Return which frames [T] show the whole face."""
+        return self.seen & ~self.occluded
+
+    @property
+    def clear(self) -> NDArray[np.bool_]:
+        """Return the frames [T] to take a person from: whole faces, any face where none is."""
+        return self.whole if self.whole.any() else self.seen
+
+
+def scan(
+    reader: VideoReader, find: LandmarkFinder, span: Span, progress: Progress, live: bool = False
+) -> Scan:
+    """Find the face in every frame of a span; `live`: every square from past frames alone.
+
+    Raises NoFaceError when no frame shows a face, FacecodecError when the span is empty.
+    """
+    pts, points, sharpness = [], [], []
+    find.reset()
+    total = span.max_frames or reader.frame_count
+    for frame in reader.frames(span.start, span.end, span.max_frames):
+        found = find(frame.image)
+        pts.append(frame.pts)
+        points.append(found)
+        sharpness.append(0.0 if found is None else _sharpness(frame.image, found))
+        progress("finding the face", len(pts), total and max(total, len(pts)))
+    if not pts:
+        raise FacecodecError(f"{reader.path}: no frame between the start and end asked for")
+    if all(found is None for found in points):
+        raise NoFaceError(f"{reader.path}: no face in any of its {len(pts)} frames")
+    alignments = stabilise(points, causal=live)
+    seen = np.array([found is not None for found in points])
+    landmarks = np.zeros((len(pts), 68, 2))
+    signals = np.zeros((len(pts), len(SIGNALS)))
+    for i, found in enumerate(points):
+        if found is not None:
+            landmarks[i] = alignments[i].to_unit(found)
+            signals[i] = all_signals(landmarks[i])
+    times = np.array(pts, np.int64)
+    near = _short_gaps(seen, times.astype(np.float64) * float(reader.time_base), live)
+    return Scan(
+        times, alignments, landmarks, signals, seen, near, np.array(sharpness), np.zeros_like(seen)
+    )
+
+
+def crops(
+    reader: VideoReader, span: Span, found: Scan, size: int = CROP
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Yield (frame number, aligned square uint8 [size, size, 3]) of the span, in order."""
+    frames = reader.frames(span.start, span.end, span.max_frames)
+    for i, frame in enumerate(frames):
+        yield i, crop(frame.image, found.alignments[i], size)
+
+
+def _sharpness(image: NDArray[np.uint8], points: NDArray[np.float64]) -> float:
+    """Return the mean absolute gradient of the face, at a size that does not depend on the clip."""
+    low, high = points.min(0), points.max(0)
+    step = max(1, int((high - low).max() / 128))
+    left, top = np.maximum(low, 0).astype(int)
+    right, bottom = np.maximum(high, 0).astype(int)
+    face = image[top:bottom:step, left:right:step, 1].astype(np.float32)
+    if min(face.shape) < 8:
+        return 0.0
+    return float(np.abs(np.diff(face, axis=0)).mean() + np.abs(np.diff(face, axis=1)).mean())
+
+
+def _short_gaps(
+    seen: NDArray[np.bool_], seconds: NDArray[np.float64], live: bool
+) -> NDArray[np.bool_]:
+    near = np.zeros_like(seen)
+    known = np.flatnonzero(seen)
+    if live:  # nobody knows yet how long the gap will be
+        last = np.searchsorted(known, np.arange(len(seen)), side="right") - 1
+        waited = seconds - seconds[known[np.maximum(last, 0)]]
+        return ~seen & (last >= 0) & (waited <= SHORT_GAP)
+    for before, after in zip(known[:-1], known[1:], strict=True):
+        if after - before > 1 and seconds[after] - seconds[before] <= SHORT_GAP:
+            near[before + 1 : after] = True
+    return near

@@ -1,0 +1,1 @@
+"""Decode: a stream to pictures, or to a part of itself."""

@@ -1,0 +1,58 @@
+"""Where a decoded face goes: the square itself, or its place in a frame of the source's size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facecodec.bitstream import FrameRecord, StreamHeader
+from facecodec.errors import UsageError
+from facecodec.face.alignment import Alignment
+from facecodec.face.crop import paste, resize
+from facecodec.video.reader import VideoReader
+
+Picture = NDArray[np.uint8]
+PLAIN = 128  # grey level where there is no background
+CANVASES = ("face", "source")
+
+
+class Canvas:
+    """Lays rendered squares into output frames; `size` is the output's width and height."""
+
+    def __init__(
+        self, header: StreamHeader, canvas: str, background: str | Path | None, face_size: int
+    ) -> None:
+        """See `facecodec.decoding.decode.decode`. Raises UsageError for options that do not fit."""
+        if canvas not in CANVASES:
+            raise UsageError(f"no canvas {canvas!r}; there are: {', '.join(CANVASES)}")
+        if background and canvas != "source":
+            raise UsageError("a background needs --canvas source")
+        self.whole = canvas == "source"
+        self.size = (face_size, face_size)
+        if self.whole:  # 4:2:0 video needs even sides
+            self.size = (header.width + header.width % 2, header.height + header.height % 2)
+        self._pictures = _pictures(Path(background), self.size) if background else None
+        self._under = np.full((self.size[1], self.size[0], 3), PLAIN, np.uint8)
+
+    def __call__(self, face: Picture, frame: FrameRecord) -> Picture:
+        """Return the output frame for a rendered square."""
+        if not self.whole:
+            return face
+        if self._pictures is not None:
+            self._under = next(self._pictures, self._under)
+        if frame.placement is None:
+            return self._under
+        x, y, size, angle = (float(v) for v in frame.placement)
+        if size < 2:
+            return self._under
+        return paste(self._under, face, Alignment(x, y, size, angle))
+
+
+def _pictures(path: Path, size: tuple[int, int]) -> Iterator[Picture]:
+    """Yield a picture for every frame, scaled to `size`; the last one stays."""
+    with VideoReader(path) as reader:
+        for frame in reader.frames():
+            yield resize(frame.image, size)

@@ -1,0 +1,1 @@
+"""Encode: a clip to a person, their motion, and a stream of both."""

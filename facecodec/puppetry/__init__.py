@@ -1,0 +1,1 @@
+"""Puppet: one person moved by another's motion."""

@@ -1,0 +1,1 @@
+"""What looks at results: evaluation, comparison, reports, the viewer."""

@@ -1,0 +1,237 @@
+"""Evaluate: align the reference, see the other video in the same squares, measure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facecodec.clip.scan import Span, crops, scan
+from facecodec.errors import UsageError
+from facecodec.face.alignment import Alignment, ffhq_alignment, scaled
+from facecodec.face.crop import crop
+from facecodec.face.landmarks import LandmarkFinder
+from facecodec.metrics.evaluate import SIZE, Evaluation, evaluate, evaluate_puppet
+from facecodec.metrics.networks import load as load_networks
+from facecodec.models import landmark_finder
+from facecodec.progress import Progress, silent
+from facecodec.video.reader import VideoReader
+
+Picture = NDArray[np.uint8]
+LAYOUTS = ("auto", "frame", "square")
+LOOKED_AT = 30  # frames in which to look for a face before its layout is decided
+SOURCE_FRAMES = 60  # of a puppet's source are looked at
+
+
+@dataclass(frozen=True)
+class Options:
+    """What both kinds of evaluation take.
+
+    landmarker: MediaPipe's face_landmarker.task. identity_every: the identity is read in every
+    n-th frame. rig, device: for `.fcv` files, which are rendered as they are read.
+    """
+
+    landmarker: Path | None = None
+    identity_every: int = 10
+    rig: Path | None = None
+    device: str = "auto"
+
+
+def evaluate_files(
+    reference: Path,
+    distorted: Path,
+    *,
+    aligned: bool = False,
+    layout: str = "auto",
+    max_frames: int | None = None,
+    options: Options | None = None,
+    progress: Progress = silent,
+) -> Evaluation:
+    """Compare a video with another of the same frames.
+
+    aligned: both already are aligned face squares. Otherwise the reference is aligned, and the
+    other is seen in the same squares: `layout` says whether it shows whole frames ('frame', any
+    size) or the face squares alone ('square', as `facecodec decode` writes them); 'auto' looks at
+    where its face is. A `.fcv` is rendered, and its own placement track is used for both.
+    Raises NoFaceError when the reference shows no face, UsageError when the lengths differ.
+    """
+    options = options or Options()
+    if layout not in LAYOUTS:
+        raise UsageError(f"no layout {layout!r}; there are: {', '.join(LAYOUTS)}")
+    span = Span(max_frames=max_frames)
+    with ExitStack() as stack:
+        before = stack.enter_context(VideoReader(reference))
+        if distorted.suffix == ".fcv":
+            a, b, total = _against_stream(before, distorted, span, aligned, options)
+        else:
+            after = stack.enter_context(VideoReader(distorted))
+            total = max_frames or before.frame_count
+            if aligned:
+                a, b = whole_squares(before, span), whole_squares(after, span)
+            else:
+                found = scan(before, landmark_finder(), span, progress)
+                total = len(found)
+                a = (picture for _, picture in crops(before, span, found, SIZE))
+                b = same_squares(before, after, span, found.alignments, layout)
+        networks, missing = load_networks()
+        return evaluate(
+            a, b, landmarker=options.landmarker, networks=networks, missing=missing,
+            identity_every=options.identity_every, progress=progress, total=total,
+        )  # fmt: skip
+
+
+def evaluate_puppet_files(
+    source: Path,
+    driver: Path,
+    result: Path,
+    *,
+    max_frames: int | None = None,
+    options: Options | None = None,
+    progress: Progress = silent,
+) -> Evaluation:
+    """Compare a puppet's video with the person of `source` and the motion of `driver`.
+
+    Each is a video (source: or a picture) or a `.fcv`, and is aligned on its own.
+    """
+    options = options or Options()
+    span = Span(max_frames=max_frames)
+    with ExitStack() as stack:
+        person = list(own_squares(stack, source, Span(max_frames=SOURCE_FRAMES), options, progress))
+        motion = own_squares(stack, driver, span, options, progress)
+        made = own_squares(stack, result, span, options, progress)
+        networks, missing = load_networks(puppet=True)
+        return evaluate_puppet(
+            person, motion, made, landmarker=options.landmarker, networks=networks,
+            missing=missing, identity_every=options.identity_every, progress=progress,
+            total=max_frames,
+        )  # fmt: skip
+
+
+def whole_squares(reader: VideoReader, span: Span) -> Iterator[Picture]:
+    """Yield the frames themselves, scaled to SIZE."""
+    for frame in reader.frames(span.start, span.end, span.max_frames):
+        yield crop(frame.image, _whole(frame.image), SIZE)
+
+
+def same_squares(
+    before: VideoReader,
+    after: VideoReader,
+    span: Span,
+    alignments: list[Alignment],
+    layout: str = "auto",
+) -> Iterator[Picture]:
+    """Yield what `after` shows of the squares found in `before`; see `evaluate_files`."""
+    where = _placer(before, after, span, alignments, layout)
+    for i, frame in enumerate(after.frames(span.start, span.end, span.max_frames)):
+        if i < len(alignments):  # a longer video is refused where the sequences are compared
+            yield crop(frame.image, where(i, frame.image), SIZE)
+        else:
+            yield crop(frame.image, _whole(frame.image), SIZE)
+
+
+def own_squares(
+    stack: ExitStack, path: Path, span: Span, options: Options, progress: Progress
+) -> Iterator[Picture]:
+    """Yield the aligned squares of a video or a picture, or the rendered ones of a `.fcv`."""
+    if path.suffix == ".fcv":
+        for _, picture in rendered(path, span, options):
+            yield picture
+        return
+    reader = stack.enter_context(VideoReader(path))
+    found = scan(reader, landmark_finder(), span, progress)
+    for _, picture in crops(reader, span, found, SIZE):
+        yield picture
+
+
+def rendered(
+    path: Path, span: Span, options: Options, size: int = SIZE
+) -> Iterator[tuple[Alignment | None, Picture]]:
+    """Yield the placement and the rendered square of each frame of a `.fcv`."""
+    from facecodec.decoding.player import open_player
+
+    player = open_player(path, options.rig, options.device, size)
+    for i, frame in enumerate(player.stream.frames(span.start, span.end)):
+        if span.max_frames is not None and i >= span.max_frames:
+            return
+        place = frame.placement
+        where = None if place is None else Alignment(*(float(v) for v in place))
+        yield where, player.renderer(frame.controls[None])[0]
+
+
+def _against_stream(
+    before: VideoReader, path: Path, span: Span, aligned: bool, options: Options
+) -> tuple[Iterator[Picture], Iterator[Picture], int | None]:
+    """Return the squares of a reference and of the stream that was made of it, and how many."""
+    from facecodec.decoding.decode import open_stream
+
+    stream = open_stream(path)
+    total = min(stream.index().frames, span.max_frames or stream.index().frames)
+    span = Span(span.start, span.end, total)
+    if aligned:
+        return whole_squares(before, span), (p for _, p in rendered(path, span, options)), total
+    places = [frame.placement for frame in stream.frames()][:total]
+    if any(place is None for place in places):
+        raise UsageError(f"{path}: has no placement track; compare a decoded video instead")
+    alignments = [Alignment(*(float(v) for v in place)) for place in places if place is not None]
+    frames = before.frames(max_frames=total)
+    a = (crop(f.image, where, SIZE) for f, where in zip(frames, alignments, strict=False))
+    return a, (picture for _, picture in rendered(path, span, options)), total
+
+
+def _placer(
+    before: VideoReader,
+    after: VideoReader,
+    span: Span,
+    alignments: list[Alignment],
+    layout: str,
+) -> Callable[[int, Picture], Alignment]:
+    """Return what gives the square of frame i in the other video's picture."""
+    factor = after.width / before.width
+
+    def framed(i: int, image: Picture) -> Alignment:
+        return scaled(alignments[i], factor)
+
+    def squared(i: int, image: Picture) -> Alignment:
+        return _whole(image)
+
+    same_shape = abs(after.height / before.height / factor - 1) < 0.02
+    if layout == "frame" and not same_shape:
+        raise UsageError(
+            f"{after.path}: {after.width}x{after.height} is no scaled {before.path.name} "
+            f"({before.width}x{before.height}); is it --layout square?"
+        )
+    if layout == "frame":
+        return framed
+    if layout == "square" or not same_shape:
+        return squared
+    return framed if _shows_frames(after, span, framed, landmark_finder()) else squared
+
+
+def _shows_frames(
+    after: VideoReader,
+    span: Span,
+    framed: Callable[[int, Picture], Alignment],
+    find: LandmarkFinder,
+) -> bool:
+    """Return whether the face is nearer to where whole frames have it than to fill the picture."""
+    for i, frame in enumerate(after.frames(span.start, span.end, LOOKED_AT)):
+        points = find(frame.image)
+        if points is not None:
+            own = ffhq_alignment(points)
+            return _distance(own, framed(i, frame.image)) <= _distance(own, _whole(frame.image))
+    return True
+
+
+def _distance(a: Alignment, b: Alignment) -> float:
+    """Return how far two squares are apart: centre and size, in units of the first's size."""
+    return float(np.hypot(a.x - b.x, a.y - b.y) / a.size + abs(np.log(b.size / a.size)))
+
+
+def _whole(image: Picture) -> Alignment:
+    """Return the largest square in the middle of a picture."""
+    height, width = image.shape[:2]
+    return Alignment(width / 2, height / 2, min(width, height), 0.0)

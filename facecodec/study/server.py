@@ -1,0 +1,152 @@
+"""A page served to this machine only: 127.0.0.1, and a token that nobody else knows."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import secrets
+import sys
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from facecodec.errors import FacecodecError, UsageError
+from facecodec.study.page import build
+from facecodec.study.view import Studio
+
+HOST = "127.0.0.1"
+MAX_BODY = 65_536
+POLICY = (
+    "default-src 'none'; img-src blob:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "connect-src 'self'"
+)
+
+BODY = """<div class="studio">
+<section class="stage"><header><p class="eyebrow">facecodec view</p><h1 id="title"></h1></header>
+<div class="frame"><img id="face" alt="the rendered face"></div>
+<div class="panel transport"><button id="play">Play</button>
+<input id="seek" type="range" min="0" value="0" aria-label="frame">
+<span class="mono" id="clock"></span></div>
+<div class="meters"><div><b id="latency">–</b><span>ms, hand to eye</span></div>
+<div><b id="rendering">–</b><span>ms, rendering</span></div>
+<div><b id="rate">–</b><span>frames a second</span></div></div></section>
+<aside class="panel"><div class="people"><label for="person">Person</label>
+<select id="person"></select><button id="random" title="somebody who does not exist">Random</button>
+</div><div class="people"><button id="reset">All to 0</button>
+<button id="release">Back to the stream</button></div>
+<p class="muted" id="state"></p><div id="sliders"></div></aside></div>"""
+
+
+class ViewServer(ThreadingHTTPServer):
+    """Serves one studio; `url` is the only address that answers."""
+
+    daemon_threads = True
+
+    def __init__(self, studio: Studio, port: int = 0) -> None:
+        """`port` 0: any that is free. Raises UsageError when the port is taken."""
+        self.studio, self.token = studio, secrets.token_urlsafe(24)
+        try:
+            super().__init__((HOST, port), _Handler)
+        except OSError as error:
+            raise UsageError(f"--port {port}: cannot be used ({error.strerror})") from error
+        self.names = {f"{name}:{self.server_port}" for name in (HOST, "localhost")}
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a page that was closed while it waited for a picture."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+    @property
+    def url(self) -> str:
+        """Return the address to open, token included."""
+        return f"http://{HOST}:{self.server_port}/?token={self.token}"
+
+    def page(self) -> str:
+        """Return the page."""
+        studio = self.studio
+        data = {
+            "name": studio.name,
+            "names": studio.names,
+            "regions": studio.regions,
+            "people": studio.people,
+            "times": studio.times,
+            "controls": [[round(float(v), 4) for v in row] for row in studio.controls],
+            "limit": studio.limit,
+            "token": self.token,
+        }
+        return build(f"{studio.name}: view", BODY, data, ["view.js"], ["view.css"], POLICY)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: ViewServer
+    server_version, sys_version = "facecodec", ""
+    protocol_version = "HTTP/1.1"
+    timeout = 60
+
+    def do_GET(self) -> None:  # noqa: N802
+        """Serve the page."""
+        address = urlsplit(self.path)
+        given = parse_qs(address.query).get("token", [""])[0]
+        if not self._allowed(given):
+            return
+        if address.path != "/":
+            self._answer(HTTPStatus.NOT_FOUND, b"not found", "text/plain")
+            return
+        self._answer(HTTPStatus.OK, self.server.page().encode(), "text/html; charset=utf-8")
+
+    def do_POST(self) -> None:  # noqa: N802
+        """Render, or make a person."""
+        if not self._allowed(self.headers.get("X-Token", "")):
+            return
+        try:
+            request = self._body()
+            if self.path == "/render":
+                shot = self.server.studio.render(request["controls"], str(request["person"]))
+                timing = {"X-Render-Ms": f"{shot.render_ms:.1f}"}
+                self._answer(HTTPStatus.OK, shot.jpeg, "image/jpeg", timing)
+            elif self.path == "/random":
+                name = self.server.studio.random_person(int(request["seed"]) % 2**31)
+                self._answer(HTTPStatus.OK, json.dumps({"name": name}).encode(), "application/json")
+            else:
+                self._answer(HTTPStatus.NOT_FOUND, b"not found", "text/plain")
+        except (FacecodecError, ValueError, KeyError, TypeError) as error:
+            self.close_connection = True
+            self._answer(HTTPStatus.BAD_REQUEST, str(error).encode(), "text/plain; charset=utf-8")
+
+    def _allowed(self, token: str) -> bool:
+        """Refuse whoever lacks the token or came under another name (DNS rebinding)."""
+        known = hmac.compare_digest(token.encode(), self.server.token.encode())
+        if known and self.headers.get("Host", "") in self.server.names:
+            return True
+        self.close_connection = True
+        self._answer(HTTPStatus.FORBIDDEN, b"open the address that was printed", "text/plain")
+        return False
+
+    def _body(self) -> dict[str, Any]:
+        length = int(self.headers.get("Content-Length", "0"))
+        if not 0 < length <= MAX_BODY:
+            raise ValueError(f"a request of {length} bytes")
+        loaded = json.loads(self.rfile.read(length))
+        if not isinstance(loaded, dict):
+            raise ValueError("a request is an object")
+        return loaded
+
+    def _answer(
+        self, status: HTTPStatus, content: bytes, kind: str, more: dict[str, str] | None = None
+    ) -> None:
+        self.send_response(status)
+        headers = {
+            "Content-Type": kind,
+            "Content-Length": str(len(content)),
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+        }
+        for name, value in (headers | (more or {})).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: the terminal is the user's."""

@@ -1,0 +1,1 @@
+"""What looks at the machine and makes rigs: bench, doctor, discover."""

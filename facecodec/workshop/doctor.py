@@ -1,0 +1,140 @@
+"""Doctor: one finding for everything the commands need of this machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from cuda_ops import build, dispatch
+from cuda_ops.cpu import library
+from facecodec.errors import ModelError
+from facecodec.version import __version__
+from facecodec.weights import store
+from facecodec.weights.catalogue import CATALOGUE
+from facecodec.workshop.machine import processor
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report. state: 'good', 'note' (works, but slower or less), or 'bad'."""
+
+    topic: str
+    state: str
+    text: str
+
+
+def examine() -> list[Finding]:
+    """Look at the whole machine. Builds the kernels where they are not built yet."""
+    models = [_model(name) for name in dict.fromkeys([*CATALOGUE, *store.installed()])]
+    return [
+        Finding("facecodec", "good", f"{__version__}, {Path(__file__).parent.parent}"),
+        Finding("python", "good", f"{platform.python_version()}, {platform.platform()}"),
+        Finding("processor", "good", f"{processor()}; {os.cpu_count()} cores"),
+        _torch(),
+        _packages(),
+        _compiler(),
+        _ninja(),
+        _kernels(),
+        _cuda(),
+        _choice(),
+        *models,
+        _cache("models", store.models_folder()),
+        _cache("kernels", build.cache_folder()),
+    ]
+
+
+def _torch() -> Finding:
+    facts = f"{torch.__version__}, {torch.get_num_threads()} threads, "
+    return Finding("torch", "good", facts + torch.backends.cpu.get_cpu_capability())
+
+
+def _packages() -> Finding:
+    found, missing = [], []
+    for name, module in (("PyAV", "av"), ("dlib", "dlib"), ("numpy", "numpy")):
+        try:
+            found.append(f"{name} {__import__(module).__version__}")
+        except (ImportError, AttributeError) as error:
+            missing.append(f"{name} ({error})")
+    if missing:
+        return Finding("packages", "bad", "cannot be imported: " + ", ".join(missing))
+    return Finding("packages", "good", ", ".join(found))
+
+
+def _compiler() -> Finding:
+    compiler = library.recipe().compiler
+    line = _first_line(compiler)
+    if line is None:
+        return Finding("compiler", "note", f"{compiler} cannot be run; install g++ or set CXX")
+    return Finding("compiler", "good", f"{line} ({compiler})")
+
+
+def _ninja() -> Finding:
+    ninja = build.find_ninja()
+    if ninja is None:
+        return Finding("ninja", "note", "missing; run: pip install ninja")
+    return Finding("ninja", "good", f"{_first_line(ninja)} ({ninja})")
+
+
+def _kernels() -> Finding:
+    begin = time.perf_counter()
+    state = dispatch.state("cpu")
+    if state != "ready":
+        return Finding("kernels, cpu", "note", f"not built, rendering is slow: {state}")
+    from cuda_ops.cpu import operators
+
+    took = time.perf_counter() - begin
+    path = build.library_path(library.recipe())
+    return Finding("kernels, cpu", "good", f"{operators.describe()}; {took:.2f} s; {path}")
+
+
+def _cuda() -> Finding:
+    nvcc = shutil.which("nvcc")
+    have = f"nvcc {nvcc}" if nvcc else "no nvcc"
+    if not torch.cuda.is_available():
+        return Finding("CUDA", "good", f"none here ({have}); everything runs on the CPU")
+    state = dispatch.state("cuda")
+    name = torch.cuda.get_device_name()
+    return Finding("CUDA", "good" if state == "ready" else "note", f"{name}, {have}; {state}")
+
+
+def _choice() -> Finding:
+    try:
+        kind = dispatch.choice()
+        bf16 = "bf16" if dispatch.reduced(seen=True) else "fp32"
+    except build.KernelError as error:
+        return Finding("chosen", "bad", str(error))
+    return Finding("chosen", "good", f"kernel {kind}; rendered frames in {bf16}")
+
+
+def _model(name: str) -> Finding:
+    if name not in store.installed():
+        state = "bad" if name in CATALOGUE else "note"
+        return Finding(name, state, f"not installed; {store.how_to_install(name)}")
+    try:
+        record = store.verify(name)
+    except ModelError as error:
+        return Finding(name, "bad", str(error))
+    return Finding(name, "good", f"{record.bytes / 1e6:.0f} MB, SHA-256 {record.sha256[:12]}")
+
+
+def _cache(topic: str, folder: Path) -> Finding:
+    parent = next(path for path in (folder, *folder.parents) if path.exists())
+    if not os.access(parent, os.W_OK):
+        return Finding(f"cache, {topic}", "note", f"{folder} cannot be written to")
+    used = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    return Finding(f"cache, {topic}", "good", f"{folder}, {used / 1e6:.1f} MB")
+
+
+def _first_line(program: str) -> str | None:
+    try:
+        run = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return (run.stdout.splitlines() or [""])[0]
