@@ -21,7 +21,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from checkpoints import SMALL, nvidia_network, random_tensors, write_nvidia, write_rosinality
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -29,6 +28,13 @@ from facecodec.errors import FacecodecError, ModelError
 from facecodec.weights import safe_pickle
 from facecodec.weights.importer import read_checkpoint
 from facecodec.weights.nvidia import TABLE
+from tests.helpers.checkpoints import (
+    SMALL,
+    nvidia_network,
+    random_tensors,
+    write_nvidia,
+    write_rosinality,
+)
 
 MARK = Path("mark")
 COMMAND = f"touch {MARK}"

@@ -9,8 +9,6 @@ import tracemalloc
 
 import numpy as np
 import pytest
-import toy_streams
-from damage import MAGIC, join, places, read_all, split, start
 
 from facecodec.bitstream import (
     IdentityFile,
@@ -24,6 +22,8 @@ from facecodec.bitstream.coding.range_coder import RangeEncoder
 from facecodec.bitstream.coding.segment import CONTROLS, INITIAL
 from facecodec.bitstream.fields import FieldReader, FieldWriter
 from facecodec.errors import StreamError
+from tests.helpers import toy_streams
+from tests.helpers.damage import MAGIC, join, places, read_all, split, start
 
 GOOD = toy_streams.write(12, audio=toy_streams.packets(20), tuning=b"t", segment_frames=5)
 CHUNKS = split(GOOD)

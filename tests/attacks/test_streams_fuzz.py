@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-import fuzz_streams
+from tests.attacks import fuzz_streams
 
 # About a minute of one core.
 MUTANTS = int(os.environ.get("FACECODEC_FUZZ_MUTANTS", "40000"))

@@ -9,12 +9,8 @@ import types
 from fractions import Fraction
 from pathlib import Path
 
-import damage
 import numpy as np
 import pytest
-import toy_streams as streams
-from commands import run
-from damage import start
 
 from facecodec.atomic import opened_whole, refuse_overwrite
 from facecodec.bitstream import (
@@ -26,6 +22,10 @@ from facecodec.bitstream import (
     pack_identity,
 )
 from facecodec.errors import StreamError, UsageError
+from tests.helpers import damage
+from tests.helpers import toy_streams as streams
+from tests.helpers.commands import run
+from tests.helpers.damage import start
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import toy_streams
-from damage import check, join, read_all, split, start
 
 from facecodec.bitstream import StreamReader
 from facecodec.errors import StreamError
+from tests.helpers import toy_streams
+from tests.helpers.damage import check, join, read_all, split, start
 
 GOLDEN = Path(__file__).resolve().parent.parent / "vectors" / "streams"
 SEGMENT = 5  # frames a segment of the golden stream

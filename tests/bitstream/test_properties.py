@@ -6,7 +6,6 @@ import io
 from fractions import Fraction
 
 import numpy as np
-import toy_streams
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +18,7 @@ from facecodec.bitstream.coding.steps import ALL_STEPS, from_levels, step_codes,
 from facecodec.bitstream.coding.tracks import SIZE, code_track
 from facecodec.bitstream.fields import FieldReader, FieldWriter
 from facecodec.bitstream.limits import MAX_LEVEL, MAX_VARINT
+from tests.helpers import toy_streams
 
 few = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 LEVELS = st.one_of(

@@ -5,10 +5,8 @@ from __future__ import annotations
 import io
 from fractions import Fraction
 
-import damage
 import numpy as np
 import pytest
-import toy_streams as streams
 
 from facecodec.bitstream import (
     AudioPacket,
@@ -19,6 +17,8 @@ from facecodec.bitstream import (
     control_steps,
 )
 from facecodec.errors import StreamError, UsageError
+from tests.helpers import damage
+from tests.helpers import toy_streams as streams
 
 
 def controls_of(data: bytes) -> np.ndarray:

@@ -6,22 +6,16 @@ import io
 import json
 import re
 import struct
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import second_decoder
 
-VECTORS = Path(__file__).resolve().parent.parent / "vectors"
-sys.path.insert(0, str(VECTORS))
-
-import make_streams  # noqa: E402
-
-from facecodec.bitstream import limits, read_identity  # noqa: E402
-from facecodec.bitstream.coding import segment, tracks  # noqa: E402
-from facecodec.bitstream.coding.steps import ALL_STEPS  # noqa: E402
+from facecodec.bitstream import limits, read_identity
+from facecodec.bitstream.coding import segment, tracks
+from facecodec.bitstream.coding.steps import ALL_STEPS
+from tests.bitstream import second_decoder
+from tests.vectors import make_streams
 
 SPEC = make_streams.SPEC.read_text()
 EXPECTED = json.loads((make_streams.FOLDER / "expected.json").read_text())

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from checkpoints import SMALL, random_tensors
 
 import cuda_ops
 from facecodec.fit.tracking import typical_controls
 from facecodec.generator.preview import LOOKS, FramePreviews, PersonalPreview
 from facecodec.generator.sampling import draw_latents
 from facecodec.generator.stylegan2 import StyleGAN2
+from tests.helpers.checkpoints import SMALL, random_tensors
 
 
 def test_a_preview_fitted_to_a_person_is_near_where_it_was_fitted(generator, rig):

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from checkpoints import SMALL, random_tensors
 
 import cuda_ops
 from facecodec.errors import ModelError
 from facecodec.generator.stylegan2 import StyleGAN2
 from facecodec.generator.stylegan2_layout import Layout, read_layout
+from tests.helpers.checkpoints import SMALL, random_tensors
 
 VECTORS = Path(__file__).parent.parent / "vectors" / "stylegan2.npz"
 LAYOUTS = {

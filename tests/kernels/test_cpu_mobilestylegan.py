@@ -6,21 +6,13 @@ import pytest
 import torch
 
 import cuda_ops
-from cuda_ops import Head, MobileBlock, SeparableConv, dispatch, reference
+from cuda_ops import dispatch, reference
 from cuda_ops import mobilestylegan as plain
-
-TOLERANCE = 1e-4  # of the largest value
+from tests.helpers.networks import SHAPES, assert_close, separable, small_network
 
 pytestmark = pytest.mark.skipif(
     dispatch.state("cpu") != "ready", reason=f"no C++ kernels here: {dispatch.state('cpu')}"
 )
-
-# frames, channels in, channels out, height, width: those of the network, and odd ones
-SHAPES = [
-    (1, 128, 512, 8, 8), (2, 512, 512, 16, 16), (1, 128, 512, 32, 32), (1, 32, 64, 64, 128),
-    (1, 64, 64, 48, 160), (3, 1, 1, 2, 2), (1, 3, 5, 6, 10), (2, 7, 13, 10, 34), (1, 17, 11, 4, 66),
-    (5, 9, 30, 12, 2), (1, 2, 23, 130, 6), (9, 40, 20, 4, 4),
-]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -28,21 +20,6 @@ def kernels():
     """The C++ kernels, and what was chosen before put back."""
     with cuda_ops.using("cpu", "fp32"):
         yield
-
-
-def separable(inputs: int, outputs: int, height: int, width: int) -> SeparableConv:
-    """A convolution of random constants that keeps the size of its signal."""
-    return SeparableConv(
-        torch.randn(inputs, 3, 3) / 3,
-        torch.randn(outputs, inputs) / inputs**0.5,
-        torch.randn(height, width),
-        torch.randn(outputs),
-    )
-
-
-def assert_close(got: torch.Tensor, wanted: torch.Tensor) -> None:
-    assert got.shape == wanted.shape
-    assert (got - wanted).abs().max() <= TOLERANCE * wanted.abs().max()
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -79,22 +56,6 @@ def test_head(shape, rows):
     weight, bias = torch.randn(rows, inputs), torch.randn(rows)
     got = cuda_ops.to_image(x, style, weight, bias)
     assert_close(got, reference.to_image(x, style, weight, bias))
-
-
-def small_network(frames: int, lows: int = 0):
-    """A network of three blocks on 4x4, the last `lows` of them low; every constant random."""
-    channels, side = [32, 24, 16, 8], 4
-    blocks, styles = [], []
-    for k in range(3):
-        low, inputs, outputs = k >= 3 - lows, channels[k] // 4, channels[k + 1]
-        side = side if low else 2 * side
-        convs = separable(inputs, outputs, side, side), separable(outputs, outputs, side, side)
-        blocks.append(MobileBlock(*convs, low=low))
-        styles += [torch.randn(frames, n) for n in (channels[k], inputs, outputs)]
-    styles.append(torch.randn(frames, 8))
-    rows = 3 if lows else 12
-    head = Head(torch.randn(rows, 8) / 100, torch.randn(rows) / 100)
-    return torch.randn(frames, 32, 4, 4), styles, blocks, head
 
 
 @pytest.mark.parametrize("lows", [0, 1, 2])

@@ -6,13 +6,13 @@ import math
 
 import pytest
 import torch
-from test_cpu_mobilestylegan import assert_close
 
 import cuda_ops
 from cuda_ops import ModulatedConv, dispatch
 from cuda_ops import stylegan2 as plain
 from cuda_ops.cpu import stylegan2 as kernels
 from facecodec.workshop.bench_operators import random_stylegan2
+from tests.helpers.networks import assert_close
 
 pytestmark = pytest.mark.skipif(
     dispatch.state("cpu") != "ready", reason=f"no C++ kernels here: {dispatch.state('cpu')}"

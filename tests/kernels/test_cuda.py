@@ -9,15 +9,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import gpu_check
 import pytest
 import torch
-from test_cpu_mobilestylegan import SHAPES, assert_close, separable, small_network
 
 import cuda_ops
 from cuda_ops import Head, ModulatedConv, build, dispatch, reference
 from cuda_ops import mobilestylegan as plain
 from cuda_ops import stylegan2 as plain2
 from cuda_ops.cuda import library, operators
+from tests.helpers.networks import SHAPES, assert_close, separable, small_network
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -183,11 +184,6 @@ def test_nvcc_compiles_real_code_for_both_generations_and_ptx(tmp_path, monkeypa
 
 @needs_host
 def test_the_check_of_a_gpu_tells_good_from_bad(monkeypatch):
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    try:
-        import gpu_check
-    finally:
-        sys.path.pop(0)
     torch.manual_seed(11)
     cases = list(gpu_check.cases((16, 8), (8, 8, 4)))
     outcomes = [gpu_check.check(case, "cpu", 1) for case in cases]

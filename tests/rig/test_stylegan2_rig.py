@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from checkpoints import SMALL, random_tensors
 
 from facecodec.errors import ModelError, NoFaceError
 from facecodec.generator.stylegan2 import StyleGAN2
 from facecodec.generator.stylegan2_layout import Layout
 from facecodec.rig.discover import discover
 from facecodec.rig.stylegan2 import PUBLISHED, published_positions, published_rig
+from tests.helpers.checkpoints import SMALL, random_tensors
 
 
 def build(layout: Layout) -> StyleGAN2:

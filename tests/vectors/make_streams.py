@@ -1,6 +1,6 @@
 """Make the golden streams, what they decode to, and the generated parts of SPEC.md.
 
-    python tests/vectors/make_streams.py
+    python -m tests.vectors.make_streams
 
 Run it only when the format changes. `parts_of_spec` is also what the tests hold SPEC.md against.
 """
@@ -10,20 +10,13 @@ from __future__ import annotations
 import io
 import json
 import re
-import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
-
-import toy_streams as streams  # noqa: E402
-from damage import split  # noqa: E402
-
-from facecodec.bitstream import (  # noqa: E402
+from facecodec.bitstream import (
     AudioPacket,
     IdentityFile,
     StreamHeader,
@@ -34,12 +27,15 @@ from facecodec.bitstream import (  # noqa: E402
     read_identity,
     vocabulary,
 )
-from facecodec.bitstream.coding import initial_probabilities as trained  # noqa: E402
-from facecodec.bitstream.coding import segment, tracks  # noqa: E402
-from facecodec.bitstream.coding.range_coder import RangeDecoder  # noqa: E402
-from facecodec.bitstream.container.chunks import STREAM_MAGIC, ChunkReader  # noqa: E402
-from facecodec.bitstream.fields import FieldReader  # noqa: E402
+from facecodec.bitstream.coding import initial_probabilities as trained
+from facecodec.bitstream.coding import segment, tracks
+from facecodec.bitstream.coding.range_coder import RangeDecoder
+from facecodec.bitstream.container.chunks import STREAM_MAGIC, ChunkReader
+from facecodec.bitstream.fields import FieldReader
+from tests.helpers import toy_streams as streams
+from tests.helpers.damage import split
 
+HERE = Path(__file__).resolve().parent
 FOLDER = HERE / "streams"
 SPEC = HERE.parent.parent / "SPEC.md"
 COUNT = 5

@@ -1,6 +1,6 @@
 """Make stylegan2.npz: styles and pictures of the original implementations on seeded weights.
 
-    python tests/vectors/make_stylegan2.py --nvidia DIR --stylegan3 DIR --rosinality DIR
+    python -m tests.vectors.make_stylegan2 --nvidia DIR --stylegan3 DIR --rosinality DIR
 
 DIR are clones of NVlabs/stylegan2-ada-pytorch, NVlabs/stylegan3 and rosinality/stylegan2-pytorch.
 Their code runs as it is, on the CPU and in float32; each runs in a process of its own, because two
@@ -19,11 +19,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from checkpoints import SMALL, random_tensors, rosinality_state
-
 from facecodec.generator.stylegan2_layout import Layout
+from tests.helpers.checkpoints import SMALL, random_tensors, rosinality_state
 
 OUTPUT = Path(__file__).with_name("stylegan2.npz")
 CLAMPED = Layout(SMALL.channels, SMALL.mapping_layers, noise=True, clamp=True)
@@ -113,7 +110,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for case in CASES:
             into = f"{folder}/{case}.npz"
-            command = [sys.executable, __file__, *sys.argv[1:], "--case", case, "--into", into]
+            command = [sys.executable, "-m", "tests.vectors.make_stylegan2", *sys.argv[1:]]
+            command += ["--case", case, "--into", into]
             subprocess.run(command, check=True)
             vectors |= {f"{case}.{key}": value for key, value in np.load(into).items()}
     np.savez_compressed(OUTPUT, **vectors)

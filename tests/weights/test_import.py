@@ -9,15 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from checkpoints import (
-    SMALL,
-    Module,
-    nvidia_network,
-    random_tensors,
-    write_encoder,
-    write_nvidia,
-    write_rosinality,
-)
 from click.testing import CliRunner
 from safetensors.numpy import save_file
 
@@ -28,6 +19,15 @@ from facecodec.generator.stylegan2_layout import Layout
 from facecodec.weights import store
 from facecodec.weights.identity import tensor_sha256
 from facecodec.weights.importer import import_checkpoint, read_checkpoint
+from tests.helpers.checkpoints import (
+    SMALL,
+    Module,
+    nvidia_network,
+    random_tensors,
+    write_encoder,
+    write_nvidia,
+    write_rosinality,
+)
 
 
 @pytest.fixture(autouse=True)

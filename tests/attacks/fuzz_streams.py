@@ -1,6 +1,6 @@
 """A seeded mutation fuzzer over real streams: no crash, no hang, no large allocation.
 
-    python tests/fuzz_streams.py --mutants 200000 --seed 1
+    python -m tests.attacks.fuzz_streams --mutants 200000 --seed 1
 
 Half of the mutants are hurt bytes, which a reader must refuse or report (CRCs); the other half
 have their CRCs made right again, so that what lies behind them is reached. Any error but
@@ -17,7 +17,6 @@ import json
 import random
 import resource
 import signal
-import sys
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -26,16 +25,13 @@ from typing import Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+from facecodec.bitstream import StreamReader, read_identity
+from facecodec.bitstream.container.describe import describe, list_chunks
+from facecodec.bitstream.container.verify import verify
+from facecodec.errors import StreamError
+from tests.helpers.damage import MAGIC, Chunks, check, join, read_all, split
 
-from damage import MAGIC, Chunks, check, join, read_all, split  # noqa: E402
-
-from facecodec.bitstream import StreamReader, read_identity  # noqa: E402
-from facecodec.bitstream.container.describe import describe, list_chunks  # noqa: E402
-from facecodec.bitstream.container.verify import verify  # noqa: E402
-from facecodec.errors import StreamError  # noqa: E402
-
-GOLDEN = Path(__file__).resolve().parent / "vectors" / "streams"
+GOLDEN = Path(__file__).resolve().parent.parent / "vectors" / "streams"
 TYPES = [MAGIC, b"ID", b"IR", b"AP", b"TU", b"AU", b"SE", b"EN", b"NW", b"nw"]
 SECONDS = 10  # a mutant, at most
 MEMORY = 64 << 20  # bytes a mutant may allocate at its peak

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import toy_streams
 
 from facecodec.bitstream import AudioPacket, StreamReader
 from facecodec.bitstream.fields import FieldReader, FieldWriter
 from facecodec.errors import StreamError
+from tests.helpers import toy_streams
 
 Chunks = list[tuple[bytes, bytes]]
 

@@ -1,13 +1,11 @@
 """Tables of a document come from the benchmark results, and only those."""
 
-import importlib.util
 import json
 from pathlib import Path
 
+import tables
+
 ROOT = Path(__file__).resolve().parents[2]
-spec = importlib.util.spec_from_file_location("tables", ROOT / "benchmarks" / "tables.py")
-tables = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(tables)
 
 DOCUMENT = """before
 <!-- table: one -->

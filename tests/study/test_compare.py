@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from streams import make_stream
 
 from facecodec.cli.main import main
 from facecodec.clip.scan import Span, scan
@@ -21,6 +20,7 @@ from facecodec.study import rivals
 from facecodec.study.compare import SHOWN, Comparison, Point, compare, notes
 from facecodec.study.compare_page import compare_page
 from facecodec.video.reader import VideoReader
+from tests.helpers.streams import make_stream
 
 FRAMES = 8
 

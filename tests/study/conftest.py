@@ -4,7 +4,8 @@ import shutil
 import time
 
 import pytest
-from streams import make_stream
+
+from tests.helpers.streams import make_stream
 
 FRAMES = 6
 

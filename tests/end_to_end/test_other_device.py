@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import pretend_gpu
 import pytest
 import torch
-from commands import run
 
 from facecodec.encoding.presets import PRESETS, Preset
 from facecodec.fit.inversion import InversionPlan
@@ -17,6 +15,8 @@ from facecodec.rig.pose import find_pose_axes
 from facecodec.rig.selection import candidates
 from facecodec.rig.sheet import contact_sheet
 from facecodec.weights.store import load_generator
+from tests.helpers import pretend_gpu
+from tests.helpers.commands import run
 
 SHORT = Preset(
     2,

@@ -7,8 +7,6 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from checkpoints import SMALL, random_tensors, write_nvidia
-from commands import run
 
 from facecodec.bitstream import StreamReader
 from facecodec.encoding.presets import PRESETS, Preset
@@ -18,6 +16,8 @@ from facecodec.fit.tuning import TuningPlan
 from facecodec.generator.stylegan2_layout import Layout
 from facecodec.rig.rig import Offset, PoseAxis, Rig
 from facecodec.weights import store
+from tests.helpers.checkpoints import SMALL, random_tensors, write_nvidia
+from tests.helpers.commands import run
 
 FRAMES = 2
 F_1024 = Layout((512, 512, 512, 512, 512, 256, 128, 64, 32), 8, noise=True, clamp=False)

@@ -8,7 +8,6 @@ import sys
 
 import av
 import pytest
-from commands import run
 
 from facecodec.bitstream import load_identity_file, open_stream
 from facecodec.encoding.presets import PRESETS, Preset
@@ -16,6 +15,7 @@ from facecodec.errors import StreamError
 from facecodec.fit.inversion import InversionPlan
 from facecodec.fit.tracking import TrackingPlan
 from facecodec.fit.tuning import TuningPlan
+from tests.helpers.commands import run
 
 
 def test_encode_against_an_identity_file(tmp_path, generator, finder, sample, monkeypatch):

@@ -1,0 +1,1 @@
+"""The tests of facecodec; folders mirror the packages."""

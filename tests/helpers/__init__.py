@@ -1,0 +1,1 @@
+"""What tests share: streams, checkpoints and networks to try, damage, a pretended GPU."""
