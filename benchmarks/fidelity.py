@@ -63,7 +63,7 @@ def contact_sheet(clip: Path, stream: Path, rig: Path | None = None) -> np.ndarr
     with VideoReader(clip) as reader:
         for i, frame in enumerate(reader.frames(None, None, len(frames))):
             if i in wanted:
-                place = Alignment(*(float(v) for v in frames[i].placement))
+                place = Alignment.from_array(frames[i].placement)
                 source = crop(frame.image, place, 256)
                 decoded = player.renderer(frames[i].controls[None])[0]
                 difference = 128 + (decoded.astype(int) - source) // 2

@@ -50,7 +50,7 @@ def sources(video: Path, frames: list[FrameRecord]) -> Iterator[NDArray[np.uint8
         for picture in reader.frames():
             frame = wanted.get(picture.pts)
             if frame is not None and frame.placement is not None:
-                square = Alignment(*(float(v) for v in frame.placement))
+                square = Alignment.from_array(frame.placement)
                 yield crop(picture.image, square, SIZE)[INNER, INNER]
             if picture.pts >= frames[-1].pts:
                 return

@@ -67,7 +67,7 @@ def measure(path: Path, clip: Path, every: int) -> dict[str, list[float]]:
         for picture in reader.frames():
             frame = frames.get(picture.pts)
             if frame is not None and frame.placement is not None:
-                place = Alignment(*(float(v) for v in frame.placement))
+                place = Alignment.from_array(frame.placement)
                 sources.append((frame.controls, crop(picture.image, place, SIZE)))
             if picture.pts >= max(frames):
                 break

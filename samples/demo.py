@@ -44,7 +44,7 @@ def compare(source: Path, stream: Path, decoded: Path) -> tuple[float, np.ndarra
         total = frames.index().frames
         wanted = set(np.linspace(0, total - 1, COLUMNS).astype(int).tolist())
         for frame, a, b in zip(frames, before.frames(), after.frames(), strict=True):
-            square = Alignment(*(float(v) for v in frame.placement))
+            square = Alignment.from_array(frame.placement)
             left = crop(a.image, square, SHOWN)
             whole = Alignment(b.image.shape[1] / 2, b.image.shape[0] / 2, b.image.shape[0], 0.0)
             right = crop(b.image, whole, SHOWN)

@@ -21,8 +21,9 @@ import torch.nn.functional as F
 
 from facecodec.face.alignment import Alignment
 from facecodec.generator.base import Generator
-from facecodec.generator.sampling import draw_latents, to_uint8
+from facecodec.generator.sampling import draw_latents
 from facecodec.models import load_models
+from facecodec.pixels import to_uint8
 from facecodec.rig.rig import Rig
 from facecodec.rig.sensitivity import channel_stds
 

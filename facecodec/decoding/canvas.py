@@ -6,15 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facecodec.bitstream import FrameRecord, StreamHeader
 from facecodec.errors import UsageError
 from facecodec.face.alignment import Alignment
 from facecodec.face.crop import paste, resize
+from facecodec.types import Picture
 from facecodec.video.reader import VideoReader
 
-Picture = NDArray[np.uint8]
 PLAIN = 128  # grey level where there is no background
 CANVASES = ("face", "source")
 

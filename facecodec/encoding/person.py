@@ -18,9 +18,10 @@ from facecodec.encoding.recovery import recovery
 from facecodec.errors import UsageError
 from facecodec.fit.inversion import invert
 from facecodec.fit.likeness import Likeness
-from facecodec.fit.objective import Target, to_tensor, weight_map
+from facecodec.fit.objective import Target, weight_map
 from facecodec.fit.selection import select_identity_frame, select_keyframes
 from facecodec.generator.base import Generator
+from facecodec.pixels import to_tensor
 from facecodec.progress import Progress
 from facecodec.rig.rig import NUM_POSE, Rig
 from facecodec.video.reader import VideoReader

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-Landmarks = NDArray[np.float64]
+from facecodec.face.signals import eye_centres
+from facecodec.types import Landmarks
 
 OUTLIER = 2  # frames on either side in the median of a square's place
 
@@ -22,6 +23,11 @@ class Alignment:
     y: float
     size: float
     angle: float
+
+    @classmethod
+    def from_array(cls, row: Sequence[float] | NDArray[np.floating]) -> Alignment:
+        """Return the square of x, y, size, angle, [4]: one row of a placement track."""
+        return cls(*(float(value) for value in row))
 
     def as_array(self) -> NDArray[np.float64]:
         """Return x, y, size, angle, float64 [4]: one row of a placement track."""
@@ -51,7 +57,7 @@ def ffhq_alignment(points: Landmarks) -> Alignment:
     x = eye_to_eye - rot90(eye_to_mouth), normalised; half side = max(2.0 |eye_to_eye|,
     1.8 |eye_to_mouth|); centre = eyes + 0.1 eye_to_mouth.
     """
-    left, right = points[36:42].mean(0), points[42:48].mean(0)
+    left, right = eye_centres(points)
     eyes = (left + right) / 2
     across = right - left
     down = points[[48, 54]].mean(0) - eyes
@@ -93,7 +99,7 @@ def stabilise(
     track[:, 2] = _calm(track[:, 2], int(2 * sigma_size), sigma_size, causal)
     for i in (0, 1, 3):
         track[:, i] = _calm(track[:, i], OUTLIER, sigma, causal)
-    return [Alignment(*(float(v) for v in row)) for row in track]
+    return [Alignment.from_array(row) for row in track]
 
 
 def scaled(alignment: Alignment, factor: float) -> Alignment:
@@ -116,7 +122,7 @@ def _nearness(found: Sequence[Landmarks], causal: bool) -> NDArray[np.float64]:
     """
     extents = []
     for points in found:
-        left, right = points[36:42].mean(0), points[42:48].mean(0)
+        left, right = eye_centres(points)
         nose = points[31:36].mean(0) - (left + right) / 2
         extents.append((np.linalg.norm(right - left), np.linalg.norm(nose)))
     extent = np.maximum(np.array(extents), 1e-6)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 from facecodec.face.alignment import Alignment, scaled
+from facecodec.types import Picture
 
-Picture = NDArray[np.uint8]
 EDGE = 0.08  # share of the square over which a pasted face fades into the frame
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from facecodec.face.signals import MOUTH_OUTER, Landmarks, head_pose, interocular
+from facecodec.face.signals import MOUTH_OUTER, eye_centres, head_pose, interocular
+from facecodec.types import Landmarks
 
 NUM_FEATURES = 50
 NUM_POSE = 3  # of the features are head pose, first
@@ -24,7 +25,7 @@ def expression(points: Landmarks) -> NDArray[np.float64]:
     are, in the frame of the eyes and in hundredths of their distance, weighted by how much they
     say.
     """
-    left, right = points[36:42].mean(0), points[42:48].mean(0)
+    left, right = eye_centres(points)
     along = (right - left) / max(interocular(points), 1e-6)
     frame = np.stack([along, [-along[1], along[0]]], 1)
     local = (points - (left + right) / 2) @ frame / max(interocular(points), 1e-6)

@@ -13,9 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecodec.face.alignment import Alignment, ffhq_alignment
-
-Picture = NDArray[np.uint8]
-Landmarks = NDArray[np.float64]
+from facecodec.types import Landmarks, Picture
 
 DETECT_HEIGHT = 400  # the detector's smallest face is 80 pixels: enough for a face of a fifth
 REDETECT = 10  # frames that landmarks are followed for without the detector seeing a face

@@ -17,6 +17,7 @@ from safetensors.numpy import load
 from torch import Tensor, nn
 
 from facecodec.face.mask import face_mask
+from facecodec.pixels import to_tensor
 
 WIDTHS = (16, 24, 40, 64, 96)  # channels, from half of `SIZE` down
 SIZE = 128  # pixels of the square that the network looks at
@@ -71,7 +72,7 @@ def occlusion(square: NDArray[np.uint8]) -> NDArray[np.float32]:
     square [S, S, 3], S a multiple of 128. What lies outside the inner face is not to be relied on.
     """
     size = square.shape[0]
-    picture = torch.from_numpy(square).permute(2, 0, 1)[None].float().div(127.5).sub(1)
+    picture = to_tensor(square[None])
     with torch.inference_mode():
         logits = network()(F.avg_pool2d(picture, size // SIZE))
         found = F.interpolate(logits.sigmoid(), size=(size, size), mode="bilinear")[0, 0]

@@ -5,12 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Landmarks = NDArray[np.float64]
+from facecodec.types import Landmarks
 
 LEFT_EYE = slice(36, 42)
 RIGHT_EYE = slice(42, 48)
 MOUTH_OUTER = slice(48, 60)
 SIGNALS = ("yaw", "pitch", "roll", "mouth_opening", "mouth_width", "eye_opening")
+
+
+def eye_centres(points: Landmarks) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the centres of the left and the right eye of landmarks [68, 2], float64 [2] each."""
+    return points[LEFT_EYE].mean(0), points[RIGHT_EYE].mean(0)
 
 
 def head_pose(points: Landmarks) -> NDArray[np.float64]:
@@ -21,7 +26,7 @@ def head_pose(points: Landmarks) -> NDArray[np.float64]:
     roll: angle of the eye line against the horizontal, radians.
     They are indices, monotonic in the angles, not angles in degrees.
     """
-    eyes = np.stack([points[LEFT_EYE].mean(0), points[RIGHT_EYE].mean(0)])
+    eyes = np.stack(eye_centres(points))
     across = eyes[1] - eyes[0]
     x_axis = across / np.linalg.norm(across)
     y_axis = np.array([-x_axis[1], x_axis[0]])
@@ -57,7 +62,8 @@ def eye_opening(points: Landmarks) -> float:
 
 def interocular(points: Landmarks) -> float:
     """Return the distance between the centres of the eyes in pixels."""
-    return float(np.linalg.norm(points[RIGHT_EYE].mean(0) - points[LEFT_EYE].mean(0)))
+    left, right = eye_centres(points)
+    return float(np.linalg.norm(right - left))
 
 
 def all_signals(points: Landmarks) -> NDArray[np.float64]:

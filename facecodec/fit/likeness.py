@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from facecodec.face.signals import eye_centres
 from facecodec.weights.dlib_network import Convolution, read_face_network, strides
 
 CHIP = 150
@@ -68,7 +69,7 @@ class Likeness:
 
 def chip_matrix(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the map [2, 3] from the chip's unit square to that of landmarks [68, 2]."""
-    found = np.stack([points[36:42].mean(0), points[42:48].mean(0), points[48], points[54]])
+    found = np.stack([*eye_centres(points), points[48], points[54]])
     a, b = ANCHORS - ANCHORS.mean(0), found - found.mean(0)
     # the similarity x -> s R x + t that takes the anchors to the points, by least squares
     cosine = float((a * b).sum()) / float((a * a).sum())

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facecodec.face.mask import face_mask
+from facecodec.face.signals import interocular
 
 # landmark group -> (indices, radius over the distance of the eyes, weight)
 # Eyes and mouth are few pixels and carry the expression; the background carries none.
@@ -22,11 +23,6 @@ DETAIL = 2.0
 PATCH = 5  # pixels over which texture is averaged
 OUTSIDE = 0.03  # of their weight is left to pixels outside the inner face where motion is sought
 EDGE = 9  # pixels over which the inner face ends
-
-
-def to_tensor(pictures: NDArray[np.uint8]) -> Tensor:
-    """Convert uint8 pictures [N, H, W, 3] to float32 [N, 3, H, W] in [-1, 1]."""
-    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div(127.5).sub(1).contiguous()
 
 
 def shrink(pictures: Tensor, size: int) -> Tensor:
@@ -42,7 +38,7 @@ def weight_map(landmarks: NDArray[np.float64] | None, size: int) -> Tensor:
     if landmarks is None:
         return torch.ones(1, size, size)
     points = torch.tensor(landmarks, dtype=torch.float32)
-    eyes = float(np.linalg.norm(landmarks[42:48].mean(0) - landmarks[36:42].mean(0)))
+    eyes = interocular(landmarks)
     axis = (torch.arange(size) + 0.5) / size
     weights = torch.full((size, size), BACKGROUND)
     for indices, radius, weight in (FACE, MOUTH, EYES):

@@ -13,6 +13,7 @@ from torch import Tensor
 from facecodec.errors import NoFaceError
 from facecodec.face.signals import all_signals
 from facecodec.generator.base import Generator
+from facecodec.pixels import to_uint8
 from facecodec.progress import Progress
 
 # uint8 picture [H, W, 3] -> landmarks [68, 2] in its pixels, or None without a face
@@ -29,12 +30,6 @@ class Sample:
     w: Tensor
     landmarks: NDArray[np.float64]
     signals: NDArray[np.float64]
-
-
-def to_uint8(pictures: Tensor) -> NDArray[np.uint8]:
-    """Convert pictures [N, 3, H, W] in [-1, 1] to uint8 [N, H, W, 3], rounded and clamped."""
-    levels = pictures.mul(127.5).add(127.5).round().clamp(0, 255).byte()
-    return levels.permute(0, 2, 3, 1).contiguous().cpu().numpy()
 
 
 def draw_latents(generator: Generator, count: int, seed: int, truncation: float) -> Tensor:

@@ -30,9 +30,9 @@ from facecodec.metrics.pictures import all_three
 from facecodec.metrics.temporal import correlation, jitter, lip_errors
 from facecodec.metrics.trace import Trace
 from facecodec.progress import Progress, silent
+from facecodec.types import Picture
 from facecodec.weights.store import model_path
 
-Picture = NDArray[np.uint8]
 Values = NDArray[np.float64]
 
 SIZE = 256  # side of the squares everything is measured on

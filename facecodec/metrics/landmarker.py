@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecodec.errors import FacecodecError, ModelError
+from facecodec.types import Picture
 
-Picture = NDArray[np.uint8]
 Values = NDArray[np.float64]
 
 SCORES = 52  # blendshapes, of which eight are gaze and one is "neutral"

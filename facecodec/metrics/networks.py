@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facecodec.errors import ModelError
@@ -21,10 +20,10 @@ from facecodec.metrics.frechet import frechet_distance
 from facecodec.metrics.i3d import FRAMES, I3D
 from facecodec.metrics.inception import Inception
 from facecodec.metrics.lpips import Lpips
+from facecodec.pixels import to_tensor
+from facecodec.types import Picture
 from facecodec.weights.networks import how_to_get, load_network, read_tensors
 from facecodec.weights.store import installed
-
-Picture = NDArray[np.uint8]
 
 STEP = 4  # frames from one clip of FVD to the next
 STRETCH = 64  # frames of a window of FVD_w
@@ -133,7 +132,7 @@ class Fvd:
 
 def to_batch(picture: Picture) -> Tensor:
     """Return uint8 RGB [S, S, 3] as float32 [1, 3, S, S] in [-1, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None] / 127.5 - 1
+    return to_tensor(picture[None])
 
 
 def fitted(network: nn.Module, tensors: Mapping[str, Tensor], name: str) -> nn.Module:

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from facecodec.face.landmarks import FaceEmbedder, LandmarkFinder
 from facecodec.face.signals import SIGNALS, all_signals
 from facecodec.metrics.landmarker import SCORES, Landmarker
+from facecodec.types import Picture
 
 SETTLE = 5  # readings of a still picture in which the finder's landmarks come to rest
 
-Picture = NDArray[np.uint8]
 Values = NDArray[np.float64]
 
 

@@ -7,6 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from facecodec.face.signals import eye_centres
+
 # region -> (landmarks whose neighbourhood it is, radius over the distance of the eyes)
 REGIONS: dict[str, tuple[tuple[int, ...], float]] = {
     "mouth": (tuple(range(48, 68)), 0.12),
@@ -24,7 +26,7 @@ def region_masks(landmarks: NDArray[np.float64], size: int) -> dict[str, Tensor]
 
     `landmarks` [68, 2] are pixels of a picture of that size; -1 and -2 stand for the pupils.
     """
-    pupils = np.stack([landmarks[36:42].mean(0), landmarks[42:48].mean(0)])
+    pupils = np.stack(eye_centres(landmarks))
     eye_distance = float(np.linalg.norm(pupils[1] - pupils[0]))
     points = torch.tensor(np.concatenate([landmarks, pupils[::-1]]), dtype=torch.float32)
     rows, columns = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")

@@ -7,7 +7,8 @@ import torch
 from numpy.typing import NDArray
 
 from facecodec.generator.base import Generator
-from facecodec.generator.sampling import draw_latents, to_uint8
+from facecodec.generator.sampling import draw_latents
+from facecodec.pixels import to_uint8
 from facecodec.progress import Progress, silent
 from facecodec.rig.rig import Rig
 

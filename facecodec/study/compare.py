@@ -10,9 +10,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from facecodec.clip.scan import Span
 from facecodec.decoding.decode import open_stream
 from facecodec.encoding.encode import encode
@@ -26,9 +23,8 @@ from facecodec.metrics.trace import Trace
 from facecodec.progress import Progress, silent
 from facecodec.study import rivals
 from facecodec.study.evaluate import Options, rendered
+from facecodec.types import Picture
 from facecodec.video.reader import VideoReader
-
-Picture = NDArray[np.uint8]
 
 CODECS = ("x264", "x265", "svtav1", "vp9")
 RATES = (5.0, 10.0, 20.0, 40.0)  # kbps
@@ -126,7 +122,7 @@ class _Clip:
         if len(places) != len(records):
             raise UsageError(f"{stream}: has no placement track to compare squares by")
         self.options = options
-        self.where = [Alignment(*(float(v) for v in place)) for place in places]
+        self.where = [Alignment.from_array(place) for place in places]
         self.frames = [frame.image for frame in reader.frames(max_frames=len(records))]
         self.total = len(records)
         if len(self.frames) < self.total:

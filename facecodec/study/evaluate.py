@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from facecodec.clip.scan import Span, crops, scan
 from facecodec.errors import UsageError
@@ -19,9 +18,9 @@ from facecodec.metrics.evaluate import SIZE, Evaluation, evaluate, evaluate_pupp
 from facecodec.metrics.networks import load as load_networks
 from facecodec.models import landmark_finder
 from facecodec.progress import Progress, silent
+from facecodec.types import Picture
 from facecodec.video.reader import VideoReader
 
-Picture = NDArray[np.uint8]
 LAYOUTS = ("auto", "frame", "square")
 LOOKED_AT = 30  # frames in which to look for a face before its layout is decided
 SOURCE_FRAMES = 60  # of a puppet's source are looked at
@@ -158,7 +157,7 @@ def rendered(
         if span.max_frames is not None and i >= span.max_frames:
             return
         place = frame.placement
-        where = None if place is None else Alignment(*(float(v) for v in place))
+        where = None if place is None else Alignment.from_array(place)
         yield where, player.renderer(frame.controls[None])[0]
 
 
@@ -176,7 +175,7 @@ def _against_stream(
     places = [frame.placement for frame in stream.frames()][:total]
     if any(place is None for place in places):
         raise UsageError(f"{path}: has no placement track; compare a decoded video instead")
-    alignments = [Alignment(*(float(v) for v in place)) for place in places if place is not None]
+    alignments = [Alignment.from_array(place) for place in places if place is not None]
     frames = before.frames(max_frames=total)
     a = (crop(f.image, where, SIZE) for f, where in zip(frames, alignments, strict=False))
     return a, (picture for _, picture in rendered(path, span, options)), total

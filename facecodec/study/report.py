@@ -22,11 +22,10 @@ from facecodec.metrics.evaluate import SIZE, Evaluation, evaluate
 from facecodec.metrics.networks import load as load_networks
 from facecodec.progress import Progress, silent
 from facecodec.study.evaluate import Options
+from facecodec.types import Picture
 from facecodec.video.reader import VideoReader
 from facecodec.video.still import encode_jpeg
 from facecodec.video.writer import Sink, open_sink
-
-Picture = NDArray[np.uint8]
 
 PANEL = 512  # side of each picture in the player
 THUMB = 128  # side of the pictures of what a control does
@@ -158,7 +157,7 @@ class _Panels:
         for frame, record in zip(self._reader.frames(first), records, strict=False):
             if record.placement is None:
                 raise UsageError(f"{self._player.stream.name}: no placement to compare squares by")
-            where = Alignment(*(float(v) for v in record.placement))
+            where = Alignment.from_array(record.placement)
             self._last = crop(frame.image, where, self._side)
             count += 1
             # Measured on the square that `evaluate` would cut, not on the larger one shown.

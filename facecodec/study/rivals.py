@@ -16,12 +16,10 @@ from pathlib import Path
 
 import av
 import numpy as np
-from numpy.typing import NDArray
 
 from facecodec.errors import FacecodecError, UsageError
 from facecodec.face.crop import resize
-
-Picture = NDArray[np.uint8]
+from facecodec.types import Picture
 
 TRIES = 4  # encodes to come near a rate
 CLOSE = 0.05  # relative distance from the wanted rate that is near enough

@@ -14,14 +14,12 @@ import av
 import numpy as np
 from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
 from facecodec.atomic import written_whole
 from facecodec.errors import FacecodecError, UsageError
+from facecodec.types import Picture
 from facecodec.video.audio import AudioTrack, open_parameters
 from facecodec.video.still import commented
-
-Picture = NDArray[np.uint8]
 
 # suffix -> (libav format, video codec, options, audio codecs the format takes)
 CONTAINERS: dict[str, tuple[str, str, dict[str, str], tuple[str, ...]]] = {

@@ -14,7 +14,8 @@ from facecodec.fit.objective import Target, shrink, weight_map
 from facecodec.fit.photometric import pyramid
 from facecodec.fit.smoothing import smooth
 from facecodec.fit.tracking import REACH, Tracker, TrackingPlan
-from facecodec.generator.sampling import draw_latents, to_uint8
+from facecodec.generator.sampling import draw_latents
+from facecodec.pixels import to_uint8
 from facecodec.progress import silent
 from facecodec.rig.rig import NUM_CONTROLS
 

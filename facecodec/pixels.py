@@ -1,0 +1,23 @@
+"""Pictures as bytes and as what networks take: uint8 [H, W, 3] and float32 [3, H, W] in [-1, 1]."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from facecodec.types import Picture
+
+HALF_RANGE = 127.5  # of 0 to 255
+
+
+def to_tensor(pictures: Picture) -> Tensor:
+    """Convert uint8 pictures [N, H, W, 3] to float32 [N, 3, H, W] in [-1, 1]."""
+    levels = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float()
+    return levels.div(HALF_RANGE).sub(1).contiguous()
+
+
+def to_uint8(pictures: Tensor) -> Picture:
+    """Convert pictures [N, 3, H, W] in [-1, 1] to uint8 [N, H, W, 3], rounded and clamped."""
+    levels = pictures.mul(HALF_RANGE).add(HALF_RANGE).round().clamp(0, 255).byte()
+    return levels.permute(0, 2, 3, 1).contiguous().cpu().numpy()
