@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecodec.face.alignment import Alignment, ffhq_alignment
+from facecodec.picture_limits import check_picture_size
 from facecodec.types import Landmarks, Picture
 
 DETECT_HEIGHT = 400  # the detector's smallest face is 80 pixels: enough for a face of a fifth
@@ -67,8 +68,11 @@ class LandmarkFinder:
         self._unseen, self._roll = 0, 0.0
 
     def __call__(self, frame: Picture) -> Landmarks | None:
-        """Return the largest face's landmarks [68, 2] or None; pixel i spans i to i + 1."""
-        frame = np.ascontiguousarray(frame)
+        """Return the largest face's landmarks [68, 2] or None; pixel i spans i to i + 1.
+
+        Raises FacecodecError for a frame, uint8 [H, W, 3], of a size that dlib cannot work on.
+        """
+        frame = _safe_for_dlib(frame)
         points = self._followed(frame)
         if points is None:
             points = self._found(frame)
@@ -164,6 +168,12 @@ class LandmarkFinder:
         return view.from_unit(agreed.mean(0) / VIEW), spread
 
 
+def _safe_for_dlib(frame: Picture) -> Picture:
+    """Return the frame as dlib takes it; what would corrupt its memory is refused."""
+    check_picture_size(frame.shape[1], frame.shape[0])
+    return np.ascontiguousarray(frame)
+
+
 def _chip(frame: Picture, view: Alignment) -> Picture:
     """Return what a square of the frame shows, [VIEW, VIEW, 3]."""
     half = 0.5 * view.size
@@ -222,8 +232,12 @@ class FaceEmbedder:
         self._network = _loaded(dlib.face_recognition_model_v1, str(network))
 
     def __call__(self, frame: Picture, points: Landmarks) -> NDArray[np.float64]:
-        """Return the embedding [128] of the face with these landmarks."""
+        """Return the embedding [128] of the face with these landmarks.
+
+        Raises FacecodecError for a frame, uint8 [H, W, 3], of a size that dlib cannot work on.
+        """
+        frame = _safe_for_dlib(frame)
         parts = [dlib.point(int(x), int(y)) for x, y in points]
         shape = dlib.full_object_detection(box_of(points), parts)
-        descriptor = self._network.compute_face_descriptor(np.ascontiguousarray(frame), shape)
+        descriptor = self._network.compute_face_descriptor(frame, shape)
         return np.array(descriptor, dtype=np.float64)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecodec.errors import FacecodecError, UsageError
+from facecodec.picture_limits import check_picture_size
 from facecodec.video.audio import AudioPacket, AudioTrack, describe_audio
 
 
@@ -55,7 +56,17 @@ class VideoReader:
         if not container.streams.video:
             container.close()
             raise FacecodecError(f"{self.path}: holds no video")
+        declared = container.streams.video[0].codec_context
+        if declared.width and declared.height:
+            self._check_size(container, declared.width, declared.height)
         return container
+
+    def _check_size(self, container: av.container.InputContainer, width: int, height: int) -> None:
+        try:
+            check_picture_size(width, height, self.path)
+        except FacecodecError:
+            container.close()
+            raise
 
     def __enter__(self) -> VideoReader:
         return self
@@ -102,6 +113,7 @@ class VideoReader:
                 if end is not None and time >= end:
                     return
                 count += 1
+                self._check_size(container, frame.width, frame.height)
                 yield Frame(pts, _upright(frame))
 
     def audio_packets(
