@@ -8,6 +8,7 @@ MAX_INDEX = 1 << 18  # bytes of payload of the end chunk
 MAX_SEGMENT = 1 << 16  # bytes of payload of one segment
 MAX_SEGMENT_FRAMES = 240
 SMALLEST_SEGMENT = 10  # bytes of a segment with the chunk around it, at least
+MAX_FRAMES_PER_BYTE = MAX_SEGMENT_FRAMES // SMALLEST_SEGMENT
 MAX_CONTROLS = 64
 MAX_NUM_WS = 64
 MAX_W_DIM = 1024

@@ -30,7 +30,8 @@ from facecodec.bitstream import (
 from facecodec.bitstream.coding import initial_probabilities as trained
 from facecodec.bitstream.coding import segment, tracks
 from facecodec.bitstream.coding.range_coder import RangeDecoder
-from facecodec.bitstream.container.chunks import STREAM_MAGIC, ChunkReader
+from facecodec.bitstream.container.chunk_reader import ChunkReader
+from facecodec.bitstream.container.chunks import STREAM_MAGIC
 from facecodec.bitstream.fields import FieldReader
 from tests.helpers import toy_streams as streams
 from tests.helpers.damage import split

@@ -83,6 +83,12 @@ def usual_frames(header: StreamHeader) -> int:
     return min(max(frames, 30), limits.MAX_SEGMENT_FRAMES)
 
 
+def usual_step(header: StreamHeader) -> int:
+    """Return the usual distance between two frames in units of the time base, at least 1."""
+    clock = frame_clock(header)
+    return max(_at(clock, 1), 1) if clock else 1
+
+
 def expected_pts(clock: Fraction | None, index: int) -> int:
     """Return where a stream of steady rate that began at 0 has frame `index`; 0 if unknown."""
     pts = _at(clock, index) if clock else 0

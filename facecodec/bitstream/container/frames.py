@@ -66,7 +66,7 @@ def fill_gap(
         else:
             nearer, controls, placement = known, known.controls, known.placement
             pts = known.pts + step * (i if before else i - 1 - missing)
-            if abs(pts) > 2 * MAX_PTS:
+            if abs(pts) > MAX_PTS:
                 raise StreamError("lost frames whose timestamps would be out of range")
         yield FrameRecord(first + i - 1, pts, controls, placement, nearer.flags, recovered=True)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from facecodec.bitstream import limits
 from facecodec.bitstream.coding.identity import parse_identity
 from facecodec.bitstream.container import chunks
+from facecodec.bitstream.container.chunk_reader import ChunkReader
 from facecodec.bitstream.container.chunks import Damage
 from facecodec.bitstream.container.tuning_parts import TuningParts, split_tuning
 from facecodec.bitstream.fields import FieldReader, FieldWriter
@@ -67,7 +68,7 @@ class _Digested:
 def read_identity(file: BinaryIO, name: str = "identity file") -> IdentityFile:
     """Read a `.fci` file whole; StreamError for any damage: there is nothing to recover."""
     hashed = _Digested(file)
-    reader = chunks.ChunkReader(cast(BinaryIO, hashed))
+    reader = ChunkReader(cast(BinaryIO, hashed))
     head = reader.header(chunks.IDENTITY_MAGIC, name)
     payload: bytes | None = None
     tuning = TuningParts()

@@ -19,9 +19,12 @@ from facecodec.bitstream.coding.segment import (
     usual_frames,
 )
 from facecodec.bitstream.container import chunks
+from facecodec.bitstream.container.chunk_reader import ChunkReader
 from facecodec.bitstream.container.chunks import Chunk, Damage
 from facecodec.bitstream.fields import FieldReader, FieldWriter, varint_size
 from facecodec.errors import StreamError
+
+_LONGEST_SIZE = 4  # bytes of the size at the end of an end chunk, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +50,9 @@ class Index:
         self.frames = max(self.frames, entry.first + entry.frames)
 
     def find(self, pts: int) -> IndexEntry | None:
-        """Return the last segment that starts at or before `pts`, or the first one."""
-        if not self.entries:
-            return None
+        """Return the last segment that starts at or before `pts`, None if there is none."""
         place = bisect.bisect_right(self.entries, pts, key=lambda entry: entry.pts)
-        return self.entries[max(place - 1, 0)]
+        return self.entries[place - 1] if place else None
 
     def pack(self, header: StreamHeader, end: int) -> bytes:
         """Return the payload of the end chunk, which begins at byte `end` of the stream.
@@ -137,16 +138,15 @@ def stored_index(file: BinaryIO, base: int, header: StreamHeader, seed: int) -> 
     base: where the stream begins in the file. seed: what its CRCs start from.
     """
     size = file.seek(0, 2) - base
-    file.seek(base + max(size - chunks.CRC - 4, 0))
+    file.seek(base + max(size - chunks.CRC - _LONGEST_SIZE, 0))
     length = 0
-    for place, byte in enumerate(reversed(file.read(4))):
+    for place, byte in enumerate(reversed(file.read(_LONGEST_SIZE))):
         length |= (byte & 127) << 7 * place
         if byte < 128:
             break
     if not length <= min(size, limits.MAX_INDEX + 16):
         return None
-    file.seek(base + size - length)
-    chunk = chunks.ChunkReader(file, size - length, seed).first()
+    chunk = ChunkReader(file, size - length, seed, base).first()
     if chunk is None or chunk.type != chunks.END:
         return None
     try:
@@ -155,15 +155,42 @@ def stored_index(file: BinaryIO, base: int, header: StreamHeader, seed: int) -> 
         return None
 
 
-def scan_index(header: StreamHeader, body: Iterable[Chunk | Damage], start: int) -> Index:
-    """Return the index that the chunks of a body make; `start` is where the body begins."""
-    index = Index()
-    group = start
-    for chunk in body:
-        if isinstance(chunk, Chunk) and chunk.type == chunks.SEGMENT:
+class GroupScan:
+    """Makes an index out of the chunks of a body, as they come.
+
+    start: where the body begins. comparable: whether a whole stream's end chunk must say the
+    same: an ancillary chunk that an editor put into the body moves what the index points at.
+    """
+
+    def __init__(self, header: StreamHeader, start: int) -> None:
+        self.index = Index()
+        self.comparable = True
+        self._header = header
+        self._group = start
+
+    def add(self, chunk: Chunk | Damage) -> None:
+        """Take in the next chunk; damage and a segment that breaks the format are passed over."""
+        if isinstance(chunk, Damage):
+            return
+        if chunk.type == chunks.SEGMENT:
             with contextlib.suppress(StreamError):
-                first, frames, pts = segment_start(header, chunk.payload)
-                if first >= index.frames:
-                    index.add(IndexEntry(group, first, frames, pts))
-            group = chunk.offset + chunk.size
-    return index
+                first, frames, pts = segment_start(self._header, chunk.payload)
+                if first >= self.index.frames:
+                    self.index.add(IndexEntry(self._group, first, frames, pts))
+            self._group = chunk.offset + chunk.size
+        elif chunk.type not in chunks.LIMITS:
+            self.comparable = False
+
+
+def is_group_of(header: StreamHeader, entry: IndexEntry, body: Iterable[Chunk | Damage]) -> bool:
+    """Return whether `body`, read from an entry's offset on, begins with the entry's group."""
+    for chunk in body:
+        if isinstance(chunk, Damage):
+            return False
+        if chunk.type == chunks.SEGMENT:
+            with contextlib.suppress(StreamError):
+                start = segment_start(header, chunk.payload)
+                return start == (entry.first, entry.frames, entry.pts)
+        if chunk.type != chunks.AUDIO:
+            return False
+    return False

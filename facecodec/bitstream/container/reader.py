@@ -10,34 +10,39 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from facecodec.bitstream import limits
 from facecodec.bitstream.coding.header import StreamHeader, parse_header
-from facecodec.bitstream.coding.segment import Segment, parse_segment
 from facecodec.bitstream.container import chunks
-from facecodec.bitstream.container.audio import AudioPacket, AudioParameters, parse_packets
-from facecodec.bitstream.container.chunks import Chunk, ChunkReader, Damage
-from facecodec.bitstream.container.frames import FrameRecord, fill_gap, segment_records
+from facecodec.bitstream.container.audio import AudioPacket, AudioParameters
+from facecodec.bitstream.container.body import BodyDecoder, PacketParser
+from facecodec.bitstream.container.chunk_reader import ChunkReader
+from facecodec.bitstream.container.chunks import Chunk, Damage
+from facecodec.bitstream.container.frames import FrameRecord
 from facecodec.bitstream.container.identity_file import IdentityFile
 from facecodec.bitstream.container.index import (
+    GroupScan,
     Index,
     IndexEntry,
+    is_group_of,
     parse_index,
-    scan_index,
     stored_index,
 )
 from facecodec.bitstream.container.preamble import Preamble
 from facecodec.bitstream.container.rates import RateSplit, split_rates
 from facecodec.errors import StreamError, UsageError
 
+_BODY = (chunks.SEGMENT, chunks.AUDIO, chunks.END)
+
 
 class StreamReader:
     """Reads the header at once, frames and audio on iteration.
 
-    A file that can seek may be iterated any number of times; a pipe once. `damage` fills while
-    reading. Raises StreamError for a file that is not a stream, whose header is damaged, that
-    breaks a promised limit, or that needs a critical chunk this reader does not know.
+    A file that can seek may be iterated any number of times; a pipe once, and gives each frame as
+    soon as its segment has come. `damage` fills while reading. Raises StreamError for a file that
+    is not a stream, whose header is damaged, that breaks a promised limit, or that needs a
+    critical chunk this reader does not know.
 
-    name: what error messages call the file.
+    file: opened for reading in binary, at the first byte of the stream. name: what error messages
+    call it.
     """
 
     header: StreamHeader
@@ -50,35 +55,41 @@ class StreamReader:
     def __init__(self, file: BinaryIO, name: str = "") -> None:
         self.name = name or str(getattr(file, "name", "stream"))
         self._file = file
-        self._seekable = file.seekable()
-        self._base = file.tell() if self._seekable else 0
+        self._base = file.tell() if file.seekable() else None
         self.damage = []
+        self._reported: set[Damage] = set()
         self._index: Index | None = None
         self._consumed = False
-        self._chunks = ChunkReader(file)
+        self._chunks = ChunkReader(file, base=self._base)
         self._head = self._chunks.header(chunks.STREAM_MAGIC, self.name)
         self.header = parse_header(self._head.payload)
         self._seed = self._chunks.seed
-        self._first: Chunk | Damage | None = None
+        self._first: Chunk | None = None  # of the body
+        self._lost_before = 0  # bytes lost before it
         self._preamble = self._read_preamble()
         self.identity_payload = self._preamble.identity_payload
         self.identity_reference = self._preamble.identity_reference
         self.audio, self.tuning = self._preamble.audio, self._preamble.tuning
 
     def _read_preamble(self) -> Preamble:
-        """Read up to the first chunk of frames or audio."""
+        """Read up to the first chunk of the body."""
         preamble = Preamble(self.name)
         for chunk in self._chunks:
             if isinstance(chunk, Damage):
                 self._report(chunk)
-            elif chunk.type in (chunks.SEGMENT, chunks.AUDIO, chunks.END):
+                self._lost_before += chunk.size
+            elif chunk.type in _BODY:
                 self._first = chunk
                 break
             elif not preamble.add(chunk):
                 self._refuse(chunk)
         for what in preamble.missing(self.header):
-            self._report(Damage(self._chunks_start(), 0, what))
+            self._report(Damage(self._body_start(), 0, what))
         return preamble
+
+    def _body_start(self) -> int:
+        """Return where the first chunk of the body begins."""
+        return self._first.offset if self._first else self._chunks.offset
 
     def _refuse(self, chunk: Chunk) -> None:
         """Refuse a critical chunk that is unknown or out of place; pass over an ancillary one."""
@@ -88,7 +99,8 @@ class StreamReader:
             raise StreamError(f"{self.name}: critical chunk {kind} at {chunk.offset} is {known}")
 
     def _report(self, damage: Damage) -> None:
-        if damage not in self.damage:
+        if damage not in self._reported:
+            self._reported.add(damage)
             self.damage.append(damage)
 
     def identity(
@@ -96,8 +108,9 @@ class StreamReader:
     ) -> NDArray[np.float32]:
         """Return the identity latent, float32 [num_ws, w_dim].
 
-        w_mean: [w_dim], the generator's mean of W. identity_file: the `.fci` file, needed when the
-        stream only references its identity; refused unless its SHA-256 is the one referenced.
+        w_mean: float32 [w_dim], the generator's mean of W. identity_file: the `.fci` file, needed
+        when the stream only references its identity. Raises StreamError where the identity is
+        missing or breaks the format, and for a `.fci` file whose SHA-256 is not the one referenced.
         """
         return self._preamble.identity(self.header, w_mean, identity_file)
 
@@ -110,7 +123,7 @@ class StreamReader:
     @property
     def seekable(self) -> bool:
         """Whether the stream can be read more than once, and has an index."""
-        return self._seekable
+        return self._base is not None
 
     def __iter__(self) -> Iterator[FrameRecord]:
         return self.frames()
@@ -129,11 +142,10 @@ class StreamReader:
         """Yield the audio packets with start <= pts * time_base < end, in seconds."""
         if self.audio is None:
             return
-        expected: int | None = 0
+        parser = PacketParser(self._report)
         for chunk in self.walk():
             if isinstance(chunk, Chunk) and chunk.type == chunks.AUDIO:
-                expected, packets = self._packets(chunk, expected)
-                for packet in packets:
+                for packet in parser.parse(chunk):
                     if _within(packet.pts * self.audio.time_base, start, end):
                         yield packet
 
@@ -144,12 +156,21 @@ class StreamReader:
 
         This is the way to read both from a pipe. In a file that can seek, `start` is found
         through the index; audio packets are then those written near the frames asked for.
+        Raises StreamError where frames are missing that no lost bytes explain.
         """
-        entry: IndexEntry | None = None
-        if start is not None and self._seekable:
-            entry = self._entry(-(-start // self.header.time_base))
-        for item in self._decode(self.walk(entry), entry.first if entry else 0, audio):
-            base = self.header.time_base
+        base = self.header.time_base
+        entry = self._entry(start) if start is not None and self.seekable else None
+        # From the middle the number of the first packet is not known.
+        parser = PacketParser(self._report, None if entry and entry.first else 0)
+        decoder = BodyDecoder(
+            self.header,
+            self.name,
+            self._report,
+            parser if audio and self.audio else None,
+            entry.first if entry else 0,
+            0 if entry else self._lost_before,
+        )
+        for item in decoder.decode(self.walk(entry)):
             if isinstance(item, AudioPacket):
                 if self.audio and _within(item.pts * self.audio.time_base, start, end):
                     yield item
@@ -158,58 +179,82 @@ class StreamReader:
             elif start is None or item.pts * base >= start:
                 yield item
 
-    def _entry(self, pts: int) -> IndexEntry | None:
-        """Return the index entry to begin at for `pts`, from a scan where the stored one is off.
+    def _entry(self, start: Fraction) -> IndexEntry | None:
+        """Return the index entry to begin at for a time, None to begin with the whole body.
 
-        Bytes lost or put in after the stream was written move what the end chunk points at.
+        Falls back on a scan where the stored index is not that of the file: bytes lost or put in
+        after the stream was written move what the end chunk points at.
         """
+        pts = -(-start // self.header.time_base)
         entry = self.index().find(pts)
-        if entry is not None:
-            self._file.seek(self._base + entry.offset)
-            if ChunkReader(self._file, entry.offset, self._seed).first() is None:
-                self._index = self.scanned_index()
-                entry = self._index.find(pts)
+        if entry is not None and not is_group_of(self.header, entry, self._chunks_from(entry)):
+            self._index = self.scanned_index()
+            entry = self._index.find(pts)
         return entry
+
+    def _chunks_from(self, entry: IndexEntry | None) -> ChunkReader:
+        """Return a reader of the chunks from an entry on, or from the beginning of the body."""
+        offset = entry.offset if entry else self._body_start()
+        return ChunkReader(self._file, offset, self._seed, self._base)
 
     def walk(self, entry: IndexEntry | None = None) -> Iterator[Chunk | Damage]:
         """Yield the chunks from the first frame or audio on (or from an index entry), and damage.
 
-        Damage and a missing end are added to `damage`; the end chunk is the last one yielded.
+        Everything that can be said without decoding is added to `damage`: bytes that are no
+        chunk, a missing end, an index that is not that of the chunks. The end chunk is the last
+        one yielded. Raises UsageError for a pipe that was read before.
         """
-        if self._seekable:
-            offset = entry.offset if entry else self._chunks_start()
-            self._file.seek(self._base + offset)
-            source: Iterator[Chunk | Damage] = iter(ChunkReader(self._file, offset, self._seed))
+        if self.seekable:
+            reader = self._chunks_from(entry)
+            source: Iterator[Chunk | Damage] = iter(reader)
         else:
             if self._consumed:
                 raise UsageError(f"{self.name}: a pipe can be read only once")
+            reader = self._chunks
             first = [] if self._first is None else [self._first]
-            source = itertools.chain(first, self._chunks)
+            source = itertools.chain(first, reader)
         self._consumed = True
-        offset = 0
+        groups = GroupScan(self.header, self._body_start())
         for chunk in source:
-            offset = chunk.offset + chunk.size
             if isinstance(chunk, Damage):
                 self._report(chunk)
-            elif chunk.type not in (chunks.SEGMENT, chunks.AUDIO, chunks.END):
+            elif chunk.type not in _BODY:
                 self._refuse(chunk)
+            elif chunk.type == chunks.AUDIO and self.audio is None:
+                missing = "the audio's parameters are missing"
+                self._report(Damage(self._body_start(), 0, missing))
+            elif chunk.type == chunks.END:
+                self._check_end(chunk, None if entry else groups)
+            groups.add(chunk)
             yield chunk
             if isinstance(chunk, Chunk) and chunk.type == chunks.END:
-                after = next(source, None)
+                after = self._after_end(reader)
                 if after is not None:
-                    self._report(Damage(offset, after.size, "data after the end of the stream"))
+                    self._report(after)
                 return
-        self._report(Damage(offset, 0, "the stream ends without its end chunk"))
+        self._report(Damage(reader.offset, 0, "the stream ends without its end chunk"))
 
-    def _chunks_start(self) -> int:
-        return self._first.offset if self._first else self._chunks.offset
+    def _check_end(self, chunk: Chunk, groups: GroupScan | None) -> None:
+        """Report an end chunk that breaks the format, or is not that of the groups before it."""
+        try:
+            stored = parse_index(self.header, chunk)
+        except StreamError as error:
+            self._report(Damage(chunk.offset, chunk.size, str(error)))
+            return
+        if groups and groups.comparable and not self.damage and stored != groups.index:
+            self._report(Damage(chunk.offset, chunk.size, "the index is not that of the file"))
+
+    def _after_end(self, reader: ChunkReader) -> Damage | None:
+        """Return the bytes after the end chunk that `reader` has just passed, None for none."""
+        size = reader.bytes_left()
+        return Damage(reader.offset, size, "data after the end of the stream") if size else None
 
     def index(self) -> Index:
         """Return the index of the segments: from the end chunk, or by a scan where it is missing.
 
-        Needs a file that can seek.
+        The stored index is taken at its word: see `verify`. Raises UsageError for a pipe.
         """
-        if not self._seekable:
+        if self._base is None:
             raise UsageError(f"{self.name}: a pipe has no index")
         if self._index is None:
             stored = stored_index(self._file, self._base, self.header, self._seed)
@@ -218,96 +263,31 @@ class StreamReader:
 
     def scanned_index(self) -> Index:
         """Return the index as a scan of the whole file gives it. Needs a file that can seek."""
-        return scan_index(self.header, self.walk(), self._chunks_start())
+        groups = GroupScan(self.header, self._body_start())
+        for chunk in self.walk():
+            groups.add(chunk)
+        return groups.index
 
     def rate_split(self) -> RateSplit:
-        """Return where the bytes of the file go. Needs a file that can seek."""
+        """Return where the bytes of the file go. Decodes every frame; UsageError for a pipe."""
         return split_rates(self.header, self.all_chunks())
 
     def all_chunks(self) -> Iterator[Chunk | Damage]:
-        """Yield every chunk of the file, the header's first, and the bytes that are none."""
-        if not self._seekable:
+        """Yield the chunks of the file from the header's to the end chunk, and what is no chunk.
+
+        Bytes after the end chunk are one Damage. Raises UsageError for a pipe.
+        """
+        if not self.seekable:
             raise UsageError(f"{self.name}: a pipe can be read only once")
         yield self._head
-        self._file.seek(self._base + self._head.size)
-        yield from ChunkReader(self._file, self._head.size, self._seed)
-
-    def _packets(self, chunk: Chunk, expected: int | None) -> tuple[int | None, list[AudioPacket]]:
-        """Return the number of the packet after a chunk's, and its packets; none if it is damaged.
-
-        expected: the number its first packet should have, None where that is not known.
-        """
-        if self.audio is None:
-            self._report(Damage(self._chunks_start(), 0, "the audio's parameters are missing"))
-            return expected, []
-        try:
-            first, packets = parse_packets(chunk.payload)
-            if expected is not None and first < expected:
-                raise StreamError("audio chunk: goes back in time")
-        except StreamError as error:
-            self._report(Damage(chunk.offset, chunk.size, str(error)))
-            return expected, []
-        if expected is not None and first > expected:
-            missing = f"{first - expected} audio packets before it are missing"
-            self._report(Damage(chunk.offset, 0, missing))
-        return first + len(packets), packets
-
-    def _decode(
-        self, source: Iterator[Chunk | Damage], expected: int, audio: bool
-    ) -> Iterator[FrameRecord | AudioPacket]:
-        """Decode chunks in order; `expected` is the number of the next frame."""
-        before: FrameRecord | None = None
-        lost = 0
-        step = 1
-        heard = None if expected else 0  # audio packets so far, where that is known
-        for chunk in source:
-            if isinstance(chunk, Damage):
-                lost += chunk.size
-            elif chunk.type == chunks.AUDIO and audio:
-                heard, packets = self._packets(chunk, heard)
-                yield from packets
-            elif chunk.type == chunks.SEGMENT:
-                segment = self._segment(chunk, expected, before)
-                if segment is None:
-                    lost += chunk.size
-                    continue
-                records = segment_records(segment)
-                if len(records) > 1:
-                    step = records[-1].pts - records[-2].pts
-                missing = segment.first - expected
-                if missing:
-                    self._allow_gap(missing, lost)
-                    yield from fill_gap(before, records[0], missing, step)
-                yield from records
-                before, expected, lost = records[-1], segment.first + len(segment), 0
-            elif chunk.type == chunks.END:
-                missing = self._end(chunk) - expected
-                if missing > 0:
-                    self._allow_gap(missing, lost)
-                    yield from fill_gap(before, None, missing, step)
-
-    def _segment(self, chunk: Chunk, expected: int, before: FrameRecord | None) -> Segment | None:
-        try:
-            segment = parse_segment(self.header, chunk.payload)
-            if segment.first < expected or (before and segment.pts[0] <= before.pts):
-                raise StreamError("segment: goes back in time")
-            return segment
-        except StreamError as error:
-            self._report(Damage(chunk.offset, chunk.size, str(error)))
-            return None
-
-    def _end(self, chunk: Chunk) -> int:
-        """Return the number of frames an end chunk counts, 0 when it breaks the format."""
-        try:
-            return parse_index(self.header, chunk).frames
-        except StreamError as error:
-            self._report(Damage(chunk.offset, chunk.size, str(error)))
-            return 0
-
-    def _allow_gap(self, missing: int, lost: int) -> None:
-        """Refuse a gap that the bytes lost cannot explain."""
-        if not lost or missing > limits.MAX_SEGMENT_FRAMES * (lost // limits.SMALLEST_SEGMENT + 1):
-            raise StreamError(f"{self.name}: {missing} frames are missing where nothing was lost")
+        reader = ChunkReader(self._file, self._head.size, self._seed, self._base)
+        for chunk in reader:
+            yield chunk
+            if isinstance(chunk, Chunk) and chunk.type == chunks.END:
+                after = self._after_end(reader)
+                if after is not None:
+                    yield after
+                return
 
 
 def _within(time: Fraction, start: Fraction | None, end: Fraction | None) -> bool:

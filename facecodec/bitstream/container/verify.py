@@ -7,6 +7,7 @@ import numpy as np
 from facecodec.bitstream.container import chunks
 from facecodec.bitstream.container.chunks import Chunk, Damage
 from facecodec.bitstream.container.frames import FrameRecord
+from facecodec.bitstream.container.index import parse_index
 from facecodec.bitstream.container.reader import StreamReader
 from facecodec.errors import StreamError
 
@@ -21,14 +22,21 @@ def verify(stream: StreamReader) -> tuple[int, list[Damage]]:
     frames = sum(
         1 for item in stream.items() if isinstance(item, FrameRecord) and not item.recovered
     )
-    found = list(stream.damage)
-    found += _identity(stream)
+    found = list(stream.damage) + _identity(stream)
+    if not found:
+        found = _index(stream)
+    return frames, sorted(found, key=lambda damage: damage.offset)
+
+
+def _index(stream: StreamReader) -> list[Damage]:
+    """Compare the index with the segments of a stream that is whole otherwise."""
+    scanned = stream.scanned_index()
     for chunk in stream.all_chunks():
         if isinstance(chunk, Chunk) and chunk.type == chunks.END:
-            stored, scanned = stream.index(), stream.scanned_index()
-            if not found and stored != scanned:
-                found.append(Damage(chunk.offset, chunk.size, "the index is not that of the file"))
-    return frames, sorted(found, key=lambda damage: damage.offset)
+            if parse_index(stream.header, chunk) == scanned:
+                return []
+            return [Damage(chunk.offset, chunk.size, "the index is not that of the file")]
+    return []
 
 
 def _identity(stream: StreamReader) -> list[Damage]:
