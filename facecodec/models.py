@@ -13,7 +13,7 @@ from facecodec.generator.base import Generator
 from facecodec.memory import keep_freed_memory
 from facecodec.rig.rig import Rig, load_rig
 from facecodec.weights.catalogue import DEFAULT_GENERATOR
-from facecodec.weights.store import installed, load_generator, model_path, read_record
+from facecodec.weights.store import load_generator, model_path, readable_records
 
 
 def pick_device(name: str) -> torch.device:
@@ -52,10 +52,9 @@ def model_named_by(sha256: str, hint: str) -> str:
 
     Raises ModelError naming what to install when there is none; `hint` is the name in the stream.
     """
-    for name in installed():
-        record = read_record(name)
+    for record in readable_records():
         if record.kind == "generator" and record.sha256 == sha256:
-            return name
+            return record.name
     raise ModelError(
         f"needs the generator {hint!r} (SHA-256 {sha256[:12]}…), which is not installed; "
         f"facecodec model install {hint}, or import the checkpoint it was made with"

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from facecodec.atomic import refuse_overwrite, written_whole
+from facecodec.atomic import opened_whole, refuse_overwrite
 from facecodec.cli import options
 from facecodec.cli.progress import shown
 from facecodec.metrics.measures import MEASURES, written
@@ -87,7 +87,7 @@ def command(
     from facecodec.study.evaluate import Options
 
     if output:
-        refuse_overwrite(output, force)
+        refuse_overwrite(output, force, [source, *streams])
     chosen = Options(face_landmarker, rig=Path(rig) if rig else None, device=device)
     with shown(quiet) as progress:
         result = compare(
@@ -96,8 +96,8 @@ def command(
             options=chosen, progress=progress,
         )  # fmt: skip
     if output:
-        with written_whole(output) as temporary:
-            temporary.write_text(compare_page(result), encoding="utf-8")
+        with opened_whole(output) as file:
+            file.write(compare_page(result).encode())
     if json_:
         click.echo(json.dumps(result.as_json(), indent=1))
         return

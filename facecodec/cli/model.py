@@ -47,7 +47,7 @@ def list_(json_: bool) -> None:
     table.add_column("what it is")
     for row in rows:
         size = f"{row['bytes'] / 1e6:.0f} MB" if row["bytes"] else ""
-        state = "yes" if row["installed"] else "no"
+        state = {True: "yes", False: "no"}.get(row["installed"], row["installed"])
         table.add_row(row["name"], row["kind"], state, size, row["sha256"][:12], row["title"])
     _console().print(table)
 
@@ -175,7 +175,10 @@ def _describe(name: str) -> dict:
     if entry:
         row |= {"kind": entry.kind, "sha256": entry.sha256, "title": entry.title}
     if name in store.installed():
-        record = store.read_record(name)
+        try:
+            record = store.read_record(name)
+        except ModelError:
+            return row | {"installed": "damaged"}
         row |= {"kind": record.kind, "bytes": record.bytes, "sha256": record.sha256}
         row |= {"installed": True, "title": row["title"] or f"imported from {record.source}"}
     return row

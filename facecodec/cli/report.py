@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from facecodec.atomic import refuse_overwrite, written_whole
+from facecodec.atomic import opened_whole, refuse_overwrite
 from facecodec.cli import options
 from facecodec.cli.progress import shown
 
@@ -57,16 +57,17 @@ def command(
     from facecodec.study.report import gather
     from facecodec.study.report_page import report_page
 
-    refuse_overwrite(output, force)
+    refuse_overwrite(output, force, [source, ref, identity])
     chosen = Options(face_landmarker, 10, Path(rig) if rig else None, device)
     with shown(quiet) as progress:
         report = gather(
             source, ref, identity=identity, max_frames=max_frames, options=chosen,
             progress=progress,
         )  # fmt: skip
-    with written_whole(output) as temporary:
-        temporary.write_text(report_page(report), encoding="utf-8")
+    page = report_page(report).encode()
+    with opened_whole(output) as file:
+        file.write(page)
     if not quiet:
-        size = output.stat().st_size / 1e6
+        size = len(page) / 1e6
         console = Console(stderr=True, highlight=False, soft_wrap=True)
         console.print(f"{escape(str(output))}: {len(report.times)} frames, {size:.1f} MB")

@@ -11,7 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from facecodec.atomic import refuse_overwrite, written_whole
+from facecodec.atomic import opened_whole, refuse_overwrite
 from facecodec.cli import options
 from facecodec.cli.progress import shown
 
@@ -55,11 +55,11 @@ def discover(
     """
     from facecodec.workshop.discover import discover_rig
 
-    refuse_overwrite(output, force)
+    refuse_overwrite(output, force, clips)
     with shown(quiet) as progress:
         rig = discover_rig(model, samples, seed, clips, device, progress)
-    with written_whole(output) as temporary:
-        rig.save(temporary)
+    with opened_whole(output) as file:
+        file.write(rig.as_json().encode())
     if not quiet:
         console = Console(stderr=True, highlight=False, soft_wrap=True)
         for axis in rig.pose:
@@ -116,5 +116,5 @@ def show(
             sheet = contact_sheet(
                 generator, the_rig, seed, size=size, amount=amount, progress=progress
             )
-        with written_whole(output) as temporary:
-            temporary.write_bytes(encode_png(sheet))
+        with opened_whole(output) as file:
+            file.write(encode_png(sheet))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from facecodec.atomic import refuse_overwrite, written_whole
+from facecodec.atomic import opened_whole, refuse_overwrite
 from facecodec.bitstream import (
     AudioPacket,
     Damage,
@@ -16,7 +16,7 @@ from facecodec.bitstream import (
     StreamWriter,
     open_stream,
 )
-from facecodec.errors import StreamError, UsageError
+from facecodec.errors import FacecodecError, StreamError, UsageError
 
 
 @dataclass(frozen=True)
@@ -44,24 +44,28 @@ def cut(
     copied. Times stay those of the source. Frames that damage took come out as the decoder fills
     them in, flagged as of low confidence. Raises UsageError when no frame lies in the span.
     """
-    source, output = Path(source), Path(output)
-    refuse_overwrite(output, force)
+    refuse_overwrite(output, force, [source])
     stream = open_stream(source)
     frames = packets = 0
-    with written_whole(output) as temporary:
-        with temporary.open("wb") as file, StreamWriter(file, stream.header) as writer:
-            _copy_person(stream, writer)
-            for item in stream.items(start, end, audio=stream.audio is not None):
-                if isinstance(item, AudioPacket):
-                    writer.write_audio(item)
-                    packets += 1
-                else:
-                    writer.write_frame(item.pts, item.controls, item.placement, _flags(item))
-                    frames += 1
-            if not frames:
-                raise UsageError(f"{source}: no frame between the start and end asked for")
-        size = temporary.stat().st_size
-    return CutSummary(frames, packets, size, list(stream.damage))
+    with opened_whole(output) as file, StreamWriter(file, stream.header) as writer:
+        _copy_person(stream, writer)
+        for item in stream.items(start, end, audio=stream.audio is not None):
+            if isinstance(item, AudioPacket):
+                writer.write_audio(item)
+                packets += 1
+            else:
+                writer.write_frame(item.pts, item.controls, item.placement, _flags(item))
+                frames += 1
+        if not frames:
+            raise no_frames(stream, start, end)
+    return CutSummary(frames, packets, writer.bytes_written, list(stream.damage))
+
+
+def no_frames(stream: StreamReader, start: Fraction | None, end: Fraction | None) -> FacecodecError:
+    """Return the error for a stream, or a span of it, without a single frame."""
+    if start is None and end is None:
+        return StreamError(f"{stream.name}: has no frame that can be read")
+    return UsageError(f"{stream.name}: no frame between the start and end asked for")
 
 
 def _copy_person(stream: StreamReader, writer: StreamWriter) -> None:

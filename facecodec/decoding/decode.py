@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facecodec.atomic import refuse_overwrite
 from facecodec.avatar.render import Renderer
 from facecodec.bitstream import (
     AudioPacket,
@@ -22,6 +21,7 @@ from facecodec.bitstream import (
     open_stream,
 )
 from facecodec.decoding.canvas import Canvas
+from facecodec.decoding.cut import no_frames
 from facecodec.decoding.worker import Background
 from facecodec.errors import StreamError
 from facecodec.generator.base import Generator
@@ -30,7 +30,7 @@ from facecodec.progress import Progress, silent
 from facecodec.rig.rig import Rig
 from facecodec.version import __version__
 from facecodec.video.audio import AudioTrack
-from facecodec.video.writer import Sink, check_output, open_sink
+from facecodec.video.writer import Sink, open_sink, refuse_output
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def decode(
     `background` (a picture or video) where given. identity: the `.fci` file a stream refers to.
     """
     output = str(output)
-    prepare_output(output, force)
+    refuse_output(output, force, [source, identity, background])
     stream = open_stream(source)
     generator, the_rig = load_stream_models(stream, rig, device)
     identity_file = load_identity_file(identity) if identity else None
@@ -106,8 +106,8 @@ def decode(
         if total is None and stream.seekable and not (start or end):
             total = stream.index().frames
         frames, rendering = render_items(items, renderer, place, sink, total, progress)
-    if frames == 0:
-        raise StreamError(f"{source}: no frame between the start and end asked for")
+        if frames == 0:  # raised in here, so that nothing is published
+            raise no_frames(stream, start, end)
     return DecodeSummary(
         frames,
         round(time.perf_counter() - begin, 3),
@@ -116,14 +116,6 @@ def decode(
         track.codec if track and not sink.takes_audio else None,
         list(stream.damage),
     )
-
-
-def prepare_output(output: str, force: bool) -> None:
-    """Refuse an output that cannot be named or is in the way. Raises UsageError."""
-    check_output(output)
-    if output != "-":
-        path = Path(output)
-        refuse_overwrite(path.with_name(path.name % 1) if "%" in path.name else path, force)
 
 
 def audio_track(stream: StreamReader) -> AudioTrack | None:

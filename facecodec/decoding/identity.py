@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
-from facecodec.atomic import refuse_overwrite, written_whole
-from facecodec.bitstream import IdentityFile, load_identity_file, open_stream
+from facecodec.atomic import opened_whole, refuse_overwrite
+from facecodec.bitstream import IdentityFile, open_stream, read_identity
 from facecodec.errors import StreamError
 from facecodec.version import __version__
 
@@ -17,8 +18,7 @@ def extract_identity(
 
     Raises StreamError when the stream only refers to a `.fci` file or its identity is damaged.
     """
-    source, output = Path(source), Path(output)
-    refuse_overwrite(output, force)
+    refuse_overwrite(output, force, [source])
     stream = open_stream(source)
     header = stream.header
     if stream.identity_reference is not None:
@@ -37,6 +37,7 @@ def extract_identity(
         stream.identity_payload,
         stream.tuning if tuning else None,
     )
-    with written_whole(output) as temporary:
-        temporary.write_bytes(person.pack())
-    return load_identity_file(output)
+    packed = person.pack()
+    with opened_whole(output) as file:
+        file.write(packed)
+    return read_identity(BytesIO(packed), str(output))

@@ -94,7 +94,7 @@ def encode(
     not set, ModelError when a model is missing.
     """
     source, output = Path(source), Path(output)
-    refuse_overwrite(output, force)
+    refuse_overwrite(output, force, [source, identity])
     if tune not in TUNES:
         raise UsageError(f"no tuning {tune!r}; there are: {', '.join(TUNES)}")
     if tune != "none" and identity:

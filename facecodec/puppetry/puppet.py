@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facecodec.atomic import refuse_overwrite, written_whole
+from facecodec.atomic import opened_whole, refuse_overwrite
 from facecodec.avatar.render import Renderer
 from facecodec.bitstream import (
     AudioPacket,
@@ -30,7 +30,6 @@ from facecodec.decoding.decode import (
     load_identity_file,
     load_stream_models,
     open_stream,
-    prepare_output,
     render_items,
 )
 from facecodec.encoding.encode import encode
@@ -54,7 +53,7 @@ from facecodec.puppetry.retarget import (
 from facecodec.rig.rig import Rig
 from facecodec.version import __version__
 from facecodec.video.reader import VideoReader
-from facecodec.video.writer import open_sink
+from facecodec.video.writer import open_sink, refuse_output
 from facecodec.weights.catalogue import DEFAULT_GENERATOR
 
 SYNTHETIC = "synthetic: one person's face moved by another person's video"
@@ -104,9 +103,9 @@ def puppet(
     output = str(output)
     to_stream = Path(output).suffix == ".fcv"
     if to_stream:
-        refuse_overwrite(Path(output), force)
+        refuse_overwrite(output, force, [source, driver])
     else:
-        prepare_output(output, force)
+        refuse_output(output, force, [source, driver])
     begin = time.perf_counter()
     with ExitStack() as stack:
         video = None if Path(driver).suffix == ".fcv" else Path(driver)
@@ -235,8 +234,7 @@ def _write_stream(
             header, precision="quantised", control_steps=control_steps(rig.steps, header.quality)
         )
     with (
-        written_whole(Path(output)) as temporary,
-        temporary.open("wb") as file,
+        opened_whole(output) as file,
         StreamWriter(file, header) as writer,
     ):
         writer.write_identity(who.w_plus, generator.w_mean.cpu().numpy())

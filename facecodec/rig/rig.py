@@ -152,7 +152,11 @@ class Rig:
 
     def save(self, path: Path) -> None:
         """Write the rig as JSON."""
-        path.write_text(_json(asdict(self)) + "\n")
+        path.write_text(self.as_json())
+
+    def as_json(self) -> str:
+        """Return the text of a rig file."""
+        return _json(asdict(self)) + "\n"
 
     @classmethod
     def load(cls, path: Path) -> Rig:

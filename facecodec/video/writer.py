@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +18,7 @@ import numpy as np
 from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 
-from facecodec.atomic import written_whole
+from facecodec.atomic import folder_whole, probe, refuse_overwrite, written_whole
 from facecodec.errors import FacecodecError, UsageError
 from facecodec.types import Picture
 from facecodec.video.audio import AudioTrack, open_parameters
@@ -31,6 +34,8 @@ CONTAINERS: dict[str, tuple[str, str, dict[str, str], tuple[str, ...]]] = {
     ".webm": ("webm", "libvpx-vp9", {"crf": "24", "b:v": "0", "deadline": "realtime",
               "cpu-used": "6", "row-mt": "1"}, ("opus", "vorbis")),
 }  # fmt: skip
+PICTURES = ".png"
+_NUMBERED = re.compile(r"((?:[^%]|%%)*)(%(?:0\d)?d)((?:[^%]|%%)*)")
 OUTPUTS = "a video (.mp4, .mkv, .mov, .webm), .y4m, - or pictures such as frames/%06d.png"
 
 
@@ -98,9 +103,9 @@ def open_sink(
     if output == "-":
         return Y4MSink(sys.stdout.buffer, size, rate)
     path = Path(output)
-    if "%" in path.name:
+    if path.suffix.lower() == PICTURES:
         return PictureSink(path, metadata or {})
-    if path.suffix == ".y4m":
+    if path.suffix.lower() == ".y4m":
         return Y4MSink(path, size, rate)
     return VideoSink(path, size, time_base, rate, audio, metadata or {})
 
@@ -108,15 +113,47 @@ def open_sink(
 def check_output(output: str) -> None:
     """Raise UsageError unless `output` names something that can be written."""
     path = Path(output)
-    if output == "-" or path.suffix in (*CONTAINERS, ".y4m"):
+    if output == "-" or path.suffix.lower() in (*CONTAINERS, ".y4m"):
         return
-    if path.suffix == ".png":
-        try:
-            if path.name % 1 != path.name % 2:
-                return
-        except (TypeError, ValueError):
-            pass
+    if path.suffix.lower() == PICTURES:
+        if _NUMBERED.fullmatch(path.name):
+            return
+        raise UsageError(f"{output}: pictures are numbered; name them like {path.stem}-%06d.png")
     raise UsageError(f"{output}: not an output; write to {OUTPUTS}")
+
+
+def refuse_output(output: str, force: bool, inputs: Sequence[str | Path | None] = ()) -> None:
+    """Raise UsageError unless `output` has a known ending and can be written, before any work.
+
+    A series of pictures is in the way when a single picture of it is there. See
+    `facecodec.atomic.refuse_overwrite` for the rest.
+    """
+    check_output(output)
+    path = Path(output)
+    if path.suffix.lower() != PICTURES:
+        refuse_overwrite(output, force, inputs)
+        return
+    probe(path.parent, path)
+    refuse_overwrite(path.with_name(numbered(path.name, 1)), force, inputs)
+    if not force:
+        _refuse_series(path)
+
+
+def numbered(pattern: str, number: int) -> str:
+    """Return the name of picture `number`: `%d` or `%06d` replaced, `%%` a percent sign."""
+    return pattern % number
+
+
+def _refuse_series(path: Path) -> None:
+    match = _NUMBERED.fullmatch(path.name)
+    assert match is not None  # check_output has seen it
+    before, after = (re.escape(part.replace("%%", "%")) for part in (match[1], match[3]))
+    name = re.compile(rf"{before}(\d+){after}")
+    with os.scandir(path.parent) as entries:
+        for entry in entries:
+            found = name.fullmatch(entry.name)
+            if found and numbered(path.name, int(found[1])) == entry.name:
+                raise UsageError(f"{path.parent / entry.name} exists already; -f overwrites it")
 
 
 class VideoSink(Sink):
@@ -133,7 +170,7 @@ class VideoSink(Sink):
     ) -> None:
         """See `open_sink`."""
         self.path, self.time_base = path, time_base
-        kind, codec, options, audio_codecs = CONTAINERS[path.suffix]
+        kind, codec, options, audio_codecs = CONTAINERS[path.suffix.lower()]
         self._stack = ExitStack()
         temporary = self._stack.enter_context(written_whole(path))
         mux_options = {}
@@ -141,7 +178,9 @@ class VideoSink(Sink):
             mux_options = {"movflags": "+faststart+use_metadata_tags"}
             if time_base.numerator == 1:
                 mux_options["video_track_timescale"] = str(time_base.denominator)
-        self._out = av.open(str(temporary), "w", format=kind, options=mux_options)
+        # as a file whatever its folder is called: "http:" may be a name too
+        url = f"file:{temporary.absolute()}"
+        self._out = av.open(url, "w", format=kind, options=mux_options)
         self._out.metadata.update(metadata)
         video = self._out.add_stream(codec, rate=rate or Fraction(30), options=options)
         assert isinstance(video, VideoStream)
@@ -200,22 +239,31 @@ class VideoSink(Sink):
 
 
 class PictureSink(Sink):
-    """Numbered PNG files, counted from 1; timestamps are not kept, the comment is in each."""
+    """Numbered PNG files, counted from 1; timestamps are not kept, the comment is in each.
+
+    They appear together at the end, or not at all.
+    """
 
     def __init__(self, pattern: Path, metadata: dict[str, str]) -> None:
         """`pattern` holds one %d field in its name."""
         self.pattern, self.count, self.comment = pattern, 0, metadata.get("comment", "")
+        self._stack = ExitStack()
+        self._folder = self._stack.enter_context(folder_whole(pattern.parent))
 
     def write(self, image: Picture, pts: int) -> None:
         """Write the next file."""
         self.count += 1
-        path = self.pattern.with_name(self.pattern.name % self.count)
-        with written_whole(path) as temporary:
-            png = encode_png(image)
-            temporary.write_bytes(commented(png, self.comment) if self.comment else png)
+        path = self._folder / numbered(self.pattern.name, self.count)
+        png = encode_png(image)
+        path.write_bytes(commented(png, self.comment) if self.comment else png)
 
     def close(self) -> None:
-        """Nothing is pending."""
+        """Move the files into place."""
+        self._stack.close()
+
+    def abort(self) -> None:
+        """Remove what was written."""
+        self._stack.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
 
 
 def encode_png(image: Picture) -> bytes:

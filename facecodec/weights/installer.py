@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from facecodec.atomic import written_whole
 from facecodec.errors import ModelError, UsageError
 from facecodec.weights import archives, store
 from facecodec.weights.catalogue import CATALOGUE, Entry, Package
@@ -118,10 +117,7 @@ def _put(entry: Entry, contents: list[bytes]) -> None:
     sha256 = hashlib.sha256(data).hexdigest()
     if sha256 != entry.sha256:
         raise ModelError(f"{source}: {entry.name} is damaged; download the archive again")
-    store.models_folder().mkdir(parents=True, exist_ok=True)
-    path = store.models_folder() / f"{entry.name}{entry.suffix}"
-    with written_whole(path) as temporary:
-        temporary.write_bytes(data)
+    path = store.write_file(f"{entry.name}{entry.suffix}", data)
     store.write_record(
         store.Record(
             name=entry.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,10 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 from torch import Tensor
 
-from facecodec.atomic import written_whole
 from facecodec.errors import ModelError, UsageError
 from facecodec.weights import store
 from facecodec.weights.identity import file_sha256
@@ -85,17 +85,14 @@ def read_tensors(source: Path) -> dict[str, Tensor]:
 
 def save_network(name: str, tensors: Mapping[str, Tensor], source: str) -> store.Record:
     """Write a network's tensors and record into the store."""
-    folder = store.models_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.safetensors"
     arrays = {key: np.ascontiguousarray(value.float().numpy()) for key, value in tensors.items()}
-    with written_whole(path) as temporary:
-        save_file(arrays, temporary)
-        sha256 = file_sha256(temporary)
-        record = store.Record(
-            name=name, kind="measure", file=path.name, bytes=temporary.stat().st_size,
-            sha256=sha256, file_sha256=sha256, source=source, licence="the publisher's",
-        )  # fmt: skip
+    data = save(arrays)
+    path = store.write_file(f"{name}.safetensors", data)
+    sha256 = hashlib.sha256(data).hexdigest()
+    record = store.Record(
+        name=name, kind="measure", file=path.name, bytes=len(data),
+        sha256=sha256, file_sha256=sha256, source=source, licence="the publisher's",
+    )  # fmt: skip
     store.write_record(record)
     return record
 

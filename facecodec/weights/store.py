@@ -5,9 +5,12 @@ Each model is one file, `NAME.safetensors` or `NAME.dat`, with `NAME.json`, its 
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import json
 import os
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -15,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
-from facecodec.atomic import written_whole
+from facecodec.atomic import sweep, written_whole
 from facecodec.errors import ModelError, UsageError
 from facecodec.weights.catalogue import CATALOGUE, DEFAULT_GENERATOR
 from facecodec.weights.identity import file_sha256, tensor_sha256
@@ -48,15 +51,26 @@ class Record:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
+_TYPES: dict[str, type] = {f.name: str for f in fields(Record)} | {"bytes": int, "facts": dict}
+
+
 def home() -> Path:
     """Return the folder of the project's cache; it need not exist yet.
 
-    FACECODEC_HOME, else XDG_CACHE_HOME/facecodec, else ~/.cache/facecodec.
+    FACECODEC_HOME, else XDG_CACHE_HOME/facecodec, else ~/.cache/facecodec. A relative
+    XDG_CACHE_HOME is ignored, as its specification says. Raises ModelError where there is none.
     """
     if chosen := os.environ.get("FACECODEC_HOME"):
-        return Path(chosen)
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "facecodec"
+        return Path(chosen).absolute()
+    cache = os.environ.get("XDG_CACHE_HOME", "")
+    if Path(cache).is_absolute():
+        return Path(cache) / "facecodec"
+    try:
+        return Path.home() / ".cache" / "facecodec"
+    except RuntimeError as error:
+        raise ModelError(
+            "there is no home folder to keep models in; set FACECODEC_HOME to a folder"
+        ) from error
 
 
 def models_folder() -> Path:
@@ -79,10 +93,31 @@ def how_to_install(name: str) -> str:
 
 
 def installed() -> list[str]:
-    """Return the names of the installed models, sorted."""
+    """Return the names of the installed models, sorted; those with damaged records included.
+
+    Whatever else lies in the folder (notes, unfinished files) is no model.
+    """
     if not models_folder().is_dir():
         return []
-    return sorted(path.stem for path in models_folder().glob("*.json"))
+    paths = models_folder().glob("*.json")
+    return sorted(p.stem for p in paths if _NAME.fullmatch(p.stem) and p.is_file())
+
+
+def readable_records() -> list[Record]:
+    """Return the records of the installed models, warning of each that cannot be read."""
+    records = []
+    for name in installed():
+        try:
+            records.append(read_record(name))
+        except ModelError as error:
+            _warn(str(error))
+    return records
+
+
+@functools.cache
+def _warn(message: str) -> None:
+    """Say something on standard error, once a process."""
+    print(f"facecodec: {message}", file=sys.stderr, flush=True)
 
 
 def read_record(name: str) -> Record:
@@ -91,9 +126,14 @@ def read_record(name: str) -> Record:
     try:
         loaded = json.loads(path.read_text(encoding="utf-8"))
         record = Record(**{f.name: loaded[f.name] for f in fields(Record)})
+        if not all(isinstance(value, _TYPES[key]) for key, value in vars(record).items()):
+            raise TypeError("a field of another type")
     except FileNotFoundError as error:
-        raise ModelError(f"{name} is not installed; run: {how_to_install(name)}") from error
-    except (ValueError, KeyError, TypeError) as error:
+        chosen = os.environ.get("FACECODEC_HOME")
+        lost = f" (FACECODEC_HOME names {home()}, which is not there)" if chosen else ""
+        where = "" if home().is_dir() else lost
+        raise ModelError(f"{name} is not installed{where}; run: {how_to_install(name)}") from error
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(f"{path} is damaged; run: {how_to_install(name)}") from error
     if record.file != Path(record.file).name:
         raise ModelError(f"{path} names a file outside the store; run: {how_to_install(name)}")
@@ -102,8 +142,31 @@ def read_record(name: str) -> Record:
 
 def write_record(record: Record) -> None:
     """Put a record beside its model, whole or not at all."""
-    with written_whole(models_folder() / f"{record.name}.json") as temporary:
-        temporary.write_text(json.dumps(asdict(record), indent=2) + "\n", encoding="utf-8")
+    text = json.dumps(asdict(record), indent=2) + "\n"
+    write_file(f"{record.name}.json", text.encode())
+
+
+def write_file(name: str, data: bytes) -> Path:
+    """Put a file into the store, whole or not at all, and return its path.
+
+    Raises ModelError when the store cannot be written to.
+    """
+    path = models_folder() / name
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path.parent)
+        with written_whole(path, keep_mode=False) as temporary:
+            temporary.write_bytes(data)
+    except OSError as error:
+        why = error.strerror or error
+        raise ModelError(f"{path}: cannot be written ({why}); {_where_home_is_set()}") from error
+    except UsageError as error:
+        raise ModelError(f"{error}; {_where_home_is_set()}") from error
+    return path
+
+
+def _where_home_is_set() -> str:
+    return "FACECODEC_HOME names the folder that models are kept in"
 
 
 def verify(name: str) -> Record:
@@ -113,6 +176,8 @@ def verify(name: str) -> Record:
     """
     record = read_record(name)
     path = models_folder() / record.file
+    if name in CATALOGUE and record.sha256 != CATALOGUE[name].sha256:
+        raise ModelError(f"{path} is not the catalogue's {name}; run: {how_to_install(name)} -f")
     if not path.is_file():
         raise ModelError(f"{path} is missing; run: {how_to_install(name)}")
     if file_sha256(path) != record.file_sha256:
@@ -176,22 +241,20 @@ def save_generator(
     facts: dict[str, Any] | None = None,
 ) -> Record:
     """Write a generator's float32 tensors and its record into the store."""
-    models_folder().mkdir(parents=True, exist_ok=True)
-    path = models_folder() / f"{check_name(name)}.safetensors"
     arrays = {key: np.asarray(value, order="C") for key, value in tensors.items()}
-    with written_whole(path) as temporary:
-        save_file(arrays, temporary, metadata={"architecture": architecture})
-        record = Record(
-            name=name,
-            kind="generator",
-            file=path.name,
-            bytes=temporary.stat().st_size,
-            sha256=tensor_sha256(arrays),
-            file_sha256=file_sha256(temporary),
-            source=source,
-            licence=licence,
-            architecture=architecture,
-            facts=facts or {},
-        )
+    data = save(arrays, metadata={"architecture": architecture})
+    path = write_file(f"{check_name(name)}.safetensors", data)
+    record = Record(
+        name=name,
+        kind="generator",
+        file=path.name,
+        bytes=len(data),
+        sha256=tensor_sha256(arrays),
+        file_sha256=hashlib.sha256(data).hexdigest(),
+        source=source,
+        licence=licence,
+        architecture=architecture,
+        facts=facts or {},
+    )
     write_record(record)
     return record

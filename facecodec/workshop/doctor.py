@@ -32,7 +32,6 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Look at the whole machine. Builds the kernels where they are not built yet."""
-    models = [_model(name) for name in dict.fromkeys([*CATALOGUE, *store.installed()])]
     return [
         Finding("facecodec", "good", f"{__version__}, {Path(__file__).parent.parent}"),
         Finding("python", "good", f"{platform.python_version()}, {platform.platform()}"),
@@ -44,10 +43,15 @@ def examine() -> list[Finding]:
         _kernels(),
         _cuda(),
         _choice(),
-        *models,
+        *models(),
         _cache("models", store.models_folder()),
         _cache("kernels", build.cache_folder()),
     ]
+
+
+def models() -> list[Finding]:
+    """Look at every model of the catalogue and every other one that is installed."""
+    return [_model(name) for name in dict.fromkeys([*CATALOGUE, *store.installed()])]
 
 
 def _torch() -> Finding:

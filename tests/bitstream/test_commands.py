@@ -123,7 +123,7 @@ def test_cutting_everything_is_a_copy(talk, tmp_path):
 def test_cut_of_nothing_leaves_no_file(talk, tmp_path):
     with pytest.raises(UsageError, match="no frame"):
         run("cut", talk, tmp_path / "none.fcv", "--start", "99")
-    with pytest.raises(UsageError, match="exists"):
+    with pytest.raises(UsageError, match="is an input"):
         run("cut", talk, talk)
     assert [path.name for path in tmp_path.iterdir()] == ["talk.fcv"]
 

@@ -104,6 +104,16 @@ def test_a_span_of_a_stream(tmp_path, stream):
     assert len(seen(tmp_path / "s.mp4")[0]) == 2
 
 
+@pytest.mark.parametrize("name", ["o.y4m", "o.mp4", "o.mkv", "o.mov", "o.webm", "o%d.png"])
+def test_a_decode_past_the_end_keeps_the_old_file(name, tmp_path, stream):
+    old = tmp_path / name.replace("%d", "1")
+    old.write_text("precious")
+    with pytest.raises(UsageError, match="no frame between the start and end"):
+        facecodec.decode(stream, tmp_path / name, size=256, start=Fraction(99), force=True)
+    assert [path.name for path in tmp_path.iterdir()] == [old.name]
+    assert old.read_text() == "precious"
+
+
 def test_open_stream(stream):
     frames = list(facecodec.open_stream(stream))
     assert len(frames) == FRAMES

