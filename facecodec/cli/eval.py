@@ -13,6 +13,7 @@ from rich.table import Table
 
 from facecodec.cli import options
 from facecodec.cli.progress import shown
+from facecodec.metrics.detail import FULL, Detail
 from facecodec.metrics.measures import MEASURES, written
 
 
@@ -55,8 +56,9 @@ def command(
 ) -> None:
     """Measure a decoded video against its reference.
 
-    REF is aligned, and DIST is compared in the same squares, at 256x256. DIST is a video of the
-    same frames or a .fcv, which is rendered. What needs a model that is not here is n/a.
+    REF is aligned, and DIST is compared in the same squares, at 256x256, and its detail at the
+    largest size that REF's squares fill (256, 512 or 1024). DIST is a video of the same frames or a
+    .fcv, which is rendered. What needs a model that is not here is n/a.
 
     \b
     facecodec eval talk.mp4 talk.fcv
@@ -98,5 +100,20 @@ def command(
             table.add_row(measure.title, written(name, value), measure.better + still)
     console = Console(highlight=False, width=None if Console().is_terminal else 160)
     console.print(table)
+    if result.detail:
+        console.print(_detail_words(result.detail))
     worst = f"; worst: {', '.join(map(str, result.worst[:5]))}" if result.worst else ""
     console.print(f"{result.frames} frames{worst}")
+
+
+def _detail_words(detail: Detail) -> str:
+    """Return at which size detail was compared, and the wave that a weave would be."""
+    words = f"detail compared at {detail.size} pixels"
+    if detail.weave is None:
+        return words
+    weave = detail.weave
+    where = "inner face" if weave.region == "face" else "rest"
+    return (
+        f"{words}; most excess: {weave.strength:.2f} of 255 at a period of {weave.period:.1f} of "
+        f"{FULL} pixels, {weave.angle:.0f} degrees, in the {where}"
+    )

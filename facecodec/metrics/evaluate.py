@@ -23,10 +23,11 @@ from numpy.typing import NDArray
 from facecodec.errors import UsageError
 from facecodec.face.crop import resize
 from facecodec.face.mask import face_mask
+from facecodec.metrics.detail import OCTAVES, REGIONS, SIZES, Detail, DetailMeter
 from facecodec.metrics.landmarker import Landmarker
 from facecodec.metrics.landmarker import missing as landmarker_missing
-from facecodec.metrics.measures import PUPPET, RESYNTHESIS
-from facecodec.metrics.pictures import all_three
+from facecodec.metrics.measures import DETAIL, PUPPET, RESYNTHESIS
+from facecodec.metrics.pictures import all_three, mean_known
 from facecodec.metrics.temporal import correlation, jitter, lip_errors
 from facecodec.metrics.trace import Trace
 from facecodec.progress import Progress, silent
@@ -36,9 +37,9 @@ from facecodec.weights.store import model_path
 Values = NDArray[np.float64]
 
 SIZE = 256  # side of the squares everything is measured on
+DETAIL_EVERY = 5  # spectra of large pictures cost as much as everything else of a frame
 IDENTITY_EVERY = 10  # the embedding costs as much as everything else of a frame
 HELD = 15  # frames without landmarks in which the inner face is still where it was: a hand, a blur
-EQUAL = 100.0  # dB that a frame without any error counts in a mean over frames that have some
 CORRELATED = ("yaw", "pitch", "mouth_opening", "eye_opening")
 
 
@@ -58,6 +59,8 @@ class Evaluation:
     get it. per_frame: series [T] (`psnr`, `psnr_face`, `ssim_face`, `l1`, `lip_error`, `identity`
     NaN where not read, the inner face's where there is none). worst: the numbers of the frames with
     the lowest PSNR, worst first.
+    detail: what the pictures show at their own size; None, and its values absent, where they are
+    not of one size in `facecodec.metrics.detail.SIZES`.
     moves: how far the reference's landmark signals move (standard deviation, in the signal's own
     units); a correlation with one that hardly moves is a correlation with noise.
     """
@@ -68,6 +71,7 @@ class Evaluation:
     per_frame: dict[str, Values] = field(repr=False)
     worst: tuple[int, ...] = ()
     moves: dict[str, float | None] = field(default_factory=dict)
+    detail: Detail | None = None
 
     def __getitem__(self, name: str) -> float | None:
         return self.values[name]
@@ -79,6 +83,7 @@ class Evaluation:
             "values": {name: _plain(value) for name, value in self.values.items()},
             "missing": self.missing,
             "worst_frames": list(self.worst),
+            "detail": self.detail.as_json() if self.detail else None,
             "reference_moves": {name: _plain(value) for name, value in self.moves.items()},
             "per_frame": {
                 name: [_plain(float(v)) for v in row] for name, row in self.per_frame.items()
@@ -100,7 +105,8 @@ def evaluate(
 ) -> Evaluation:
     """Compare two sequences of aligned squares, uint8 RGB [S, S, 3], frame by frame.
 
-    Each picture is scaled to 256x256. landmarker: MediaPipe's face_landmarker.task, for
+    Each picture is scaled to 256x256; detail is measured in every fifth, at the size in which they
+    come. landmarker: MediaPipe's face_landmarker.task, for
     expression, gaze and pose. networks, missing: see `facecodec.metrics.networks.load`.
     identity_every: the identity is read in every n-th frame. known: what `trace_of` read off the
     same reference with the same options, so that it need not be read again. Raises UsageError when
@@ -110,11 +116,17 @@ def evaluate(
         before, after = _traces(stack, landmarker)
         before = known or before
         quality = _Quality()
-        for i, (a, b) in enumerate(_pairs(reference, distorted)):
+        meter: DetailMeter | None = None
+        for i, (large_a, large_b) in enumerate(_pairs(reference, distorted)):
+            a, b = small(large_a), small(large_b)
             if known is None:
                 before.add(a, embed=i % identity_every == 0)
             after.add(b, embed=i % identity_every == 0)
             quality.add(a, b, before.points_of(i))
+            if i == 0 and large_a.shape == large_b.shape and _square(large_a) in SIZES:
+                meter = DetailMeter(_square(large_a))
+            if meter and i % DETAIL_EVERY == 0:
+                meter.add(large_a, large_b, quality.face(meter.size))
             for network in (networks or {}).values():
                 network.add(a, b)
             progress("evaluating", i + 1, total)
@@ -124,15 +136,19 @@ def evaluate(
     series["lip_error"] = lip_errors(before["points"], after["points"])
     series["identity"] = np.linalg.norm(before["embeddings"] - after["embeddings"], axis=1)
     worst = np.argsort(series["psnr_face"], kind="stable")
-    values = {name: _mean(series[name]) for name in (*quality.NAMES, "lip_error", "identity")}
+    values = {name: mean_known(series[name]) for name in (*quality.NAMES, "lip_error", "identity")}
     values |= _motion(before, after)
     values["jitter"] = jitter(before["points"], after["points"])
     values["faces"] = _found_again(before, after)
     lowest = float(series["psnr_face"][worst[0]])
     values["worst_psnr_face"] = None if np.isnan(lowest) else lowest
     values |= {name: network.result() for name, network in (networks or {}).items()}
-    done = _finish(RESYNTHESIS, len(before), values, missing, landmarker, series, worst)
-    return replace(done, moves=_moves(before))
+    detail = meter.result() if meter else None
+    values |= detail.values() if detail else {}
+    missing = dict(missing or {}) | (_unseen_detail(detail) if detail else {})
+    names = tuple(name for name in RESYNTHESIS if detail or name not in DETAIL)
+    done = _finish(names, len(before), values, missing, landmarker, series, worst)
+    return replace(done, moves=_moves(before), detail=detail)
 
 
 def trace_of(
@@ -145,7 +161,7 @@ def trace_of(
     with ExitStack() as stack:
         trace, _ = _traces(stack, landmarker)
         for i, picture in enumerate(pictures):
-            trace.add(resize(picture, (SIZE, SIZE)), embed=i % identity_every == 0)
+            trace.add(small(picture), embed=i % identity_every == 0)
     return trace
 
 
@@ -170,10 +186,11 @@ def evaluate_puppet(
     with ExitStack() as stack:
         before, after = _traces(stack, landmarker)
         person, _ = _traces(stack, None)
-        pictures_of = [resize(picture, (SIZE, SIZE)) for picture in source]
+        pictures_of = [small(picture) for picture in source]
         for i, picture in enumerate(pictures_of):
             person.add(picture, embed=i % identity_every == 0)
-        for i, (a, b) in enumerate(_pairs(driver, result)):
+        for i, pair in enumerate(_pairs(driver, result)):
+            a, b = map(small, pair)
             before.add(a, embed=False)
             after.add(b, embed=i % identity_every == 0)
             for network in (networks or {}).values():
@@ -186,7 +203,7 @@ def evaluate_puppet(
         raise UsageError("no face in the source's frames")
     mean = person["embeddings"][known].mean(0)
     series = {"identity": np.linalg.norm(after["embeddings"] - mean, axis=1)}
-    values = {"identity": _mean(series["identity"]), "faces": _found_again(before, after)}
+    values = {"identity": mean_known(series["identity"]), "faces": _found_again(before, after)}
     values |= _motion(before, after)
     values |= {name: network.result() for name, network in (networks or {}).items()}
     done = _finish(PUPPET, len(before), values, missing, landmarker, series, np.array([], int))
@@ -213,6 +230,13 @@ class _Quality:
         whole, *face = all_three(a, b, [None, self._mask] if there else [None])
         self._rows.append((*whole, *(face[0] if face else [np.nan] * len(whole))))
 
+    def face(self, size: int) -> NDArray[np.bool_] | None:
+        """Return the inner face [size, size] of the last pair, None where there is none."""
+        if self._mask is None or self._unseen > HELD:
+            return None
+        factor = size // SIZE
+        return self._mask.repeat(factor, 0).repeat(factor, 1)
+
     def series(self) -> dict[str, Values]:
         return {name: np.array([row[i] for row in self._rows]) for i, name in enumerate(self.NAMES)}
 
@@ -230,7 +254,28 @@ def _pairs(a: Iterable[Picture], b: Iterable[Picture]) -> Iterator[tuple[Picture
         if x is None or y is None:
             which = "first" if x is None else "second"
             raise UsageError(f"the {which} sequence ends after {i} frames, the other goes on")
-        yield resize(x, (SIZE, SIZE)), resize(y, (SIZE, SIZE))
+        yield x, y
+
+
+def small(picture: Picture) -> Picture:
+    """Return a picture [H, W, 3] at 256x256: averaged where it is a multiple of that."""
+    factor, left = divmod(_square(picture), SIZE)
+    if left or factor < 2:
+        return resize(picture, (SIZE, SIZE))
+    means = picture.reshape(SIZE, factor, SIZE, factor, 3).mean((1, 3))
+    return means.round().astype(np.uint8)
+
+
+def _square(picture: Picture) -> int:
+    """Return the side of a square picture, 0 for another."""
+    height, width = picture.shape[:2]
+    return height if height == width else 0
+
+
+def _unseen_detail(detail: Detail) -> dict[str, str]:
+    """Return why octaves are not compared that the source does not show."""
+    why = f"finer than the source: compared at {detail.size} pixels"
+    return {f"detail_{region}_{octave}": why for region in REGIONS for octave in OCTAVES}
 
 
 def _motion(before: Trace, after: Trace) -> dict[str, float | None]:
@@ -279,14 +324,6 @@ def _why(name: str) -> str:
     if name in ("lpips", "fid", "fvd", "fvd_w"):
         return "needs the weights of a network; see docs/metrics.md"
     return "the reference shows too few faces, or does not move"
-
-
-def _mean(values: Values) -> float | None:
-    """Return the mean of what is known; among others a PSNR of inf counts as `EQUAL` dB."""
-    known = values[~np.isnan(values)]
-    if np.isfinite(known).any():
-        known = np.minimum(known, EQUAL)
-    return float(known.mean()) if len(known) else None
 
 
 def _plain(value: float | None) -> float | str | None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from facecodec.metrics.detail import OCTAVES, REGIONS
+
 
 @dataclass(frozen=True)
 class Measure:
-    """`better` is 'higher' or 'lower'; `ideal` is the value of a clip against itself."""
+    """`better` is 'higher', 'lower' or 'near 1'; `ideal` is the value of a clip against itself."""
 
     name: str
     title: str
@@ -24,6 +26,24 @@ _ALL = (
     Measure("l1_face", "L1, inner face", "of 255", "lower", 0, 2),
     Measure("psnr_face", "PSNR, inner face", "dB", "higher", float("inf"), 2),
     Measure("ssim_face", "SSIM, inner face", "", "higher", 1, 3),
+    *(
+        Measure(
+            f"detail_{region}_{octave}",
+            f"detail of {octave} of 1024 pixels, {where}",
+            "of the source's",
+            "near 1",
+            1,
+            2,
+        )
+        for region, where in zip(REGIONS, ("inner face", "the rest"), strict=True)
+        for octave in OCTAVES
+    ),
+    Measure("weave", "weave: a wave beyond the source's", "of 255", "lower", 0, 2),
+    Measure(
+        "psnr_face_large", "PSNR, inner face, at the source's size", "dB", "higher", float("inf"), 2
+    ),
+    Measure("ssim_face_large", "SSIM, inner face, at the source's size", "", "higher", 1, 3),
+    Measure("skin_colour", "skin colour: difference in CIELAB, inner face", "", "lower", 0, 2),
     Measure("lpips", "LPIPS", "", "lower", 0, 3),
     Measure("identity", "L_ID: identity distance (dlib; same person < 0.6)", "", "lower", 0, 3),
     Measure("fid", "FID", "", "lower", 0, 1),
@@ -45,6 +65,8 @@ _ALL = (
 
 MEASURES: dict[str, Measure] = {measure.name: measure for measure in _ALL}
 
+DETAIL = (*(f"detail_{region}_{octave}" for region in REGIONS for octave in OCTAVES),
+          "weave", "psnr_face_large", "ssim_face_large", "skin_colour")  # fmt: skip
 RESYNTHESIS = tuple(name for name in MEASURES if name not in ("fvd_w", "rho_au_gaze"))
 PUPPET = ("identity", "fid", "fvd", "fvd_w", "rho_au_gaze", "yaw", "pitch", "mouth_opening",
           "eye_opening", "faces")  # fmt: skip

@@ -20,6 +20,7 @@ Mask = NDArray[Any]
 # Wang, Bovik, Sheikh, Simoncelli 2004, "Image quality assessment: from error visibility to
 # structural similarity": Gaussian window 11x11, sigma 1.5, K1 = 0.01, K2 = 0.03.
 WINDOW, SIGMA, K1, K2 = 11, 1.5, 0.01, 0.03
+EQUAL = 100.0  # dB that a frame without any error counts in a mean over frames that have some
 
 
 def l1(a: Picture, b: Picture, mask: Mask | None = None) -> float:
@@ -56,6 +57,14 @@ def all_three(a: Picture, b: Picture, masks: Sequence[Mask | None]) -> list[tupl
         decibels = float("inf") if mse == 0 else float(-10 * np.log10(mse))
         found.append((255 * _mean(absolute, mask), decibels, _mean(similar, _inner(mask))))
     return found
+
+
+def mean_known(values: NDArray[np.float64]) -> float | None:
+    """Return the mean of what is known; among others a PSNR of inf counts as `EQUAL` dB."""
+    known = values[~np.isnan(values)]
+    if np.isfinite(known).any():
+        known = np.minimum(known, EQUAL)
+    return float(known.mean()) if len(known) else None
 
 
 def _inner(mask: Mask | None) -> Mask | None:

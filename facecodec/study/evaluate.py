@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from facecodec.errors import UsageError
 from facecodec.face.alignment import Alignment, ffhq_alignment, scaled
 from facecodec.face.crop import crop
 from facecodec.face.landmarks import LandmarkFinder
+from facecodec.metrics.detail import warranted_size
 from facecodec.metrics.evaluate import SIZE, Evaluation, evaluate, evaluate_puppet
 from facecodec.metrics.networks import load as load_networks
 from facecodec.models import landmark_finder
@@ -70,12 +71,13 @@ def evaluate_files(
             after = stack.enter_context(VideoReader(distorted))
             total = max_frames or before.frame_count
             if aligned:
-                a, b = whole_squares(before, span), whole_squares(after, span)
+                size = warranted_size(min(before.width, before.height))
+                a, b = (whole_squares(video, span, size) for video in (before, after))
             else:
                 found = scan(before, landmark_finder(), span, progress)
-                total = len(found)
-                a = (picture for _, picture in crops(before, span, found, SIZE))
-                b = same_squares(before, after, span, found.alignments, layout)
+                total, size = len(found), size_of(found.alignments)
+                a = (picture for _, picture in crops(before, span, found, size))
+                b = same_squares(before, after, span, found.alignments, layout, size)
         networks, missing = load_networks()
         return evaluate(
             a, b, landmarker=options.landmarker, networks=networks, missing=missing,
@@ -110,10 +112,15 @@ def evaluate_puppet_files(
         )  # fmt: skip
 
 
-def whole_squares(reader: VideoReader, span: Span) -> Iterator[Picture]:
-    """Yield the frames themselves, scaled to SIZE."""
+def size_of(alignments: Sequence[Alignment]) -> int:
+    """Return the size at which a clip's squares are compared: what they usually have."""
+    return warranted_size(float(np.median([where.size for where in alignments])))
+
+
+def whole_squares(reader: VideoReader, span: Span, size: int = SIZE) -> Iterator[Picture]:
+    """Yield the frames themselves, scaled to `size`."""
     for frame in reader.frames(span.start, span.end, span.max_frames):
-        yield crop(frame.image, _whole(frame.image), SIZE)
+        yield crop(frame.image, _whole(frame.image), size)
 
 
 def same_squares(
@@ -122,14 +129,15 @@ def same_squares(
     span: Span,
     alignments: list[Alignment],
     layout: str = "auto",
+    size: int = SIZE,
 ) -> Iterator[Picture]:
     """Yield what `after` shows of the squares found in `before`; see `evaluate_files`."""
     where = _placer(before, after, span, alignments, layout)
     for i, frame in enumerate(after.frames(span.start, span.end, span.max_frames)):
         if i < len(alignments):  # a longer video is refused where the sequences are compared
-            yield crop(frame.image, where(i, frame.image), SIZE)
+            yield crop(frame.image, where(i, frame.image), size)
         else:
-            yield crop(frame.image, _whole(frame.image), SIZE)
+            yield crop(frame.image, _whole(frame.image), size)
 
 
 def own_squares(
@@ -169,16 +177,20 @@ def _against_stream(
 
     stream = open_stream(path)
     total = min(stream.index().frames, span.max_frames or stream.index().frames)
+    most = max(stream.header.resolution, SIZE)  # what the stream's generator draws
     span = Span(span.start, span.end, total)
     if aligned:
-        return whole_squares(before, span), (p for _, p in rendered(path, span, options)), total
+        size = min(warranted_size(min(before.width, before.height)), most)
+        shown = (picture for _, picture in rendered(path, span, options, size))
+        return whole_squares(before, span, size), shown, total
     places = [frame.placement for frame in stream.frames()][:total]
     if any(place is None for place in places):
         raise UsageError(f"{path}: has no placement track; compare a decoded video instead")
     alignments = [Alignment.from_array(place) for place in places if place is not None]
     frames = before.frames(max_frames=total)
-    a = (crop(f.image, where, SIZE) for f, where in zip(frames, alignments, strict=False))
-    return a, (picture for _, picture in rendered(path, span, options)), total
+    size = min(size_of(alignments), most)
+    a = (crop(f.image, where, size) for f, where in zip(frames, alignments, strict=False))
+    return a, (picture for _, picture in rendered(path, span, options, size)), total
 
 
 def _placer(

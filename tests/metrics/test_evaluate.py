@@ -109,6 +109,8 @@ def test_against_itself_everything_is_ideal(itself, model):
         needs_model = name.startswith("rho_") and model is None
         if name in ("lpips", "fid", "fvd") or needs_model:
             assert itself[name] is None and "needs" in itself.missing[name]
+        elif name.endswith(("_1", "_2")):  # octaves that squares of 256 pixels do not show
+            assert itself[name] is None and "compared at 256" in itself.missing[name]
         else:
             assert itself[name] == pytest.approx(MEASURES[name].ideal, abs=1e-9), name
 
