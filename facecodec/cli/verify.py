@@ -8,7 +8,7 @@ import click
 
 from facecodec.bitstream.container.chunks import Damage
 from facecodec.bitstream.container.files import is_identity_file, load_identity_file, open_stream
-from facecodec.bitstream.container.verify import verify
+from facecodec.bitstream.container.verify import verify, verify_identity
 from facecodec.cli import options
 from facecodec.errors import StreamError
 
@@ -29,7 +29,7 @@ def command(file: str, json_: bool) -> None:
     damage: list[Damage] = []
     try:
         if is_identity_file(file):
-            load_identity_file(file)
+            damage = verify_identity(load_identity_file(file))
         else:
             frames, damage = verify(open_stream(file))
     except StreamError as error:

@@ -27,7 +27,7 @@ def long_stream(**changes) -> bytes:
 STREAMS = {
     "plain": lambda: long_stream(),
     "sound": lambda: long_stream(audio=toy_streams.packets(2 * FRAMES)),
-    "tuned": lambda: long_stream(tuning=bytes(range(256)) * 20),
+    "tuned": lambda: long_stream(tuning=toy_streams.light_tuning()),
 }
 
 

@@ -17,6 +17,7 @@ from facecodec.bitstream import (
     StreamWriter,
     control_steps,
 )
+from facecodec.bitstream.coding.light_tuning import pack_light, quantise_light
 
 NUM_WS, W_DIM = 4, 8
 BASE_STEPS = np.array([0.03] * 3 + [0.25] * 32)
@@ -101,6 +102,13 @@ def packets(count: int, size: int = 40, seed: int = 3) -> list[AudioPacket]:
         AudioPacket(1024 * i + 3, 1024 * i, 1024, bytes(rng.integers(0, 256, n, dtype=np.uint8)))
         for i, n in enumerate(sizes.tolist())
     ]
+
+
+def light_tuning(controls: int = 35, styles: int = 150, seed: int = 4) -> bytes:
+    """Return the bytes of a light tuning, of some hundred bytes."""
+    rng = np.random.default_rng(seed)
+    values = rng.laplace(0, 0.1, (controls + 1, styles))
+    return pack_light(quantise_light(values, np.full(controls + 1, 0.1)))
 
 
 AUDIO = AudioParameters("aac", 48000, 2, b"\x11\x90", Fraction(1, 48000))

@@ -16,6 +16,7 @@ from facecodec.errors import StreamError, UsageError
 
 FULL = 2  # the first byte of a full tuning
 LARGEST = 127  # magnitude of a level
+_INFLATED_AT_ONCE = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,7 @@ def pack_full(tuning: FullTuning) -> bytes:
 def parse_full(payload: bytes, weights: int) -> FullTuning:
     """Read a full tuning made for a network of so many weights; StreamError for anything else."""
     fields = FieldReader(payload, "tuning")
-    if fields.integer(1) != FULL:
-        raise fields.fail("a kind of tuning this program does not know")
-    light = fields.raw(fields.varint(1, len(payload), "bytes of the light tuning"))
-    step = steps_from_codes(fields.raw(1))[0]
-    count = fields.varint(1, MAX_WEIGHTS, "weights")
+    light, step, count = _head(fields)
     if count != weights:
         raise fields.fail(f"{count} weights, where {weights} are wanted")
     inflate = zlib.decompressobj()
@@ -67,6 +64,35 @@ def parse_full(payload: bytes, weights: int) -> FullTuning:
     if len(data) != count or not inflate.eof or inflate.unused_data:
         raise fields.fail(f"not the {count} weights it names")
     return FullTuning(light, np.frombuffer(data, np.int8), step)
+
+
+def check_full(payload: bytes) -> bytes:
+    """Return the light tuning within; StreamError where its levels are not those it names.
+
+    The levels are inflated in pieces and not kept.
+    """
+    fields = FieldReader(payload, "tuning")
+    light, _, count = _head(fields)
+    inflate = zlib.decompressobj()
+    data, size = fields.rest(), 0
+    try:
+        while data and size <= count and not inflate.eof:
+            size += len(inflate.decompress(data, _INFLATED_AT_ONCE))
+            data = inflate.unconsumed_tail
+    except zlib.error as error:
+        raise fields.fail(f"weights that cannot be read ({error})") from error
+    if size != count or not inflate.eof or inflate.unused_data:
+        raise fields.fail(f"not the {count} weights it names")
+    return light
+
+
+def _head(fields: FieldReader) -> tuple[bytes, np.float32, int]:
+    """Take everything before the levels: the light tuning, the step, the number of weights."""
+    if fields.integer(1) != FULL:
+        raise fields.fail("a kind of tuning this program does not know")
+    light = fields.raw(fields.varint(1, len(fields.data), "bytes of the light tuning"))
+    step = steps_from_codes(fields.raw(1))[0]
+    return light, step, fields.varint(1, MAX_WEIGHTS, "weights")
 
 
 def kind_of(payload: bytes) -> int:

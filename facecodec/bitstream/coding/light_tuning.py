@@ -61,13 +61,35 @@ def pack_light(tuning: LightTuning) -> bytes:
 def parse_light(payload: bytes, num_controls: int, num_styles: int) -> LightTuning:
     """Read a light tuning made for so many controls and styles; StreamError for anything else."""
     fields = FieldReader(payload, "tuning")
-    if fields.integer(1) != LIGHT:
-        raise fields.fail("a kind of tuning this program does not know")
-    rows = fields.integer(1, 1, limits.MAX_CONTROLS + 1, "rows")
-    styles = fields.integer(4, 1, MAX_STYLES, "styles")
+    rows, styles = _shape(fields)
     if (rows, styles) != (num_controls + 1, num_styles):
         raise fields.fail(f"{rows} rows of {styles} styles, where {num_controls + 1} rows of "
                           f"{num_styles} are wanted")  # fmt: skip
+    return _levels(fields, rows, styles)
+
+
+def check_light(payload: bytes, num_controls: int | None) -> None:
+    """Raise StreamError for a light tuning that breaks the format; any number of styles will do.
+
+    num_controls: those of the stream, None where they are not known.
+    """
+    fields = FieldReader(payload, "tuning")
+    rows, styles = _shape(fields)
+    if num_controls is not None and rows != num_controls + 1:
+        raise fields.fail(f"{rows} rows, where {num_controls + 1} are wanted")
+    _levels(fields, rows, styles)
+
+
+def _shape(fields: FieldReader) -> tuple[int, int]:
+    """Take the kind, and the number of rows and of styles."""
+    if fields.integer(1) != LIGHT:
+        raise fields.fail("a kind of tuning this program does not know")
+    rows = fields.integer(1, 1, limits.MAX_CONTROLS + 1, "rows")
+    return rows, fields.integer(4, 1, MAX_STYLES, "styles")
+
+
+def _levels(fields: FieldReader, rows: int, styles: int) -> LightTuning:
+    """Take the steps and the body, which are the rest."""
     steps = steps_from_codes(fields.raw(rows))
     body = fields.rest()
     coder = RangeDecoder(body, [HALF] * CONTEXTS)

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from facecodec.errors import StreamError
+
 TOP = 1 << 24
 FULL = 0xFFFFFFFF
 ONE = 1 << 16  # probabilities are in units of 2^-16
@@ -129,7 +131,10 @@ class RangeEncoder:
 
 
 class RangeDecoder:
-    """Reads the bits back from bytes; past their end it reads zeros."""
+    """Reads the bits back from bytes; past their end it reads zeros.
+
+    Raises StreamError for bytes that no encoder makes.
+    """
 
     def __init__(self, data: bytes, probabilities: Sequence[int]) -> None:
         self.fast = list(probabilities)
@@ -138,6 +143,7 @@ class RangeDecoder:
         self.code = int.from_bytes(data[:4].ljust(4, b"\0"), "big")
         self.position = 4
         self.range = FULL
+        self._refuse_past_range()
 
     def bit(self, context: int, bit: int = 0) -> int:
         """Decode one bit; the argument is there for the encoder's sake."""
@@ -182,9 +188,15 @@ class RangeDecoder:
         bit = int(self.code < self.range)
         if not bit:
             self.code -= self.range
+            self._refuse_past_range()
         if self.range < TOP:
             self._shift()
         return bit
+
+    def _refuse_past_range(self) -> None:
+        """Refuse a code that no encoder makes: of an odd range `even` leaves one value out."""
+        if self.code >= self.range:
+            raise StreamError("a coded body that no encoder makes")
 
     def _shift(self) -> None:
         while self.range < TOP:

@@ -11,6 +11,8 @@ from facecodec.bitstream import limits
 from facecodec.bitstream.fields import FieldReader, FieldWriter
 from facecodec.errors import UsageError
 
+_MAX_DISTANCE = 3 * limits.MAX_PTS  # between two timestamps of which one has a duration
+
 
 @dataclass(frozen=True)
 class AudioParameters:
@@ -84,6 +86,16 @@ class PacketLike(Protocol):
         ...
 
 
+def check_packet(packet: PacketLike) -> None:
+    """Raise UsageError for a packet that the format cannot carry."""
+    if len(packet.data) > limits.MAX_AUDIO_PACKET:
+        raise UsageError(f"an audio packet of {len(packet.data)} bytes is over the limit")
+    if max(abs(packet.dts), abs(packet.pts)) > limits.MAX_PTS:
+        raise UsageError(f"an audio packet at {packet.pts}, decoded at {packet.dts}: out of range")
+    if not 0 <= packet.duration <= limits.MAX_PTS:
+        raise UsageError(f"an audio packet that lasts {packet.duration}")
+
+
 def pack_packets(first: int, packets: Sequence[PacketLike]) -> bytes:
     """Return the payload of an audio chunk: the fields of every packet, then all their bytes.
 
@@ -92,8 +104,7 @@ def pack_packets(first: int, packets: Sequence[PacketLike]) -> bytes:
     out = FieldWriter().varint(first).varint(len(packets))
     expected = 0
     for packet in packets:
-        if len(packet.data) > limits.MAX_AUDIO_PACKET:
-            raise UsageError(f"an audio packet of {len(packet.data)} bytes is over the limit")
+        check_packet(packet)
         out.signed(packet.dts - expected).signed(packet.pts - packet.dts)
         out.varint(packet.duration).varint(len(packet.data))
         expected = packet.dts + packet.duration
@@ -110,8 +121,8 @@ def parse_packets(payload: bytes) -> tuple[int, list[AudioPacket]]:
     expected = 0
     # A packet's fields take at least four bytes.
     for _ in range(fields.varint(0, len(payload) // 4, "number of packets")):
-        dts = expected + fields.signed(limits.MAX_PTS, "audio timestamp")
-        pts = dts + fields.signed(limits.MAX_PTS, "audio timestamp")
+        dts = expected + fields.signed(_MAX_DISTANCE, "audio timestamp")
+        pts = dts + fields.signed(_MAX_DISTANCE, "audio timestamp")
         if max(abs(dts), abs(pts)) > limits.MAX_PTS:
             raise fields.fail("an audio timestamp out of range")
         duration = fields.varint(0, limits.MAX_PTS, "audio duration")

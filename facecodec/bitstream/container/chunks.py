@@ -58,7 +58,7 @@ class Chunk:
     @property
     def name(self) -> str:
         """Return the type in letters."""
-        return "header" if len(self.type) != TYPE else self.type.decode()
+        return "header" if len(self.type) != TYPE else self.type.decode("ascii")
 
     @property
     def critical(self) -> bool:
@@ -85,8 +85,7 @@ def pack_chunk(kind: bytes, payload: bytes, seed: int) -> bytes:
     """
     most = LIMITS.get(kind, limits.MAX_CHUNK)
     if len(payload) > most:
-        raise UsageError(
-            f"{len(payload)} bytes for a {kind.decode('latin-1')} chunk, of at most {most}"
-        )
+        name = Chunk(0, kind, payload).name
+        raise UsageError(f"{len(payload)} bytes are too many for a {name} chunk: at most {most}")
     data = kind + FieldWriter().varint(len(payload)).data + payload
     return data + zlib.crc32(data, seed).to_bytes(CRC, "little")

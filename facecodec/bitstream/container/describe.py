@@ -9,6 +9,9 @@ from typing import Any
 from facecodec.bitstream.container.chunks import Damage
 from facecodec.bitstream.container.reader import StreamReader
 
+# What the bytes of a stream are spent on.
+PARTS = ("identity", "controls", "placement", "audio", "tuning", "container")
+
 
 def duration(stream: StreamReader) -> Fraction:
     """Return the seconds from the first frame to the end of the last; 0 without frames."""
@@ -26,13 +29,17 @@ def duration(stream: StreamReader) -> Fraction:
     return span + (span / (frames - 1) if frames > 1 else base)
 
 
-def describe(stream: StreamReader) -> dict[str, Any]:
+def describe(stream: StreamReader, rates: bool = False) -> dict[str, Any]:
     """Return the facts of a stream in a file, ready for JSON; rationals as '30000/1001'.
 
+    Reads the header, what comes before the first frame, the index and the last segment, so that
+    it takes no longer for a long stream than for a short one; `damage` is what was met there, and
+    `looked_at` names it. The index is taken at its word. rates: decode every frame, and add where
+    the bytes go.
     Raises UsageError for a pipe.
     """
     header = stream.header
-    split = stream.rate_split()
+    index = stream.index()
     seconds = float(duration(stream))
     reference = stream.identity_reference
     facts: dict[str, Any] = {
@@ -49,23 +56,30 @@ def describe(stream: StreamReader) -> dict[str, Any]:
         "time_base": str(header.time_base),
         "frame_rate": str(header.frame_rate) if header.frame_rate else None,
         "duration": seconds,
-        "segments": len(stream.index().entries),
+        "segments": len(index.entries),
         "identity": _identity(stream),
         "identity_reference": reference.hex() if reference else None,
         "audio": _audio(stream),
         "metadata": header.metadata,
-        "bytes": split.total_bytes,
-        "frames": split.frames,
+        "bytes": stream.size(),
+        "frames": index.frames,
     }
-    rates = {
-        name: getattr(split, f"{name}_bytes")
-        for name in ("identity", "controls", "placement", "audio", "tuning", "container")
-    }
-    facts |= {f"{name}_bytes": size for name, size in rates.items()}
     if seconds:
-        facts |= {f"{name}_kbps": 8 * size / 1000 / seconds for name, size in rates.items()}
-        facts["kbps"] = 8 * split.total_bytes / 1000 / seconds
+        facts["kbps"] = 8 * facts["bytes"] / 1000 / seconds
+    if rates:
+        facts |= _rates(stream, seconds)
+    facts["looked_at"] = "all chunks" if rates else "header, preamble, index and last segment"
     facts["damage"] = [str(damage) for damage in stream.damage]
+    return facts
+
+
+def _rates(stream: StreamReader, seconds: float) -> dict[str, Any]:
+    split = stream.rate_split()
+    sizes = {name: getattr(split, f"{name}_bytes") for name in PARTS}
+    facts: dict[str, Any] = {"frames": split.frames}
+    facts |= {f"{name}_bytes": size for name, size in sizes.items()}
+    if seconds:
+        facts |= {f"{name}_kbps": 8 * size / 1000 / seconds for name, size in sizes.items()}
     return facts
 
 

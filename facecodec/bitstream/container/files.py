@@ -18,7 +18,10 @@ def open_stream(path: str | Path) -> StreamReader:
     Raises UsageError when it is missing, StreamError when it is damaged.
     """
     if str(path) == "-":
-        return StreamReader(sys.stdin.buffer, "standard input")
+        given = getattr(sys.stdin, "buffer", None)
+        if given is None:
+            raise UsageError("standard input is closed: there is no stream to read")
+        return StreamReader(given, "standard input")
     file = _open(path, "a .fcv file")
     try:
         return StreamReader(file, str(path))

@@ -66,7 +66,10 @@ class _Digested:
 
 
 def read_identity(file: BinaryIO, name: str = "identity file") -> IdentityFile:
-    """Read a `.fci` file whole; StreamError for any damage: there is nothing to recover."""
+    """Read a `.fci` file whole, its tuning as bytes: see `check_tuning`.
+
+    Raises StreamError for any damage: there is nothing to recover.
+    """
     hashed = _Digested(file)
     reader = ChunkReader(cast(BinaryIO, hashed))
     head = reader.header(chunks.IDENTITY_MAGIC, name)
@@ -92,6 +95,7 @@ def read_identity(file: BinaryIO, name: str = "identity file") -> IdentityFile:
     generator_sha256 = fields.raw(32)
     generator_name, creator = fields.string(), fields.string()
     fields.end()
+    parse_identity(payload, num_ws, w_dim, np.zeros(w_dim, np.float32))
     return IdentityFile(
         generator_name,
         generator_sha256,

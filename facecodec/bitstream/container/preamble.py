@@ -26,6 +26,7 @@ class Preamble:
         self.identity_payload: bytes | None = None
         self.identity_reference: bytes | None = None
         self.audio: AudioParameters | None = None
+        self.offsets: dict[bytes, int] = {}  # of the first chunk of each type
         self._tuning = TuningParts()
 
     def add(self, chunk: Chunk) -> bool:
@@ -33,6 +34,7 @@ class Preamble:
 
         Raises StreamError for a second identity, or one that is no identity.
         """
+        self.offsets.setdefault(chunk.type, chunk.offset)
         if chunk.type in (chunks.IDENTITY, chunks.IDENTITY_REFERENCE):
             self._set_identity(chunk)
         elif chunk.type == chunks.AUDIO_PARAMETERS and self.audio is None:

@@ -120,6 +120,10 @@ class StreamReader:
             return identity_file.tuning
         return self.tuning
 
+    def offset_of(self, kind: bytes) -> int:
+        """Return where the first chunk of a type begins in the preamble."""
+        return self._preamble.offsets[kind]
+
     @property
     def seekable(self) -> bool:
         """Whether the stream can be read more than once, and has an index."""
@@ -268,6 +272,12 @@ class StreamReader:
             groups.add(chunk)
         return groups.index
 
+    def size(self) -> int:
+        """Return the bytes of the file from the beginning of the stream; UsageError for a pipe."""
+        if self._base is None:
+            raise UsageError(f"{self.name}: a pipe has no size")
+        return self._file.seek(0, 2) - self._base
+
     def rate_split(self) -> RateSplit:
         """Return where the bytes of the file go. Decodes every frame; UsageError for a pipe."""
         return split_rates(self.header, self.all_chunks())
@@ -275,19 +285,24 @@ class StreamReader:
     def all_chunks(self) -> Iterator[Chunk | Damage]:
         """Yield the chunks of the file from the header's to the end chunk, and what is no chunk.
 
-        Bytes after the end chunk are one Damage. Raises UsageError for a pipe.
+        Damage is added to `damage` too; bytes after the end chunk are one. Raises UsageError for
+        a pipe.
         """
         if not self.seekable:
             raise UsageError(f"{self.name}: a pipe can be read only once")
         yield self._head
         reader = ChunkReader(self._file, self._head.size, self._seed, self._base)
         for chunk in reader:
+            if isinstance(chunk, Damage):
+                self._report(chunk)
             yield chunk
             if isinstance(chunk, Chunk) and chunk.type == chunks.END:
                 after = self._after_end(reader)
                 if after is not None:
+                    self._report(after)
                     yield after
                 return
+        self._report(Damage(reader.offset, 0, "the stream ends without its end chunk"))
 
 
 def _within(time: Fraction, start: Fraction | None, end: Fraction | None) -> bool:

@@ -13,7 +13,12 @@ from facecodec.bitstream.coding.header import StreamHeader
 from facecodec.bitstream.coding.identity import DEFAULT_STEP, pack_identity
 from facecodec.bitstream.coding.segment import FrameFlags, Segment, pack_segment, usual_frames
 from facecodec.bitstream.container import chunks
-from facecodec.bitstream.container.audio import AudioParameters, PacketLike, pack_packets
+from facecodec.bitstream.container.audio import (
+    AudioParameters,
+    PacketLike,
+    check_packet,
+    pack_packets,
+)
 from facecodec.bitstream.container.index import Index, IndexEntry
 from facecodec.bitstream.container.tuning_parts import split_tuning
 from facecodec.errors import UsageError
@@ -128,6 +133,8 @@ class StreamWriter:
         """
         if not self._has_identity:
             raise UsageError("write the identity before the first frame")
+        if abs(pts) > limits.MAX_PTS:
+            raise UsageError(f"frame {self.frames}: pts {pts} is out of range")
         if self._last_pts is not None and pts <= self._last_pts:
             raise UsageError(f"frame {self.frames}: pts {pts} does not rise from {self._last_pts}")
         row = np.array(controls, np.float32)
@@ -148,8 +155,7 @@ class StreamWriter:
         """Add one audio packet; packets are grouped and written with the next segment."""
         if not self._has_audio:
             raise UsageError("call set_audio before writing packets")
-        if len(packet.data) > limits.MAX_AUDIO_PACKET:
-            raise UsageError(f"an audio packet of {len(packet.data)} bytes is over the limit")
+        check_packet(packet)
         self._audio.append(packet)
         self._audio_bytes += len(packet.data) + 32
         if self._audio_bytes >= _AUDIO_GROUP:
