@@ -55,7 +55,9 @@ def use(path: Path, clip: Path, rig_file: Path | None) -> tuple[Rig, np.ndarray]
     problem = Problem(
         shown_there, pyramid_weights(weights), plan, tracker.prior, tracker.motion, None
     )
-    information = problem.normal(around, shown_there)[0] + torch.diag(problem.anchor)
+    information = problem.normal_equations(around, shown_there)[0] + torch.diag(
+        problem.prior_precision
+    )
     alone = np.linalg.inv(information.numpy())
     found_use = (controls**2 / np.diag(alone)).mean(0)
     return rig, found_use / found_use.sum()

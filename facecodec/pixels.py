@@ -17,7 +17,12 @@ def to_tensor(pictures: Picture) -> Tensor:
     return levels.div(HALF_RANGE).sub(1).contiguous()
 
 
+def to_grey_levels(pictures: Tensor) -> Tensor:
+    """Scale pictures of any shape [...] from [-1, 1] to grey levels, 0 to 255, not rounded."""
+    return pictures.mul(HALF_RANGE).add(HALF_RANGE)
+
+
 def to_uint8(pictures: Tensor) -> Picture:
     """Convert pictures [N, 3, H, W] in [-1, 1] to uint8 [N, H, W, 3], rounded and clamped."""
-    levels = pictures.mul(HALF_RANGE).add(HALF_RANGE).round().clamp(0, 255).byte()
+    levels = to_grey_levels(pictures).round().clamp(0, 255).byte()
     return levels.permute(0, 2, 3, 1).contiguous().cpu().numpy()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from facecodec.bitstream.coding.full_tuning import FULL, kind_of, parse_full
 from facecodec.bitstream.coding.light_tuning import parse_light
 from facecodec.fit.response import Response, channel_spread, tuned
-from facecodec.fit.weights import changed, sizes
+from facecodec.fit.weight_tuning import changed, tensor_sizes
 from facecodec.generator.base import Generator
 from facecodec.rig.rig import Rig
 
@@ -30,7 +30,7 @@ def response_of(
             return generator, plain
         drawn = generator
         if kind_of(tuning) == FULL:
-            full = parse_full(tuning, sum(sizes(generator)))
+            full = parse_full(tuning, sum(tensor_sizes(generator)))
             drawn, tuning = changed(generator, full.values), full.light
         light = parse_light(tuning, len(rig.names), generator.num_styles)
         return drawn, tuned(plain, light.values, channel_spread(generator))

@@ -21,7 +21,7 @@ from facecodec.encoding.person import (
 )
 from facecodec.encoding.presets import Preset
 from facecodec.fit.correction import CorrectionPlan, corrected
-from facecodec.fit.selection import SPREAD
+from facecodec.fit.frame_selection import SIGNAL_SPREADS
 from facecodec.fit.smoothing import smooth
 from facecodec.fit.tracking import Tracker
 from facecodec.generator.base import Generator
@@ -87,7 +87,7 @@ def track_clip(
     if not live:
         face = Face(drawn, response, landmark_finder())
         read = partial(shown_landmarks, face, "reading the decoded face", progress)
-        how = CorrectionPlan(led=None if person.tuning is None else NUM_POSE)
+        how = CorrectionPlan(guided=None if person.tuning is None else NUM_POSE)
         wanted = np.where(found.whole[:, None, None], found.landmarks, np.nan)
         controls, information = corrected(read, controls, information, wanted, how)
     smoothed = smooth(controls, information, tracker.motion.numpy(), live)
@@ -111,10 +111,10 @@ def _starts(
         near = previous.clone()
         near[:NUM_POSE] = 0.5 * near[:NUM_POSE] + 0.5 * pose[:NUM_POSE]
         starts = [near]
-    away = np.linalg.norm((person.examples.signals - found.signals[i]) / SPREAD, axis=1)
+    away = np.linalg.norm((person.examples.signals - found.signals[i]) / SIGNAL_SPREADS, axis=1)
     moved = np.inf
     if previous is not None:
-        moved = float(np.linalg.norm((found.signals[i - 1] - found.signals[i]) / SPREAD))
+        moved = float(np.linalg.norm((found.signals[i - 1] - found.signals[i]) / SIGNAL_SPREADS))
     for k in np.argsort(away)[:2]:
         if away[k] > moved:
             break

@@ -16,10 +16,10 @@ from facecodec.clip.scan import Scan, Span, crops
 from facecodec.encoding.presets import Preset
 from facecodec.encoding.recovery import recovery
 from facecodec.errors import UsageError
+from facecodec.fit.frame_selection import select_identity_frame, select_keyframes
 from facecodec.fit.inversion import invert
 from facecodec.fit.likeness import Likeness
 from facecodec.fit.objective import Target, weight_map
-from facecodec.fit.selection import select_identity_frame, select_keyframes
 from facecodec.generator.base import Generator
 from facecodec.pixels import to_tensor
 from facecodec.progress import Progress

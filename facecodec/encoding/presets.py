@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from facecodec.errors import UsageError
 from facecodec.fit.inversion import InversionPlan
-from facecodec.fit.tracking import TrackingPlan
-from facecodec.fit.tuning import TuningPlan
-from facecodec.fit.weights import WeightPlan
+from facecodec.fit.light_tuning import LightTuningPlan
+from facecodec.fit.photometric import TrackingPlan
+from facecodec.fit.weight_tuning import WeightTuningPlan
 
 
 @dataclass(frozen=True)
@@ -18,25 +18,30 @@ class Preset:
     keyframes: int
     inversion: InversionPlan
     tracking: TrackingPlan
-    tuning: TuningPlan
-    weights: WeightPlan = WeightPlan()
+    tuning: LightTuningPlan
+    weights: WeightTuningPlan = WeightTuningPlan()
 
 
 PRESETS = {
     "fast": Preset(
-        4,
-        InversionPlan(50, 80, 30),
-        TrackingPlan(iterations=2),
-        TuningPlan(12, 200, 0),
-        WeightPlan(120, 60),
+        keyframes=4,
+        inversion=InversionPlan(w_steps=50, w_plus_steps=80, fine_steps=30),
+        tracking=TrackingPlan(iterations=2),
+        tuning=LightTuningPlan(keyframes=12, steps=200, fine_steps=0),
+        weights=WeightTuningPlan(steps=120, fine_steps=60),
     ),
-    "medium": Preset(8, InversionPlan(), TrackingPlan(), TuningPlan()),
+    "medium": Preset(
+        keyframes=8,
+        inversion=InversionPlan(),
+        tracking=TrackingPlan(),
+        tuning=LightTuningPlan(),
+    ),
     "slow": Preset(
-        12,
-        InversionPlan(120, 400, 250),
-        TrackingPlan(iterations=5),
-        TuningPlan(32, 2000, 1600),
-        WeightPlan(800, 600),
+        keyframes=12,
+        inversion=InversionPlan(w_steps=120, w_plus_steps=400, fine_steps=250),
+        tracking=TrackingPlan(iterations=5),
+        tuning=LightTuningPlan(keyframes=32, steps=2000, fine_steps=1600),
+        weights=WeightTuningPlan(steps=800, fine_steps=600),
     ),
 }
 

@@ -21,11 +21,11 @@ from facecodec.encoding.person import (
 from facecodec.encoding.presets import Preset
 from facecodec.encoding.recovery import recovery
 from facecodec.errors import UsageError
+from facecodec.fit.frame_selection import select_keyframes
+from facecodec.fit.light_tuning import tune_light
 from facecodec.fit.likeness import Likeness
-from facecodec.fit.selection import select_keyframes
 from facecodec.fit.tracking import Tracker
-from facecodec.fit.tuning import tune
-from facecodec.fit.weights import tune_weights
+from facecodec.fit.weight_tuning import tune_weights
 from facecodec.generator.base import Generator
 from facecodec.progress import Progress
 from facecodec.rig.rig import Rig
@@ -55,7 +55,7 @@ def tune_person(
         raise UsageError(f"--tune full: the weights of {generator.name} are not tuned yet")
     how = plan.tuning
     # keyframes share derivatives: as many as a person has poses, not one each
-    tracking = replace(plan.tracking, cold=plan.tracking.cold / 3)
+    tracking = replace(plan.tracking, cold_recomputations=plan.tracking.cold_recomputations / 3)
     chosen = select_keyframes(found.signals, found.clear, person.frame, how.keyframes)
     images = aligned_frames(reader, span, found, chosen)
     device = generator.w_mean.device
@@ -72,7 +72,7 @@ def tune_person(
         progress("keyframes", step + 1, len(chosen))
     recover = recovery(generator, found, chosen, targets)
     begin = recover(tracker, response, torch.stack(controls))
-    values, fitted = tune(generator, response, targets, begin, how, likeness, progress)
+    values, fitted = tune_light(generator, response, targets, begin, how, likeness, progress)
     steps = np.full(len(values), how.response_step)
     steps[0] = how.styles_step
     tuning = pack_light(quantise_light(values, steps))

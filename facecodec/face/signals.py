@@ -10,7 +10,10 @@ from facecodec.types import Landmarks
 LEFT_EYE = slice(36, 42)
 RIGHT_EYE = slice(42, 48)
 MOUTH_OUTER = slice(48, 60)
-SIGNALS = ("yaw", "pitch", "roll", "mouth_opening", "mouth_width", "eye_opening")
+POSE_SIGNALS = ("yaw", "pitch", "roll")
+# Pose comes first: in signals, in the controls of a rig and in the features of an expression.
+NUM_POSE = len(POSE_SIGNALS)
+SIGNALS = (*POSE_SIGNALS, "mouth_opening", "mouth_width", "eye_opening")
 
 
 def eye_centres(points: Landmarks) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

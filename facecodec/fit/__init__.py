@@ -1,1 +1,4 @@
-"""From pixels to numbers: inversion, identity selection, tracking, tuning."""
+"""Fits of a generator to pictures: inversion, tuning, tracking, correction and retargeting.
+
+Optimisation alone: nothing here opens a file, knows a clip or writes a stream.
+"""

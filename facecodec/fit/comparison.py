@@ -1,4 +1,4 @@
-"""How far a render is from the frame it should show: pictures at several scales, and the person."""
+"""The loss of a fit: how far a render is from the frame it should show, and from the person."""
 
 from __future__ import annotations
 
@@ -9,46 +9,59 @@ from torch import Tensor
 from facecodec.fit.grain import grain
 from facecodec.fit.likeness import Likeness
 from facecodec.fit.objective import Target, multiscale_l1, shrink
-from facecodec.generator.preview import LOOKS
+from facecodec.generator.preview import PREVIEWS_PER_FULL_RENDER
 
 
 class Comparison:
     """Compares renders with the targets of one fit, whose face embeddings are computed once."""
 
     def __init__(
-        self, targets: Sequence[Target], likeness: Likeness | None, weight: float, texture: float
+        self,
+        targets: Sequence[Target],
+        likeness: Likeness | None,
+        likeness_weight: float,
+        texture_weight: float,
     ) -> None:
-        """`weight` is that of the squared distance of embeddings; None compares pictures alone.
+        """`likeness_weight` multiplies the squared distance of two face embeddings [128].
 
-        `texture` is that of `multiscale_l1`.
+        Without `likeness` pictures alone are compared. `texture_weight` is that of `multiscale_l1`.
         """
-        self.targets, self.likeness, self.weight = targets, likeness, weight
-        self.texture = texture
+        self.targets, self.likeness = targets, likeness
+        self.likeness_weight, self.texture_weight = likeness_weight, texture_weight
         self.embeddings = [self._embedding(target) for target in targets]
 
     def _embedding(self, target: Target) -> Tensor | None:
+        """Return the embedding [1, 128] of a target's face, None where it has no landmarks."""
         if self.likeness is None or target.landmarks is None:
             return None
         return self.likeness.embed(target.picture[None], target.landmarks[None]).detach()
 
-    def __call__(self, frame: int, shown: Tensor, like: bool = True) -> Tensor:
-        """Return the loss of a render [1, 3, S, S] of one frame; `like`: embeddings count."""
+    def __call__(self, frame: int, render: Tensor, use_embedding: bool = True) -> Tensor:
+        """Return the loss of a render [1, 3, S, S] of target `frame`, a scalar [].
+
+        S divides the side of the target's picture. `use_embedding` adds the distance of faces.
+        """
         target, embedding = self.targets[frame], self.embeddings[frame]
-        size = shown.shape[-1]
+        size = render.shape[-1]
         loss = multiscale_l1(
-            shown,
+            render,
             shrink(target.picture[None], size),
             shrink(target.weights[None], size),
-            self.texture,
+            self.texture_weight,
         )
-        if like and self.likeness and embedding is not None and target.landmarks is not None:
-            away = self.likeness.embed(shown, target.landmarks[None]) - embedding
-            loss = loss + self.weight * away.square().sum()
+        if not use_embedding or self.likeness is None:
+            return loss
+        if embedding is not None and target.landmarks is not None:
+            difference = self.likeness.embed(render, target.landmarks[None]) - embedding
+            loss = loss + self.likeness_weight * difference.square().sum()
         return loss
 
-    def in_full(self, frame: int, full: Tensor | None) -> Tensor | float:
-        """Return the loss of a full render [1, 3, R, R] that small pictures of it do not show.
+    def grain_loss(self, frame: int, full_render: Tensor | None) -> Tensor | float:
+        """Return the loss [] of detail that only the full render [1, 3, R, R] of a frame shows.
 
-        0 for None: of all looks at a frame, one in `LOOKS` is at a full render, and counts for all.
+        0 for None. One preview in `PREVIEWS_PER_FULL_RENDER` is a full render, and its loss stands
+        for those of the others.
         """
-        return 0.0 if full is None else LOOKS * grain(full, self.targets[frame])
+        if full_render is None:
+            return 0.0
+        return PREVIEWS_PER_FULL_RENDER * grain(full_render, self.targets[frame])

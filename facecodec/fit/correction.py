@@ -1,9 +1,10 @@
-"""Correction: the controls of a tracked clip, moved until landmarks do what the clip's do.
+"""Correction: the controls of a tracked clip, moved until the landmarks follow the clip's.
 
-A turn by a degree or lips that part by a pixel change few pixels, and a person who is not tuned
-gets as many wrong at rest. Landmarks see such motion. Pictures keep their say: controls go along
-what they mind least. Of a tuned person, whose pictures show the face's expression better than
-landmarks do, only the pose is led.
+A turn by a degree, or lips that part by a pixel, change few pixels, and a render of a person who
+is not tuned differs from the frames by as many even at rest. Landmarks see such motion. Pictures
+keep their influence: controls move in the directions that change the picture's fit least. The
+pictures of a tuned person show the expression better than landmarks do, so there landmarks move
+the pose alone.
 """
 
 from __future__ import annotations
@@ -16,36 +17,34 @@ from numpy.typing import NDArray
 
 from facecodec.fit.tracking import per_control
 
-FEWEST = 4  # controls that a design is made for at least: less hangs on each of eight readings
+# Designs are made for at least this many controls, so that every derivative is the mean of eight
+# readings or more.
+LEAST_DESIGN = 4
 
 Array = NDArray[np.float64]
 # Controls [N, K] to landmarks [N, P, 2] in sides of the square, NaN where no face is read.
-Read = Callable[[Array], Array]
+ReadLandmarks = Callable[[Array], Array]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CorrectionPlan:
-    """How a clip is corrected.
+    """How a clip is corrected. Controls are in standard deviations."""
 
-    `noise` is a landmark's, in sides of the square, `outlier` how many of it are taken for a
-    misreading and count less. `prior` is the standard deviation of a control, `farthest` how far
-    one may be moved. Derivatives are differences over `step` of pose and of offsets. Landmarks move
-    the first `led` controls, all if None; the others follow where pictures want them.
-    """
-
-    noise: float = 1 / 256
-    outlier: float = 3.0
-    prior: float = 1.5
-    farthest: float = 2.0
-    step: tuple[float, float] = (0.5, 1.0)
-    led: int | None = None
+    noise: float = 1 / 256  # standard deviation of a landmark, in sides of the square
+    outlier: float = 3.0  # times `noise`: larger differences are misreadings, and count less
+    prior: float = 1.5  # standard deviation of a control around its tracked value
+    largest_move: float = 2.0  # of a control
+    step: tuple[float, float] = (0.5, 1.0)  # of the derivatives' differences: pose, offsets
+    # Landmarks move this many controls, the first ones, and all if None; the others then move as
+    # the pictures ask.
+    guided: int | None = None
 
 
-def design(count: int) -> Array:
-    """Return a two-level design [N, count] of -1 and 1 with orthogonal columns, each of mean 0.
+def two_level_design(count: int) -> Array:
+    """Return a design [N, count] of -1 and 1 with orthogonal columns, each of mean 0.
 
-    N is a power of two (Sylvester's construction). Moving all controls at once, every reading tells
-    of every control (Plackett and Burman 1946).
+    N is a power of two (Sylvester's construction of Hadamard matrices). Where all controls move at
+    once, every reading tells about every control (Plackett and Burman 1946).
     """
     rows: Array = np.ones((1, 1))
     while len(rows) <= count:
@@ -53,76 +52,82 @@ def design(count: int) -> Array:
     return rows[:, 1 : count + 1]
 
 
-def answers(read: Read, centre: Array, steps: Array, along: Array) -> Array | None:
-    """Return the landmarks' derivative [2P, D] around controls `centre` [K], `along` [D, K].
+def landmark_derivative(
+    read: ReadLandmarks, centre: Array, steps: Array, directions: Array
+) -> Array | None:
+    """Return the derivative [2P, D] of the landmarks at controls `centre` [K].
 
-    By `steps` [D]. None where too many readings fail.
+    It is taken along `directions` [D, K], by `steps` [D]. None where too many readings fail.
     """
-    moves = design(max(len(along), FEWEST))[:, : len(along)] * steps
-    points = read(centre + moves @ along).reshape(len(moves), -1)
-    there = np.isfinite(points).all(1)
-    if there.sum() <= len(along) + 1:
+    moves = two_level_design(max(len(directions), LEAST_DESIGN))[:, : len(directions)] * steps
+    points = read(centre + moves @ directions).reshape(len(moves), -1)
+    readable = np.isfinite(points).all(1)
+    if readable.sum() <= len(directions) + 1:
         return None
-    known = np.c_[moves[there], np.ones(there.sum())]
-    found: Array = np.linalg.lstsq(known, points[there], rcond=None)[0][:-1].T.astype(np.float64)
-    return found
+    known = np.c_[moves[readable], np.ones(readable.sum())]
+    slopes = np.linalg.lstsq(known, points[readable], rcond=None)[0][:-1]
+    derivative: Array = slopes.T.astype(np.float64)
+    return derivative
 
 
-def following(information: Array, led: int) -> Array:
-    """Return how controls move when the first `led` do, [led, K]: the others as pictures want.
+def guided_directions(information: Array, guided: int) -> Array:
+    """Return how all controls move when each of the first `guided` moves by 1, [guided, K].
 
-    `information` [K, K] is what pictures say, priors included.
+    The others move to where pictures fit best; `information` [K, K] is the normal matrix of the
+    pictures and priors.
     """
-    others = -np.linalg.solve(information[led:, led:], information[led:, :led]).T
-    return np.hstack([np.eye(led), others])
+    others = -np.linalg.solve(information[guided:, guided:], information[guided:, :guided]).T
+    return np.hstack([np.eye(guided), others])
 
 
-def shape_only(mean: Array) -> Array:
-    """Return the projection [2P, 2P] that forgets where a square lies.
+def without_placement(mean: Array) -> Array:
+    """Return the projection [2P, 2P] of landmark changes that removes those of the square's place.
 
-    Its shift, size and angle move the landmarks `mean` [P, 2] as no face does.
+    Shift, scale and rotation of the square move the landmarks, on average `mean` [P, 2], as no
+    expression does.
     """
     x, y = (mean - mean.mean(0)).T
-    one, none = np.ones(len(mean)), np.zeros(len(mean))
-    moves = [(one, none), (none, one), (x, y), (-y, x)]
+    one, zero = np.ones(len(mean)), np.zeros(len(mean))
+    moves = [(one, zero), (zero, one), (x, y), (-y, x)]
     basis = np.linalg.qr(np.stack([np.stack(m, 1).ravel() for m in moves], 1))[0]
     projection: Array = np.eye(len(basis)) - basis @ basis.T
     return projection
 
 
 def corrected(
-    read: Read, controls: Array, information: Array, wanted: Array, plan: CorrectionPlan
+    read: ReadLandmarks, controls: Array, information: Array, wanted: Array, plan: CorrectionPlan
 ) -> tuple[Array, Array]:
-    """Return controls [T, K] moved to the landmarks `wanted` [T, P, 2], and their information.
+    """Return controls [T, K] moved towards the landmarks `wanted` [T, P, 2], and their information.
 
-    `information` [T, K, K] is what pictures say about the controls, NaN in `wanted` a frame without
-    landmarks, which stays. What the person's landmarks are off in the mean over the clip is the
-    person's, not the motion's. One Gauss-Newton step on one look at every frame.
+    `information` [T, K, K] are the pictures' normal matrices. A frame without landmarks is NaN in
+    `wanted` and keeps its controls. The mean difference over the clip belongs to the person, not
+    to the motion, and is ignored. One Gauss-Newton step, with one reading of every frame.
     """
-    there = np.flatnonzero(np.isfinite(wanted).all((1, 2)))
-    if not len(there):
+    frames = np.flatnonzero(np.isfinite(wanted).all((1, 2)))
+    if not len(frames):
         return controls, information
     count = controls.shape[1]
-    led = count if plan.led is None else plan.led
+    guided = count if plan.guided is None else plan.guided
     prior = np.eye(count) / plan.prior**2
-    along = following(information[there].mean(0) + prior, led)
-    steps = per_control(plan.step, count).numpy()[:led]
-    answer = answers(read, np.median(controls[there], axis=0), steps, along)
-    if answer is None:
+    directions = guided_directions(information[frames].mean(0) + prior, guided)
+    steps = per_control(plan.step, count).numpy()[:guided]
+    derivative = landmark_derivative(read, np.median(controls[frames], axis=0), steps, directions)
+    if derivative is None:
         return controls, information
-    missed = wanted[there] - read(controls[there])
-    seen = np.isfinite(missed).all((1, 2))
-    there, missed = there[seen], missed[seen]
-    if not len(there):
+    differences = wanted[frames] - read(controls[frames])
+    readable = np.isfinite(differences).all((1, 2))
+    frames, differences = frames[readable], differences[readable]
+    if not len(frames):
         return controls, information
-    forget = shape_only(wanted[there].mean(0))
-    # landmarks say nothing of the controls that follow
-    answer = np.pad(forget @ answer / plan.noise, ((0, 0), (0, count - led)))
-    away = (missed - missed.mean(0)).reshape(len(there), -1) @ forget.T / plan.noise
+    projection = without_placement(wanted[frames].mean(0))
+    # landmarks say nothing about the controls that they do not move
+    derivative = np.pad(projection @ derivative / plan.noise, ((0, 0), (0, count - guided)))
+    centred = differences - differences.mean(0)
+    residuals = centred.reshape(len(frames), -1) @ projection.T / plan.noise
     moved, known = controls.copy(), information.copy()
-    for t, row in zip(there, away, strict=True):
-        weighted = answer / (1 + (row / plan.outlier) ** 2)[:, None]
-        known[t] += answer.T @ weighted
+    for t, row in zip(frames, residuals, strict=True):
+        weighted = derivative / (1 + (row / plan.outlier) ** 2)[:, None]
+        known[t] += derivative.T @ weighted
         step = np.linalg.solve(known[t] + prior, weighted.T @ row)
-        moved[t] += step * min(1.0, plan.farthest / max(float(np.abs(step).max()), 1e-9))
+        moved[t] += step * min(1.0, plan.largest_move / max(float(np.abs(step).max()), 1e-9))
     return moved, known

@@ -8,58 +8,55 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-SCALES = 3
-WEIGHT = 1e4
-BLUR = 0.1  # weight of the finest scale while steps are coarse
+SCALES = 3  # octaves of resolution that are compared
+# Sum of a frame's pixel weights: how many independent observations a picture counts as, beside
+# the priors, each of which counts as one.
+OBSERVATIONS = 1e4
+COARSE_FINEST_WEIGHT = 0.1  # share of its weight that the finest octave keeps in coarse steps
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrackingPlan:
-    """How a frame is tracked.
+    """How a frame is tracked. Pairs are one value for pose and one for offsets.
 
-    At most `iterations` Gauss-Newton steps at `size` pixels, then `full` more from full renders,
-    which correct the previews after them; where the last one is no farther than `stale`, in
-    standard deviations of pose, none is made. `noise` is the picture difference (of a range of 2)
-    that counts as one standard deviation; differences far beyond `outlier` are taken for occlusion
-    and count less. `prior` and `motion` are the standard deviations of a
-    control around zero and from frame to frame, pose first, then offsets. Derivatives are
-    differences over `step` of pose, to both sides, and of offsets, which go far. `shots` full
-    renders fit the person's preview. Derivatives farther than `refresh` in pose are made anew,
-    `bank` of them are kept, and a frame adds `allowance` to how many more may be, `cold` one that
-    follows nothing. Those with respect to pose are made anew farther than `turn` away.
+    Controls and distances of pose are in standard deviations of a control.
     """
 
-    size: int = 128
-    iterations: int = 3
-    full: int = 1
-    stale: float = 0.5
-    noise: float = 0.25
-    outlier: float = 0.4
-    prior: tuple[float, float] = (3.0, 3.0)
-    motion: tuple[float, float] = (1.0, 1.5)
+    size: int = 128  # side in pixels of the compared pictures
+    iterations: int = 3  # Gauss-Newton steps on previews; three times as many after a cut
+    full_iterations: int = 1  # further steps from full renders, which also correct later previews
+    full_refresh: float = 0.5  # the last full render serves up to this distance of pose
+    noise: float = 0.25  # picture difference, of a range of 2, that is one standard deviation
+    outlier: float = 0.4  # far larger differences are taken for occlusion, and count less
+    prior: tuple[float, float] = (3.0, 3.0)  # standard deviations of the controls around 0
+    motion: tuple[float, float] = (1.0, 1.5)  # the same, from one frame to the next
+    # of the differences that stand for derivatives: central by pose, forward by offsets, which
+    # have to see as far as expressions go
     step: tuple[float, float] = (0.2, 1.0)
-    refresh: float = 1.2
-    turn: float = 0.4
-    bank: int = 32
-    allowance: float = 0.02
-    cold: float = 1.0
-    shots: int = 12
+    refresh: float = 1.2  # a derivative serves up to this distance of pose
+    pose_refresh: float = 0.4  # its columns by pose serve up to this one
+    bank_size: int = 32  # derivatives that are kept
+    # A derivative may be recomputed where a step fails: a budget to which every frame adds,
+    # and one without a previous frame adds more.
+    recomputations: float = 0.02
+    cold_recomputations: float = 1.0
+    preview_renders: int = 12  # full renders that the person's previews are corrected by
 
 
 @dataclass
 class Linearisation:
-    """The picture's derivative at some controls, [pixels, 35] over the pyramid.
+    """The derivative of the pyramid, `jacobian` [values, num_controls], at `controls`.
 
-    Its columns for pose may be of another pose [3], `turned`.
+    `controls` [num_controls]. Its columns by pose were measured at another pose, `pose` [3].
     """
 
     controls: Tensor
     jacobian: Tensor
-    turned: Tensor
+    pose: Tensor
 
 
 def pyramid(pictures: Tensor) -> Tensor:
-    """Flatten pictures [N, C, S, S] and their halves into one vector each, finest first."""
+    """Return pictures [N, C, S, S] and their halves as vectors [N, values], finest first."""
     parts = []
     for _ in range(SCALES):
         parts.append(pictures.flatten(1))
@@ -68,9 +65,9 @@ def pyramid(pictures: Tensor) -> Tensor:
 
 
 def pyramid_weights(weights: Tensor) -> Tensor:
-    """Return the weights [pixels] of the pyramid of pictures [1, C, S, S].
+    """Return the weights [values] of a pyramid, from those of its picture, [1, C, S, S].
 
-    A coarse pixel weighs as much as the four finer ones it stands for, every scale the same.
+    A coarse pixel weighs as much as the four finer ones it stands for: all octaves count alike.
     """
     parts = []
     for level in range(SCALES):
@@ -91,44 +88,58 @@ class Problem:
         motion: Tensor,
         previous: Tensor | None,
     ) -> None:
+        """`picture` and `weights` [values] are pyramids.
+
+        `prior` and `motion` [num_controls] are the standard deviations of the controls around 0
+        and around `previous` [num_controls], the last frame's; None without a last frame.
+        """
         self.picture, self.plan = picture, plan
-        self.anchor = 1 / prior**2
-        self.tie = torch.zeros_like(prior) if previous is None else 1 / motion**2
+        self.prior_precision = 1 / prior**2
+        self.motion_precision = torch.zeros_like(prior) if previous is None else 1 / motion**2
         self.previous = torch.zeros_like(prior) if previous is None else previous
-        self.tied = previous is not None
-        self.stiffness = self.anchor + self.tie
-        self.fine = weights * (WEIGHT / float(weights.sum()))
-        self.weights = self.fine
-        self._finest = 3 * plan.size**2  # values of the finest scale, which come first
+        self.has_previous = previous is not None
+        self.stiffness = self.prior_precision + self.motion_precision
+        self.fine_weights = weights * (OBSERVATIONS / float(weights.sum()))
+        self.weights = self.fine_weights
+        self._finest = 3 * plan.size**2  # values of the finest octave, which come first
 
-    def look(self, coarse: bool) -> None:
-        """Let the finest scale count little, for the first steps, or fully."""
-        self.weights = self.fine
+    def use_scale(self, coarse: bool) -> None:
+        """Let the finest octave count little (`coarse`, for the first steps), or fully."""
+        self.weights = self.fine_weights
         if coarse:
-            self.weights = self.fine.clone()
-            self.weights[: self._finest] *= BLUR
+            self.weights = self.fine_weights.clone()
+            self.weights[: self._finest] *= COARSE_FINEST_WEIGHT
 
-    def robust(self, shown: Tensor) -> tuple[Tensor, Tensor]:
-        """Return squared differences over the outlier scale, and the weights they leave."""
-        squared = ((self.picture - shown) / self.plan.outlier).square()
-        # Cauchy: a hand across the face is an outlier
+    def robust(self, render: Tensor) -> tuple[Tensor, Tensor]:
+        """Return squared differences in units of the outlier scale, and robust weights, [values].
+
+        `render` [values] is the pyramid of a render. The loss is Cauchy's, so that a hand across
+        the face has little influence.
+        """
+        squared = ((self.picture - render) / self.plan.outlier).square()
         return squared, self.weights / (1 + squared)
 
-    def cost(self, controls: Tensor, shown: Tensor) -> float:
-        """Return the objective at some controls and their pyramid."""
-        squared, _ = self.robust(shown)
+    def cost(self, controls: Tensor, render: Tensor) -> float:
+        """Return the objective at controls [num_controls] and the pyramid [values] they render."""
+        squared, _ = self.robust(render)
         scale = (self.plan.outlier / self.plan.noise) ** 2
         data = scale * float((self.weights * torch.log1p(squared)).sum())
-        regular = self.anchor * controls**2 + self.tie * (controls - self.previous) ** 2
-        return data + float(regular.sum())
+        around_zero = self.prior_precision * controls**2
+        around_previous = self.motion_precision * (controls - self.previous) ** 2
+        return data + float((around_zero + around_previous).sum())
 
-    def normal(self, entry: Linearisation, shown: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the information [35, 35] and the pull [35] of the picture, on the CPU."""
-        _, robust = self.robust(shown)
+    def normal_equations(self, entry: Linearisation, render: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the normal matrix [num_controls, num_controls] and right side of the picture.
+
+        The right side [num_controls] is minus half the gradient. Priors are in neither; both are
+        on the CPU. `render` [values] is the pyramid at the current controls.
+        """
+        _, robust = self.robust(render)
         weighted = entry.jacobian * (robust / self.plan.noise**2)[:, None]
-        pull = weighted.T @ (self.picture - shown)
-        return (entry.jacobian.T @ weighted).double().cpu(), pull.double().cpu()
+        right_side = weighted.T @ (self.picture - render)
+        return (entry.jacobian.T @ weighted).double().cpu(), right_side.double().cpu()
 
-    def slope(self, controls: Tensor) -> Tensor:
-        """Return the gradient of the priors, halved, [35]."""
-        return self.anchor * controls + self.tie * (controls - self.previous)
+    def prior_slope(self, controls: Tensor) -> Tensor:
+        """Return half the gradient of the priors at controls [num_controls], same shape."""
+        around_zero = self.prior_precision * controls
+        return around_zero + self.motion_precision * (controls - self.previous)

@@ -1,7 +1,8 @@
-"""Recovery: frames whose expression a descent missed begin anew from what their landmarks show.
+"""Recovery: frames whose expression a descent missed restart from what their landmarks show.
 
-A shouting mouth lies too far from a shut one for a descent on pictures, which settles for painting
-it; an inversion or a tuning that begins there learns the paint. Landmarks say where the lips are.
+A shouting mouth is too far from a shut one for a descent on pictures, which then paints the shout
+onto a shut mouth; an inversion or a tuning that starts there learns the paint. Landmarks say where
+the lips are.
 """
 
 from __future__ import annotations
@@ -13,78 +14,94 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from facecodec.face.signals import NUM_POSE
 from facecodec.fit.objective import Target
 from facecodec.fit.response import Response
-from facecodec.fit.retargeting import Retargeter, RetargetingPlan, See
-from facecodec.fit.tracking import POSE, Tracker
+from facecodec.fit.retargeting import ReadFeatures, Retargeter, RetargetingPlan
+from facecodec.fit.tracking import Tracker
 
 Array = NDArray[np.float64]
-# A tracker of a person, their response and the frames' controls [K, 35] to better controls.
+# A tracker of a person, their response and the frames' controls [K, num_controls] to better
+# controls, same shape.
 Recover = Callable[[Tracker, Response, Tensor], Tensor]
 
-LOST = 2.5  # times the frames' median miss
-LEAST, MOST = 4.0, 6.0  # features' units: no frame is lost that misses less, any that does more
-BETTER = 0.9  # share of the miss that may be left
-REACH = 30.0  # standard deviations: the person's own face may go as far as it does
-PLAN = RetargetingPlan(looks=12, noise=4.0, prior=np.inf)
+# A frame is lost where its feature error is above `LOST_RATIO` times the median of the frames, but
+# never below the first and always above the second of these errors, in units of the features.
+LOST_RATIO = 2.5
+NEVER_LOST_BELOW, ALWAYS_LOST_ABOVE = 4.0, 6.0
+ACCEPTED_RATIO = 0.9  # new controls are taken where they leave less than this share of the error
+# Standard deviations that a control may reach: the person's own face can go as far as it does.
+CONTROL_LIMIT = 30.0
+GUIDANCE = RetargetingPlan(iterations=12, noise=4.0, prior=np.inf)
 
 
-def missed(see: See, controls: Array, wanted: Array) -> float:
-    """Return how far the features at controls [35] are from those wanted [F], their mean.
+def feature_error(read: ReadFeatures, controls: Array, wanted: Array) -> float:
+    """Return the mean absolute difference of the features at controls [num_controls].
 
-    Infinite where no face is read, NaN where nothing is wanted.
+    From `wanted` [F], in units of the features. Infinite where no face is read, NaN where `wanted`
+    is not known.
     """
     if not np.isfinite(wanted).all():
         return np.nan
-    away = np.abs(see(controls[None])[0] - wanted).mean()
-    return float(away) if np.isfinite(away) else np.inf
+    error = np.abs(read(controls[None])[0] - wanted).mean()
+    return float(error) if np.isfinite(error) else np.inf
 
 
-def lead(retargeter: Retargeter, row: Array, led: Sequence[Array], wanted: Array) -> Array:
-    """Return controls [35] to which landmarks lead, those that miss `wanted` [F] least.
+def guided_by_landmarks(
+    retargeter: Retargeter, controls: Array, recovered_before: Sequence[Array], wanted: Array
+) -> Array:
+    """Return controls [num_controls] that retargeting to features `wanted` [F] ends at.
 
-    They begin at the pose of `row` [35] with offsets at rest, and once more with those of the
-    nearest of `led`, frames led before: a search may get stuck from either.
+    It starts at the pose of `controls` [num_controls], once with offsets at rest and once with the
+    offsets of the nearest of `recovered_before`, controls [num_controls] of other frames: a search
+    may get stuck from either. The better end is returned.
     """
 
-    def miss(controls: Array) -> float:
-        return missed(retargeter.see, controls, wanted)
+    def error(end: Array) -> float:
+        return feature_error(retargeter.read, end, wanted)
 
-    rest, *like = [np.concatenate([row[:POSE], other[POSE:]]) for other in (0 * row, *led)]
+    pose, at_rest = controls[:NUM_POSE], 0 * controls
+    rest, *alike = [
+        np.concatenate([pose, other[NUM_POSE:]]) for other in (at_rest, *recovered_before)
+    ]
     ends = []
-    for start in [rest, min(like, key=miss)] if like else [rest]:
+    for start in [rest, min(alike, key=error)] if alike else [rest]:
         retargeter.forget()
         ends.append(retargeter.follow(start, wanted)[0])
-    return min(ends, key=miss)
+    return min(ends, key=error)
 
 
 def recovered(
-    tracker: Tracker, see: See, targets: Sequence[Target], wanted: Array, controls: Tensor
+    tracker: Tracker,
+    read: ReadFeatures,
+    targets: Sequence[Target],
+    wanted: Array,
+    controls: Tensor,
 ) -> Tensor:
-    """Return the controls [K, 35] of some frames, those of lost ones found anew.
+    """Return the controls [K, num_controls] of some frames, recomputed where they were lost.
 
-    `see` gives the features of the person at controls, `wanted` [K, F] are the frames' own, NaN
-    where they have none. A lost frame misses its features by far, or far more than the others do:
-    it is led to its landmarks and tracked from there. Where tracking leads away again, as a person
-    does who lacks that mouth yet, it stays where the landmarks led it. It is taken where it misses
-    less than before.
+    `read` gives the features of the person at controls, `wanted` [K, F] are those of the frames,
+    NaN where they have none. A frame is lost where its features are far off, or much farther than
+    those of the others. Its controls are guided by its landmarks and tracked from there. Where
+    tracking leads away from the landmarks, as for a person who lacks that expression so far, the
+    guided controls stand. They are taken only where they leave a smaller error than before.
     """
     rows = controls.double().cpu().numpy()
-    misses = np.array([missed(see, row, w) for row, w in zip(rows, wanted, strict=True)])
-    if not np.isfinite(misses).any():
+    errors = np.array([feature_error(read, row, w) for row, w in zip(rows, wanted, strict=True)])
+    if not np.isfinite(errors).any():
         return controls
-    limit = float(np.clip(LOST * np.nanmedian(misses), LEAST, MOST))
-    lost = np.flatnonzero(misses > limit).tolist()
+    limit = float(np.clip(LOST_RATIO * np.nanmedian(errors), NEVER_LOST_BELOW, ALWAYS_LOST_ABOVE))
+    lost = np.flatnonzero(errors > limit).tolist()
     if not lost:
         return controls
-    found, led = controls.clone(), list[Array]()
-    retargeter = Retargeter(see, np.full(rows.shape[1], REACH), PLAN)
+    result, guided = controls.clone(), list[Array]()
+    retargeter = Retargeter(read, np.full(rows.shape[1], CONTROL_LIMIT), GUIDANCE)
     for k in lost:
-        led.append(lead(retargeter, rows[k], led, wanted[k]))
-        again = tracker.track(targets[k], [torch.from_numpy(led[-1])], None).controls
-        left = missed(see, again, wanted[k])
-        if left > limit and missed(see, led[-1], wanted[k]) < BETTER * left:
-            again, left = led[-1], missed(see, led[-1], wanted[k])
-        if left < BETTER * misses[k]:
-            found[k] = torch.from_numpy(again).to(found)
-    return found
+        guided.append(guided_by_landmarks(retargeter, rows[k], guided, wanted[k]))
+        row = tracker.track(targets[k], [torch.from_numpy(guided[-1])], None).controls
+        error = feature_error(read, row, wanted[k])
+        if error > limit and feature_error(read, guided[-1], wanted[k]) < ACCEPTED_RATIO * error:
+            row, error = guided[-1], feature_error(read, guided[-1], wanted[k])
+        if error < ACCEPTED_RATIO * errors[k]:
+            result[k] = torch.from_numpy(row).to(result)
+    return result

@@ -1,4 +1,4 @@
-"""A person as a fit sees them: styles at rest, and how these answer to the controls."""
+"""A person as a fit sees them: styles at rest, and how these respond to the controls."""
 
 from __future__ import annotations
 
@@ -11,10 +11,16 @@ from torch import Tensor
 
 from facecodec.generator.base import Generator
 
+W_STD = 0.5  # standard deviation of a coordinate of W, about
+
 
 @dataclass
 class Response:
-    """A person's styles at rest [num_styles] and the effect of the controls [35, num_styles]."""
+    """A person's styles at controls 0, and the effect of the controls on them.
+
+    `styles` [num_styles], `basis` [num_controls, num_styles]: the person at any controls
+    [num_controls] has the styles `styles + controls @ basis`.
+    """
 
     styles: Tensor
     basis: Tensor
@@ -23,18 +29,23 @@ class Response:
 def channel_spread(generator: Generator) -> Tensor:
     """Return the unit of a tuning for every channel, [num_styles].
 
-    Half the norm of the channel's row in its affine layer: its standard deviation if W were white
-    with a standard deviation of one half, near what it is.
+    `W_STD` times the norm of the channel's row in its affine layer: the channel's standard
+    deviation if W were white, which it nearly is.
     """
     width = generator.w_dim
     rows = torch.zeros(width + 1, generator.num_ws, width, device=generator.w_mean.device)
     rows[torch.arange(width), :, torch.arange(width)] = 1.0
     with torch.no_grad():
         styles = generator.styles(rows)
-        return 0.5 * (styles[:-1] - styles[-1]).norm(dim=0)
+        spread: Tensor = W_STD * (styles[:-1] - styles[-1]).norm(dim=0)
+    return spread
 
 
 def tuned(response: Response, values: NDArray[np.float32], spread: Tensor) -> Response:
-    """Return a response with a tuning's values [36, num_styles] added, in units of the spread."""
+    """Return a response with a light tuning added.
+
+    `values` [1 + num_controls, num_styles] change the styles (row 0) and the basis, in units of
+    `spread` [num_styles].
+    """
     added = torch.from_numpy(values).to(spread.device) * spread
     return Response(response.styles + added[0], response.basis + added[1:])

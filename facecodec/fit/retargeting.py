@@ -1,8 +1,9 @@
 """Retargeting: controls that make one face do what another face does.
 
-The same control does another thing to another person, and what a tracker writes explains pixels
-of its own person alone. Here the source's face is looked at: damped Gauss-Newton on what its
-landmarks say, a few looks a frame, from where the driver's controls and the last frame left it.
+The same control does different things to different people, and what a tracker writes explains the
+pixels of its own person alone. Here the source's face is rendered and its landmarks are read:
+damped Gauss-Newton on the features of the landmarks, a few renders a frame, starting from the
+driver's controls and the previous frame's correction.
 """
 
 from __future__ import annotations
@@ -14,58 +15,59 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-See = Callable[[Array], Array]  # controls [N, 35] to features [N, F], NaN where no face is read
+# Controls [N, num_controls] to features [N, F], NaN where no face is read.
+ReadFeatures = Callable[[Array], Array]
+
+# Broyden's update is damped and regularised: readings jitter by a fraction of a pixel.
+BROYDEN_DAMPING = 0.3
+BROYDEN_REGULARISER = 0.5  # squared standard deviations, added to a step's squared length
+RETREAT = 0.5  # share of a step that is kept where it made things worse
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RetargetingPlan:
-    """How a frame is retargeted.
+    """How a frame is retargeted. Controls are in standard deviations."""
 
-    At most `looks` at the source's face, each followed by a step of at most `farthest` standard
-    deviations. `noise` is a feature's, `correction` and `prior` the standard deviations of a
-    control around the driver's and around zero; the derivative is central differences over `step`,
-    if nothing else is said.
-    """
-
-    looks: int = 4
-    noise: float = 8.0
-    correction: float = 3.0
-    prior: float = 4.0
-    step: float = 2.0
-    farthest: float = 1.5
+    iterations: int = 4  # renders of the source's face, each followed by a step
+    noise: float = 8.0  # standard deviation of a feature, in hundredths of the eye distance, about
+    correction: float = 3.0  # standard deviation of a control around the driver's
+    prior: float = 4.0  # standard deviation of a control around 0
+    step: float = 2.0  # of the central differences that give the derivative
+    largest_step: float = 1.5  # of a control in one iteration
 
 
 class Retargeter:
-    """Moves one person: owns how their features answer to the controls, and the last correction."""
+    """Moves one person: owns the derivative of their features and the last frame's correction."""
 
     def __init__(
         self,
-        see: See,
-        reach: Array,
+        read: ReadFeatures,
+        limits: Array,
         plan: RetargetingPlan | None = None,
         steps: Array | None = None,
     ) -> None:
-        """`see` looks at the person's face; no control goes farther than `reach` [35].
+        """`read` reads the person's face; no control exceeds its limit in `limits` [num_controls].
 
-        `steps` [35] are those of the derivative where not every control takes the plan's.
+        `steps` [num_controls] replace the plan's step of the derivative.
         """
-        self.see, self.reach, self.plan = see, reach, plan or RetargetingPlan()
+        self.read, self.limits, self.plan = read, limits, plan or RetargetingPlan()
         if steps is None:
-            steps = np.full(len(reach), self.plan.step)
-        change = (see(np.diag(steps)) - see(-np.diag(steps))) / (2 * steps[:, None])
-        self.at_rest = np.nan_to_num(change.T)
+            steps = np.full(len(limits), self.plan.step)
+        change = (read(np.diag(steps)) - read(-np.diag(steps))) / (2 * steps[:, None])
+        self.jacobian_at_rest = np.nan_to_num(change.T)
         self.forget()
 
     def forget(self) -> None:
-        """Begin anew, as where the face is lost."""
-        self.jacobian = self.at_rest.copy()
-        self.correction = np.zeros(len(self.reach))
+        """Forget the previous frame: no correction, and the derivative at rest."""
+        self.jacobian = self.jacobian_at_rest.copy()
+        self.correction = np.zeros(len(self.limits))
 
     def follow(self, usual: Array, wanted: Array) -> tuple[Array, Array]:
-        """Return controls [35] whose features are near `wanted` [F].
+        """Return controls [num_controls] whose features are near `wanted` [F].
 
-        `usual` [35] are the controls to stay near. Also returns their information [35, 35].
-        A step that turned out to make things worse is taken back, and so is one that lost the face.
+        They stay near `usual` [num_controls]. Also returns their information, the normal matrix
+        [num_controls, num_controls]. A step that made things worse, or after which no face could
+        be read, is taken back.
         """
         plan = self.plan
         near, rest = 1 / plan.correction**2, 1 / plan.prior**2
@@ -73,38 +75,43 @@ class Retargeter:
         information = damping
         last: tuple[Array, Array] | None = None
         best, kept = np.inf, np.zeros(len(usual))
-        for _ in range(plan.looks):
-            controls = self._within(usual + self.correction)
+        for _ in range(plan.iterations):
+            controls = self._limited(usual + self.correction)
             self.correction = controls - usual
-            seen = self.see(controls[None])[0]
-            if not np.isfinite(seen).all():
+            features = self.read(controls[None])[0]
+            if not np.isfinite(features).all():
                 self.forget()
                 self.correction = kept.copy()
                 continue
             if last is not None:
-                self._broyden(controls - last[0], seen - last[1])
-            last = controls, seen
-            missed = (wanted - seen) / plan.noise
-            cost = float(missed @ missed + near * self.correction @ self.correction)
+                self._broyden(controls - last[0], features - last[1])
+            last = controls, features
+            residual = (wanted - features) / plan.noise
+            cost = float(residual @ residual + near * self.correction @ self.correction)
             cost += float(rest * controls @ controls)
             if cost > best:
-                self.correction = 0.5 * (self.correction + kept)
+                self.correction = RETREAT * (self.correction + kept)
                 continue
             best, kept = cost, self.correction
             scaled = self.jacobian / plan.noise
             information = scaled.T @ scaled + damping
-            pull = scaled.T @ missed - near * self.correction - rest * controls
-            delta = np.linalg.solve(information, pull)
-            delta *= min(1.0, plan.farthest / max(float(np.abs(delta).max()), 1e-9))
+            right_side = scaled.T @ residual - near * self.correction - rest * controls
+            delta = np.linalg.solve(information, right_side)
+            delta *= min(1.0, plan.largest_step / max(float(np.abs(delta).max()), 1e-9))
             self.correction = self.correction + delta
         self.correction = kept
-        return self._within(usual + kept), information
+        return self._limited(usual + kept), information
 
-    def _within(self, controls: Array) -> Array:
-        within: Array = np.clip(controls, -self.reach, self.reach)
-        return within
+    def _limited(self, controls: Array) -> Array:
+        """Return controls [num_controls] clipped to their limits."""
+        limited: Array = np.clip(controls, -self.limits, self.limits)
+        return limited
 
     def _broyden(self, moved: Array, change: Array) -> None:
-        """Correct the derivative by the step just seen (Broyden 1965), damped: readings jitter."""
+        """Correct the derivative by a step `moved` [num_controls] that changed features [F].
+
+        Broyden 1965, A class of methods for solving nonlinear simultaneous equations.
+        """
         error = change - self.jacobian @ moved
-        self.jacobian += 0.3 * np.outer(error, moved) / (moved @ moved + 0.5)
+        length = moved @ moved + BROYDEN_REGULARISER
+        self.jacobian += BROYDEN_DAMPING * np.outer(error, moved) / length

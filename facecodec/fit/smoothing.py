@@ -1,4 +1,4 @@
-"""Smoothing of tracked controls: quiet where the pictures say little, exact elsewhere."""
+"""Smoothing of tracked controls: strong where the pictures say little, weak elsewhere."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+REGULARISER = 1e-9  # added to every diagonal, so that a frame that says nothing can be solved for
+
 
 def smooth(controls: Array, information: Array, motion: Array, causal: bool = False) -> Array:
     """Return the controls [T, K] that best agree with all frames at once, without lag.
 
     Minimises sum_t (c_t - x_t)' H_t (c_t - x_t) + sum_t |(c_t - c_{t-1}) / motion|^2 over c, where
-    x are the tracked controls, H_t [T, K, K] their information (Gauss-Newton normal matrices in
-    inverse squared units, 0 for a frame without a face) and `motion` [K] the usual step from
-    frame to frame. The system is block-tridiagonal: one forward and one backward sweep. `causal`
-    gives every frame what its own and earlier frames say (the forward sweep, a Kalman filter).
+    x are the tracked `controls` [T, K], H_t their `information` [T, K, K] (Gauss-Newton normal
+    matrices in inverse squared units, 0 for a frame without a face) and `motion` [K] the standard
+    deviation of a step from frame to frame. The system is block-tridiagonal: one forward and one
+    backward sweep. `causal` uses the present and earlier frames alone: the forward sweep, which is
+    a Kalman filter (Kalman 1960).
     """
     frames, count = controls.shape
     tie = np.diag(1.0 / motion**2)
@@ -23,7 +26,7 @@ def smooth(controls: Array, information: Array, motion: Array, causal: bool = Fa
     sides = np.empty((frames, count))
     for t in range(frames):
         neighbours = (t > 0) + (t < frames - 1)
-        pivots[t] = information[t] + neighbours * tie + 1e-9 * np.eye(count)
+        pivots[t] = information[t] + neighbours * tie + REGULARISER * np.eye(count)
         sides[t] = information[t] @ controls[t]
         if t > 0:
             carried = np.linalg.solve(pivots[t - 1], np.c_[tie, sides[t - 1]])

@@ -1,9 +1,9 @@
-"""Tracking: aligned frames to controls by Gauss-Newton on small pictures.
+"""Tracking: aligned frames to controls, by Gauss-Newton on small pictures.
 
-With 35 unknowns, photometric tracking is a small least-squares problem: residuals are weighted
-picture differences at several scales, the Jacobian is differences of renders, small ones by pose
-and wide ones by offsets, kept in a small bank by pose and corrected by Broyden's rule, and a prior
-keeps the controls near what faces do.
+With a few dozen unknowns, photometric tracking is a small least-squares problem. Residuals are
+weighted picture differences at several scales. The Jacobian is made of differences of renders:
+central ones by pose, wide forward ones by offsets. Jacobians are kept in a small bank by pose and
+updated by Broyden's rule, and a prior keeps the controls near what faces do.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import cuda_ops
+from facecodec.face.signals import NUM_POSE
 from facecodec.fit.objective import Target, inner_weights, shrink
 from facecodec.fit.photometric import (
     Linearisation,
@@ -28,53 +29,74 @@ from facecodec.fit.photometric import (
 from facecodec.generator.base import Generator
 from facecodec.generator.preview import PersonalPreview
 
-POSE = 3
-FARTHEST_STEP = 2.0  # standard deviations a control may go in one step
-REACH = 12.0  # standard deviations a control may go at all: faces tear where it goes much farther
-OCCLUDED = 0.3  # of their standard deviations is left to controls where the face is hidden
-TRIES = 2  # lengths of a step that are tried
-SETTLED = 0.05  # standard deviations: no control moved farther, and the frame is done
-WORTHWHILE = 0.001  # share of the objective that a step must promise to be tried
-PROMISE = 0.005  # share of the objective that a failed step must have promised to be looked into
-OFFSETS = 0.2  # what a standard deviation of an offset counts beside one of pose
+# In standard deviations of a control:
+LARGEST_STEP = 2.0  # that a control moves in one Gauss-Newton step
+CONTROL_LIMIT = 12.0  # that a control may reach: faces tear where it goes much farther
+SMALLEST_STEP = 0.05  # no control moved farther: the frame is done
+OCCLUDED_SPREAD = 0.3  # factor on the controls' standard deviations where the face is occluded
+OFFSET_DISTANCE = 0.2  # what one of an offset adds to the distance of two derivatives, pose: 1
+
+COLD_ITERATIONS = 3  # times as many iterations where no previous frame is known
+COARSE_PART = 3  # one iteration in three, the first ones, gives the finest octave little weight
+
+# A step that does not lower the objective is tried once more, shortened.
+STEP_LENGTHS = 2
+SHORTENING = 0.35
+# Shares of the objective by which a step must be predicted to lower it: to be tried at all, and to
+# have its derivative recomputed where it did not.
+LEAST_GAIN = 0.001
+LEAST_GAIN_TO_RECOMPUTE = 0.005
+# A derivative closer than this share of the plan's `refresh` is not to blame for a failed step.
+BLAMELESS_DISTANCE = 0.5
+
+# Broyden's update is damped: the picture is not linear, and a full one would follow its noise.
+BROYDEN_DAMPING = 0.3
+LEAST_BROYDEN_STEP = 1e-4  # squared length below which a step says too little for an update
 
 
 @dataclass
 class Tracked:
-    """One frame's controls [35], their information [35, 35], and the residual left (0 is equal)."""
+    """What tracking one frame gives."""
 
-    controls: NDArray[np.float64]
-    information: NDArray[np.float64]
-    residual: float
+    controls: NDArray[np.float64]  # [num_controls], in standard deviations
+    information: NDArray[np.float64]  # normal matrix [num_controls, num_controls] of the picture
+    residual: float  # weighted mean absolute picture difference, of a range of 2
 
 
-def apart(a: Tensor, b: Tensor) -> float:
-    """Return how far apart two derivatives' controls [35] are, in standard deviations of pose."""
+def pose_distance(a: Tensor, b: Tensor) -> float:
+    """Return the distance of two controls [num_controls], in standard deviations of pose.
+
+    Offsets count little in it: derivatives depend on them far less than on the pose.
+    """
     change = a - b
-    change = torch.cat([change[:POSE], OFFSETS * change[POSE:]])
+    change = torch.cat([change[:NUM_POSE], OFFSET_DISTANCE * change[NUM_POSE:]])
     return float(change.norm())
 
 
-def typical_controls(count: int, shots: int, known: Tensor | None) -> Tensor:
-    """Return controls [shots, count] to fit a preview at: rest, known ones, seeded random ones."""
-    noise = np.random.Generator(np.random.PCG64(0)).standard_normal((shots, count))
+def typical_controls(count: int, renders: int, known: Tensor | None) -> Tensor:
+    """Return controls [renders, count] at which to correct a preview.
+
+    First rest, then as many of `known` [K, count] as there is room for, then seeded random ones.
+    """
+    noise = np.random.Generator(np.random.PCG64(0)).standard_normal((renders, count))
     noise[0] = 0.0
     drawn = torch.from_numpy(noise)
     if known is not None:
-        wanted = known[: shots - 1].double().cpu()
-        drawn[1 : 1 + len(wanted)] = wanted
+        first = known[: renders - 1].double().cpu()
+        drawn[1 : 1 + len(first)] = first
     return drawn.float()
 
 
 def per_control(pair: tuple[float, float], count: int) -> Tensor:
-    """Return a value for each of `count` controls, of a pair for pose and for offsets."""
-    return torch.tensor([pair[0]] * POSE + [pair[1]] * (count - POSE), dtype=torch.float64)
+    """Return a value for each of `count` controls, [count]: the first of `pair` for pose."""
+    values = [pair[0]] * NUM_POSE + [pair[1]] * (count - NUM_POSE)
+    return torch.tensor(values, dtype=torch.float64)
 
 
 class Tracker:
-    """Tracks one person: owns the person's styles, the basis and the Jacobian bank.
+    """Tracks one person: owns the person's styles, the basis and the bank of Jacobians.
 
-    Pictures are where the generator is, the 35 unknowns on the CPU.
+    Pictures are on the generator's device, the controls and their equations on the CPU.
     """
 
     def __init__(
@@ -85,24 +107,25 @@ class Tracker:
         plan: TrackingPlan,
         known: Tensor | None = None,
     ) -> None:
-        """`styles` [num_styles] is the person at controls 0, `basis` [35, num_styles] the rig.
+        """`styles` [num_styles] is the person at controls 0, `basis` [num_controls, num_styles].
 
-        `known` [K, 35] are controls the person is likely to take, for the preview to be right at.
+        `known` [K, num_controls] are controls the person is likely to take, at which previews are
+        to be exact.
         """
         self.basis, self.styles, self.plan = basis, styles, plan
         count = basis.shape[0]
-        shots = typical_controls(count, plan.shots, known).to(basis.device)
-        self.preview = PersonalPreview(generator, styles + shots @ basis, plan.size)
+        controls = typical_controls(count, plan.preview_renders, known).to(basis.device)
+        self.preview = PersonalPreview(generator, styles + controls @ basis, plan.size)
         self.prior = per_control(plan.prior, count)
         self.motion = per_control(plan.motion, count)
         self.bank: list[Linearisation] = []
-        self.turns: list[tuple[Tensor, Tensor]] = []  # controls, derivative by pose there
-        self.allowance = 0.0
+        self.pose_bank: list[tuple[Tensor, Tensor]] = []  # controls, derivative by pose there
+        self.recomputations = 0.0  # that are left, see the plan
         self.corrected: Tensor | None = None  # controls of the last full render
         self.renders = 0
 
     def render(self, controls: Tensor) -> Tensor:
-        """Render controls [N, 35] to small pictures [N, 3, S, S].
+        """Render controls [N, num_controls] to small pictures [N, 3, S, S].
 
         In bf16 where the processor has it: its errors are far below what a person's residual is.
         """
@@ -111,66 +134,76 @@ class Tracker:
             return self.preview(self._styles(controls))
 
     def _styles(self, controls: Tensor) -> Tensor:
+        """Return the styles [N, num_styles] at controls [N, num_controls]."""
         return self.styles + controls.float().to(self.basis.device) @ self.basis
 
-    def _in_full(self, controls: Tensor, shown: Tensor) -> Tensor:
-        """Return the pyramid of the full render at `controls` [35]; previews agree from now on.
+    def _render_in_full(self, controls: Tensor, preview: Tensor) -> Tensor:
+        """Return the pyramid [values] of the full render at `controls` [num_controls].
 
-        `shown` is the preview's pyramid there.
+        Later previews are corrected by how it differs from `preview` [values], the pyramid of
+        the preview at the same controls.
         """
         size = self.plan.size
         self.corrected = controls.clone()
-        finest = shown[: 3 * size**2].view(1, 3, size, size)
+        finest = preview[: 3 * size**2].view(1, 3, size, size)
         with torch.no_grad(), cuda_ops.roughly():
             return pyramid(self.preview.correct(self._styles(controls[None]), finest))[0]
 
     def linearise(self, controls: Tensor, batch: int = 7) -> Linearisation:
-        """Differentiate the render at `controls` [35]: by pose, and by steps of the offsets."""
+        """Return the derivative of the render at `controls` [num_controls].
+
+        `batch` renders are made at once.
+        """
         count, step = len(controls), self.plan.step[1]
-        turned, by_pose = self._by_pose(controls)
+        pose, by_pose = self._derivative_by_pose(controls)
         columns = [by_pose]
         base = pyramid(self.render(controls[None]))
-        for start in range(POSE, count, batch):
+        for start in range(NUM_POSE, count, batch):
             index = torch.arange(start, min(start + batch, count))
             moved = controls.repeat(len(index), 1)
             moved[torch.arange(len(index)), index] += step
             columns.append((pyramid(self.render(moved)) - base) / step)
         jacobian = torch.cat(columns).T.contiguous()
-        return Linearisation(controls.clone(), jacobian, turned)
+        return Linearisation(controls.clone(), jacobian, pose)
 
-    def _by_pose(self, controls: Tensor) -> tuple[Tensor, Tensor]:
-        """Return a pose [3] nearby and the derivative by pose there, [3, pixels].
+    def _derivative_by_pose(self, controls: Tensor) -> tuple[Tensor, Tensor]:
+        """Return a pose [3] near `controls` [num_controls], and the derivative there [3, values].
 
         By small steps to both sides: a turn by a whole standard deviation moves edges by many
-        pixels, and what that changes is not in the direction of what a small turn does (yaw: their
-        cosine is 0.55).
+        pixels, and changes the picture in another direction than a small turn does (yaw: the
+        cosine of the two is 0.55).
         """
-        if self.turns:
-            near, known = min(self.turns, key=lambda turn: apart(turn[0], controls))
-            if float((near - controls)[:POSE].norm()) <= self.plan.turn:
-                return near[:POSE], known
+        if self.pose_bank:
+            near, known = min(self.pose_bank, key=lambda entry: pose_distance(entry[0], controls))
+            if float((near - controls)[:NUM_POSE].norm()) <= self.plan.pose_refresh:
+                return near[:NUM_POSE], known
         step = self.plan.step[0]
-        moved = controls.repeat(2 * POSE, 1)
-        moved[:, :POSE] += step * torch.cat([torch.eye(POSE), -torch.eye(POSE)])
-        shown = pyramid(self.render(moved))
-        if len(self.turns) == self.plan.bank:
-            self.turns.pop(0)
-        self.turns.append((controls.clone(), (shown[:POSE] - shown[POSE:]) / (2 * step)))
-        return controls[:POSE].clone(), self.turns[-1][1]
+        moved = controls.repeat(2 * NUM_POSE, 1)
+        moved[:, :NUM_POSE] += step * torch.cat([torch.eye(NUM_POSE), -torch.eye(NUM_POSE)])
+        renders = pyramid(self.render(moved))
+        if len(self.pose_bank) == self.plan.bank_size:
+            self.pose_bank.pop(0)
+        derivative = (renders[:NUM_POSE] - renders[NUM_POSE:]) / (2 * step)
+        self.pose_bank.append((controls.clone(), derivative))
+        return controls[:NUM_POSE].clone(), derivative
 
     def nearest(self, controls: Tensor) -> Linearisation:
-        """Return the bank's nearest derivative, making a new one when all are far in pose."""
-        if self.bank:
-            best = min(self.bank, key=lambda entry: apart(entry.controls, controls))
-            if float((best.controls - controls)[:POSE].norm()) <= self.plan.refresh:
-                if float((best.turned - controls[:POSE]).norm()) > self.plan.turn:
-                    best.turned, by_pose = self._by_pose(controls)
-                    best.jacobian[:, :POSE] = by_pose.T
-                return best
-        return self._anew(controls)
+        """Return the bank's derivative nearest to `controls` [num_controls].
 
-    def _anew(self, controls: Tensor) -> Linearisation:
-        if len(self.bank) == self.plan.bank:
+        A new one is computed where all are far in pose, and its columns by pose where those are.
+        """
+        if self.bank:
+            best = min(self.bank, key=lambda entry: pose_distance(entry.controls, controls))
+            if float((best.controls - controls)[:NUM_POSE].norm()) <= self.plan.refresh:
+                if float((best.pose - controls[:NUM_POSE]).norm()) > self.plan.pose_refresh:
+                    best.pose, by_pose = self._derivative_by_pose(controls)
+                    best.jacobian[:, :NUM_POSE] = by_pose.T
+                return best
+        return self._recompute(controls)
+
+    def _recompute(self, controls: Tensor) -> Linearisation:
+        """Return a new derivative at `controls` [num_controls], and keep it in the bank."""
+        if len(self.bank) == self.plan.bank_size:
             self.bank.pop(0)
         self.bank.append(self.linearise(controls))
         return self.bank[-1]
@@ -184,85 +217,114 @@ class Tracker:
     ) -> Tracked:
         """Return the controls that explain one frame.
 
-        `starts` are controls [35] of which the best is where the search begins, `previous` [35]
-        the last frame's controls (None after a cut or a frame without a face). `occluded`: part of
-        the face is hidden, and controls that only it would tell of are to stay where they are.
+        The search starts at the best of `starts`, controls [num_controls] each. `previous`
+        [num_controls] are the last frame's controls, None after a cut or a frame without a face.
+        `occluded`: part of the face is hidden, and controls that only it could show are to stay
+        where they are.
         """
         plan = self.plan
-        iterations = plan.iterations if previous is not None else 3 * plan.iterations
+        iterations = plan.iterations if previous is not None else COLD_ITERATIONS * plan.iterations
         picture = pyramid(shrink(target.picture[None], plan.size))[0]
-        weights = shrink(inner_weights(target)[None], plan.size).expand(-1, 3, -1, -1)
-        free = OCCLUDED if occluded else 1.0
-        problem = Problem(
-            picture, pyramid_weights(weights), plan, free * self.prior, free * self.motion, previous
-        )
+        problem = self._problem(target, picture, previous, occluded)
         if previous is None:
             self.preview.forget()
             self.corrected = None
-        shots = pyramid(self.render(torch.stack(list(starts))))
-        costs = [problem.cost(c, shot) for c, shot in zip(starts, shots, strict=True)]
+        renders = pyramid(self.render(torch.stack(list(starts))))
+        costs = [problem.cost(c, render) for c, render in zip(starts, renders, strict=True)]
         best = min(range(len(costs)), key=lambda i: costs[i])
-        controls, shown = starts[best].clone(), shots[best]
-        self.allowance += plan.allowance if problem.tied else plan.cold
-        for coarse, steps in ((True, max(1, iterations // 3)), (False, iterations)):
-            problem.look(coarse)
-            for _ in range(steps):
-                moved = self._step(problem, controls, shown)
-                if moved is None:
-                    break
-                far = float((moved[0] - controls).abs().max())
-                controls, shown = moved
-                if far < SETTLED:
-                    break
-        for _ in range(plan.full):
-            if self.corrected is None or apart(self.corrected, controls) > plan.stale:
-                shown = self._in_full(controls, shown)
-            moved = self._step(problem, controls, shown)
+        controls, render = starts[best].clone(), renders[best]
+        self.recomputations += (
+            plan.recomputations if problem.has_previous else plan.cold_recomputations
+        )
+        controls, render = self._descend(problem, controls, render, iterations)
+        for _ in range(plan.full_iterations):
+            last = self.corrected
+            if last is None or pose_distance(last, controls) > plan.full_refresh:
+                render = self._render_in_full(controls, render)
+            moved = self._step(problem, controls, render)
             if moved is None:
                 break
-            controls, shown = moved
-        information = problem.normal(self.nearest(controls), shown)[0]
-        residual = (picture - shown).abs()
-        left = float((problem.weights * residual).sum() / problem.weights.sum())
-        return Tracked(controls.numpy(), information.numpy(), left)
+            controls, render = moved
+        information = problem.normal_equations(self.nearest(controls), render)[0]
+        difference = (picture - render).abs()
+        residual = float((problem.weights * difference).sum() / problem.weights.sum())
+        return Tracked(controls.numpy(), information.numpy(), residual)
+
+    def _problem(
+        self, target: Target, picture: Tensor, previous: Tensor | None, occluded: bool
+    ) -> Problem:
+        """Return the least squares of a target whose pyramid is `picture` [values]."""
+        weights = shrink(inner_weights(target)[None], self.plan.size).expand(-1, 3, -1, -1)
+        spread = OCCLUDED_SPREAD if occluded else 1.0
+        return Problem(
+            picture,
+            pyramid_weights(weights),
+            self.plan,
+            spread * self.prior,
+            spread * self.motion,
+            previous,
+        )
+
+    def _descend(
+        self, problem: Problem, controls: Tensor, render: Tensor, iterations: int
+    ) -> tuple[Tensor, Tensor]:
+        """Return controls [num_controls] and their pyramid [values] after steps on previews."""
+        for coarse, steps in ((True, max(1, iterations // COARSE_PART)), (False, iterations)):
+            problem.use_scale(coarse)
+            for _ in range(steps):
+                moved = self._step(problem, controls, render)
+                if moved is None:
+                    break
+                largest = float((moved[0] - controls).abs().max())
+                controls, render = moved
+                if largest < SMALLEST_STEP:
+                    break
+        return controls, render
 
     def _step(
-        self, problem: Problem, controls: Tensor, shown: Tensor
+        self, problem: Problem, controls: Tensor, render: Tensor
     ) -> tuple[Tensor, Tensor] | None:
-        """Take one Gauss-Newton step, shortened until it helps; None when none does.
+        """Take one Gauss-Newton step from controls [num_controls], whose pyramid is `render`.
 
-        Where a derivative from afar promised a gain that did not come, it is made anew, as often
-        as the allowance lets it.
+        Returns the new controls [num_controls] and pyramid [values]. The step is shortened until
+        it lowers the objective; None when no length does. Where a derivative from a distant pose
+        predicted a gain that did not come, it is recomputed, as often as the budget allows.
         """
         entry = self.nearest(controls)
-        before = problem.cost(controls, shown)
+        before = problem.cost(controls, render)
         while True:
-            information, pull = problem.normal(entry, shown)
-            pull = pull - problem.slope(controls)
-            delta = torch.linalg.solve(information + torch.diag(problem.stiffness), pull)
-            promised = float(delta @ pull)
-            if promised < WORTHWHILE * before:
+            information, right_side = problem.normal_equations(entry, render)
+            right_side = right_side - problem.prior_slope(controls)
+            delta = torch.linalg.solve(information + torch.diag(problem.stiffness), right_side)
+            predicted = float(delta @ right_side)
+            if predicted < LEAST_GAIN * before:
                 return None
-            delta = delta * min(1.0, FARTHEST_STEP / max(float(delta.abs().max()), 1e-9))
-            bound = controls.abs().clamp_min(REACH)  # a start that landmarks led farther may stay
+            delta = delta * min(1.0, LARGEST_STEP / max(float(delta.abs().max()), 1e-9))
+            # a start that landmarks moved beyond the limit may stay there
+            bound = controls.abs().clamp_min(CONTROL_LIMIT)
             delta = torch.clamp(controls + delta, -bound, bound) - controls
-            for _ in range(TRIES):
+            for _ in range(STEP_LENGTHS):
                 moved = pyramid(self.render((controls + delta)[None]))[0]
-                self._broyden(entry, delta, moved - shown)
+                self._broyden(entry, delta, moved - render)
                 if problem.cost(controls + delta, moved) < before:
                     return controls + delta, moved
-                delta = delta * 0.35
-            far = apart(entry.controls, controls) > self.plan.refresh / 2
-            if not far or promised < PROMISE * before or self.allowance < 1:
+                delta = delta * SHORTENING
+            distance = pose_distance(entry.controls, controls)
+            near = distance <= BLAMELESS_DISTANCE * self.plan.refresh
+            hopeless = predicted < LEAST_GAIN_TO_RECOMPUTE * before
+            if near or hopeless or self.recomputations < 1:
                 return None
-            self.allowance -= 1
-            entry = self._anew(controls)
+            self.recomputations -= 1
+            entry = self._recompute(controls)
 
     @staticmethod
     def _broyden(entry: Linearisation, delta: Tensor, change: Tensor) -> None:
-        """Correct a derivative so that it explains the step just seen (Broyden 1965)."""
+        """Correct a derivative by a step `delta` [num_controls] that changed the pyramid [values].
+
+        Broyden 1965, A class of methods for solving nonlinear simultaneous equations.
+        """
         step = delta.float().to(change.device)
         length = float(step @ step)
-        if length > 1e-4:
+        if length > LEAST_BROYDEN_STEP:
             error = change - entry.jacobian @ step
-            entry.jacobian.addr_(error, step, alpha=0.3 / length)
+            entry.jacobian.addr_(error, step, alpha=BROYDEN_DAMPING / length)

@@ -12,7 +12,7 @@ from torch import Tensor
 import cuda_ops
 from facecodec.generator.base import Generator
 
-LOOKS = 5  # previews of a frame under a fit that one full render of it corrects
+PREVIEWS_PER_FULL_RENDER = 5  # of a frame under a fit, the first of which is rendered in full
 
 
 class PersonalPreview:
@@ -71,7 +71,7 @@ class FramePreviews:
         looks = self._looks[key] = self._looks.get(key, -1) + 1
         self.full = None
         with cuda_ops.roughly():
-            if looks % LOOKS:
+            if looks % PREVIEWS_PER_FULL_RENDER:
                 return generator.preview(styles, size) + self._kept[key]
             if size == self.finest:
                 self.full = generator.synthesize(styles)

@@ -16,10 +16,11 @@ from facecodec.errors import NoFaceError
 from facecodec.face.expression import LIDS_AT, LIPS_AT, NUM_FEATURES, POSE, expression
 from facecodec.face.expression import NUM_POSE as POSE_FEATURES
 from facecodec.face.landmarks import LandmarkFinder
+from facecodec.fit.photometric import TrackingPlan
 from facecodec.fit.response import Response
 from facecodec.fit.retargeting import Retargeter
 from facecodec.fit.smoothing import smooth
-from facecodec.fit.tracking import TrackingPlan, per_control
+from facecodec.fit.tracking import per_control
 from facecodec.generator.base import Generator
 from facecodec.models import landmark_finder
 from facecodec.progress import Progress

@@ -13,8 +13,8 @@ from facecodec.bitstream import load_identity_file, open_stream
 from facecodec.encoding.presets import PRESETS, Preset
 from facecodec.errors import StreamError
 from facecodec.fit.inversion import InversionPlan
-from facecodec.fit.tracking import TrackingPlan
-from facecodec.fit.tuning import TuningPlan
+from facecodec.fit.light_tuning import LightTuningPlan
+from facecodec.fit.photometric import TrackingPlan
 from tests.helpers.commands import run
 
 
@@ -23,7 +23,10 @@ def test_encode_against_an_identity_file(tmp_path, generator, finder, sample, mo
         PRESETS,
         "fast",
         Preset(
-            1, InversionPlan(2, 2, 1), TrackingPlan(iterations=1, shots=2, cold=0), TuningPlan()
+            1,
+            InversionPlan(w_steps=2, w_plus_steps=2, fine_steps=1),
+            TrackingPlan(iterations=1, preview_renders=2, cold_recomputations=0),
+            LightTuningPlan(),
         ),
     )
     if not sample.is_file():

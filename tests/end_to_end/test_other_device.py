@@ -7,9 +7,9 @@ import torch
 
 from facecodec.encoding.presets import PRESETS, Preset
 from facecodec.fit.inversion import InversionPlan
-from facecodec.fit.tracking import TrackingPlan
-from facecodec.fit.tuning import TuningPlan
-from facecodec.fit.weights import WeightPlan
+from facecodec.fit.light_tuning import LightTuningPlan
+from facecodec.fit.photometric import TrackingPlan
+from facecodec.fit.weight_tuning import WeightTuningPlan
 from facecodec.rig.discover import measure
 from facecodec.rig.pose import find_pose_axes
 from facecodec.rig.selection import candidates
@@ -18,12 +18,15 @@ from facecodec.weights.store import load_generator
 from tests.helpers import pretend_gpu
 from tests.helpers.commands import run
 
+TRACKING = TrackingPlan(size=64, iterations=1, preview_renders=1, cold_recomputations=0)
 SHORT = Preset(
     2,
-    InversionPlan(2, 4, 1, coarse=64, fine=64, tracking=TrackingPlan(64, 1, shots=1, cold=0)),
-    TrackingPlan(64, 1, shots=1, cold=0),
-    TuningPlan(2, 2, 1, coarse=64, fine=64),
-    WeightPlan(1, 1, coarse=64, fine=64),
+    InversionPlan(
+        w_steps=2, w_plus_steps=4, fine_steps=1, coarse_size=64, fine_size=64, tracking=TRACKING
+    ),
+    TRACKING,
+    LightTuningPlan(keyframes=2, steps=2, fine_steps=1, coarse_size=64, fine_size=64),
+    WeightTuningPlan(steps=1, fine_steps=1, coarse_size=64, fine_size=64),
 )
 
 

@@ -25,9 +25,9 @@ from facecodec.cli.main import main, run
 from facecodec.encoding.presets import PRESETS, Preset
 from facecodec.errors import NoFaceError, UsageError
 from facecodec.fit.inversion import InversionPlan
-from facecodec.fit.tracking import TrackingPlan
-from facecodec.fit.tuning import TuningPlan
-from facecodec.fit.weights import WeightPlan, sizes
+from facecodec.fit.light_tuning import LightTuningPlan
+from facecodec.fit.photometric import TrackingPlan
+from facecodec.fit.weight_tuning import WeightTuningPlan, tensor_sizes
 from facecodec.puppetry.retarget import Shown, face_of, within_reach
 from facecodec.video.reader import VideoReader
 from facecodec.video.writer import encode_png, open_sink
@@ -35,10 +35,10 @@ from facecodec.video.writer import encode_png, open_sink
 FRAMES = 4
 TINY = Preset(
     2,
-    InversionPlan(4, 4, 1),
-    TrackingPlan(iterations=1, shots=2, cold=0),
-    TuningPlan(2, 2, 0),
-    WeightPlan(2, 0),
+    InversionPlan(w_steps=4, w_plus_steps=4, fine_steps=1),
+    TrackingPlan(iterations=1, preview_renders=2, cold_recomputations=0),
+    LightTuningPlan(keyframes=2, steps=2, fine_steps=0),
+    WeightTuningPlan(steps=2, fine_steps=0),
 )
 
 
@@ -141,7 +141,7 @@ def test_tuning_rides_in_the_stream(tmp_path, sample, stream, generator):
     with (tmp_path / "t.fcv").open("rb") as file:
         tuning = StreamReader(file).tuning
     assert kind_of(tuning) == FULL
-    assert kind_of(parse_full(tuning, sum(sizes(generator))).light) == LIGHT
+    assert kind_of(parse_full(tuning, sum(tensor_sizes(generator))).light) == LIGHT
     facecodec.decode(tmp_path / "t.fcv", tmp_path / "t.mp4", size=256)
     assert len(seen(tmp_path / "t.mp4")[0]) == 2
 

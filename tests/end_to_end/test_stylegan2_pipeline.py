@@ -11,8 +11,8 @@ import pytest
 from facecodec.bitstream import StreamReader
 from facecodec.encoding.presets import PRESETS, Preset
 from facecodec.fit.inversion import InversionPlan
-from facecodec.fit.tracking import TrackingPlan
-from facecodec.fit.tuning import TuningPlan
+from facecodec.fit.light_tuning import LightTuningPlan
+from facecodec.fit.photometric import TrackingPlan
 from facecodec.generator.stylegan2_layout import Layout
 from facecodec.rig.rig import Offset, PoseAxis, Rig
 from facecodec.weights import store
@@ -52,7 +52,10 @@ def some_rig(name: str) -> Rig:
 def short_fit(monkeypatch):
     """Few steps: noise cannot be fitted to a face however long it takes."""
     plan = Preset(
-        1, InversionPlan(2, 2, 1), TrackingPlan(iterations=1, shots=2, cold=0), TuningPlan()
+        1,
+        InversionPlan(w_steps=2, w_plus_steps=2, fine_steps=1),
+        TrackingPlan(iterations=1, preview_renders=2, cold_recomputations=0),
+        LightTuningPlan(),
     )
     monkeypatch.setitem(PRESETS, "fast", plan)
 

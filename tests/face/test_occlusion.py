@@ -13,7 +13,7 @@ from facecodec.clip.scan import CROP, Span, crops, scan
 from facecodec.encoding.motion import _starts
 from facecodec.encoding.person import Examples, Person, make_target
 from facecodec.face.occlusion import occluded_share, occlusion
-from facecodec.fit.selection import select_identity_frame
+from facecodec.fit.frame_selection import select_identity_frame
 from facecodec.progress import silent
 from facecodec.video.reader import VideoReader
 

@@ -5,11 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from facecodec.fit.correction import CorrectionPlan, answers, corrected, design, shape_only
+from facecodec.fit.correction import (
+    CorrectionPlan,
+    corrected,
+    landmark_derivative,
+    two_level_design,
+    without_placement,
+)
 
 FRAMES, CONTROLS, POINTS = 40, 35, 68
 PLAN = CorrectionPlan()
-LED = 3
+GUIDED = 3
 ANSWERS = np.random.default_rng(0).standard_normal((2 * POINTS, CONTROLS)) / 256
 REST = np.random.default_rng(1).uniform(0.2, 0.8, (POINTS, 2))
 
@@ -77,7 +83,7 @@ def test_nothing_is_moved_far(clip):
     _, tracked, information, wanted = clip
     wanted[7] += 30 * ANSWERS[:, 0].reshape(POINTS, 2)
     moved, _ = corrected(read, tracked, information, wanted, PLAN)
-    assert np.abs(moved - tracked).max() <= PLAN.farthest + 1e-9
+    assert np.abs(moved - tracked).max() <= PLAN.largest_move + 1e-9
 
 
 @pytest.mark.parametrize("readable", [0, 0.3])
@@ -101,7 +107,7 @@ def test_a_clip_without_landmarks_is_left_alone(clip):
 
 
 def test_the_design_moves_all_controls_and_tells_them_apart():
-    rows = design(CONTROLS)
+    rows = two_level_design(CONTROLS)
     assert rows.shape == (64, CONTROLS) and np.array_equal(np.abs(rows), np.ones_like(rows))
     assert np.array_equal(rows.T @ rows, 64 * np.eye(CONTROLS)) and not rows.sum(0).any()
 
@@ -112,7 +118,9 @@ def test_answers_survive_some_failed_readings():
         points[::5] = np.nan
         return points
 
-    found = answers(sometimes, np.ones(CONTROLS), np.full(CONTROLS, 0.5), np.eye(CONTROLS))
+    found = landmark_derivative(
+        sometimes, np.ones(CONTROLS), np.full(CONTROLS, 0.5), np.eye(CONTROLS)
+    )
     assert np.allclose(found, ANSWERS, atol=1e-9)
 
 
@@ -123,8 +131,8 @@ def test_answers_along_a_few_directions_take_eight_readings():
         asked.append(controls)
         return read(controls)
 
-    along = np.random.default_rng(6).standard_normal((LED, CONTROLS))
-    found = answers(watched, np.ones(CONTROLS), np.full(LED, 0.5), along)
+    along = np.random.default_rng(6).standard_normal((GUIDED, CONTROLS))
+    found = landmark_derivative(watched, np.ones(CONTROLS), np.full(GUIDED, 0.5), along)
     assert np.allclose(found, ANSWERS @ along.T, atol=1e-9)
     assert [len(controls) for controls in asked] == [8]
 
@@ -142,17 +150,17 @@ def test_pose_is_led_and_offsets_follow_the_pictures(clip):
     information = np.tile(information + 1e-2 * np.eye(CONTROLS), (FRAMES, 1, 1))
     # what lies beyond the pose is off, and landmarks would have it moved
     off = 0.05 * np.random.default_rng(5).standard_normal((FRAMES, 1))
-    tracked[:, LED + 1] += off[:, 0]
-    moved, known = corrected(read, tracked, information, wanted, CorrectionPlan(led=LED))
+    tracked[:, GUIDED + 1] += off[:, 0]
+    moved, known = corrected(read, tracked, information, wanted, CorrectionPlan(guided=GUIDED))
     assert np.corrcoef(moved[:, 0], truth[:, 0])[0, 1] > 0.99
     sum_before = tracked[:, 0] + tracked[:, offset]
     assert np.abs(moved[:, 0] + moved[:, offset] - sum_before).max() < 0.02
-    assert np.abs(moved[:, LED + 1] - tracked[:, LED + 1]).max() < 1e-6
-    assert np.array_equal(known[:, LED:, LED:], information[:, LED:, LED:])
+    assert np.abs(moved[:, GUIDED + 1] - tracked[:, GUIDED + 1]).max() < 1e-6
+    assert np.array_equal(known[:, GUIDED:, GUIDED:], information[:, GUIDED:, GUIDED:])
 
 
 def test_shapes_forget_shift_size_and_angle():
-    forget = shape_only(REST)
+    forget = without_placement(REST)
     turned = 1.01 * (REST - REST.mean(0)) @ np.array([[1, 0.02], [-0.02, 1]]) + 0.3
     assert np.abs(forget @ (turned - REST).ravel()).max() < 1e-9
     assert np.allclose(forget @ forget, forget)

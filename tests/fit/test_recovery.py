@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from facecodec.face.signals import NUM_POSE
 from facecodec.fit import recovery
 from facecodec.fit.objective import Target
-from facecodec.fit.recovery import missed, recovered
+from facecodec.fit.recovery import feature_error, recovered
 from facecodec.fit.retargeting import Retargeter
-from facecodec.fit.tracking import POSE, Tracked
+from facecodec.fit.tracking import Tracked
 
 CONTROLS, FEATURES = 35, 50
 ANSWERS = np.random.default_rng(0).standard_normal((FEATURES, CONTROLS)) * 6
@@ -46,16 +47,16 @@ def test_a_lost_frame_is_found_and_others_stay(frames):
     targets, controls, wanted = frames
     found = recovered(Tracker(), see, targets, wanted, controls)
     assert torch.equal(found[[0, 1, 2, 3, 5]], controls[[0, 1, 2, 3, 5]])
-    before = missed(see, controls[4].double().numpy(), wanted[4])
-    assert missed(see, found[4].double().numpy(), wanted[4]) < 0.3 * before
+    before = feature_error(see, controls[4].double().numpy(), wanted[4])
+    assert feature_error(see, found[4].double().numpy(), wanted[4]) < 0.3 * before
 
 
 def test_a_frame_stays_where_landmarks_led_it_if_tracking_goes_back(frames):
     targets, controls, wanted = frames
     found = recovered(Tracker(goes_back=True), see, targets, wanted, controls)
     assert torch.equal(found[[0, 1, 2, 3, 5]], controls[[0, 1, 2, 3, 5]])
-    before = missed(see, controls[4].double().numpy(), wanted[4])
-    assert missed(see, found[4].double().numpy(), wanted[4]) < 0.3 * before
+    before = feature_error(see, controls[4].double().numpy(), wanted[4])
+    assert feature_error(see, found[4].double().numpy(), wanted[4]) < 0.3 * before
 
 
 def test_a_later_frame_begins_where_one_like_it_was_found(frames):
@@ -70,7 +71,7 @@ def test_a_later_frame_begins_where_one_like_it_was_found(frames):
 
     recovered(Listening(), see, targets, wanted, controls)
     assert len(starts) == 2
-    assert missed(see, starts[1], wanted[5]) <= missed(see, starts[0], wanted[4]) + 1
+    assert feature_error(see, starts[1], wanted[5]) <= feature_error(see, starts[0], wanted[4]) + 1
 
 
 def test_a_frame_is_led_from_rest_too_where_that_ends_nearer(frames, monkeypatch):
@@ -82,11 +83,11 @@ def test_a_frame_is_led_from_rest_too_where_that_ends_nearer(frames, monkeypatch
 
         def follow(self, usual, wanted):
             found = np.linalg.lstsq(ANSWERS, wanted, rcond=None)[0]
-            return (usual if usual[POSE:].any() else found), np.eye(CONTROLS)
+            return (usual if usual[NUM_POSE:].any() else found), np.eye(CONTROLS)
 
     monkeypatch.setattr(recovery, "Retargeter", Stuck)
     found = recovered(Tracker(), see, targets, wanted, controls).double().numpy()
-    assert missed(see, found[5], wanted[5]) < 1.5
+    assert feature_error(see, found[5], wanted[5]) < 1.5
 
 
 def test_what_is_no_better_is_not_taken(frames):

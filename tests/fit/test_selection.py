@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from facecodec.face.signals import SIGNALS
-from facecodec.fit.selection import select_identity_frame
+from facecodec.fit.frame_selection import select_identity_frame
 
 
 def test_eyes_are_open_even_where_the_clip_mostly_looks_down():

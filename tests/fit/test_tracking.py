@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from facecodec.face.mask import face_mask
-from facecodec.fit.inversion import OFTEN, InversionPlan, identity_and_others, invert
+from facecodec.fit.inversion import IDENTITY_INTERVAL, InversionPlan, identity_and_others, invert
 from facecodec.fit.objective import Target, shrink, weight_map
-from facecodec.fit.photometric import pyramid
+from facecodec.fit.photometric import TrackingPlan, pyramid
 from facecodec.fit.smoothing import smooth
-from facecodec.fit.tracking import REACH, Tracker, TrackingPlan
+from facecodec.fit.tracking import CONTROL_LIMIT, Tracker
 from facecodec.generator.sampling import draw_latents
 from facecodec.pixels import to_uint8
 from facecodec.progress import silent
@@ -36,7 +36,7 @@ def shown(generator, styles, size: int) -> Target:
 
 def test_tracking_recovers_pose_and_picture(generator, person):
     _, styles, basis = person
-    tracker = Tracker(generator, basis, styles, TrackingPlan(iterations=4, shots=4))
+    tracker = Tracker(generator, basis, styles, TrackingPlan(iterations=4, preview_renders=4))
     truth = torch.zeros(NUM_CONTROLS, dtype=torch.float64)
     truth[0], truth[1] = 0.5, -0.3
     truth[3], truth[5] = 1.5, -1.5
@@ -53,34 +53,39 @@ def test_tracking_recovers_pose_and_picture(generator, person):
 
 def test_no_control_is_driven_out_of_reach(generator, person):
     _, styles, basis = person
-    plan = TrackingPlan(iterations=4, shots=2, cold=0, prior=(1e3, 1e3))
+    plan = TrackingPlan(iterations=4, preview_renders=2, cold_recomputations=0, prior=(1e3, 1e3))
     tracker = Tracker(generator, basis, styles, plan)
     near = torch.zeros(NUM_CONTROLS, dtype=torch.float64)
-    near[3] = REACH - 0.5
+    near[3] = CONTROL_LIMIT - 0.5
     truth = near.clone()
-    truth[3] = REACH + 6
+    truth[3] = CONTROL_LIMIT + 6
     target = shown(generator, styles + truth.float() @ basis, 128)
     found = tracker.track(target, [near], None)
-    assert REACH - 0.5 < found.controls[3] <= REACH
-    assert np.abs(found.controls).max() <= REACH
+    assert CONTROL_LIMIT - 0.5 < found.controls[3] <= CONTROL_LIMIT
+    assert np.abs(found.controls).max() <= CONTROL_LIMIT
 
 
 def test_a_start_beyond_reach_does_not_hold_the_others(generator, person):
     _, styles, basis = person
-    plan = TrackingPlan(iterations=6, shots=2, cold=0, prior=(1e3, 1e3))
+    plan = TrackingPlan(iterations=6, preview_renders=2, cold_recomputations=0, prior=(1e3, 1e3))
     tracker = Tracker(generator, basis, styles, plan)
     led = torch.zeros(NUM_CONTROLS, dtype=torch.float64)
-    led[3] = REACH + 8
+    led[3] = CONTROL_LIMIT + 8
     truth = led.clone()
     truth[0] = 0.8
     found = tracker.track(shown(generator, styles + truth.float() @ basis, 128), [led], None)
     assert found.controls[0] == pytest.approx(0.8, abs=0.3)
-    assert REACH + 4 < found.controls[3] <= REACH + 8
+    assert CONTROL_LIMIT + 4 < found.controls[3] <= CONTROL_LIMIT + 8
 
 
 def test_tracking_starts_at_the_best_of_its_starts(generator, person):
     _, styles, basis = person
-    tracker = Tracker(generator, basis, styles, TrackingPlan(iterations=1, shots=2, cold=0))
+    tracker = Tracker(
+        generator,
+        basis,
+        styles,
+        TrackingPlan(iterations=1, preview_renders=2, cold_recomputations=0),
+    )
     truth = torch.zeros(NUM_CONTROLS, dtype=torch.float64)
     truth[0] = 2.0
     target = shown(generator, styles + truth.float() @ basis, 128)
@@ -91,7 +96,7 @@ def test_tracking_starts_at_the_best_of_its_starts(generator, person):
 def test_inversion_comes_near_a_face(generator, person):
     _, styles, basis = person
     target = shown(generator, styles, 256)
-    plan = InversionPlan(w_steps=25, plus_steps=12, fine_steps=0)
+    plan = InversionPlan(w_steps=25, w_plus_steps=12, fine_steps=0)
     start = torch.zeros(1, NUM_CONTROLS)
     result = invert(generator, basis, [target], start, plan, None, silent)
 
@@ -106,7 +111,7 @@ def test_inversion_comes_near_a_face(generator, person):
 
 
 def test_an_inversion_looks_at_all_frames_alike_and_a_little_more_at_the_first():
-    steps = list(itertools.islice(identity_and_others(8), 7 * OFTEN * 4))
+    steps = list(itertools.islice(identity_and_others(8), 7 * IDENTITY_INTERVAL * 4))
     counts = np.bincount(steps, minlength=8)
     assert steps[0] == 0
     assert counts[1:].max() - counts[1:].min() <= 1
@@ -123,7 +128,7 @@ def test_inversion_takes_recovered_controls_for_all_frames_but_the_first(generat
         asked.append(controls.clone())
         return torch.full_like(controls, 3.0)
 
-    plan = InversionPlan(w_steps=1, plus_steps=2, fine_steps=0)
+    plan = InversionPlan(w_steps=1, w_plus_steps=2, fine_steps=0)
     start = torch.zeros(2, NUM_CONTROLS)
     targets = [target, target]
     result = invert(generator, basis, targets, start, plan, None, silent, recover=recover)
@@ -179,7 +184,7 @@ def test_weights_favour_eyes_and_mouth():
 
 def test_the_derivative_by_pose_is_that_of_a_small_turn(generator, person):
     _, styles, basis = person
-    tracker = Tracker(generator, basis, styles, TrackingPlan(shots=2))
+    tracker = Tracker(generator, basis, styles, TrackingPlan(preview_renders=2))
     rest = torch.zeros(NUM_CONTROLS, dtype=torch.float64)
     turned = torch.zeros(2, NUM_CONTROLS, dtype=torch.float64)
     turned[:, 0] = torch.tensor([0.1, -0.1])
@@ -191,7 +196,7 @@ def test_the_derivative_by_pose_is_that_of_a_small_turn(generator, person):
 
 def test_derivatives_by_pose_follow_a_turning_head(generator, person):
     _, styles, basis = person
-    tracker = Tracker(generator, basis, styles, TrackingPlan(shots=2))
+    tracker = Tracker(generator, basis, styles, TrackingPlan(preview_renders=2))
     controls = torch.zeros(NUM_CONTROLS, dtype=torch.float64)
     first = tracker.nearest(controls)
     before, renders = first.jacobian.clone(), tracker.renders
@@ -214,7 +219,7 @@ def test_a_head_that_hardly_turns_is_followed_by_one_that_looks_unlike_it(genera
     other = generator.broadcast(draw_latents(generator, 3, seed=7, truncation=0.7)[2:3])
     with torch.no_grad():
         unlike = generator.styles(w + 0.2 * (other - w))[0]
-    tracker = Tracker(generator, basis, unlike, TrackingPlan(shots=2))
+    tracker = Tracker(generator, basis, unlike, TrackingPlan(preview_renders=2))
     truth = 0.1 * np.sin(2 * np.pi * np.arange(8) / 8)
     start, previous, found = torch.zeros(NUM_CONTROLS, dtype=torch.float64), None, []
     for yaw in truth:
@@ -234,7 +239,7 @@ def test_what_moves_behind_a_face_is_no_turn(generator, person, finder):
     inside = torch.from_numpy(face_mask(points, 256))
     picture = torch.where(inside, still, turned)
     points = points / 256
-    tracker = Tracker(generator, basis, styles, TrackingPlan(iterations=4, shots=2))
+    tracker = Tracker(generator, basis, styles, TrackingPlan(iterations=4, preview_renders=2))
     rest = torch.zeros(NUM_CONTROLS, dtype=torch.float64)
     found = tracker.track(Target(picture, weight_map(points, 256), points), [rest], rest)
     assert abs(found.controls[0]) < 0.25  # 0.44 where all pixels count
@@ -242,7 +247,9 @@ def test_what_moves_behind_a_face_is_no_turn(generator, person, finder):
 
 def test_a_face_that_hardly_moves_is_not_rendered_in_full_again(generator, person, monkeypatch):
     _, styles, basis = person
-    tracker = Tracker(generator, basis, styles, TrackingPlan(shots=2, cold=0))
+    tracker = Tracker(
+        generator, basis, styles, TrackingPlan(preview_renders=2, cold_recomputations=0)
+    )
     in_full = []
     correct = tracker.preview.correct
     monkeypatch.setattr(

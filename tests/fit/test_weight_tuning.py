@@ -7,7 +7,7 @@ import torch
 
 from facecodec.fit.objective import Target, weight_map
 from facecodec.fit.response import Response
-from facecodec.fit.weights import WeightPlan, changed, sizes, tune_weights
+from facecodec.fit.weight_tuning import WeightTuningPlan, changed, tensor_sizes, tune_weights
 from facecodec.generator.sampling import draw_latents
 from facecodec.progress import silent
 
@@ -19,11 +19,11 @@ def test_a_few_steps_come_nearer_to_somebody_else(generator, rig):
         picture = generator.preview(other[None], 64)[0].clamp(-1, 1)
     target = Target(picture, weight_map(None, 64), None)
     response = Response(person, rig.basis(generator))
-    plan = WeightPlan(steps=10, fine_steps=0, coarse=64, rate=0.01, control_rate=0.0)
+    plan = WeightTuningPlan(steps=10, fine_steps=0, coarse_size=64, rate=0.01, control_rate=0.0)
     values, controls = tune_weights(
         generator, response, [target], torch.zeros(1, 35), plan, None, silent
     )
-    assert values.shape == (sum(sizes(generator)),) and (controls == 0).all()
+    assert values.shape == (sum(tensor_sizes(generator)),) and (controls == 0).all()
     with torch.no_grad():
         before = (generator.preview(person[None], 64)[0] - picture).abs().mean()
         tuned = changed(generator, values).preview(person[None], 64)[0]
@@ -39,7 +39,7 @@ def test_detail_finer_than_the_frames_counts(generator, rig, monkeypatch):
         picture = generator.preview(person[None], 64)[0].clamp(-1, 1)
     target = Target(picture, weight_map(None, 64), None)
     response = Response(person, rig.basis(generator))
-    plan = WeightPlan(steps=0, fine_steps=4, coarse=64, fine=64, calm=0.0)
+    plan = WeightTuningPlan(steps=0, fine_steps=4, coarse_size=64, fine_size=64, change_penalty=0.0)
 
     def roughness(full: torch.Tensor, target: Target) -> torch.Tensor:
         return 100 * (full - full.mean()).square().mean()

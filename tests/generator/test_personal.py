@@ -7,7 +7,7 @@ import torch
 
 import cuda_ops
 from facecodec.fit.tracking import typical_controls
-from facecodec.generator.preview import LOOKS, FramePreviews, PersonalPreview
+from facecodec.generator.preview import PREVIEWS_PER_FULL_RENDER, FramePreviews, PersonalPreview
 from facecodec.generator.sampling import draw_latents
 from facecodec.generator.stylegan2 import StyleGAN2
 from tests.helpers.checkpoints import SMALL, random_tensors
@@ -59,11 +59,11 @@ def test_a_fit_sees_full_pictures_every_few_looks(generator):
         try:
             generator.shrunk = lambda *given: full.append(1) or shrunk(*given)
             draw = FramePreviews(finest=128)
-            for look in range(LOOKS + 1):
+            for look in range(PREVIEWS_PER_FULL_RENDER + 1):
                 for frame in (0, 1):
                     shown = draw(generator, frame, styles[frame : frame + 1], 64)
                     torch.testing.assert_close(shown[0], wanted[frame], atol=1e-4, rtol=0)
-                assert len(full) == (2 if look < LOOKS else 4)
+                assert len(full) == (2 if look < PREVIEWS_PER_FULL_RENDER else 4)
         finally:
             del generator.shrunk
 
@@ -72,9 +72,9 @@ def test_a_fit_learns_from_full_pictures_at_its_finest_size(generator):
     styles = generator.styles(generator.broadcast(draw_latents(generator, 1, 0, 0.5)))
     styles = styles.detach().requires_grad_(True)
     draw = FramePreviews(finest=128)
-    for size, look in ((64, 0), *((128, look) for look in range(LOOKS + 1))):
+    for size, look in ((64, 0), *((128, look) for look in range(PREVIEWS_PER_FULL_RENDER + 1))):
         shown = draw(generator, 0, styles, size)
-        assert (draw.full is not None) == (size == 128 and look % LOOKS == 0)
+        assert (draw.full is not None) == (size == 128 and look % PREVIEWS_PER_FULL_RENDER == 0)
         if draw.full is not None:
             assert draw.full.requires_grad
             assert shown.requires_grad

@@ -1,0 +1,100 @@
+"""Light tuning: what a generator gets wrong about one person, learnt from several of their frames.
+
+Pivotal tuning (Roich et al. 2021, arXiv 2106.05744) changes the weights of the network. Here the
+network stays, and two things that are linear in StyleSpace change: the person's own styles, no
+longer bound to what a W+ latent can express, and the response of the styles to each control, which
+is one channel in the rig and a little of many in a face. Both stay close to where they began, so a
+tuned person still responds to another's motion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from facecodec.fit.comparison import Comparison
+from facecodec.fit.descent import descend, shuffled_rounds
+from facecodec.fit.likeness import Likeness
+from facecodec.fit.objective import Target
+from facecodec.fit.response import Response, channel_spread
+from facecodec.generator.base import Generator
+from facecodec.generator.preview import FramePreviews
+from facecodec.progress import Progress
+
+FINE_RATE = 0.5  # of the learning rates while steps are fine
+
+
+@dataclass(frozen=True, kw_only=True)
+class LightTuningPlan:
+    """How long a light tuning runs, and what holds it back.
+
+    Styles and responses are in units of `channel_spread`, controls in standard deviations.
+    """
+
+    keyframes: int = 24  # of the clip, to which the person is tuned
+    steps: int = 700  # Adam steps at `coarse_size` pixels
+    fine_steps: int = 600  # Adam steps after those, at `fine_size` pixels and `FINE_RATE`
+    coarse_size: int = 128
+    fine_size: int = 256
+    styles_rate: float = 0.015  # largest learning rates
+    response_rate: float = 0.0015
+    control_rate: float = 0.02
+    styles_penalty: float = 0.01  # per mean squared change
+    response_penalty: float = 1e-4  # per squared change, summed over controls
+    control_penalty: float = 2e-4  # per squared control, summed over controls
+    likeness_weight: float = 0.5  # of squared distances of face embeddings
+    # In `multiscale_l1`. Less than in an inversion: a tuning can place detail where it belongs,
+    # and need not settle for the right amount of it.
+    texture_weight: float = 0.5
+    styles_step: float = 0.05  # of the quantiser
+    response_step: float = 0.02
+
+
+def tune_light(
+    generator: Generator,
+    response: Response,
+    targets: Sequence[Target],
+    controls: Tensor,
+    plan: LightTuningPlan,
+    likeness: Likeness | None,
+    progress: Progress,
+) -> tuple[NDArray[np.float32], Tensor]:
+    """Return the values [1 + num_controls, num_styles] of a tuning, and the targets' controls.
+
+    `response` is the person before, `controls` [K, num_controls] those of the K `targets` to start
+    from; they are fitted too, and returned in the same shape. Row 0 of the values changes the
+    styles and the others the basis, in units of `channel_spread`. Without `likeness` pictures alone
+    are compared.
+    """
+    spread = channel_spread(generator)
+    styles = torch.zeros_like(spread, requires_grad=True)
+    responses = torch.zeros_like(response.basis, requires_grad=True)
+    moved = controls.float().to(spread.device, copy=True).requires_grad_(True)
+    compare = Comparison(targets, likeness, plan.likeness_weight, plan.texture_weight)
+    previews = FramePreviews(plan.fine_size)
+    done, total = 0, plan.steps + plan.fine_steps
+    coarse, fine = (plan.steps, plan.coarse_size, 1.0), (plan.fine_steps, plan.fine_size, FINE_RATE)
+    for steps, size, rate in coarse, fine:
+        groups = [
+            ([styles], plan.styles_rate * rate),
+            ([responses], plan.response_rate * rate),
+            ([moved], plan.control_rate * rate),
+        ]
+        for _, frame in descend(groups, shuffled_rounds(len(targets)), steps):
+            basis = response.basis + responses * spread
+            frame_styles = response.styles + styles * spread + moved[frame] @ basis
+            loss = compare(frame, previews(generator, frame, frame_styles[None], size))
+            loss = loss + compare.grain_loss(frame, previews.full)
+            loss = loss + plan.styles_penalty * styles.square().mean()
+            loss = loss + plan.response_penalty * responses.square().sum(1).mean()
+            loss = loss + plan.control_penalty * moved[frame].square().sum()
+            torch.autograd.backward(loss)
+            done += 1
+            progress("tuning", done, total)
+    values = torch.cat([styles[None], responses]).detach()
+    return values.cpu().numpy(), moved.detach()
