@@ -5,43 +5,51 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup models demo test test-all lint sample cuda gpu-check clean
+.DEFAULT_GOAL := help
+.PHONY: help setup models demo test test-all lint api sample tables cuda gpu-check clean
 
-setup: $(READY)
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(READY): setup.cfg pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH)
-	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[test,lint]"
-	touch $(READY)
-
-models: setup
-	$(BIN)/facecodec model install --all
-
-demo: models
+demo: models  ## encode and decode the sample, and say what came of it
 	$(BIN)/python samples/demo.py
 
-test: models
+test: models  ## the tests, without the slow ones
 	$(BIN)/pytest
 
-test-all: models
+test-all: models  ## all tests
 	$(BIN)/pytest -m ""
 
-lint: setup
+lint: setup  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-sample: models
+api: setup  ## the API reference: build/api/index.html
+	$(BIN)/python docs/make_api.py
+
+setup: $(READY)  ## .venv with everything tests and lint need
+
+$(READY): setup.cfg pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e ".[test,lint,docs]"
+	touch $(READY)
+
+models: setup  ## the default generator and dlib's models, 160 MB
+	$(BIN)/facecodec model install --all
+
+sample: models  ## make samples/sample.mp4 again
 	$(BIN)/python samples/make_sample.py
 
-# Compiles the CUDA kernels with nvcc, which needs no GPU.
-cuda: setup
+tables: setup  ## write benchmarks/results into the documents' tables
+	$(BIN)/python benchmarks/tables.py README.md docs/*.md
+
+cuda: setup  ## compile the CUDA kernels with nvcc, which needs no GPU
 	$(BIN)/python -c "from cuda_ops import build; from cuda_ops.cuda.library import recipe; print(build.build(recipe()))"
 
-# Correctness and speed on this machine's GPU, in one table.
-gpu-check: setup
+gpu-check: setup  ## correctness and speed of the kernels on this machine's GPU
 	PYTHONPATH=. $(BIN)/python benchmarks/gpu_check.py
 
-clean:
+clean:  ## remove .venv, .demo and build
 	rm -rf $(VENV) .demo build *.egg-info

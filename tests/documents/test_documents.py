@@ -1,4 +1,4 @@
-"""What documents name exists: files, links."""
+"""What documents name exists, and they name what they should: files, links, variables."""
 
 from __future__ import annotations
 
@@ -37,3 +37,11 @@ def test_paths_exist(document):
     for code in re.findall(r"`([^`\n]+)`", document.read_text()):
         for path in PATH.findall(code):
             assert (ROOT / path).exists(), f"{document.name} names {path}"
+
+
+def test_every_environment_variable_is_documented():
+    named = (ROOT / "docs" / "environment.md").read_text()
+    for folder in ("facecodec", "cuda_ops", "tests"):
+        for source in (ROOT / folder).rglob("*.py"):
+            for name in re.findall(r"\"(FACECODEC_[A-Z_]+)\"", source.read_text()):
+                assert f"`{name}`" in named, f"{source} reads {name}"
