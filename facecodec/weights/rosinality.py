@@ -11,8 +11,10 @@ from typing import Any
 
 from facecodec.errors import ModelError
 from facecodec.weights.nvidia import check_filter
+from facecodec.weights.safe_pickle import shown
 from facecodec.weights.torch_file import StoredTensor
 
+MAX_TENSORS = 2000  # of a generator's state; a StyleGAN2 of 1024 pixels has some 200
 _FILTER_GAIN = 4.0  # its blur kernels hold the gain of upsampling
 _STYLE = re.compile(r"style\.(\d{1,2})\.(weight|bias)")
 _LAYER = re.compile(r"(conv1|to_rgb1|convs\.(\d{1,2})|to_rgbs\.(\d{1,2}))\.(.+)")
@@ -79,9 +81,11 @@ def rename(state: Mapping[Any, Any]) -> dict[str, StoredTensor]:
     Filters are checked and left out. Raises ModelError naming a tensor that has no place.
     """
     tensors: dict[str, StoredTensor] = {}
+    if len(state) > MAX_TENSORS:
+        raise ModelError(f"the generator's state has more than {MAX_TENSORS} entries: refused")
     for key, tensor in state.items():
         if not isinstance(key, str) or not isinstance(tensor, StoredTensor):
-            raise ModelError(f"{str(key)[:40]!r} in the generator's state is no tensor")
+            raise ModelError(f"{shown(key)!r} in the generator's state is no tensor")
         if key.endswith(".kernel"):
             check_filter(tensor, key, _FILTER_GAIN)
         elif match := _STYLE.fullmatch(key):

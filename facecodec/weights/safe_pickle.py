@@ -3,8 +3,11 @@
 Python's own unpickler imports and calls whatever a file names. This one never imports: a global is
 looked up in a table of the caller's own functions, and one that is not in the table is refused by
 name. Values are numbers, strings, bytes, lists, tuples, dicts, sets and what the table's functions
-return. There is no attribute access, no class instantiation and no recursion, every length is
-checked against the bytes that are there, and the work is bounded by the size of the file.
+return. There is no attribute access, no class instantiation and no recursion, and every length is
+checked against the bytes that are there. The work is bounded by the size of the file: a value may
+be referred to many times, so what the table's functions are given is counted, and whoever looks at
+a value must not follow it into its depths (a list of lists of lists ... of two memoised lists each
+is small, and its text is not). `shown` is the one way to print a value.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from facecodec.errors import ModelError
 
 MAX_OPCODES = 1_000_000
 MAX_INTEGER_BYTES = 32
+ALLOWANCE = 64  # items a call may take in for every opcode, beside the text and bytes of the file
 
 # (module, name) -> what stands for it when it is called or its instances are built
 Table = Mapping[tuple[str, str], Callable[..., Any]]
@@ -30,6 +34,7 @@ _PUSH = {
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _MAKE: dict[str, Callable[[], Any]] = {"EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_SET": set}
 _TUPLES = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+_SIZED = (str, bytes, list, tuple, dict, set)
 _MARK = object()
 
 
@@ -86,6 +91,7 @@ class _Machine:
         self._table, self._persistent = table, persistent
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
+        self._allowance = 0  # what calls may still take in: text and bytes by length, items by one
 
     def result(self) -> Any:
         """Return the one value that is left."""
@@ -96,7 +102,10 @@ class _Machine:
     def step(self, name: str, argument: Any) -> None:
         """Obey one opcode."""
         stack = self._stack
+        self._allowance += ALLOWANCE
         if name in _PUSH:
+            if isinstance(argument, str | bytes):
+                self._allowance += 2 * len(argument)  # text to bytes, bytes to a storage
             if isinstance(argument, int) and argument.bit_length() > 8 * MAX_INTEGER_BYTES:
                 raise ModelError("the pickle holds an integer longer than 32 bytes: refused")
             stack.append(argument)
@@ -169,13 +178,16 @@ class _Machine:
     def _find(self, module: Any, name: Any) -> Global:
         key = (module, name)
         if not isinstance(module, str) or not isinstance(name, str) or key not in self._table:
-            raise ModelError(f"it asks for {_shown(module)}.{_shown(name)}, which is not allowed")
+            raise ModelError(f"it asks for {shown(module)}.{shown(name)}, which is not allowed")
         return Global(module, name, self._table[key])
 
-    @staticmethod
-    def _call(function: Any, arguments: Any) -> Any:
+    def _call(self, function: Any, arguments: Any) -> Any:
         if not isinstance(function, Global) or not isinstance(arguments, tuple):
             raise ModelError("the pickle calls something that is no function: refused")
+        sized = [item for item in arguments if isinstance(item, _SIZED)]
+        self._allowance -= len(arguments) + sum(map(len, sized))
+        if self._allowance < 0:
+            raise ModelError("the pickle uses its values far more often than it holds: refused")
         return function.stand_in(*arguments)
 
     @staticmethod
@@ -220,7 +232,12 @@ def _key(value: Any) -> Any:
     raise ModelError(f"the pickle uses a {type(value).__name__} as a key: refused")
 
 
-def _shown(value: Any) -> str:
-    """Return a name as an error may print it: short, on one line, and harmless to a terminal."""
+def shown(value: Any) -> str:
+    """Return a value as an error may print it: short, on one line, harmless to a terminal.
+
+    Of anything but text and numbers, only the type is shown.
+    """
+    if value is None or isinstance(value, int | float):
+        return repr(value)[:80]
     text = value if isinstance(value, str) else type(value).__name__
     return text[:80].encode("unicode_escape").decode("ascii")

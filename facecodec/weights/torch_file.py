@@ -27,6 +27,9 @@ PROTOCOL = 1001
 MAX_PICKLE_BYTES = 64 << 20
 MAX_DIMENSIONS = 8
 MAX_LENGTH = 1 << 40
+MAX_MEMBERS = 20_000  # of a zip archive; a StyleGAN2 has some 200
+READS = 4  # times its own size that may be read out of a file
+READS_BESIDE = 1 << 20  # bytes beside that: small tensors such as filters may share a storage
 
 _DTYPES = {
     "FloatStorage": "<f4", "HalfStorage": "<f2", "DoubleStorage": "<f8", "LongStorage": "<i8",
@@ -34,6 +37,19 @@ _DTYPES = {
     "BoolStorage": "<u1", "BFloat16Storage": "<u2",
 }  # fmt: skip
 _READABLE = ("<f4", "<f2")
+
+
+class Allowance:
+    """Bytes that may still be read out of a file: tensors that share storages must not add up."""
+
+    def __init__(self, file_bytes: int) -> None:
+        self._left = READS * file_bytes + READS_BESIDE
+
+    def take(self, size: int) -> None:
+        """Count `size` bytes. Raises ModelError when it is too much."""
+        self._left -= size
+        if self._left < 0:
+            raise ModelError("its tensors are far larger than the file they lie in: refused")
 
 
 @dataclass(frozen=True)
@@ -169,14 +185,25 @@ def opened(path: Path) -> Iterator[Any]:
         if data[:2] != b"PK":
             yield read_legacy(data)  # type: ignore[arg-type]
             return
+        _refuse_many_members(data)
         try:
             with zipfile.ZipFile(file) as archive:
-                yield _read_zip(archive)
+                yield _read_zip(archive, Allowance(len(data)))
         except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:
             raise ModelError(f"the zip archive is damaged: {error}") from error
 
 
-def _read_zip(archive: zipfile.ZipFile) -> Any:
+def _refuse_many_members(data: mmap.mmap) -> None:
+    """Raise ModelError for a zip directory of so many members that listing them takes minutes."""
+    place = -1
+    for _ in range(MAX_MEMBERS):
+        place = data.find(b"PK\x01\x02", place + 1)
+        if place < 0:
+            return
+    raise ModelError(f"the archive has more than {MAX_MEMBERS} members: refused")
+
+
+def _read_zip(archive: zipfile.ZipFile, allowance: Allowance) -> Any:
     members: dict[str, zipfile.ZipInfo] = {}
     for info in archive.infolist():
         if info.filename in members:
@@ -203,7 +230,11 @@ def _read_zip(archive: zipfile.ZipFile) -> Any:
             raise ModelError(f"the archive lacks the storage {key[:40]!r}")
         if info.file_size != count * np.dtype(_DTYPES[kind]).itemsize:
             raise ModelError(f"storage {key[:40]!r} is not {count} numbers long: refused")
-        return Storage(kind, count, lambda: archive.read(info))
+        return Storage(kind, count, lambda: fetch(info))
+
+    def fetch(info: zipfile.ZipInfo) -> bytes:
+        allowance.take(info.file_size)
+        return archive.read(info)
 
     return load(io.BytesIO(archive.read(members[pickles[0]])), TABLE, storage)
 
@@ -219,35 +250,46 @@ def read_legacy(file: BinaryIO) -> Any:
     system = load(file, {})
     if not isinstance(system, dict) or system.get("little_endian") is not True:
         raise ModelError("the file was written on a big-endian machine")
+    allowance = Allowance(_size(file))
     wanted: dict[str, Storage] = {}
     places: dict[str, int] = {}
 
     def storage(identifier: Any) -> Storage:
         kind, key, count = _parse_storage(identifier)
-        made = Storage(kind, count, lambda: _fetch(file, places[key], made))
+        made = Storage(kind, count, lambda: _fetch(file, places[key], made, allowance))
         if key in wanted and (wanted[key].kind, wanted[key].count) != (kind, count):
             raise ModelError(f"storage {key[:40]!r} is described in two ways: refused")
         return wanted.setdefault(key, made)
 
     value = load(file, TABLE, storage)
     keys = load(file, {})
-    if not isinstance(keys, list) or sorted(map(str, keys)) != sorted(wanted):
+    named = isinstance(keys, list) and all(isinstance(key, str) for key in keys)
+    if not named or sorted(keys) != sorted(wanted):
         raise ModelError("the file does not list the storages it uses: it is damaged")
     place = file.tell()
     for key in keys:
         places[key] = place
         place += 8 + wanted[key].count * np.dtype(_DTYPES[wanted[key].kind]).itemsize
-    file.seek(0, io.SEEK_END)
-    if file.tell() < place:
+    if _size(file) < place:
         raise ModelError("the file is cut short: its last storages are missing")
     return value
 
 
-def _fetch(file: BinaryIO, place: int, storage: Storage) -> bytes:
+def _size(file: BinaryIO) -> int:
+    place = file.tell()
+    file.seek(0, io.SEEK_END)
+    size = file.tell()
+    file.seek(place)
+    return size
+
+
+def _fetch(file: BinaryIO, place: int, storage: Storage, allowance: Allowance) -> bytes:
     file.seek(place)
     if int.from_bytes(file.read(8), "little") != storage.count:
         raise ModelError("a storage has another length than its description: refused")
-    return file.read(storage.count * np.dtype(_DTYPES[storage.kind]).itemsize)
+    size = storage.count * np.dtype(_DTYPES[storage.kind]).itemsize
+    allowance.take(size)
+    return file.read(size)
 
 
 def _parse_storage(identifier: Any) -> tuple[str, str, int]:

