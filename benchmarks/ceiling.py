@@ -24,13 +24,12 @@ from typing import Any
 import numpy as np
 from saved import save
 
-from facecodec.clip.scan import CROP, Span, crops, scan
+from facecodec.clip.clip import Clip
+from facecodec.clip.scan import SQUARE, Span, cut_squares
 from facecodec.face.alignment import Alignment
 from facecodec.face.crop import resize
 from facecodec.metrics.evaluate import evaluate
 from facecodec.metrics.measures import written
-from facecodec.models import landmark_finder
-from facecodec.progress import silent
 from facecodec.video.reader import VideoReader
 
 MEASURES = ("psnr_face", "ssim_face", "identity", "yaw", "pitch", "mouth_opening", "eye_opening",
@@ -44,13 +43,13 @@ NOISE = 4.0  # grey levels
 
 def softened(picture: np.ndarray, noise: np.random.Generator) -> np.ndarray:
     """Return an aligned square at half its detail, with noise."""
-    soft = resize(resize(picture, HALF), (CROP, CROP))
+    soft = resize(resize(picture, HALF), (SQUARE, SQUARE))
     return np.clip(soft + noise.normal(0, NOISE, soft.shape), 0, 255).astype(np.uint8)
 
 
 def moved(place: Alignment, pixels: float, noise: np.random.Generator) -> Alignment:
     """Return a square moved by a normal deviation of `pixels` of an aligned picture."""
-    x, y = noise.normal(0, pixels * place.size / CROP, 2) if pixels else (0.0, 0.0)
+    x, y = noise.normal(0, pixels * place.size / SQUARE, 2) if pixels else (0.0, 0.0)
     return replace(place, x=place.x + x, y=place.y + y)
 
 
@@ -63,18 +62,16 @@ def main() -> None:
     parser.add_argument("--moved", type=float, default=0.0, help="pixels of 256")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    finder = landmark_finder()
     command = COMMAND + (f" --moved {given.moved:g}" if given.moved else "")
     rows: list[dict[str, Any]] = []
     for clip in given.clips:
         span = Span(max_frames=given.max_frames)
         with VideoReader(clip) as reader:
-            found = scan(reader, finder, span, silent)
-            squares = [picture for _, picture in crops(reader, span, found)]
+            seen = Clip(reader, span, occlusions=False)
+            squares = [picture for _, picture in seen.squares()]
             noise = np.random.default_rng(0)
-            other = [moved(place, given.moved, noise) for place in found.alignments]
-            again = replace(found, alignments=other)
-            soft = [softened(picture, noise) for _, picture in crops(reader, span, again)]
+            other = [moved(place, given.moved, noise) for place in seen.alignments]
+            soft = [softened(square, noise) for _, square in cut_squares(seen.frames(), other)]
         result = evaluate(squares, soft, landmarker=given.face_landmarker)
         rows.append({"clip": clip.stem, "values": {m: result[m] for m in MEASURES}})
         print(clip.stem, *(f"{m} {written(m, result[m])}" for m in MEASURES), flush=True)

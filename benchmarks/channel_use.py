@@ -19,16 +19,14 @@ import numpy as np
 import torch
 from saved import save
 
-from facecodec.avatar.response import response_of
+from facecodec.avatar.avatar import Avatar
 from facecodec.bitstream import open_stream
 from facecodec.cli.progress import shown
-from facecodec.clip.scan import CROP, Span, scan
-from facecodec.decoding.decode import load_stream_models
-from facecodec.encoding.person import make_target
+from facecodec.clip.clip import Clip
+from facecodec.clip.scan import SQUARE, Span
 from facecodec.fit.objective import inner_weights, shrink
 from facecodec.fit.photometric import Problem, TrackingPlan, pyramid_weights
 from facecodec.fit.tracking import Tracker
-from facecodec.models import landmark_finder
 from facecodec.rig.rig import Rig
 from facecodec.video.reader import VideoReader
 
@@ -38,17 +36,16 @@ COMMAND = "python benchmarks/channel_use.py STREAM=CLIP ..."
 def use(path: Path, clip: Path, rig_file: Path | None) -> tuple[Rig, np.ndarray]:
     """Return the rig of a stream and the share [35] that each control has in what it explains."""
     stream = open_stream(path)
-    generator, rig = load_stream_models(stream, rig_file, "cpu")
-    latent = stream.identity(generator.w_mean.numpy())
+    person = Avatar.from_stream(stream, rig=rig_file, device="cpu")
+    avatar = Avatar(person.model, person.latent)
     controls = np.array([f.controls for f in stream.frames()], np.float64)
-    drawn, response = response_of(generator, rig, latent, None)
-    plan = TrackingPlan()
-    tracker = Tracker(drawn, response.basis, response.styles, plan, torch.from_numpy(controls))
-    with VideoReader(clip) as reader, shown() as progress:
-        found = scan(reader, landmark_finder(), Span(max_frames=len(controls)), progress)
+    plan, examples = TrackingPlan(), torch.from_numpy(controls)
+    tracker = Tracker(avatar.generator, avatar.basis, avatar.styles, plan, examples)
     middle = int(np.argmin(np.abs(controls - np.median(controls, 0)).sum(1)))
-    blank = np.zeros((CROP, CROP, 3), np.uint8)
-    target = make_target(blank, found, middle, torch.device("cpu"))
+    blank, span = np.zeros((SQUARE, SQUARE, 3), np.uint8), Span(max_frames=len(controls))
+    with shown() as progress:
+        seen = Clip(VideoReader(clip), span, occlusions=False, progress=progress)
+        target = seen.target(middle, blank, torch.device("cpu"))
     weights = shrink(inner_weights(target)[None], plan.size).expand(-1, 3, -1, -1)
     around = tracker.linearise(torch.from_numpy(controls[middle]))
     shown_there = torch.zeros(len(around.jacobian))  # as wanted: no pixel is an outlier
@@ -59,8 +56,8 @@ def use(path: Path, clip: Path, rig_file: Path | None) -> tuple[Rig, np.ndarray]
         problem.prior_precision
     )
     alone = np.linalg.inv(information.numpy())
-    found_use = (controls**2 / np.diag(alone)).mean(0)
-    return rig, found_use / found_use.sum()
+    used = (controls**2 / np.diag(alone)).mean(0)
+    return avatar.rig, used / used.sum()
 
 
 def main() -> None:

@@ -64,7 +64,7 @@ def streams_of(clip: Path, folder: Path, tunes: list[str], preset: str, frames: 
         found.append(folder / f"{clip.stem}.{tune}.fcv")
         if not found[-1].is_file():
             with shown() as progress:
-                encode(clip, found[-1], tune=tune, preset_name=preset, max_frames=frames,
+                encode(clip, found[-1], tune=tune, preset=preset, max_frames=frames,
                        audio=False, progress=progress)  # fmt: skip
     return found
 

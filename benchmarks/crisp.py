@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 from saved import save
 
 from facecodec.cli.progress import shown
-from facecodec.decoding.player import open_player
+from facecodec.decoding.stream import Stream
 from facecodec.encoding.encode import encode
-from facecodec.face.alignment import Alignment
 from facecodec.face.crop import crop
 from facecodec.metrics.detail import OCTAVES, REGIONS
 from facecodec.metrics.evaluate import Evaluation
@@ -46,10 +45,10 @@ Picture = NDArray[np.uint8]
 
 def close_ups(clip: Path, stream: Path, rig: Path | None = None) -> Picture:
     """Return rows of frames, columns of features, each source beside decoded."""
-    frames = list(open_player(stream, rig).stream.frames())
-    places = [Alignment(*(float(v) for v in frame.placement)) for frame in frames]
+    opened = Stream(stream, rig=rig)
+    frames = list(opened)
+    places = [frame.placement for frame in frames]
     size = size_of(places)
-    player = open_player(stream, rig, size=size)
     wanted = np.linspace(0, len(frames) - 1, FRAMES_SHOWN + 2).astype(int)[1:-1].tolist()
     rows = []
     with VideoReader(clip) as reader:
@@ -57,7 +56,7 @@ def close_ups(clip: Path, stream: Path, rig: Path | None = None) -> Picture:
             if i not in wanted:
                 continue
             source = crop(frame.image, places[i], size)
-            decoded = player.renderer(frames[i].controls[None])[0]
+            decoded = opened.avatar.render(frames[i].controls[None], size)[0]
             row = []
             for left, top, side in CLOSE_UPS.values():
                 x, y, n = (round(share * size) for share in (left, top, side))

@@ -25,8 +25,8 @@ from saved import save
 import facecodec.encoding.encode as encoding
 from facecodec.bitstream import StreamReader
 from facecodec.cli.progress import shown
-from facecodec.decoding.player import open_player
-from facecodec.face.alignment import Alignment
+from facecodec.clip.clip import Clip
+from facecodec.decoding.stream import Stream
 from facecodec.face.crop import crop
 from facecodec.metrics.measures import written
 from facecodec.study.evaluate import Options, evaluate_files
@@ -43,29 +43,27 @@ COLUMNS = ["PSNR face", "SSIM face", "identity", "yaw", "pitch", "mouth", "eyes"
 
 def one_inversion() -> None:
     """Make the next encodes of a clip share one inversion."""
-    find, found = encoding.find_person, {}
+    find, known = encoding.find_person, {}
 
-    def again(reader: Any, span: Any, *rest: Any) -> Any:
-        key = str(reader.path)
-        if key not in found:
-            found[key] = find(reader, span, *rest)
-        return found[key]
+    def again(clip: Clip, *rest: Any) -> Any:
+        if clip.name not in known:
+            known[clip.name] = find(clip, *rest)
+        return known[clip.name]
 
     encoding.find_person = again
 
 
 def contact_sheet(clip: Path, stream: Path, rig: Path | None = None) -> np.ndarray:
     """Return source, decoded and difference of some frames, uint8 [3 * 256, n * 256, 3]."""
-    player = open_player(stream, rig, size=256)
-    frames = list(player.stream.frames())
+    opened = Stream(stream, rig=rig)
+    frames = list(opened)
     wanted = set(np.linspace(0, len(frames) - 1, SHOWN).astype(int).tolist())
     columns = []
     with VideoReader(clip) as reader:
         for i, frame in enumerate(reader.frames(None, None, len(frames))):
             if i in wanted:
-                place = Alignment.from_array(frames[i].placement)
-                source = crop(frame.image, place, 256)
-                decoded = player.renderer(frames[i].controls[None])[0]
+                source = crop(frame.image, frames[i].placement, 256)
+                decoded = opened.avatar.render(frames[i].controls[None], 256)[0]
                 difference = 128 + (decoded.astype(int) - source) // 2
                 columns.append(np.concatenate([source, decoded, difference.astype(np.uint8)]))
     return np.concatenate(columns, axis=1)

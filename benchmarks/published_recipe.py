@@ -7,11 +7,11 @@ squared difference over the face without eyes and mouth (100 steps for the first
 ones), then AdamW on the 32 offsets, from zero, a learning rate for each that falls with its
 sensitivity (100 steps, then 30). Its perceptual loss needs weights that are not at hand and is left
 out, which makes it faster. Both track the same person, in one run: the recipe a few frames, whose
-cost does not depend on what they show, facecodec `TRACKED`, since a derivative made anew counts
-for many. The recipe's gradients run on this project's kernels, or on plain torch, as published,
-with `--plain`. What is left is compared on the frames that both tracked: the weighted mean absolute
-difference of the full renders at 256x256, of a range of 2. The ratio is of the mean seconds a
-frame, the first left out.
+cost does not depend on what they show, facecodec `TRACKED`, since a derivative that is recomputed
+counts for many. The recipe's gradients run on this project's kernels, or on plain torch, as
+published, with `--plain`. What is left is compared on the frames that both tracked: the weighted
+mean absolute difference of the full renders at 256x256, of a range of 2. The ratio is of the mean
+seconds a frame, the first left out.
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ from torch import Tensor
 
 from cuda_ops import dispatch
 from facecodec.cli.progress import shown
-from facecodec.clip.scan import Span, scan
-from facecodec.encoding.person import aligned_frames, find_person, make_target
-from facecodec.encoding.presets import preset
+from facecodec.clip.clip import Clip
+from facecodec.clip.scan import Span
+from facecodec.encoding.person import find_person
+from facecodec.encoding.presets import preset_of
 from facecodec.fit.objective import Target, shrink
 from facecodec.fit.tracking import Tracker
-from facecodec.models import landmark_finder, load_likeness, load_models
+from facecodec.models import load_likeness, load_models
 from facecodec.rig.rig import NUM_CONTROLS, NUM_POSE, Rig
 from facecodec.video.reader import VideoReader
 
@@ -94,18 +95,21 @@ def main() -> None:
     parser.add_argument("--preset", default="fast", help="how the person is inverted")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    generator, rig = load_models()
-    span, plan = Span(max_frames=TRACKED), preset(given.preset)
-    with VideoReader(given.clip) as reader, shown() as progress:
-        found = scan(reader, landmark_finder(), span, progress)
-        likeness = load_likeness(generator)
-        person = find_person(reader, span, found, generator, rig, plan, None, likeness, progress)
-        numbers = list(range(len(found)))
-        images = aligned_frames(reader, span, found, numbers)
-    device = generator.w_mean.device
-    targets = [make_target(images[i], found, i, device) for i in numbers]
-    with torch.no_grad():
-        styles, basis = generator.styles(person.w_plus[None])[0], rig.basis(generator)
+    model = load_models()
+    generator, rig = model
+    span, plan, likeness = (
+        Span(max_frames=TRACKED),
+        preset_of(given.preset),
+        load_likeness(generator),
+    )
+    with (
+        shown() as progress,
+        Clip(VideoReader(given.clip), span, occlusions=False, progress=progress) as clip,
+    ):
+        avatar, person = find_person(clip, model, plan, None, likeness, progress)
+        numbers = list(range(len(clip)))
+        targets = clip.targets(numbers, model.device)
+    styles, basis = avatar.styles, avatar.basis
 
     def render(controls: Tensor) -> Tensor:
         return generator.synthesize((styles + controls @ basis)[None])
@@ -116,7 +120,7 @@ def main() -> None:
         return float((away * target.weights).sum() / (3 * target.weights.sum()))
 
     rows = []
-    known = torch.from_numpy(person.examples.controls)
+    known = torch.from_numpy(person.controls)
     tracker = Tracker(generator, basis, styles, plan.tracking, known)
     recipe, previous = Recipe(render, rig), None
     for i, target in zip(numbers, targets, strict=True):

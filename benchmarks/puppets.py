@@ -5,7 +5,7 @@
 
 `--streams` holds `CLIP.TUNE.fcv` as `benchmarks/fidelity.py --keep` leaves them; `--tune` says
 which of the source's show the person. The driver is the clip itself, which `puppet` encodes without
-tuning: here the stream that is there is taken, so that no clip is encoded anew. Identity is the
+tuning: here the stream that is there is taken, so that no clip is encoded again. Identity is the
 distance to the source clip's person, the correlations are of the driver clip and the puppet. A
 sheet of every pair (driver, puppet, difference) goes to `--keep`.
 """
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ import numpy as np
 from fidelity import contact_sheet
 from saved import save
 
-import facecodec.puppetry.puppet as puppeteering
+import facecodec
 from facecodec.cli.progress import shown
 from facecodec.metrics.measures import written
 from facecodec.study.evaluate import Options, evaluate_puppet_files
@@ -32,15 +31,6 @@ from facecodec.video.writer import encode_png
 MEASURES = ("identity", "yaw", "pitch", "mouth_opening", "eye_opening", "rho_au_gaze")
 COLUMNS = ["source", "driver", "tune", "identity", "yaw", "pitch", "mouth", "eyes", "rho_AU-gaze"]
 COMMAND = "python benchmarks/puppets.py CLIPS --streams DIR --tune {tune}"
-
-
-def encode_once(streams: Path) -> None:
-    """Let puppets take a driver's stream from a folder instead of encoding the clip again."""
-
-    def encode(driver: Path, output: Path, **_: Any) -> None:
-        shutil.copyfile(streams / f"{Path(driver).stem}.none.fcv", output)
-
-    puppeteering.encode = encode
 
 
 def measure(
@@ -54,9 +44,9 @@ def measure(
 ) -> dict[str, Any]:
     """Make one puppet and return its row of the table."""
     made = folder / f"{source.stem}.{tune}.by.{driver.stem}.fcv"
-    puppeteering.puppet(
-        streams / f"{source.stem}.{tune}.fcv", driver, made,
-        max_frames=frames, audio=False, force=True,
+    facecodec.puppet(
+        streams / f"{source.stem}.{tune}.fcv", streams / f"{driver.stem}.none.fcv", made,
+        driver_video=driver, max_frames=frames, audio=False, force=True,
     )  # fmt: skip
     with shown() as progress:
         result = evaluate_puppet_files(
@@ -101,7 +91,6 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     options = Options(given.face_landmarker, identity_every=5)
-    encode_once(given.streams)
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as scratch:
         folder = given.keep or Path(scratch)

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facecodec.avatar.render import Renderer
+from facecodec.avatar.avatar import Avatar
 from facecodec.bitstream import (
     FrameRecord,
     StreamHeader,
@@ -31,7 +31,6 @@ from facecodec.bitstream import (
 )
 from facecodec.bitstream.coding.identity import parse_identity
 from facecodec.bitstream.coding.steps import from_levels, to_levels
-from facecodec.decoding.decode import load_stream_models
 from facecodec.face.alignment import Alignment
 from facecodec.face.crop import crop
 from facecodec.metrics.pictures import psnr
@@ -57,11 +56,11 @@ def sources(video: Path, frames: list[FrameRecord]) -> Iterator[NDArray[np.uint8
 
 
 def mean_psnr(
-    renderer: Renderer, controls: NDArray[np.float32], faces: list[NDArray[np.uint8]]
+    avatar: Avatar, controls: NDArray[np.float32], faces: list[NDArray[np.uint8]]
 ) -> float:
     """Return the mean PSNR of the rendered controls against the source."""
     got = [
-        psnr(renderer(row[None])[0][INNER, INNER], face)
+        psnr(avatar.render(row[None], SIZE)[0][INNER, INNER], face)
         for row, face in zip(controls, faces, strict=True)
     ]
     return float(np.mean(got))
@@ -99,27 +98,26 @@ def measure(
     stream = open_stream(path)
     if stream.header.precision != "f32":
         raise SystemExit(f"{path}: needs exact controls: encode with --precision f32")
-    generator, rig = load_stream_models(stream, rig_file, "cpu")
-    mean = generator.w_mean.cpu().numpy()
-    w_plus = stream.identity(mean)
+    avatar = Avatar.from_stream(stream, rig=rig_file, device="cpu")
+    mean, w_plus = avatar.model.mean, avatar.latent
+    untuned = Avatar(avatar.model, w_plus)
     frames = list(stream)
     controls = np.stack([frame.controls for frame in frames])
     faces = list(sources(video, frames[::every]))
-    renderer = Renderer(generator, rig, w_plus, SIZE)
-    exact = mean_psnr(renderer, controls[::every], faces)
+    exact = mean_psnr(untuned, controls[::every], faces)
     result: dict = {"clip": path.stem, "frames": len(frames), "psnr": exact}
     result["controls"] = []
     for quality in qualities:
-        size, steps = coded_size(stream, controls, rig, quality)
+        size, steps = coded_size(stream, controls, avatar.rig, quality)
         rounded = from_levels(to_levels(controls, steps), steps)
-        got = mean_psnr(renderer, rounded[::every], faces)
+        got = mean_psnr(untuned, rounded[::every], faces)
         row = {"quality": quality, "bytes_a_frame": size / len(frames), "loss_db": exact - got}
         result["controls"].append(row)
     result["identity"] = []
     for step in identity_steps:
         payload = pack_identity(w_plus, mean, step)
         again = parse_identity(payload, len(w_plus), w_plus.shape[1], mean)
-        got = mean_psnr(Renderer(generator, rig, again, SIZE), controls[::every], faces)
+        got = mean_psnr(Avatar(avatar.model, again), controls[::every], faces)
         row = {"step": step, "bytes": len(payload), "loss_db": exact - got}
         result["identity"].append(row)
     return result

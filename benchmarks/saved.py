@@ -6,7 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from facecodec.process import set_process_defaults
 from facecodec.workshop.machine import machine
+
+set_process_defaults()
 
 
 def save(path: Path | None, command: str, made_on: str | None = None, **figures: Any) -> None:

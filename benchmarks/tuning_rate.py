@@ -18,18 +18,13 @@ from typing import Any
 import numpy as np
 from saved import save
 
-from facecodec.avatar.render import Renderer
+from facecodec.avatar.avatar import Avatar
+from facecodec.avatar.tuning import Tuning
 from facecodec.bitstream import FrameRecord, open_stream
-from facecodec.bitstream.coding.light_tuning import (
-    LightTuning,
-    pack_light,
-    parse_light,
-    quantise_light,
-)
 from facecodec.cli.progress import shown
-from facecodec.decoding.decode import load_stream_models
 from facecodec.face.alignment import Alignment
 from facecodec.face.crop import crop
+from facecodec.fit.light_tuning import LightTuningPlan
 from facecodec.metrics.pictures import psnr, ssim
 from facecodec.models import face_embedder, landmark_finder
 from facecodec.video.reader import VideoReader
@@ -40,27 +35,26 @@ COMMAND = "python benchmarks/tuning_rate.py STREAM=CLIP ..."
 COLUMNS = ["tuning", "KB", "PSNR face", "SSIM face", "identity"]
 
 
-def variants(tuning: LightTuning) -> dict[str, LightTuning]:
+def variants(tuning: Tuning) -> dict[str, Tuning]:
     """Return tunings with coarser steps, and with one part alone."""
-    found = {"as it is": tuning}
+    plan = LightTuningPlan()
+    steps = np.array([plan.styles_step] + [plan.response_step] * (len(tuning.values) - 1))
+    made = {"as it is": tuning}
     for factor in (3, 5, 9):  # odd: no level lies between two
-        found[f"steps times {factor}"] = quantise_light(tuning.values, tuning.steps * factor)
-    styles, responses = tuning.levels.copy(), tuning.levels.copy()
+        made[f"steps times {factor}"] = Tuning.light(tuning.values, steps * factor)
+    styles, responses = tuning.values.copy(), tuning.values.copy()
     styles[1:], responses[0] = 0, 0
-    found["styles alone"] = LightTuning(styles, tuning.steps)
-    found["responses alone"] = LightTuning(responses, tuning.steps)
-    return found
+    made["styles alone"] = Tuning.light(styles, steps)
+    made["responses alone"] = Tuning.light(responses, steps)
+    return made
 
 
 def measure(path: Path, clip: Path, every: int) -> dict[str, list[float]]:
     """Return KB, PSNR, SSIM and identity distance of every variant."""
     stream = open_stream(path)
-    generator, rig = load_stream_models(stream, None, "cpu")
-    payload = stream.person_tuning()
-    if payload is None:
-        raise SystemExit(f"{path}: has no tuning")
-    light = parse_light(payload, len(rig.names), generator.num_styles)
-    latent = stream.identity(generator.w_mean.numpy())
+    person = Avatar.from_stream(stream, device="cpu")
+    if person.tuning is None or person.tuning.kind != "light":
+        raise SystemExit(f"{path}: has no light tuning")
     frames: dict[int, FrameRecord] = {f.pts: f for f in list(stream.frames())[::every]}
     sources = []
     with VideoReader(clip) as reader:
@@ -73,20 +67,20 @@ def measure(path: Path, clip: Path, every: int) -> dict[str, list[float]]:
                 break
     find, embed = landmark_finder(), face_embedder()
     results: dict[str, list[float]] = {"none": []}
-    tunings: dict[str, bytes | None] = {"none": None}
-    tunings |= {name: pack_light(variant) for name, variant in variants(light).items()}
+    tunings: dict[str, Tuning | None] = {"none": None}
+    tunings |= variants(person.tuning)
     for name, tuning in tunings.items():
-        renderer = Renderer(generator, rig, latent, SIZE, tuning)
+        avatar = Avatar(person.model, person.latent, tuning)
         rows = []
         for controls, source in sources:
-            decoded = renderer(controls[None])[0]
+            decoded = avatar.render(controls[None], SIZE)[0]
             points = find(source)
             apart = np.nan
             if points is not None:
                 apart = np.linalg.norm(embed(source, points) - embed(decoded, points))
             a, b = source[INNER, INNER], decoded[INNER, INNER]
             rows.append([psnr(a, b), ssim(a, b), float(apart)])
-        size = 0.0 if tuning is None else len(tuning) / 1000
+        size = 0.0 if tuning is None else len(tuning.to_bytes()) / 1000
         results[name] = [size, *np.nanmean(rows, axis=0).tolist()]
     return results
 

@@ -1,43 +1,108 @@
-"""facecodec: talking-head video as one identity latent and 35 floats a frame.
+"""facecodec: talking-head video as one identity latent and some floats a frame.
 
     import facecodec
 
     facecodec.encode("in.mp4", "out.fcv")
     facecodec.decode("out.fcv", "back.mp4")
     facecodec.puppet("who.png", "motion.mp4", "puppet.mp4")
-    for frame in facecodec.open_stream("out.fcv"):
-        print(frame.pts, frame.controls)
 
-The functions are imported on first use: `import facecodec` is instant.
+    stream = facecodec.open("out.fcv")
+    for frame in stream:
+        print(frame.time, frame.controls)
+    picture = stream.render(10)
+
+Everything is imported on first use: `import facecodec` is instant, and changes nothing in the
+process. A program that wants the same bytes from run to run calls `set_process_defaults` before it
+imports torch.
 """
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from facecodec.version import __version__
 
-# Threads that wait for others sleep instead of spinning, which halves the processor time of a
-# render beside a video encoder. Read when OpenMP is loaded, which torch does.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-# MKL's sums otherwise depend on where memory happens to lie, and the same input must give the
-# same stream.
-os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
-
 if TYPE_CHECKING:
-    from facecodec.decoding.decode import decode, open_stream
+    from facecodec.avatar.avatar import Avatar
+    from facecodec.bitstream import FrameFlags, open_stream
+    from facecodec.clip.clip import Clip
+    from facecodec.decoding.cut import cut
+    from facecodec.decoding.decode import decode
+    from facecodec.decoding.identity import extract_identity
+    from facecodec.decoding.stream import Stream, StreamFrame
+    from facecodec.decoding.stream import Stream as open
     from facecodec.encoding.encode import encode
+    from facecodec.encoding.presets import Preset
+    from facecodec.encoding.write import write_stream
+    from facecodec.errors import (
+        FacecodecError,
+        ModelError,
+        NoFaceError,
+        StreamError,
+        UsageError,
+    )
+    from facecodec.process import set_process_defaults
     from facecodec.puppetry.puppet import puppet
+    from facecodec.study.compare import compare
+    from facecodec.study.evaluate import Options
+    from facecodec.study.evaluate import evaluate_files as evaluate
+    from facecodec.study.evaluate import evaluate_puppet_files as evaluate_puppet
 
-__all__ = ["__version__", "decode", "encode", "open_stream", "puppet"]
-
+# name -> module of this package, and what it is called there
 _HOMES = {
-    "encode": "encoding.encode",
-    "decode": "decoding.decode",
-    "open_stream": "decoding.decode",
-    "puppet": "puppetry.puppet",
+    "Avatar": ("avatar.avatar", "Avatar"),
+    "Clip": ("clip.clip", "Clip"),
+    "FacecodecError": ("errors", "FacecodecError"),
+    "FrameFlags": ("bitstream", "FrameFlags"),
+    "ModelError": ("errors", "ModelError"),
+    "NoFaceError": ("errors", "NoFaceError"),
+    "Options": ("study.evaluate", "Options"),
+    "Preset": ("encoding.presets", "Preset"),
+    "Stream": ("decoding.stream", "Stream"),
+    "StreamError": ("errors", "StreamError"),
+    "StreamFrame": ("decoding.stream", "StreamFrame"),
+    "UsageError": ("errors", "UsageError"),
+    "compare": ("study.compare", "compare"),
+    "cut": ("decoding.cut", "cut"),
+    "decode": ("decoding.decode", "decode"),
+    "encode": ("encoding.encode", "encode"),
+    "evaluate": ("study.evaluate", "evaluate_files"),
+    "evaluate_puppet": ("study.evaluate", "evaluate_puppet_files"),
+    "extract_identity": ("decoding.identity", "extract_identity"),
+    "open": ("decoding.stream", "Stream"),
+    "open_stream": ("bitstream", "open_stream"),
+    "puppet": ("puppetry.puppet", "puppet"),
+    "set_process_defaults": ("process", "set_process_defaults"),
+    "write_stream": ("encoding.write", "write_stream"),
 }
+
+__all__ = [
+    "Avatar",
+    "Clip",
+    "FacecodecError",
+    "FrameFlags",
+    "ModelError",
+    "NoFaceError",
+    "Options",
+    "Preset",
+    "Stream",
+    "StreamError",
+    "StreamFrame",
+    "UsageError",
+    "__version__",
+    "compare",
+    "cut",
+    "decode",
+    "encode",
+    "evaluate",
+    "evaluate_puppet",
+    "extract_identity",
+    "open",
+    "open_stream",
+    "puppet",
+    "set_process_defaults",
+    "write_stream",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -45,4 +110,9 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"facecodec.{_HOMES[name]}"), name)
+    home, called = _HOMES[name]
+    return getattr(import_module(f"facecodec.{home}"), called)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

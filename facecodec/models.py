@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from facecodec.errors import ModelError, UsageError
+from facecodec.bitstream import StreamHeader
+from facecodec.errors import ModelError, StreamError, UsageError
 from facecodec.face.landmarks import FaceEmbedder, LandmarkFinder
 from facecodec.fit.likeness import Likeness
 from facecodec.generator.base import Generator
@@ -15,22 +19,70 @@ from facecodec.rig.rig import Rig, load_rig
 from facecodec.weights.catalogue import DEFAULT_GENERATOR
 from facecodec.weights.store import load_generator, model_path, readable_records
 
+DEVICES = ("auto", "cpu", "cuda")
+
+
+class FaceModel(NamedTuple):
+    """A generator of faces, and the rig that moves them."""
+
+    generator: Generator
+    rig: Rig
+
+    @property
+    def device(self) -> torch.device:
+        """Return where the generator computes."""
+        return self.generator.w_mean.device
+
+    @property
+    def mean(self) -> NDArray[np.float32]:
+        """Return the generator's mean of W, float32 [w_dim], that identities are coded against."""
+        mean: NDArray[np.float32] = self.generator.w_mean.cpu().numpy()
+        return mean
+
 
 def pick_device(name: str) -> torch.device:
-    """Return the device for auto, cpu or cuda. Raises UsageError for CUDA without CUDA."""
+    """Return the device for 'auto', 'cpu' or 'cuda'.
+
+    Raises UsageError for another name, and for CUDA on a machine without.
+    """
+    if name not in DEVICES:
+        raise UsageError(f"no device {name!r}; there are: {', '.join(DEVICES)}")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
-        raise UsageError("--device cuda: torch finds no CUDA device here; use --device cpu")
+        raise UsageError("device cuda: torch finds no CUDA device here; use cpu")
     return torch.device(name)
 
 
 def load_models(
-    model: str = DEFAULT_GENERATOR, rig: Path | None = None, device: str = "auto"
-) -> tuple[Generator, Rig]:
-    """Return an installed generator on its device and its rig (the shipped one unless given)."""
+    model: str = DEFAULT_GENERATOR, rig: str | Path | None = None, device: str = "auto"
+) -> FaceModel:
+    """Return an installed generator on its device and its rig (the shipped one unless given).
+
+    model: the name of an installed generator. rig: a rig file. device: 'auto', 'cpu' or 'cuda'.
+    Raises ModelError when the generator is not installed or has no rig, UsageError for a device
+    that is not there.
+    """
     generator = load_generator_on(model, device)
-    return generator, Rig.load(rig) if rig else load_rig(generator)
+    return FaceModel(generator, Rig.load(Path(rig)) if rig else load_rig(generator))
+
+
+def load_stream_models(
+    header: StreamHeader, name: str, rig: str | Path | None, device: str
+) -> FaceModel:
+    """Load the generator and rig that the header of the stream called `name` asks for.
+
+    Raises ModelError when the generator is not installed, StreamError for another rig.
+    """
+    model = load_models(
+        model_named_by(header.generator_sha256.hex(), header.generator_name), rig, device
+    )
+    if bytes.fromhex(model.rig.sha256) != header.rig_sha256:
+        raise StreamError(
+            f"{name}: made with rig {header.rig_sha256.hex()[:12]}, this is "
+            f"{model.rig.sha256[:12]}; give the rig file it was made with"
+        )
+    return model
 
 
 def load_generator_on(model: str, device: str) -> Generator:

@@ -24,8 +24,11 @@ from facecodec.generator.base import Generator
 from facecodec.generator.sampling import draw_latents
 from facecodec.models import load_models
 from facecodec.pixels import to_uint8
+from facecodec.process import set_process_defaults
 from facecodec.rig.rig import Rig
 from facecodec.rig.sensitivity import channel_stds
+
+set_process_defaults()
 
 SEED = 52
 RATE = 25

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from facecodec.errors import ModelError
+from facecodec.process import set_process_defaults
+
+set_process_defaults()  # before torch is loaded
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -26,7 +26,7 @@ from torch import Tensor
 
 import cuda_ops
 from facecodec.clip.occlusion import MARGIN as RELIED_UPON
-from facecodec.clip.scan import CROP
+from facecodec.clip.scan import SQUARE
 from facecodec.face import occlusion
 from facecodec.face.mask import face_mask
 from facecodec.generator.sampling import draw_latents
@@ -36,7 +36,7 @@ from facecodec.weights.catalogue import DEFAULT_GENERATOR
 SIZE = occlusion.SIZE
 TRUNCATION = 0.85
 HELD_OUT = 150  # faces that are never trained on
-MARGIN = RELIED_UPON * SIZE // CROP  # pixels around the inner face that are taught as well
+MARGIN = RELIED_UPON * SIZE // SQUARE  # pixels around the inner face that are taught as well
 JITTER = 5  # pixels by which squares are off
 BATCH, RATE, WARM_UP = 16, 2e-3, 100
 Random = np.random.Generator

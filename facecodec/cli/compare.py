@@ -92,7 +92,7 @@ def command(
     with shown(quiet) as progress:
         result = compare(
             source, streams=streams, codecs=tuple(c for c in codecs.split(",") if c), rates=rates,
-            scales=scales, lengths=lengths, max_frames=max_frames, preset_name=preset,
+            scales=scales, lengths=lengths, max_frames=max_frames, preset=preset,
             options=chosen, progress=progress,
         )  # fmt: skip
     if output:

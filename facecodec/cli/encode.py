@@ -81,7 +81,7 @@ def command(
 
     with shown(quiet) as progress:
         done = encode(
-            source, output, model=model, rig=rig, preset_name=preset, device=device,
+            source, output, model=model, rig=rig, preset=preset, device=device,
             start=start, end=end, max_frames=max_frames, audio=not no_audio, quality=quality,
             precision=precision, id_frame=id_frame, tune=tune, identity=identity, live=live,
             force=force, progress=progress,

@@ -10,7 +10,10 @@ from collections.abc import Sequence
 import click
 
 from facecodec.errors import FacecodecError
+from facecodec.process import set_process_defaults
 from facecodec.version import __version__
+
+set_process_defaults()  # before a command imports torch
 
 # name of the command -> module of this package; imported on use, so that --help is instant.
 COMMANDS = {
@@ -64,6 +67,11 @@ def main(debug: bool) -> None:
     """
 
 
+def _notes() -> list[str]:
+    """Return what was added to the error that is being handled, such as a file that was kept."""
+    return list(getattr(sys.exception(), "__notes__", ()))
+
+
 def run(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 failure, 2 misuse, 130 interrupted."""
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -73,7 +81,7 @@ def run(argv: Sequence[str] | None = None) -> None:
     try:
         sys.exit(main.main(args=arguments, prog_name="facecodec", standalone_mode=False) or 0)
     except (click.exceptions.Abort, KeyboardInterrupt):
-        click.echo("facecodec: interrupted", err=True)
+        click.echo(f"facecodec: {'; '.join(['interrupted', *_notes()])}", err=True)
         sys.exit(130)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
@@ -88,6 +96,6 @@ def run(argv: Sequence[str] | None = None) -> None:
             raise
         code = error.exit_code if isinstance(error, FacecodecError) else 1
         name = "" if isinstance(error, FacecodecError) else f"{type(error).__name__}: "
-        message = " ".join(f"{name}{error}".split())
+        message = "; ".join([" ".join(f"{name}{error}".split()), *_notes()])
         click.echo(f"facecodec: {message}", err=True)
         sys.exit(code)

@@ -65,7 +65,7 @@ def command(
     with shown(quiet) as progress:
         done = puppet(
             source, driver, output, absolute=absolute, retarget=not no_retarget, size=size,
-            model=model, rig=rig, preset_name=preset, device=device, max_frames=max_frames,
+            model=model, rig=rig, preset=preset, device=device, max_frames=max_frames,
             audio=not no_audio, force=force, progress=progress,
         )  # fmt: skip
     if json_:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -10,11 +11,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from facecodec.clip.scan import Scan, Span, crops
+from facecodec.clip.scan import Scan
 from facecodec.face.mask import face_mask
 from facecodec.face.occlusion import occluded_share, occlusion
 from facecodec.progress import Progress
-from facecodec.video.reader import VideoReader
+from facecodec.types import Picture
 
 LEAST = 0.05  # share of the inner face: a shouting mouth is taken for up to 0.024
 AROUND = 2  # frames beside an occluded one are taken for occluded as well: a hand comes and goes
@@ -23,18 +24,21 @@ EDGE = 9  # pixels of 256 by which an occlusion is widened
 
 
 def with_occlusions(
-    reader: VideoReader, span: Span, found: Scan, progress: Progress, live: bool = False
+    scan: Scan,
+    squares: Iterable[tuple[int, Picture]],
+    progress: Progress,
+    live: bool = False,
 ) -> Scan:
-    """Return the scan with its occluded frames marked; a second pass over the clip.
+    """Return the scan with its occluded frames marked, given all aligned squares.
 
     `live`: no frame is marked for what a later one shows.
     """
-    shares = np.zeros(len(found))
-    for i, square in crops(reader, span, found):
-        if found.seen[i]:
-            shares[i] = occluded_share(square, found.landmarks[i])
-        progress("looking for occlusions", i + 1, len(found))
-    return replace(found, occluded=found.seen & _widened(shares > LEAST, live))
+    shares = np.zeros(len(scan))
+    for i, square in squares:
+        if scan.seen[i]:
+            shares[i] = occluded_share(square, scan.landmarks[i])
+        progress("looking for occlusions", i + 1, len(scan))
+    return replace(scan, occluded=scan.seen & _widened(shares > LEAST, live))
 
 
 def visible(square: NDArray[np.uint8], landmarks: NDArray[np.float64]) -> Tensor:

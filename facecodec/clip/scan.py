@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facecodec.clip.source import FrameSource
 from facecodec.errors import FacecodecError, NoFaceError
 from facecodec.face.alignment import Alignment, stabilise
 from facecodec.face.crop import crop
 from facecodec.face.landmarks import LandmarkFinder
 from facecodec.face.signals import SIGNALS, all_signals
 from facecodec.progress import Progress
-from facecodec.video.reader import VideoReader
+from facecodec.types import Picture
+from facecodec.video.reader import Frame
 
 SHORT_GAP = 0.5  # seconds without landmarks that count as an occlusion, not as an empty scene
-CROP = 256
+SQUARE = 256  # pixels of a side of the aligned square that fits compare with
 
 
 @dataclass(frozen=True)
@@ -64,48 +66,47 @@ class Scan:
         return self.whole if self.whole.any() else self.seen
 
 
-def scan(
-    reader: VideoReader, find: LandmarkFinder, span: Span, progress: Progress, live: bool = False
+def scan_frames(
+    source: FrameSource, find: LandmarkFinder, span: Span, progress: Progress, live: bool = False
 ) -> Scan:
     """Find the face in every frame of a span; `live`: every square from past frames alone.
 
     Raises NoFaceError when no frame shows a face, FacecodecError when the span is empty.
     """
-    pts, points, sharpness = [], [], []
+    pts, faces, sharpness = [], [], []
     find.reset()
-    total = span.max_frames or reader.frame_count
-    for frame in reader.frames(span.start, span.end, span.max_frames):
-        found = find(frame.image)
+    total = span.max_frames or source.frame_count
+    for frame in source.frames(span.start, span.end, span.max_frames):
+        points = find(frame.image)
         pts.append(frame.pts)
-        points.append(found)
-        sharpness.append(0.0 if found is None else _sharpness(frame.image, found))
+        faces.append(points)
+        sharpness.append(0.0 if points is None else _sharpness(frame.image, points))
         progress("finding the face", len(pts), total and max(total, len(pts)))
     if not pts:
-        raise FacecodecError(f"{reader.path}: no frame between the start and end asked for")
-    if all(found is None for found in points):
-        raise NoFaceError(f"{reader.path}: no face in any of its {len(pts)} frames")
-    alignments = stabilise(points, causal=live)
-    seen = np.array([found is not None for found in points])
+        raise FacecodecError(f"{source.path}: no frame between the start and end asked for")
+    if all(points is None for points in faces):
+        raise NoFaceError(f"{source.path}: no face in any of its {len(pts)} frames")
+    alignments = stabilise(faces, causal=live)
+    seen = np.array([points is not None for points in faces])
     landmarks = np.zeros((len(pts), 68, 2))
     signals = np.zeros((len(pts), len(SIGNALS)))
-    for i, found in enumerate(points):
-        if found is not None:
-            landmarks[i] = alignments[i].to_unit(found)
+    for i, points in enumerate(faces):
+        if points is not None:
+            landmarks[i] = alignments[i].to_unit(points)
             signals[i] = all_signals(landmarks[i])
     times = np.array(pts, np.int64)
-    near = _short_gaps(seen, times.astype(np.float64) * float(reader.time_base), live)
+    near = _short_gaps(seen, times.astype(np.float64) * float(source.time_base), live)
     return Scan(
         times, alignments, landmarks, signals, seen, near, np.array(sharpness), np.zeros_like(seen)
     )
 
 
-def crops(
-    reader: VideoReader, span: Span, found: Scan, size: int = CROP
-) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Yield (frame number, aligned square uint8 [size, size, 3]) of the span, in order."""
-    frames = reader.frames(span.start, span.end, span.max_frames)
+def cut_squares(
+    frames: Iterable[Frame], alignments: Sequence[Alignment], size: int = SQUARE
+) -> Iterator[tuple[int, Picture]]:
+    """Yield (frame number, aligned square uint8 [size, size, 3]) of frames, in order."""
     for i, frame in enumerate(frames):
-        yield i, crop(frame.image, found.alignments[i], size)
+        yield i, crop(frame.image, alignments[i], size)
 
 
 def _sharpness(image: NDArray[np.uint8], points: NDArray[np.float64]) -> float:

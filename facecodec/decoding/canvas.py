@@ -15,6 +15,7 @@ from facecodec.types import Picture
 from facecodec.video.reader import VideoReader
 
 PLAIN = 128  # grey level where there is no background
+SMALLEST = 2  # pixels of a side of a square that is laid into the frame
 CANVASES = ("face", "source")
 
 
@@ -28,7 +29,7 @@ class Canvas:
         if canvas not in CANVASES:
             raise UsageError(f"no canvas {canvas!r}; there are: {', '.join(CANVASES)}")
         if background and canvas != "source":
-            raise UsageError("a background needs --canvas source")
+            raise UsageError("a background needs the canvas 'source'")
         self.whole = canvas == "source"
         self.size = (face_size, face_size)
         if self.whole:  # 4:2:0 video needs even sides
@@ -44,10 +45,10 @@ class Canvas:
             self._under = next(self._pictures, self._under)
         if frame.placement is None:
             return self._under
-        x, y, size, angle = (float(v) for v in frame.placement)
-        if size < 2:
+        square = Alignment.from_array(frame.placement)
+        if square.size < SMALLEST:
             return self._under
-        return paste(self._under, face, Alignment(x, y, size, angle))
+        return paste(self._under, face, square)
 
 
 def _pictures(path: Path, size: tuple[int, int]) -> Iterator[Picture]:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
-from facecodec.atomic import opened_whole, refuse_overwrite
-from facecodec.bitstream import (
-    AudioPacket,
-    Damage,
-    FrameFlags,
-    FrameRecord,
-    StreamReader,
-    StreamWriter,
-    open_stream,
-)
+from facecodec.atomic import refuse_overwrite
+from facecodec.bitstream import Damage, FrameRecord, StreamReader, open_stream
+from facecodec.decoding.rewrite import Item, copy_beginning, write_items
 from facecodec.errors import FacecodecError, StreamError, UsageError
+from facecodec.seconds import Time, seconds
 
 
 @dataclass(frozen=True)
@@ -33,32 +29,26 @@ def cut(
     source: str | Path,
     output: str | Path,
     *,
-    start: Fraction | None = None,
-    end: Fraction | None = None,
+    start: Time | None = None,
+    end: Time | None = None,
     force: bool = False,
 ) -> CutSummary:
     """Keep the frames and audio with start <= time < end, in seconds.
 
+    source, output: `.fcv` files. start, end: 12.5, "1:30" or a Fraction; None is the stream's own.
     The kept frames decode to the same controls, placement, flags and timestamps, bit for bit: the
     coded integers are coded again, nothing is quantised twice. Identity, tuning and audio are
     copied. Times stay those of the source. Frames that damage took come out as the decoder fills
-    them in, flagged as of low confidence. Raises UsageError when no frame lies in the span.
+    them in, flagged as of low confidence.
+    Raises UsageError when no frame lies in the span or `output` exists and `force` is not set,
+    StreamError when the source is no stream or its identity is damaged.
     """
     refuse_overwrite(output, force, [source])
-    stream = open_stream(source)
-    frames = packets = 0
-    with opened_whole(output) as file, StreamWriter(file, stream.header) as writer:
-        _copy_person(stream, writer)
-        for item in stream.items(start, end, audio=stream.audio is not None):
-            if isinstance(item, AudioPacket):
-                writer.write_audio(item)
-                packets += 1
-            else:
-                writer.write_frame(item.pts, item.controls, item.placement, _flags(item))
-                frames += 1
-        if not frames:
-            raise no_frames(stream, start, end)
-    return CutSummary(frames, packets, writer.bytes_written, list(stream.damage))
+    stream, span = open_stream(source), (seconds(start), seconds(end))
+    items = stream.items(*span, audio=stream.audio is not None)
+    begin, none = partial(copy_beginning, stream), no_frames(stream, *span)
+    frames, packets, size = write_items(output, stream.header, begin, _some(items, none))
+    return CutSummary(frames, packets, size, list(stream.damage))
 
 
 def no_frames(stream: StreamReader, start: Fraction | None, end: Fraction | None) -> FacecodecError:
@@ -68,19 +58,11 @@ def no_frames(stream: StreamReader, start: Fraction | None, end: Fraction | None
     return UsageError(f"{stream.name}: no frame between the start and end asked for")
 
 
-def _copy_person(stream: StreamReader, writer: StreamWriter) -> None:
-    """Copy everything that comes before the first frame."""
-    if stream.identity_payload is not None:
-        writer.write_identity_payload(stream.identity_payload)
-    elif stream.identity_reference is not None:
-        writer.write_identity_reference(stream.identity_reference)
-    else:
-        raise StreamError(f"{stream.name}: the identity is damaged; nothing can be cut from it")
-    if stream.tuning is not None:
-        writer.write_tuning(stream.tuning)
-    if stream.audio is not None:
-        writer.set_audio(stream.audio)
-
-
-def _flags(frame: FrameRecord) -> FrameFlags:
-    return frame.flags | FrameFlags.LOW_CONFIDENCE if frame.recovered else frame.flags
+def _some(items: Iterator[Item], none: FacecodecError) -> Iterator[Item]:
+    """Pass items on; at their end, raise `none` when no frame was among them."""
+    frames = 0
+    for item in items:
+        frames += isinstance(item, FrameRecord)
+        yield item
+    if not frames:
+        raise none

@@ -3,39 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from facecodec.avatar.render import Renderer
-from facecodec.bitstream import (
-    AudioPacket,
-    Damage,
-    FrameRecord,
-    StreamReader,
-    load_identity_file,
-    open_stream,
-)
+from facecodec.avatar.avatar import Avatar
+from facecodec.bitstream import AudioPacket, Damage, FrameRecord, StreamReader, open_stream
 from facecodec.decoding.canvas import Canvas
 from facecodec.decoding.cut import no_frames
 from facecodec.decoding.worker import Background
-from facecodec.errors import StreamError
-from facecodec.generator.base import Generator
-from facecodec.models import load_models, model_named_by
 from facecodec.progress import Progress, silent
-from facecodec.rig.rig import Rig
+from facecodec.seconds import Time, seconds
+from facecodec.types import Controls, Picture
 from facecodec.version import __version__
 from facecodec.video.audio import AudioTrack
 from facecodec.video.writer import Sink, open_sink, refuse_output
 
+RENDERED = "rendered by a face codec"  # what a decoded video says of itself
+
 
 @dataclass(frozen=True)
 class DecodeSummary:
-    """What a decode did: frames written, seconds in all and in rendering, damage of the stream."""
+    """What a decode did.
+
+    frames written; seconds in all and in rendering; whether the output has audio, and the codec of
+    audio that it could not take; damage met in the stream.
+    """
 
     frames: int
     seconds: float
@@ -45,28 +39,13 @@ class DecodeSummary:
     damage: list[Damage]
 
 
-def load_stream_models(
-    stream: StreamReader, rig: str | Path | None, device: str
-) -> tuple[Generator, Rig]:
-    """Load the generator and rig a stream names. Raises ModelError, StreamError for another rig."""
-    header = stream.header
-    name = model_named_by(header.generator_sha256.hex(), header.generator_name)
-    generator, the_rig = load_models(name, Path(rig) if rig else None, device)
-    if bytes.fromhex(the_rig.sha256) != header.rig_sha256:
-        raise StreamError(
-            f"{stream.name}: made with rig {header.rig_sha256.hex()[:12]}, this is "
-            f"{the_rig.sha256[:12]}; pass the one it was made with: --rig FILE"
-        )
-    return generator, the_rig
-
-
 def decode(
     source: str | Path,
     output: str | Path,
     *,
     size: int | None = None,
-    start: Fraction | None = None,
-    end: Fraction | None = None,
+    start: Time | None = None,
+    end: Time | None = None,
     max_frames: int | None = None,
     identity: str | Path | None = None,
     rig: str | Path | None = None,
@@ -77,37 +56,45 @@ def decode(
     force: bool = False,
     progress: Progress = silent,
 ) -> DecodeSummary:
-    """Render a `.fcv` stream; `-` is standard input.
+    """Render a `.fcv` stream.
 
-    output: .mp4, .mkv, .mov, .webm, .y4m, a picture pattern (`frames/%06d.png`), or '-' for y4m
-    on standard output. size: a side of the face square in pixels. canvas: 'face' for the aligned
-    square, 'source' to lay the face where it was into a frame of the source's size, over
-    `background` (a picture or video) where given. identity: the `.fci` file a stream refers to.
+    source: the stream; '-' is standard input. output: a video (.mp4, .mkv, .mov, .webm), .y4m, a
+    picture pattern (`frames/%06d.png`), or '-' for y4m on standard output.
+    size: a side of the face square in pixels: the generator's resolution (when None), half or a
+    quarter of it. start, end: seconds of the stream (12.5, "1:30" or a Fraction): the frames with
+    start <= time < end. max_frames: at most so many.
+    identity: the `.fci` file that a stream may refer to; without it, the right one is looked for
+    beside the stream. rig: a rig file, for a generator without its own. device: 'auto', 'cpu' or
+    'cuda'. canvas: 'face' for the aligned square, 'source' to lay the face where it was into a
+    frame of the source's size, over `background` (a picture or video) where given.
+    audio: copy the stream's audio. force: overwrite the output. progress: called with a stage's
+    name, the units done and their number (None if unknown).
+
+    Damage in the stream is passed over: what it took is interpolated, and it is told in the result.
+    Raises UsageError for an output that is in the way or cannot be named, a missing file, a size
+    or a canvas that there is not; StreamError for a file that is no stream or holds no such frame,
+    and where the identity file is missing; ModelError when the generator is not installed.
     """
-    output = str(output)
+    output, span = str(output), (seconds(start), seconds(end))
     refuse_output(output, force, [source, identity, background])
     stream = open_stream(source)
-    generator, the_rig = load_stream_models(stream, rig, device)
-    identity_file = load_identity_file(identity) if identity else None
-    w_plus = stream.identity(generator.w_mean.cpu().numpy(), identity_file)
-    renderer = Renderer(generator, the_rig, w_plus, size, stream.person_tuning(identity_file))
-    place = Canvas(stream.header, canvas, background, renderer.size)
-    track = audio_track(stream) if audio else None
-    header = stream.header
-    # a puppet stays one when its stream is decoded
-    comment = header.metadata.get("provenance", "rendered by a face codec")
-    metadata = {"encoder": f"facecodec {__version__}", "comment": comment}
+    avatar = Avatar.from_stream(stream, identity, rig=rig, device=device)
+    place = Canvas(stream.header, canvas, background, avatar.side(size))
+    total = max_frames
+    if span != (None, None):
+        total = None
+    elif total is None and stream.seekable:
+        total = stream.index().frames
     begin = time.perf_counter()
-    with open_sink(
-        output, place.size, header.time_base, header.frame_rate, track, metadata
-    ) as sink:
-        items = limited(stream.items(start, end, audio=sink.takes_audio), max_frames)
-        total = None if start or end else max_frames
-        if total is None and stream.seekable and not (start or end):
-            total = stream.index().frames
-        frames, rendering = render_items(items, renderer, place, sink, total, progress)
+    track = audio_track(stream) if audio else None
+    # a puppet stays one when its stream is decoded
+    comment = stream.header.metadata.get("provenance", RENDERED)
+    with open_output(output, stream, place, track, comment) as sink:
+        items = limited(stream.items(*span, audio=sink.takes_audio), max_frames)
+        draw = partial(avatar.render, size=size)
+        frames, rendering = render_items(items, draw, place, sink, total, progress)
         if frames == 0:  # raised in here, so that nothing is published
-            raise no_frames(stream, start, end)
+            raise no_frames(stream, *span)
     return DecodeSummary(
         frames,
         round(time.perf_counter() - begin, 3),
@@ -118,8 +105,17 @@ def decode(
     )
 
 
+def open_output(
+    output: str, stream: StreamReader, place: Canvas, track: AudioTrack | None, comment: str
+) -> Sink:
+    """Open a video for a stream's frames, as large as `place` lays them out."""
+    header = stream.header
+    metadata = {"encoder": f"facecodec {__version__}", "comment": comment}
+    return open_sink(output, place.size, header.time_base, header.frame_rate, track, metadata)
+
+
 def audio_track(stream: StreamReader) -> AudioTrack | None:
-    """Return the audio parameters of a stream as the video room wants them."""
+    """Return the parameters of a stream's audio as a video output takes them."""
     given = stream.audio
     if given is None:
         return None
@@ -143,7 +139,7 @@ def limited(
 
 def render_items(
     items: Iterator[FrameRecord | AudioPacket],
-    renderer: Renderer,
+    draw: Callable[[Controls], Picture],
     place: Canvas,
     sink: Sink,
     total: int | None,
@@ -151,11 +147,12 @@ def render_items(
 ) -> tuple[int, float]:
     """Render frames and pass audio through; writing overlaps the next render.
 
-    Returns the number of frames and the seconds spent rendering.
+    draw: controls [1, K] to pictures uint8 [1, S, S, 3]. Returns the number of frames and the
+    seconds spent rendering.
     """
     frames, rendering = 0, 0.0
 
-    def write(image: NDArray[np.uint8], item: FrameRecord) -> None:
+    def write(image: Picture, item: FrameRecord) -> None:
         sink.write(place(image, item), item.pts)
 
     with Background() as background:
@@ -164,7 +161,7 @@ def render_items(
                 background.submit(sink.write_audio, item)
                 continue
             begin = time.perf_counter()
-            image = renderer(item.controls[None])[0]
+            image = draw(item.controls[None])[0]
             rendering += time.perf_counter() - begin
             background.submit(write, image, item)
             frames += 1

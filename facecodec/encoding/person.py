@@ -1,4 +1,4 @@
-"""From a scanned clip to the person: choose frames, invert them to one identity latent."""
+"""From a clip to its person: choose frames and invert them, or take the person from a file."""
 
 from __future__ import annotations
 
@@ -7,70 +7,119 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from facecodec.bitstream.coding.identity import pack_identity, parse_identity
-from facecodec.clip.occlusion import visible
-from facecodec.clip.scan import Scan, Span, crops
+from facecodec.avatar.avatar import Avatar
+from facecodec.avatar.face import FaceReader
+from facecodec.bitstream import pack_identity
+from facecodec.bitstream.coding.identity import parse_identity
+from facecodec.clip.clip import Clip
+from facecodec.clip.scan import Scan
 from facecodec.encoding.presets import Preset
-from facecodec.encoding.recovery import recovery
 from facecodec.errors import UsageError
+from facecodec.face.signals import all_signals
 from facecodec.fit.frame_selection import select_identity_frame, select_keyframes
 from facecodec.fit.inversion import invert
 from facecodec.fit.likeness import Likeness
-from facecodec.fit.objective import Target, weight_map
+from facecodec.fit.objective import Target
+from facecodec.fit.recovery import Recover, recovered
+from facecodec.fit.response import Response
+from facecodec.fit.tracking import Tracker
 from facecodec.generator.base import Generator
-from facecodec.pixels import to_tensor
+from facecodec.models import FaceModel, landmark_finder
 from facecodec.progress import Progress
 from facecodec.rig.rig import NUM_POSE, Rig
-from facecodec.video.reader import VideoReader
+from facecodec.types import Floats
 
 TRUSTED = 0.7  # held-out correlation of a pose axis with the landmarks
 FARTHEST = 3.0  # standard deviations
+PICTURE = 256  # pixels of the picture in which a known person's face is read
 
 
 @dataclass(frozen=True)
-class Examples:
-    """Frames whose controls are known: signals [K, 6] and controls float64 [K, 35]."""
+class Enrolment:
+    """What the encoder learnt of a person, beside the avatar.
 
-    signals: NDArray[np.float64]
-    controls: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Person:
-    """Who is in the clip: the identity latent [num_ws, 512] and the frame that shows it best.
-
-    `neutral` [6] are the signals of that frame: controls 0 mean a face with these. `tuning` are
-    the bytes of a tuning, as a stream carries them; `examples` are frames to begin from.
+    frame: the identity frame, the one that shows them best. neutral [6]: its signals; controls 0
+    mean a face with these. signals [N, 6] and controls float64 [N, K]: frames whose controls are
+    known, from which others may start.
     """
 
-    w_plus: Tensor
     frame: int
-    neutral: NDArray[np.float64]
-    examples: Examples
-    tuning: bytes | None = None
+    neutral: Floats
+    signals: Floats
+    controls: Floats
 
 
-def make_target(image: NDArray[np.uint8], found: Scan, i: int, device: torch.device) -> Target:
-    """Return frame `i`, an aligned square, as something to be explained."""
-    landmarks = found.landmarks[i] if found.seen[i] else None
-    weights = weight_map(landmarks, image.shape[0])
-    if found.occluded[i]:
-        weights = weights * visible(image, found.landmarks[i])
-    return Target(to_tensor(image[None])[0].to(device), weights.to(device), landmarks)
+def find_person(
+    clip: Clip,
+    model: FaceModel,
+    plan: Preset,
+    id_frame: int | None,
+    likeness: Likeness | None,
+    progress: Progress,
+) -> tuple[Avatar, Enrolment]:
+    """Invert a clip's keyframes to one identity latent.
+
+    Raises UsageError for an identity frame that the clip lacks or that shows no face.
+    """
+    generator, rig = model
+    first = identity_frame(clip.scan, id_frame)
+    chosen = select_keyframes(clip.signals, clip.scan.clear, first, plan.keyframes)
+    targets = clip.targets(chosen, model.device)
+    neutral = clip.signals[first]
+    starts = [pose_from_landmarks(rig, clip.signals[i] - neutral).float() for i in chosen]
+    result = invert(
+        generator,
+        rig.basis(generator),
+        targets,
+        torch.stack(starts).to(model.device),
+        plan.inversion,
+        likeness,
+        progress,
+        generator.w_mean + turned_mean(rig, neutral).to(model.device),
+        recovery(generator, clip, chosen, targets),
+    )
+    # the latent as a decoder will read it, so that what follows is fitted to that
+    payload = pack_identity(result.w_plus.cpu().numpy(), model.mean)
+    latent = parse_identity(payload, generator.num_ws, generator.w_dim, model.mean)
+    known = result.controls.double().cpu().numpy()
+    return Avatar(model, latent), Enrolment(first, neutral, clip.signals[chosen], known)
 
 
-def pose_from_landmarks(rig: Rig, found: Scan, i: int, neutral: NDArray[np.float64]) -> Tensor:
-    """Return controls [35] whose pose is that of frame `i`'s landmarks, relative to `neutral`."""
+def known_person(clip: Clip, avatar: Avatar, id_frame: int | None) -> Enrolment:
+    """Return what the encoder needs of a person out of a `.fci` file.
+
+    Their neutral signals are those of their own picture at controls 0, so that the pose of every
+    frame counts from there; those of the identity frame where no face is read in it.
+    """
+    first = identity_frame(clip.scan, id_frame)
+    at_rest = np.zeros((1, avatar.num_controls), np.float32)
+    points = landmark_finder()(avatar.render(at_rest, PICTURE)[0])
+    neutral = clip.signals[first] if points is None else all_signals(points)
+    return Enrolment(first, neutral, neutral[None], at_rest.astype(np.float64))
+
+
+def identity_frame(scan: Scan, wanted: int | None) -> int:
+    """Return the identity frame: the one asked for, or the best. Raises UsageError."""
+    if wanted is None:
+        return select_identity_frame(scan.signals, scan.clear, scan.sharpness)
+    if not 0 <= wanted < len(scan):
+        raise UsageError(f"identity frame {wanted}: the clip has frames 0 to {len(scan) - 1}")
+    if not scan.seen[wanted]:
+        raise UsageError(f"identity frame {wanted}: no face was found in that frame")
+    return wanted
+
+
+def pose_from_landmarks(rig: Rig, change: Floats) -> Tensor:
+    """Return controls [K] whose pose answers to a `change` of the signals [6]."""
     controls = torch.zeros(len(rig.names), dtype=torch.float64)
-    controls[:NUM_POSE] = torch.from_numpy(turned(rig, found.signals[i] - neutral))
+    controls[:NUM_POSE] = torch.from_numpy(pose_change(rig, change))
     return controls
 
 
-def turned(rig: Rig, change: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the pose controls [3] that a change of the signals calls for.
+def pose_change(rig: Rig, change: Floats) -> Floats:
+    """Return the pose controls [3] that a `change` of the signals [6] calls for.
 
     An axis that the landmarks hardly predict (roll: alignment leaves little of it) is left to the
     pictures, and no axis goes farther than the generator's own faces do.
@@ -80,78 +129,24 @@ def turned(rig: Rig, change: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.clip(np.where(trusted, change[:NUM_POSE] / spread, 0.0), -FARTHEST, FARTHEST)
 
 
-def turned_mean(rig: Rig, signals: NDArray[np.float64]) -> Tensor:
-    """Return the change of the mean latent [512] that turns its head sideways as the landmarks say.
+def turned_mean(rig: Rig, signals: Floats) -> Tensor:
+    """Return the change of the mean latent [w_dim] that turns its head as the signals [6] say.
 
-    A search that begins with a frontal face does not find one in half profile.
+    A search that starts from a frontal face does not find one in half profile.
     """
     yaw = rig.pose[0]
     amount = float(np.clip(signals[0] / yaw.std, -FARTHEST, FARTHEST))
     return amount * torch.tensor(yaw.direction)
 
 
-def identity_frame(found: Scan, wanted: int | None) -> int:
-    """Return the identity frame: the one asked for, or the best. Raises UsageError."""
-    if wanted is None:
-        return select_identity_frame(found.signals, found.clear, found.sharpness)
-    if not 0 <= wanted < len(found):
-        raise UsageError(f"--id-frame {wanted}: the clip has frames 0 to {len(found) - 1}")
-    if not found.seen[wanted]:
-        raise UsageError(f"--id-frame {wanted}: no face was found in that frame")
-    return wanted
+def recovery(
+    generator: Generator, clip: Clip, chosen: Sequence[int], targets: Sequence[Target]
+) -> Recover:
+    """Return what a fit to the `chosen` frames asks for better controls; `targets` are theirs."""
+    find, wanted = landmark_finder(), clip.features[list(chosen)]
 
+    def recover(tracker: Tracker, person: Response, controls: Tensor) -> Tensor:
+        face = FaceReader(generator, person, find)
+        return recovered(tracker, face, targets, wanted, controls)
 
-def aligned_frames(
-    reader: VideoReader, span: Span, found: Scan, chosen: Sequence[int]
-) -> dict[int, NDArray[np.uint8]]:
-    """Return the aligned squares of some frames by number."""
-    wanted = set(chosen)
-    images = {}
-    for i, image in crops(reader, span, found):
-        if i in wanted:
-            images[i] = image
-            if len(images) == len(wanted):
-                break
-    return images
-
-
-def find_person(
-    reader: VideoReader,
-    span: Span,
-    found: Scan,
-    generator: Generator,
-    rig: Rig,
-    plan: Preset,
-    id_frame: int | None,
-    likeness: Likeness | None,
-    progress: Progress,
-) -> Person:
-    """Invert a clip's keyframes to one identity latent."""
-    first = identity_frame(found, id_frame)
-    chosen = select_keyframes(found.signals, found.clear, first, plan.keyframes)
-    images = aligned_frames(reader, span, found, chosen)
-    device = generator.w_mean.device
-    neutral = found.signals[first]
-    starts = [pose_from_landmarks(rig, found, i, neutral).float() for i in chosen]
-    targets = [make_target(images[i], found, i, device) for i in chosen]
-    result = invert(
-        generator,
-        rig.basis(generator),
-        targets,
-        torch.stack(starts).to(device),
-        plan.inversion,
-        likeness,
-        progress,
-        generator.w_mean + turned_mean(rig, neutral).to(device),
-        recovery(generator, found, chosen, targets),
-    )
-    examples = Examples(found.signals[chosen], result.controls.double().cpu().numpy())
-    return Person(_as_stored(result.w_plus, generator), first, neutral, examples)
-
-
-def _as_stored(w_plus: Tensor, generator: Generator) -> Tensor:
-    """Return the latent as a decoder will read it, so that what follows is fitted to that."""
-    mean = generator.w_mean.cpu().numpy()
-    payload = pack_identity(w_plus.cpu().numpy(), mean)
-    stored = parse_identity(payload, generator.num_ws, generator.w_dim, mean)
-    return torch.from_numpy(stored).to(w_plus.device)
+    return recover

@@ -13,13 +13,13 @@ from facecodec.fit.weight_tuning import WeightTuningPlan
 
 @dataclass(frozen=True)
 class Preset:
-    """Number of keyframes the identity is fitted to, and the plans of the fits."""
+    """The plans of all fits of an encode; more steps are slower and nearer to the clip."""
 
-    keyframes: int
-    inversion: InversionPlan
-    tracking: TrackingPlan
-    tuning: LightTuningPlan
-    weights: WeightTuningPlan = WeightTuningPlan()
+    keyframes: int  # frames that the identity latent is fitted to
+    inversion: InversionPlan = InversionPlan()  # of the identity latent
+    tracking: TrackingPlan = TrackingPlan()  # of the controls of every frame
+    tuning: LightTuningPlan = LightTuningPlan()  # of styles and responses, for any tuning
+    weights: WeightTuningPlan = WeightTuningPlan()  # of the network's weights, for a full tuning
 
 
 PRESETS = {
@@ -30,12 +30,7 @@ PRESETS = {
         tuning=LightTuningPlan(keyframes=12, steps=200, fine_steps=0),
         weights=WeightTuningPlan(steps=120, fine_steps=60),
     ),
-    "medium": Preset(
-        keyframes=8,
-        inversion=InversionPlan(),
-        tracking=TrackingPlan(),
-        tuning=LightTuningPlan(),
-    ),
+    "medium": Preset(keyframes=8),
     "slow": Preset(
         keyframes=12,
         inversion=InversionPlan(w_steps=120, w_plus_steps=400, fine_steps=250),
@@ -46,8 +41,15 @@ PRESETS = {
 }
 
 
-def preset(name: str) -> Preset:
-    """Return a preset by name. Raises UsageError for an unknown one."""
-    if name not in PRESETS:
-        raise UsageError(f"no preset {name!r}; there are: {', '.join(PRESETS)}")
-    return PRESETS[name]
+def preset_of(preset: str | Preset) -> Preset:
+    """Return a preset by its name, or the one given. Raises UsageError for an unknown name."""
+    if isinstance(preset, Preset):
+        return preset
+    if preset not in PRESETS:
+        raise UsageError(f"no preset {preset!r}; there are: {', '.join(PRESETS)}")
+    return PRESETS[preset]
+
+
+def preset_name(preset: str | Preset) -> str:
+    """Return the name of a preset, 'custom' for one that has none."""
+    return preset if isinstance(preset, str) else "custom"

@@ -18,6 +18,12 @@ BROWS = ((17, 18, 19, 20, 21), (22, 23, 24, 25, 26))
 POSE, OUTLINE, LIDS, LIPS, LIFT = 320.0, 28.0, 300.0, 400.0, 100.0
 
 
+def features(landmarks: Landmarks) -> NDArray[np.float64]:
+    """Return the features [N, 50] of landmarks [N, 68, 2], NaN where those are."""
+    blank = np.full(NUM_FEATURES, np.nan)
+    return np.array([expression(row) if np.isfinite(row).all() else blank for row in landmarks])
+
+
 def expression(points: Landmarks) -> NDArray[np.float64]:
     """Return what the face of landmarks [68, 2] does, float64 [50], the head's pose first.
 

@@ -4,56 +4,40 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from facecodec.atomic import opened_whole, refuse_overwrite
-from facecodec.avatar.render import Renderer
-from facecodec.bitstream import (
-    AudioPacket,
-    FrameRecord,
-    StreamReader,
-    StreamWriter,
-    control_steps,
-)
-from facecodec.clip.occlusion import with_occlusions
-from facecodec.clip.scan import Span, scan
+from facecodec.atomic import refuse_overwrite
+from facecodec.avatar.avatar import Avatar, load_avatar
+from facecodec.bitstream import StreamReader, StreamWriter, control_steps, open_stream
+from facecodec.clip.clip import Clip
+from facecodec.clip.scan import Span
 from facecodec.decoding.canvas import Canvas
-from facecodec.decoding.decode import (
-    audio_track,
-    load_identity_file,
-    load_stream_models,
-    open_stream,
-    render_items,
-)
+from facecodec.decoding.decode import audio_track, open_output, render_items
+from facecodec.decoding.rewrite import with_controls, write_items
 from facecodec.encoding.encode import encode
 from facecodec.encoding.person import find_person
-from facecodec.encoding.presets import preset
-from facecodec.errors import UsageError
-from facecodec.generator.base import Generator
-from facecodec.models import landmark_finder, load_likeness
+from facecodec.encoding.presets import Preset, preset_of
+from facecodec.face.expression import features
+from facecodec.models import FaceModel, load_likeness, load_stream_models
 from facecodec.progress import Progress, silent
 from facecodec.puppetry.retarget import (
-    Shown,
     at_rest,
-    face_of,
     neutral_frame,
     pose_between,
-    read_features,
     retargeted,
-    shown_features,
     within_reach,
 )
-from facecodec.rig.rig import Rig
+from facecodec.types import Controls, Floats
 from facecodec.version import __version__
 from facecodec.video.reader import VideoReader
-from facecodec.video.writer import open_sink, refuse_output
+from facecodec.video.writer import refuse_output
 from facecodec.weights.catalogue import DEFAULT_GENERATOR
 
 SYNTHETIC = "synthetic: one person's face moved by another person's video"
@@ -64,13 +48,39 @@ SOURCE_FRAMES = 300  # of a source video are searched for the person
 class PuppetSummary:
     """What a puppet did: frames written, seconds in all, the driver's neutral frame.
 
-    `retargeted`: the source's face was looked at; otherwise the driver's controls were copied.
+    `retargeted`: the source's face was made to do what the driver's does; otherwise the driver's
+    controls were copied.
     """
 
     frames: int
     seconds: float
     neutral_frame: int
     retargeted: bool
+
+
+@dataclass(frozen=True)
+class Driver:
+    """The one who moves: a stream, and the video it was made of where that is at hand."""
+
+    stream: StreamReader
+    video: Path | None
+
+    def controls(self, max_frames: int | None) -> Controls:
+        """Return the controls [T, K] of the first frames."""
+        return np.stack([f.controls for f in islice(self.stream.frames(), max_frames)])
+
+    def features(self, person: Avatar, controls: Controls, progress: Progress) -> Floats:
+        """Return what the face does in the frames of `controls`, [T, 50], NaN where none is seen.
+
+        Read from the video where there is one, else from pictures of `person`, the driver's own.
+        """
+        if self.video is None:
+            rows = controls.astype(np.float64)
+            face = person.face_reader()
+            return features(face.landmarks(rows, "reading the driver", progress))
+        span, reader = Span(max_frames=len(controls)), VideoReader(self.video)
+        with Clip(reader, span, occlusions=False, progress=progress) as clip:
+            return clip.features
 
 
 def puppet(
@@ -80,9 +90,10 @@ def puppet(
     *,
     absolute: bool = False,
     retarget: bool = True,
+    driver_video: str | Path | None = None,
     model: str = DEFAULT_GENERATOR,
     rig: str | Path | None = None,
-    preset_name: str = "medium",
+    preset: str | Preset = "medium",
     size: int | None = None,
     device: str = "auto",
     max_frames: int | None = None,
@@ -92,159 +103,111 @@ def puppet(
 ) -> PuppetSummary:
     """Give the person in `source` the motion of `driver`.
 
-    source: a picture, a video, a `.fci` or a `.fcv`. driver: a video or a `.fcv`. output: a video
-    (anything `decode` writes) or a `.fcv`. Motion is taken relative to the driver's neutral frame
-    unless `absolute`: then the head turns as far as the driver's.
-    `retarget`: controls are found that make the source's face do what the driver's does, a few
-    previews a frame; without it, and where no face can be read, the driver's controls are copied.
-    The neutral frame is the one in which the face is most at rest, of copied controls the one
-    nearest to controls 0.
+    source: who: a picture, a video, a `.fci` or a `.fcv` file. driver: the motion: a video or a
+    `.fcv`. output: anything `facecodec.decode` writes, or a `.fcv`.
+    absolute: the head turns as far as the driver's does; otherwise motion is taken relative to the
+    driver's neutral frame, the one in which the face is most at rest (of copied controls, the one
+    nearest to controls 0). retarget: controls are sought that make the source's face do what the
+    driver's does, a few previews a frame; without it, and where no face can be read, the driver's
+    controls are copied. driver_video: the video that a driving `.fcv` was made of, in which its
+    face is read better than in pictures of the stream.
+    model, rig, preset, device, audio, force, progress: see `facecodec.encode`; the generator is
+    that of a driving `.fcv`. size: a side of the face square in pixels, see `facecodec.decode`.
+    max_frames: at most so many frames of the driver.
+    Raises NoFaceError when the driver or the source shows no face; UsageError for an output that
+    is in the way, or a source made for another generator; else what `encode` and `decode` raise.
     """
     output = str(output)
     to_stream = Path(output).suffix == ".fcv"
-    if to_stream:
-        refuse_overwrite(output, force, [source, driver])
-    else:
-        refuse_output(output, force, [source, driver])
-    begin = time.perf_counter()
-    with ExitStack() as stack:
-        video = None if Path(driver).suffix == ".fcv" else Path(driver)
-        if video:
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="facecodec-"))
-            motion_file = Path(folder) / "driver.fcv"
-            encode(
-                driver, motion_file, model=model, rig=rig, preset_name=preset_name, device=device,
-                max_frames=max_frames, audio=audio, precision="f32", progress=progress,
-            )  # fmt: skip
-            driver = motion_file
-        stream = open_stream(driver)
-        generator, the_rig = load_stream_models(stream, rig, device)
-        who = load_person(Path(source), generator, the_rig, preset_name, progress)
-        own = Shown(stream.identity(generator.w_mean.cpu().numpy()), stream.person_tuning())
-        neutral, nearest = neutral_frame(stream)
-        driven = np.stack([f.controls for f in islice(stream.frames(), max_frames)])
+    (refuse_overwrite if to_stream else refuse_output)(
+        output, force, [source, driver, driver_video]
+    )
+    begin, plan = time.perf_counter(), preset_of(preset)
+    encoded = partial(
+        encode, model=model, rig=rig, preset=plan, device=device, max_frames=max_frames,
+        audio=audio, precision="f32", keep_person=False, progress=progress,
+    )  # fmt: skip
+    with _opened(Path(driver), driver_video, encoded) as moving:
+        models = load_stream_models(moving.stream.header, moving.stream.name, rig, device)
+        who = _person(Path(source), models, plan, progress)
+        own = Avatar.from_stream(moving.stream, model=models)
+        neutral, nearest = neutral_frame(moving.stream)
+        driven = moving.controls(max_frames)
         controls = None
         if retarget:
-            if video:
-                done = _features_of(video, len(driven), progress)
-            else:
-                other = face_of(generator, the_rig, own)
-                done = shown_features(other, driven, progress)
+            done = moving.features(own, driven, progress)
             resting = at_rest(driven, done)
             if resting is not None:
-                face = face_of(generator, the_rig, who)
-                controls = retargeted(face, the_rig, driven, done, resting, absolute, progress)
+                controls = retargeted(who, driven, done, resting, absolute, progress)
                 neutral = neutral if controls is None else resting.frame
         followed = controls is not None
         if controls is None:
-            shift = pose_between(generator, the_rig, who, own) if absolute else -nearest
+            shift = pose_between(who, own) if absolute else -nearest
             controls = within_reach(driven + shift)
-        write = _write_stream if to_stream else _write_video
-        frames = write(stream, generator, the_rig, who, controls, output, size, audio, progress)
+        if to_stream:
+            frames = _write_stream(moving.stream, who, controls, output, audio)
+        else:
+            frames = _write_video(moving.stream, who, controls, output, size, audio, progress)
     return PuppetSummary(frames, round(time.perf_counter() - begin, 3), neutral, followed)
 
 
-def _features_of(video: Path, frames: int, progress: Progress) -> NDArray[np.float64]:
-    """Return what the face in a video's first frames does, [T, 50]."""
-    with VideoReader(video) as reader:
-        return read_features(scan(reader, landmark_finder(), Span(max_frames=frames), progress))
+@contextmanager
+def _opened(
+    driver: Path, video: str | Path | None, encoded: Callable[[Path, Path], object]
+) -> Iterator[Driver]:
+    """Open a driver; a video is encoded into a stream that lasts as long as it is open."""
+    if driver.suffix == ".fcv":
+        yield Driver(open_stream(driver), Path(video) if video else None)
+        return
+    with tempfile.TemporaryDirectory(prefix="facecodec-") as folder:
+        stream = Path(folder) / "driver.fcv"
+        encoded(driver, stream)
+        yield Driver(open_stream(stream), driver)
 
 
-def load_person(
-    source: Path, generator: Generator, rig: Rig, preset_name: str, progress: Progress
-) -> Shown:
+def _person(source: Path, model: FaceModel, plan: Preset, progress: Progress) -> Avatar:
     """Return whoever `source` shows: a picture, a video, a `.fcv` or a `.fci`."""
-    mean = generator.w_mean.cpu().numpy()
-    if source.suffix == ".fci":
-        file = load_identity_file(source)
-        if file.generator_sha256 != bytes.fromhex(generator.sha256):
-            raise UsageError(f"{source}: made for generator {file.generator_name}")
-        return Shown(file.w_plus(mean), file.tuning)
-    if source.suffix == ".fcv":
-        stream = open_stream(source)
-        if stream.header.generator_sha256 != bytes.fromhex(generator.sha256):
-            raise UsageError(f"{source}: made for generator {stream.header.generator_name}")
-        return Shown(stream.identity(mean), stream.person_tuning())
-    span = Span(max_frames=SOURCE_FRAMES)
-    with VideoReader(source) as reader:
-        found = scan(reader, landmark_finder(), span, progress)
-        found = with_occlusions(reader, span, found, progress)
-        plan = preset(preset_name)
-        person = find_person(
-            reader, span, found, generator, rig, plan, None, load_likeness(generator), progress
-        )
-    return Shown(person.w_plus.cpu().numpy(), person.tuning)
-
-
-def _moved(
-    stream: StreamReader, controls: NDArray[np.float32], audio: bool
-) -> Iterator[FrameRecord | AudioPacket]:
-    """Yield the driver's first frames with other controls [T, 35], and its audio."""
-    frames = 0
-    for item in stream.items(audio=audio):
-        if isinstance(item, FrameRecord):
-            if frames == len(controls):
-                return
-            yield replace(item, controls=controls[frames])
-            frames += 1
-        else:
-            yield item
+    if source.suffix in (".fci", ".fcv"):
+        return load_avatar(source, model)
+    likeness = load_likeness(model.generator)
+    with Clip.open(source, max_frames=SOURCE_FRAMES, progress=progress) as clip:
+        return find_person(clip, model, plan, None, likeness, progress)[0]
 
 
 def _write_video(
     stream: StreamReader,
-    generator: Generator,
-    rig: Rig,
-    who: Shown,
-    controls: NDArray[np.float32],
+    who: Avatar,
+    controls: Controls,
     output: str,
     size: int | None,
     audio: bool,
     progress: Progress,
 ) -> int:
-    header = stream.header
-    renderer = Renderer(generator, rig, who.w_plus, size, who.tuning)
-    place = Canvas(header, "face", None, renderer.size)
+    """Render the driver's first frames with other controls [T, K] of another person."""
+    place = Canvas(stream.header, "face", None, who.side(size))
     track = audio_track(stream) if audio else None
-    metadata = {"encoder": f"facecodec {__version__}", "comment": SYNTHETIC}
-    with open_sink(
-        output, place.size, header.time_base, header.frame_rate, track, metadata
-    ) as sink:
-        items = _moved(stream, controls, sink.takes_audio)
-        frames, _ = render_items(items, renderer, place, sink, len(controls), progress)
+    with open_output(output, stream, place, track, SYNTHETIC) as sink:
+        items = with_controls(stream.items(audio=sink.takes_audio), controls)
+        draw = partial(who.render, size=size)
+        frames, _ = render_items(items, draw, place, sink, len(controls), progress)
     return frames
 
 
 def _write_stream(
-    stream: StreamReader,
-    generator: Generator,
-    rig: Rig,
-    who: Shown,
-    controls: NDArray[np.float32],
-    output: str,
-    size: int | None,
-    audio: bool,
-    progress: Progress,
+    stream: StreamReader, who: Avatar, controls: Controls, output: str, audio: bool
 ) -> int:
+    """Write the driver's first frames with other controls [T, K] of another person."""
     header = replace(
         stream.header, creator=f"facecodec {__version__}", metadata={"provenance": SYNTHETIC}
     )
     if header.precision == "f32":
-        header = replace(
-            header, precision="quantised", control_steps=control_steps(rig.steps, header.quality)
-        )
-    with (
-        opened_whole(output) as file,
-        StreamWriter(file, header) as writer,
-    ):
-        writer.write_identity(who.w_plus, generator.w_mean.cpu().numpy())
-        if who.tuning:
-            writer.write_tuning(who.tuning)
+        steps = control_steps(who.rig.steps, header.quality)
+        header = replace(header, precision="quantised", control_steps=steps)
+
+    def begin(writer: StreamWriter) -> None:
+        who.write_to(writer)
         if audio and stream.audio:
             writer.set_audio(stream.audio)
-        for item in _moved(stream, controls, audio):
-            if isinstance(item, AudioPacket):
-                writer.write_audio(item)
-            else:
-                writer.write_frame(item.pts, item.controls, item.placement, item.flags)
-    return writer.frames
+
+    items = with_controls(stream.items(audio=audio), controls)
+    return write_items(output, header, begin, items)[0]

@@ -5,28 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
-import cuda_ops
-from facecodec.avatar.response import response_of
+from facecodec.avatar.avatar import Avatar
 from facecodec.bitstream import FrameFlags, FrameRecord, StreamReader
-from facecodec.clip.scan import Scan
 from facecodec.errors import NoFaceError
-from facecodec.face.expression import LIDS_AT, LIPS_AT, NUM_FEATURES, POSE, expression
+from facecodec.face.expression import LIDS_AT, LIPS_AT, POSE, features
 from facecodec.face.expression import NUM_POSE as POSE_FEATURES
-from facecodec.face.landmarks import LandmarkFinder
 from facecodec.fit.photometric import TrackingPlan
-from facecodec.fit.response import Response
 from facecodec.fit.retargeting import Retargeter
 from facecodec.fit.smoothing import smooth
 from facecodec.fit.tracking import per_control
-from facecodec.generator.base import Generator
-from facecodec.models import landmark_finder
 from facecodec.progress import Progress
 from facecodec.rig.rig import NUM_POSE, Rig
+from facecodec.types import Controls, Floats
 
-LOOK = 256  # pixels of the pictures in which a face is read
 # standard deviations that another person's control may go: yaw and pitch, roll, offsets
 REACH = (4.0, 2.0, 5.0)
 RESTING = 0.1  # that a feature of pose counts beside lips and lids when a rest is sought
@@ -36,61 +28,7 @@ WHOLE, STEPS = "expression", (1.0, 2.0)  # what moves all of a face goes half as
 UNSEEN = "gaze"  # region that landmarks do not show: the driver's offsets are all there is
 
 
-@dataclass(frozen=True)
-class Shown:
-    """Who is shown: the identity latent float32 [num_ws, 512] and the bytes of a tuning."""
-
-    w_plus: NDArray[np.float32]
-    tuning: bytes | None
-
-
-class Face:
-    """One person's face at any controls, read from previews."""
-
-    def __init__(self, generator: Generator, response: Response, find: LandmarkFinder) -> None:
-        self.generator, self.find = generator, find
-        self.basis, self.styles = response.basis, response.styles
-        self.size = LOOK if LOOK in generator.preview_sizes else generator.resolution
-
-    def __call__(self, controls: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the features [N, 50] of `expression` at controls [N, 35].
-
-        NaN where no face is read.
-        """
-        return features(self.landmarks(controls))
-
-    def landmarks(self, controls: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the landmarks [N, 68, 2] at controls [N, 35], in sides of the square.
-
-        NaN where no face is read.
-        """
-        blank = np.full((68, 2), np.nan)
-        found = [self._read(row) for row in controls]
-        return np.array([blank if row is None else row / self.size for row in found])
-
-    def _read(self, controls: NDArray[np.float64]) -> NDArray[np.float64] | None:
-        with torch.inference_mode(), cuda_ops.roughly():
-            moved = torch.from_numpy(controls.astype(np.float32)).to(self.basis.device)
-            styles = self.styles + moved[None] @ self.basis
-            if self.size == self.generator.resolution:
-                picture = cuda_ops.rgb8(self.generator.synthesize(styles))
-            else:
-                picture = cuda_ops.rgb8(self.generator.preview(styles, self.size))
-        return self.find(picture[0].cpu().numpy())
-
-
-def features(landmarks: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the features [N, 50] of landmarks [N, 68, 2], NaN where those are."""
-    blank = np.full(NUM_FEATURES, np.nan)
-    return np.array([expression(row) if np.isfinite(row).all() else blank for row in landmarks])
-
-
-def face_of(generator: Generator, rig: Rig, who: Shown) -> Face:
-    """Return the face of a person as a stream or an identity file has them."""
-    return Face(*response_of(generator, rig, who.w_plus, who.tuning), landmark_finder())
-
-
-def neutral_frame(stream: StreamReader) -> tuple[int, NDArray[np.float32]]:
+def neutral_frame(stream: StreamReader) -> tuple[int, Controls]:
     """Return the number and controls of the frame nearest to controls 0."""
     best: FrameRecord | None = None
     for frame in stream.frames():
@@ -108,11 +46,11 @@ class Rest:
     """A driver at rest: the frame that shows it, and its controls [35] and features [50]."""
 
     frame: int
-    controls: NDArray[np.float32]
-    features: NDArray[np.float64]
+    controls: Controls
+    features: Floats
 
 
-def at_rest(controls: NDArray[np.float32], done: NDArray[np.float64]) -> Rest | None:
+def at_rest(controls: Controls, done: Floats) -> Rest | None:
     """Return a driver at rest: head as it mostly is, lips together, eyes open.
 
     `controls` [T, 35] and features `done` [T, 50] of its frames. What lies nearest to controls 0
@@ -137,13 +75,13 @@ def at_rest(controls: NDArray[np.float32], done: NDArray[np.float64]) -> Rest | 
     return Rest(frame, moved, shown)
 
 
-def reaches(count: int) -> NDArray[np.float64]:
+def reaches(count: int) -> Floats:
     """Return how far each of `count` controls may go on another's face, in standard deviations."""
     turn, roll, offset = REACH
     return np.array([turn, turn, roll] + [offset] * (count - NUM_POSE))
 
 
-def within_reach(controls: NDArray[np.float32]) -> NDArray[np.float32]:
+def within_reach(controls: Controls) -> Controls:
     """Return controls [..., 35] bent so that none goes farther than `REACH`; small ones stay.
 
     A tracker drives a control to ten standard deviations and more where that explains a pixel of
@@ -153,67 +91,37 @@ def within_reach(controls: NDArray[np.float32]) -> NDArray[np.float32]:
     return reach * np.tanh(controls / reach)
 
 
-def pose_between(
-    generator: Generator, rig: Rig, source: Shown, driver: Shown
-) -> NDArray[np.float32]:
-    """Return controls [35] that turn the source's head as the driver's is at controls 0.
+def pose_between(source: Avatar, driver: Avatar) -> Controls:
+    """Return controls [K] that turn the source's head as the driver's is at controls 0.
 
     Raises NoFaceError where either's picture at rest shows none.
     """
-    zero = np.zeros((1, len(rig.names)))
+    zero = np.zeros((1, source.num_controls))
     here, there = (
-        face_of(generator, rig, who)(zero)[0, :POSE_FEATURES] / POSE for who in (source, driver)
+        features(avatar.landmarks(zero))[0, :POSE_FEATURES] / POSE for avatar in (source, driver)
     )
     if not np.isfinite(there - here).all():
-        raise NoFaceError("no face in the picture of an identity latent; try without --absolute")
-    shift = np.zeros(len(rig.names), np.float32)
-    shift[:NUM_POSE] = (there - here) / np.array([axis.std for axis in rig.pose])
+        raise NoFaceError("no face in the picture of an identity latent; keep the pose relative")
+    shift = np.zeros(source.num_controls, np.float32)
+    shift[:NUM_POSE] = (there - here) / np.array([axis.std for axis in source.rig.pose])
     return shift
 
 
-def read_features(found: Scan) -> NDArray[np.float64]:
-    """Return the features [T, 50] of a video's frames, NaN where no face is seen."""
-    return features(np.where(found.seen[:, None, None], found.landmarks, np.nan))
-
-
-def shown_landmarks(
-    face: Face, stage: str, progress: Progress, controls: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return the landmarks [N, 68, 2] of a person at controls [N, 35], NaN where no face is read.
-
-    `stage` is what progress calls it.
-    """
-    rows = []
-    for i, row in enumerate(controls):
-        rows.append(face.landmarks(row[None])[0])
-        progress(stage, i + 1, len(controls))
-    return np.array(rows)
-
-
-def shown_features(
-    face: Face, controls: NDArray[np.float32], progress: Progress
-) -> NDArray[np.float64]:
-    """Return the features [T, 50] of a person at controls [T, 35], NaN where no face is read."""
-    rows = controls.astype(np.float64)
-    return features(shown_landmarks(face, "reading the driver", progress, rows))
-
-
 def retargeted(
-    face: Face,
-    rig: Rig,
-    controls: NDArray[np.float32],
-    done: NDArray[np.float64],
+    source: Avatar,
+    controls: Controls,
+    done: Floats,
     rest: Rest,
     absolute: bool,
     progress: Progress,
-) -> NDArray[np.float32] | None:
-    """Return controls [T, 35] that make the source's `face` do what the driver's does.
+) -> Controls | None:
+    """Return controls [T, K] that make the source's face do what the driver's does.
 
-    `controls` [T, 35] are the driver's and `done` [T, 50] the features of their frames; what they
+    `controls` [T, K] are the driver's and `done` [T, 50] the features of their frames; what they
     do beyond `rest` is what the source's face is to do beyond controls 0. `absolute`: the head's
     pose is the driver's own. None where no face can be read in the source's picture.
     """
-    count = controls.shape[1]
+    count, rig, face = controls.shape[1], source.rig, source.face_reader()
     here, base = face(np.zeros((1, count)))[0], rest.features.copy()
     if absolute:
         base[:POSE_FEATURES] = here[:POSE_FEATURES]
@@ -234,7 +142,7 @@ def retargeted(
     return smooth(moved, information, motion).astype(np.float32)
 
 
-def _usual(rig: Rig, controls: NDArray[np.float32]) -> NDArray[np.float64]:
+def _usual(rig: Rig, controls: Controls) -> Floats:
     """Return where the source's controls begin, [T, 35]."""
     share = np.full(controls.shape[1], SHARE)
     share[:NUM_POSE] = 1.0

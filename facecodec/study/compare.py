@@ -7,14 +7,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from facecodec.bitstream import open_stream
 from facecodec.clip.scan import Span
-from facecodec.decoding.decode import open_stream
+from facecodec.decoding.stream import Stream
 from facecodec.encoding.encode import encode
+from facecodec.encoding.presets import Preset
 from facecodec.errors import UsageError
-from facecodec.face.alignment import Alignment
 from facecodec.face.crop import crop, resize
 from facecodec.metrics.bdrate import bd_rate
 from facecodec.metrics.evaluate import SIZE, evaluate, trace_of
@@ -69,15 +71,15 @@ class Comparison:
 
 
 def compare(
-    source: Path,
+    source: str | Path,
     *,
-    streams: Sequence[Path] = (),
+    streams: Sequence[str | Path] = (),
     codecs: Sequence[str] = CODECS,
     rates: Sequence[float] = RATES,
     scales: Sequence[float] = SCALES,
     lengths: Sequence[float] = LENGTHS,
     max_frames: int = 300,
-    preset_name: str = "medium",
+    preset: str | Preset = "medium",
     options: Options | None = None,
     progress: Progress = silent,
 ) -> Comparison:
@@ -95,11 +97,12 @@ def compare(
     with ExitStack() as stack:
         if not streams:
             made = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "facecodec.fcv"
-            encode(source, made, preset_name=preset_name, rig=options.rig, device=options.device,
+            encode(source, made, preset=preset, rig=options.rig, device=options.device,
                    max_frames=max_frames, audio=False, progress=progress)  # fmt: skip
             streams = [made]
-        clip = _Clip(stack.enter_context(VideoReader(source)), streams[0], max_frames, options)
-        points = [_stream_point(clip, path, lengths) for path in streams]
+        paths, source = [Path(stream) for stream in streams], Path(source)
+        clip = _Clip(stack.enter_context(VideoReader(source)), paths[0], max_frames, options)
+        points = [_stream_point(clip, path, lengths) for path in paths]
         jobs = [(name, scale, rate) for name in codecs for scale in scales for rate in rates]
         for i, (name, scale, rate) in enumerate(jobs):
             points.append(_rival_point(clip, name, scale, rate, lengths))
@@ -116,20 +119,20 @@ class _Clip:
     def __init__(
         self, reader: VideoReader, stream: Path, max_frames: int, options: Options
     ) -> None:
-        opened = open_stream(stream)
-        records = list(opened.frames())[:max_frames]
-        places = [record.placement for record in records if record.placement is not None]
-        if len(places) != len(records):
+        opened = Stream(stream)
+        records = list(islice(opened, max_frames))
+        self.where = [record.placement for record in records if record.placement is not None]
+        if len(self.where) != len(records):
             raise UsageError(f"{stream}: has no placement track to compare squares by")
         self.options = options
-        self.where = [Alignment.from_array(place) for place in places]
         self.frames = [frame.image for frame in reader.frames(max_frames=len(records))]
         self.total = len(records)
         if len(self.frames) < self.total:
             raise UsageError(f"{stream}: has more frames than {reader.path}")
         self.size = (reader.width, reader.height)
-        span = (records[-1].pts - records[0].pts) * float(opened.header.time_base)
-        self.rate = reader.rate or opened.header.frame_rate or Fraction(30)
+        header = opened.reader.header
+        span = (records[-1].pts - records[0].pts) * float(header.time_base)
+        self.rate = reader.rate or header.frame_rate or Fraction(30)
         self.seconds = span + 1 / float(self.rate)
         self.squares = list(self.seen(iter(self.frames)))
         self.trace: Trace = trace_of(
@@ -158,8 +161,7 @@ class _Clip:
 
 
 def _stream_point(clip: _Clip, path: Path, lengths: Sequence[float]) -> Point:
-    stream = open_stream(path)
-    split = stream.rate_split()
+    split = open_stream(path).rate_split()
     size = path.stat().st_size - split.audio_bytes
     moving = split.controls_bytes + split.placement_bytes
     span = Span(max_frames=clip.total)
@@ -195,11 +197,11 @@ def _point(
 
 
 def _distinct(points: list[Point]) -> list[Point]:
-    """Leave out encodings met twice: two wanted rates below what a codec can do give the same."""
-    found: dict[tuple[str, float, int], Point] = {}
+    """Leave out repeated encodings: two wanted rates below what a codec can do give the same."""
+    distinct: dict[tuple[str, float, int], Point] = {}
     for point in points:
-        found.setdefault((point.codec, point.scale, point.bytes), point)
-    return list(found.values())
+        distinct.setdefault((point.codec, point.scale, point.bytes), point)
+    return list(distinct.values())
 
 
 def notes(points: list[Point], measures: Sequence[str] = ("psnr_face", "identity")) -> list[str]:
@@ -221,7 +223,7 @@ def _note(measure: str, name: str, curve: list[Point], ours: list[Point]) -> str
     title = MEASURES[measure].title.split(",")[0].split(":")[0]
     known = [[p for p in c if p.values[measure] is not None] for c in (curve, ours)]
     if not all(known):
-        return f"{title}: no BD-rate against {name}: the measure could not be had"
+        return f"{title}: no BD-rate against {name}: it was not measured"
     if len(known[1]) < 2:
         return f"{title}: no BD-rate against {name}: facecodec has one point only"
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from facecodec.clip.scan import Span, crops, scan
+from facecodec.clip.clip import Clip
+from facecodec.clip.scan import Span, cut_squares
+from facecodec.decoding.stream import Stream
 from facecodec.errors import UsageError
 from facecodec.face.alignment import Alignment, ffhq_alignment, scaled
 from facecodec.face.crop import crop
@@ -42,8 +45,8 @@ class Options:
 
 
 def evaluate_files(
-    reference: Path,
-    distorted: Path,
+    reference: str | Path,
+    distorted: str | Path,
     *,
     aligned: bool = False,
     layout: str = "auto",
@@ -62,7 +65,7 @@ def evaluate_files(
     options = options or Options()
     if layout not in LAYOUTS:
         raise UsageError(f"no layout {layout!r}; there are: {', '.join(LAYOUTS)}")
-    span = Span(max_frames=max_frames)
+    span, reference, distorted = Span(max_frames=max_frames), Path(reference), Path(distorted)
     with ExitStack() as stack:
         before = stack.enter_context(VideoReader(reference))
         if distorted.suffix == ".fcv":
@@ -74,10 +77,10 @@ def evaluate_files(
                 size = warranted_size(min(before.width, before.height))
                 a, b = (whole_squares(video, span, size) for video in (before, after))
             else:
-                found = scan(before, landmark_finder(), span, progress)
-                total, size = len(found), size_of(found.alignments)
-                a = (picture for _, picture in crops(before, span, found, size))
-                b = same_squares(before, after, span, found.alignments, layout, size)
+                clip = Clip(before, span, occlusions=False, progress=progress)
+                total, size = len(clip), size_of(clip.alignments)
+                a = (picture for _, picture in clip.squares(size))
+                b = same_squares(before, after, span, clip.alignments, layout, size)
         networks, missing = load_networks()
         return evaluate(
             a, b, landmarker=options.landmarker, networks=networks, missing=missing,
@@ -86,9 +89,9 @@ def evaluate_files(
 
 
 def evaluate_puppet_files(
-    source: Path,
-    driver: Path,
-    result: Path,
+    source: str | Path,
+    driver: str | Path,
+    result: str | Path,
     *,
     max_frames: int | None = None,
     options: Options | None = None,
@@ -101,9 +104,10 @@ def evaluate_puppet_files(
     options = options or Options()
     span = Span(max_frames=max_frames)
     with ExitStack() as stack:
-        person = list(own_squares(stack, source, Span(max_frames=SOURCE_FRAMES), options, progress))
-        motion = own_squares(stack, driver, span, options, progress)
-        made = own_squares(stack, result, span, options, progress)
+        first = Span(max_frames=SOURCE_FRAMES)
+        person = list(own_squares(stack, Path(source), first, options, progress))
+        motion = own_squares(stack, Path(driver), span, options, progress)
+        made = own_squares(stack, Path(result), span, options, progress)
         networks, missing = load_networks(puppet=True)
         return evaluate_puppet(
             person, motion, made, landmarker=options.landmarker, networks=networks,
@@ -149,8 +153,8 @@ def own_squares(
             yield picture
         return
     reader = stack.enter_context(VideoReader(path))
-    found = scan(reader, landmark_finder(), span, progress)
-    for _, picture in crops(reader, span, found, SIZE):
+    clip = Clip(reader, span, occlusions=False, progress=progress)
+    for _, picture in clip.squares(SIZE):
         yield picture
 
 
@@ -158,38 +162,31 @@ def rendered(
     path: Path, span: Span, options: Options, size: int = SIZE
 ) -> Iterator[tuple[Alignment | None, Picture]]:
     """Yield the placement and the rendered square of each frame of a `.fcv`."""
-    from facecodec.decoding.player import open_player
-
-    player = open_player(path, options.rig, options.device, size)
-    for i, frame in enumerate(player.stream.frames(span.start, span.end)):
-        if span.max_frames is not None and i >= span.max_frames:
-            return
-        place = frame.placement
-        where = None if place is None else Alignment.from_array(place)
-        yield where, player.renderer(frame.controls[None])[0]
+    stream = Stream(path, rig=options.rig, device=options.device)
+    pictures = stream.pictures(size, span.start, span.end)
+    for frame, picture in islice(pictures, span.max_frames):
+        yield frame.placement, picture
 
 
 def _against_stream(
     before: VideoReader, path: Path, span: Span, aligned: bool, options: Options
 ) -> tuple[Iterator[Picture], Iterator[Picture], int | None]:
     """Return the squares of a reference and of the stream that was made of it, and how many."""
-    from facecodec.decoding.decode import open_stream
-
-    stream = open_stream(path)
-    total = min(stream.index().frames, span.max_frames or stream.index().frames)
-    most = max(stream.header.resolution, SIZE)  # what the stream's generator draws
+    stream = Stream(path)
+    total = min(len(stream), span.max_frames or len(stream))
     span = Span(span.start, span.end, total)
+    most = max(stream.reader.header.resolution, SIZE)  # what the stream's generator draws
     if aligned:
         size = min(warranted_size(min(before.width, before.height)), most)
-        shown = (picture for _, picture in rendered(path, span, options, size))
-        return whole_squares(before, span, size), shown, total
-    places = [frame.placement for frame in stream.frames()][:total]
+        decoded = (picture for _, picture in rendered(path, span, options, size))
+        return whole_squares(before, span, size), decoded, total
+    places = [frame.placement for frame in islice(stream, total)]
     if any(place is None for place in places):
         raise UsageError(f"{path}: has no placement track; compare a decoded video instead")
-    alignments = [Alignment.from_array(place) for place in places if place is not None]
-    frames = before.frames(max_frames=total)
+    alignments = [place for place in places if place is not None]
+    frames = islice(before.frames(max_frames=total), len(alignments))
     size = min(size_of(alignments), most)
-    a = (crop(f.image, where, size) for f, where in zip(frames, alignments, strict=False))
+    a = (square for _, square in cut_squares(frames, alignments, size))
     return a, (picture for _, picture in rendered(path, span, options, size)), total
 
 
@@ -213,7 +210,7 @@ def _placer(
     if layout == "frame" and not same_shape:
         raise UsageError(
             f"{after.path}: {after.width}x{after.height} is no scaled {before.path.name} "
-            f"({before.width}x{before.height}); is it --layout square?"
+            f"({before.width}x{before.height}); is its layout 'square'?"
         )
     if layout == "frame":
         return framed

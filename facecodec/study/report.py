@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from facecodec.bitstream import AudioPacket, FrameRecord
-from facecodec.decoding.decode import audio_track
-from facecodec.decoding.player import Player, open_player
+from facecodec.avatar.avatar import Avatar
+from facecodec.bitstream import AudioPacket, FrameRecord, StreamReader
+from facecodec.decoding.decode import audio_track, limited
+from facecodec.decoding.stream import Stream
 from facecodec.errors import StreamError, UsageError
 from facecodec.face.alignment import Alignment
 from facecodec.face.crop import crop
@@ -78,14 +79,14 @@ def gather(
     the reference has fewer frames or the stream has no placement track.
     """
     options = options or Options()
-    player = open_player(source, options.rig, options.device, PANEL, identity, fit=True)
-    items = list(_limited(player.stream.items(), max_frames))
+    stream = Stream(source, identity=identity, rig=options.rig, device=options.device)
+    items = list(limited(stream.reader.items(), max_frames))
     frames = [item for item in items if isinstance(item, FrameRecord)]
     if not frames:
         raise StreamError(f"{source}: holds no frames")
     with tempfile.TemporaryDirectory(prefix="facecodec-") as folder, ExitStack() as stack:
         video = Path(folder) / "player.mp4"
-        panels = _Panels(player, items, stack, video, reference)
+        panels = _Panels(stream, items, stack, video, reference)
         evaluation = None
         if reference is None:
             for i, _ in enumerate(panels.decoded()):
@@ -99,29 +100,29 @@ def gather(
             )  # fmt: skip
         stack.close()
         content = video.read_bytes()
-    neutral, effects = _effects(player, progress)
-    header = player.stream.header
-    base, split = header.time_base, player.stream.rate_split()
+    neutral, effects = _effects(stream.avatar, progress)
+    header = stream.reader.header
+    base, split = header.time_base, stream.reader.rate_split()
     span = Fraction(frames[-1].pts - frames[0].pts) * base
     step = 1 / header.frame_rate if header.frame_rate else Fraction(0)
     worst = apart(evaluation.worst, len(frames) // 12, WORST) if evaluation else []
     return Report(
         name=source.name,
         reference=reference.name if reference else None,
-        facts=_facts(player),
+        facts=_facts(stream.reader),
         split={name: int(value) for name, value in asdict(split).items()},
         seconds=float(span + step),
         times=[round(float((frame.pts - frames[0].pts) * base), 6) for frame in frames],
         controls=np.stack([frame.controls for frame in frames]),
         flags=[int(frame.flags) for frame in frames],
-        names=player.rig.names,
-        regions=player.rig.regions,
+        names=stream.avatar.rig.names,
+        regions=stream.avatar.rig.regions,
         video=content,
         identity=neutral,
         effects=effects,
         evaluation=evaluation,
         worst=[(i, panels.kept[i]) for i in worst],
-        damage=[str(damage) for damage in player.stream.damage],
+        damage=[str(damage) for damage in stream.reader.damage],
     )
 
 
@@ -130,33 +131,34 @@ class _Panels:
 
     def __init__(
         self,
-        player: Player,
+        stream: Stream,
         items: list[FrameRecord | AudioPacket],
         stack: ExitStack,
         video: Path,
         reference: Path | None,
     ) -> None:
-        self._player, self._items, self._last = player, items, np.zeros(0, np.uint8)
+        self._stream, self._items, self._last = stream, items, np.zeros(0, np.uint8)
         self._reader = stack.enter_context(VideoReader(reference)) if reference else None
         self.kept: list[bytes] = []
-        header = player.stream.header
-        self._side = side = player.renderer.size
+        header = stream.reader.header
+        avatar = stream.avatar
+        self._side = side = avatar.side(min(PANEL, avatar.resolution))
         width = side * (3 if reference else 1)
         self._start = next(item.pts for item in items if isinstance(item, FrameRecord))
         self._sink: Sink = stack.enter_context(
             open_sink(str(video), (width, side), header.time_base, header.frame_rate,
-                      audio_track(player.stream))
+                      audio_track(stream.reader))
         )  # fmt: skip
 
     def references(self) -> Iterator[Picture]:
         """Yield the reference's squares, those of the stream's placement track."""
         assert self._reader is not None
         records = [item for item in self._items if isinstance(item, FrameRecord)]
-        first = records[0].pts * self._player.stream.header.time_base
+        first = records[0].pts * self._stream.reader.header.time_base
         count = 0
         for frame, record in zip(self._reader.frames(first), records, strict=False):
             if record.placement is None:
-                raise UsageError(f"{self._player.stream.name}: no placement to compare squares by")
+                raise UsageError(f"{self._stream.name}: no placement to compare squares by")
             where = Alignment.from_array(record.placement)
             self._last = crop(frame.image, where, self._side)
             count += 1
@@ -174,7 +176,7 @@ class _Panels:
             if isinstance(item, AudioPacket):
                 self._sink.write_audio(item)
                 continue
-            picture = self._player.renderer(item.controls[None])[0]
+            picture = self._stream.avatar.render(item.controls[None], self._side)[0]
             row = picture
             if self._reader is not None:
                 apart = np.abs(picture.astype(np.int16) - self._last) * GAIN
@@ -200,40 +202,30 @@ def _halved(picture: Picture) -> Picture:
     return quads.mean((1, 3)).round().astype(np.uint8)
 
 
-def _limited(
-    items: Iterator[FrameRecord | AudioPacket], most: int
-) -> Iterator[FrameRecord | AudioPacket]:
-    frames = 0
-    for item in items:
-        frames += isinstance(item, FrameRecord)
-        if frames > most:
-            return
-        yield item
-
-
 def amount_of(region: str) -> float:
     """Return how far a control of this region is moved to show what it does."""
     return TURN if region in ("pose", "expression") else AMOUNT
 
 
-def _effects(player: Player, progress: Progress) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+def _effects(avatar: Avatar, progress: Progress) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     """Return the person at controls 0, and with each control moved down and up, as JPEG."""
-    side = min(THUMB, player.generator.resolution)
-    count = len(player.rig.names)
+    side = min(THUMB, avatar.resolution)
+    count = avatar.num_controls
     pairs = []
     for i in range(count):
         controls = np.zeros((2, count), np.float32)
-        controls[1, i] = amount_of(player.rig.regions[i])
+        controls[1, i] = amount_of(avatar.rig.regions[i])
         controls[0, i] = -controls[1, i]
-        low, high = (encode_jpeg(picture) for picture in player.renderer.small(controls, side))
+        low, high = (encode_jpeg(picture) for picture in avatar.preview(controls, side))
         pairs.append((low, high))
         progress("control sheet", i + 1, count)
-    neutral = player.renderer(np.zeros((1, count), np.float32))[0]
+    size = avatar.side(min(PANEL, avatar.resolution))
+    neutral = avatar.render(np.zeros((1, count), np.float32), size)[0]
     return encode_jpeg(neutral, 2), pairs
 
 
-def _facts(player: Player) -> dict[str, str]:
-    header = player.stream.header
+def _facts(stream: StreamReader) -> dict[str, str]:
+    header = stream.header
     rate = header.frame_rate
     facts = {
         "source": f"{header.width} × {header.height}"
@@ -243,7 +235,7 @@ def _facts(player: Player) -> dict[str, str]:
         "renders at": f"{header.resolution} × {header.resolution}",
         "controls": f"{header.num_controls}, {header.precision}"
         + (f" at quality {header.quality}" if header.precision == "quantised" else ""),
-        "audio": player.stream.audio.codec if player.stream.audio else "none",
+        "audio": stream.audio.codec if stream.audio else "none",
         "made by": header.creator,
     }
     return facts | dict(header.metadata)

@@ -49,7 +49,7 @@ class ViewServer(ThreadingHTTPServer):
         try:
             super().__init__((HOST, port), _Handler)
         except OSError as error:
-            raise UsageError(f"--port {port}: cannot be used ({error.strerror})") from error
+            raise UsageError(f"port {port}: cannot be used ({error.strerror})") from error
         self.names = {f"{name}:{self.server_port}" for name in (HOST, "localhost")}
 
     def handle_error(self, request: Any, client_address: Any) -> None:

@@ -11,7 +11,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +20,15 @@ from torch import Tensor
 
 import cuda_ops
 from cuda_ops import dispatch
-from facecodec.avatar.render import Renderer
-from facecodec.bitstream import StreamHeader, StreamWriter
-from facecodec.bitstream.coding.steps import control_steps
+from facecodec.avatar.avatar import Avatar
 from facecodec.decoding.decode import decode
+from facecodec.encoding.write import write_stream
 from facecodec.generator.base import Generator
 from facecodec.generator.stylegan2 import StyleGAN2
 from facecodec.memory import keep_freed_memory
-from facecodec.models import load_models, pick_device
+from facecodec.models import FaceModel, load_models, pick_device
 from facecodec.progress import Progress, silent
-from facecodec.rig.rig import Rig
+from facecodec.types import Controls
 from facecodec.weights.catalogue import DEFAULT_GENERATOR
 from facecodec.workshop.bench_openvino import openvino_calls
 from facecodec.workshop.bench_operators import (
@@ -75,13 +73,13 @@ def contestants(generator: Generator) -> list[Contestant]:
     On a GPU there are bf16 products of StyleGAN2 alone.
     """
     device = generator.w_mean.device.type
-    found = [Contestant("reference", "reference", "fp32")]
+    ways = [Contestant("reference", "reference", "fp32")]
     if dispatch.state(device) == "ready":
-        found.append(Contestant(f"{device} fp32", device, "fp32"))
+        ways.append(Contestant(f"{device} fp32", device, "fp32"))
         in_bf16 = device == "cpu" or isinstance(generator, StyleGAN2)
         if in_bf16 and dispatch.has_bf16(device):
-            found.append(Contestant(f"{device} bf16", device, "bf16"))
-    return found
+            ways.append(Contestant(f"{device} bf16", device, "bf16"))
+    return ways
 
 
 def bench(
@@ -100,12 +98,13 @@ def bench(
     stylegan2: measure a StyleGAN2 of this size with random weights instead, without decoding.
     Raises ModelError when the model is not installed.
     """
-    rig: Rig | None = None
+    loaded: FaceModel | None = None
     if stylegan2:
         keep_freed_memory()
         generator: Generator = random_stylegan2(stylegan2).to(pick_device(device))
     else:
-        generator, rig = load_models(model, None, device)
+        loaded = load_models(model, None, device)
+        generator = loaded.generator
     ways = contestants(generator)
     rows: list[Row] = []
     cases = list(_cases(generator))
@@ -116,8 +115,8 @@ def bench(
             calls |= openvino_calls(openvino, generator.w_mean[None].cpu().numpy())
         rows.append(Row(name, batch, interleaved(calls, rounds)))
     progress("bench", len(cases), len(cases) + 1)
-    if frames and rig:
-        rows += _decoding(generator, rig, ways[-1], frames)
+    if frames and loaded:
+        rows += _decoding(loaded, ways[-1], frames)
     progress("bench", len(cases) + 1, len(cases) + 1)
     return rows
 
@@ -169,23 +168,22 @@ def _fitting_step(generator: Generator, styles: Tensor, size: int) -> Callable[[
     return run
 
 
-def _decoding(generator: Generator, rig: Rig, way: Contestant, frames: int) -> list[Row]:
-    """Measure a made-up stream's way to mp4, and its renders alone."""
-    controls = _motion(frames)
+def _decoding(model: FaceModel, way: Contestant, frames: int) -> list[Row]:
+    """Measure the decoding of a made-up stream to mp4, and its renders alone."""
+    controls = _motion(frames, len(model.rig.names))
     with (
         cuda_ops.using(way.kernel, way.precision),
         tempfile.TemporaryDirectory(prefix="facecodec-bench-") as folder,
     ):
         stream = Path(folder) / "bench.fcv"
-        w_plus = generator.broadcast(generator.w_mean[None])[0].cpu().numpy()
-        _write_stream(stream, generator, rig, w_plus, controls)
-        renderer = Renderer(generator, rig, w_plus)
-        renderer(controls[:1])
+        avatar = Avatar(model, np.tile(model.mean, (model.generator.num_ws, 1)))
+        write_stream(stream, avatar, controls)
+        avatar.render(controls[:1])
         begin = time.perf_counter()
         for row in controls:
-            renderer(row[None])
+            avatar.render(row[None])
         alone = time.perf_counter() - begin
-        device = generator.w_mean.device.type
+        device = model.device.type
         whole = decode(stream, Path(folder) / "bench.mp4", device=device).seconds
     note = f"{whole / alone:.2f} times the renders alone"
     return [
@@ -194,30 +192,8 @@ def _decoding(generator: Generator, rig: Rig, way: Contestant, frames: int) -> l
     ]
 
 
-def _motion(frames: int) -> np.ndarray:
-    """Return smooth controls [frames, 35] of a head that talks."""
+def _motion(frames: int, count: int) -> Controls:
+    """Return smooth controls [frames, count] of a head that talks."""
     time_ = np.arange(frames)[:, None] / 25
-    rate, phase = np.random.default_rng(1).uniform(0.2, 3, (2, 1, 35))
+    rate, phase = np.random.default_rng(1).uniform(0.2, 3, (2, 1, count))
     return np.sin(2 * np.pi * rate * time_ + phase).astype(np.float32)
-
-
-def _write_stream(
-    path: Path, generator: Generator, rig: Rig, w_plus: np.ndarray, controls: np.ndarray
-) -> None:
-    header = StreamHeader(
-        generator_name=generator.name,
-        generator_sha256=bytes.fromhex(generator.sha256),
-        rig_sha256=bytes.fromhex(rig.sha256),
-        num_ws=generator.num_ws,
-        w_dim=generator.w_dim,
-        control_steps=control_steps(rig.steps, 50),
-        width=generator.resolution,
-        height=generator.resolution,
-        time_base=Fraction(1, 25),
-        frame_rate=Fraction(25),
-        resolution=generator.resolution,
-    )
-    with path.open("wb") as file, StreamWriter(file, header) as writer:
-        writer.write_identity(w_plus, generator.w_mean.cpu().numpy())
-        for pts, row in enumerate(controls):
-            writer.write_frame(pts, row, None, 0)

@@ -20,7 +20,7 @@ def openvino_calls(ir: str | Path, w: np.ndarray) -> dict[str, Callable[[], Any]
     try:
         import openvino
     except ImportError:
-        raise UsageError("--openvino: OpenVINO is missing; run: pip install openvino") from None
+        raise UsageError("OpenVINO is missing; run: pip install openvino") from None
     core = openvino.Core()
     calls: dict[str, Callable[[], Any]] = {}
     for name, hint in (("openvino fp32", "f32"), ("openvino default", None)):

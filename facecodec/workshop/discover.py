@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from facecodec.clip.scan import Scan, Span, crops, scan
-from facecodec.encoding.person import Person, find_person, make_target
-from facecodec.encoding.presets import preset
-from facecodec.face.landmarks import LandmarkFinder
+from facecodec.clip.clip import Clip
+from facecodec.clip.scan import Scan, Span
+from facecodec.encoding.person import Enrolment, find_person
+from facecodec.encoding.presets import preset_of
+from facecodec.fit.frame_selection import farthest_points
 from facecodec.fit.objective import shrink
-from facecodec.generator.base import Generator
-from facecodec.models import landmark_finder, load_generator_on, load_likeness
+from facecodec.models import FaceModel, landmark_finder, load_generator_on, load_likeness
 from facecodec.progress import Progress
 from facecodec.rig.discover import measure, rig_of
 from facecodec.rig.motion import SIZE, Evidence, choose_by_motion, columns, evidence, left_over
@@ -61,8 +61,8 @@ def discover_rig(
     frames: list[Evidence] = []
     alike = torch.zeros(len(moves), len(moves), dtype=torch.bool)
     for clip in clips:
-        found, gram = explain(generator, rig, clip, moves, finder, progress)
-        frames += found
+        explained, gram = explain(FaceModel(generator, rig), clip, moves, progress)
+        frames += explained
         alike |= gram
     chosen = choose_by_motion(frames, list(regions.values()), NUM_POSE, alike.numpy())
     offsets = [
@@ -76,48 +76,38 @@ def discover_rig(
 
 
 def explain(
-    generator: Generator,
-    rig: Rig,
-    clip: Path,
-    moves: torch.Tensor,
-    finder: LandmarkFinder,
-    progress: Progress,
+    model: FaceModel, path: Path, moves: torch.Tensor, progress: Progress
 ) -> tuple[list[Evidence], torch.Tensor]:
-    """Return the evidence of one person's clip, and which pairs of moves look the same on them."""
+    """Return the evidence of one person's clip, and which pairs of moves look the same on them.
+
+    `moves` [M, num_styles]; the pairs are bool [M, M].
+    """
+    generator, likeness = model.generator, load_likeness(model.generator)
     span = Span(max_frames=FRAMES)
-    with VideoReader(clip) as reader:
-        found = scan(reader, finder, span, progress)
-        person = find_person(
-            reader, span, found, generator, rig, preset("fast"), None, load_likeness(generator),
-            progress,
-        )  # fmt: skip
-        wanted = {person.frame, *frontal_frames(found, rig, person)}
-        images = {i: image for i, image in crops(reader, span, found) if i in wanted}
-    device = generator.w_mean.device
-    with torch.no_grad():
-        styles = generator.styles(person.w_plus[None])
-    effects = columns(generator, styles, moves.to(device))
+    with Clip(VideoReader(path), span, occlusions=False, progress=progress) as clip:
+        avatar, person = find_person(clip, model, preset_of("fast"), None, likeness, progress)
+        others = frontal_frames(clip.scan, model.rig, person)
+        first, *targets = clip.targets([person.frame, *others], model.device)
+    effects = columns(generator, avatar.styles[None], moves.to(model.device))
     unit = effects / effects.norm(dim=1, keepdim=True).clamp_min(1e-6)
     frames = []
-    rest = make_target(images.pop(person.frame), found, person.frame, device).picture[None]
-    for i, image in images.items():
-        target = make_target(image, found, i, device)
+    for target in targets:
         # real against real: what the inversion missed is no motion
-        moved = shrink(target.picture[None] - rest, SIZE)
+        moved = shrink(target.picture[None] - first.picture[None], SIZE)
         frames.append(evidence(effects, moved, shrink(target.weights[None], SIZE)))
     return frames, (unit @ unit.T).abs().cpu() > SIMILAR
 
 
-def frontal_frames(found: Scan, rig: Rig, person: Person) -> list[int]:
-    """Return frames with the head turned as on the identity frame, spread over expressions."""
+def frontal_frames(scan: Scan, rig: Rig, person: Enrolment) -> list[int]:
+    """Return frames but the identity frame with the head turned as there, spread over expressions.
+
+    In the order of the clip.
+    """
     spread = np.array([axis.std for axis in rig.pose])[:2]
-    turned = np.abs((found.signals[:, :2] - person.neutral[:2]) / spread).max(1)
-    near = np.flatnonzero(found.seen & (turned < FRONTAL))
-    # farthest points in mouth and eye signals, beginning with the identity frame
-    unit = found.signals[near, 3:] / np.maximum(found.signals[near, 3:].std(0), 1e-6)
-    chosen = [int(np.argmin(np.abs(near - person.frame)))]
-    distance = np.linalg.norm(unit - unit[chosen[0]], axis=1)
-    while len(chosen) < min(CHOSEN, len(near)):
-        chosen.append(int(np.argmax(distance)))
-        distance = np.minimum(distance, np.linalg.norm(unit - unit[chosen[-1]], axis=1))
-    return [int(near[i]) for i in chosen]
+    turned = np.abs((scan.signals[:, :2] - person.neutral[:2]) / spread).max(1)
+    near = np.flatnonzero(scan.seen & (turned < FRONTAL))
+    # mouth and eye signals
+    unit = scan.signals[near, 3:] / np.maximum(scan.signals[near, 3:].std(0), 1e-6)
+    first = int(np.argmin(np.abs(near - person.frame)))
+    chosen = farthest_points(unit, first, CHOSEN)
+    return sorted({int(near[i]) for i in chosen} - {person.frame})

@@ -43,9 +43,16 @@ def test_encode_against_an_identity_file(tmp_path, generator, finder, sample, mo
     facts = json.loads(run("info", shared, "--json"))
     assert facts["metadata"]["live"] == "yes"
     assert facts["identity_bytes"] == 32
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    moved = fci.rename(elsewhere / fci.name)
     with pytest.raises(StreamError, match=person.sha256.hex()):
         run("decode", shared, tmp_path / "no.mp4")
     assert not (tmp_path / "no.mp4").exists()
+    run("decode", shared, tmp_path / "given.mp4", "--identity", moved, "--size", 256)
+    moved.rename(fci)
+    run("decode", shared, tmp_path / "beside.mp4", "--size", 256)
+    assert (tmp_path / "beside.mp4").read_bytes() == (tmp_path / "given.mp4").read_bytes()
     run("decode", shared, tmp_path / "back.mp4", "--identity", fci, "--size", 256)
     assert (tmp_path / "back.mp4").stat().st_size > 1000
 

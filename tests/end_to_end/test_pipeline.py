@@ -18,6 +18,7 @@ import torch
 from click.testing import CliRunner
 
 import facecodec
+from facecodec.avatar.avatar import Avatar
 from facecodec.bitstream import StreamReader, StreamWriter
 from facecodec.bitstream.coding.full_tuning import FULL, kind_of, parse_full
 from facecodec.bitstream.coding.light_tuning import LIGHT
@@ -28,7 +29,8 @@ from facecodec.fit.inversion import InversionPlan
 from facecodec.fit.light_tuning import LightTuningPlan
 from facecodec.fit.photometric import TrackingPlan
 from facecodec.fit.weight_tuning import WeightTuningPlan, tensor_sizes
-from facecodec.puppetry.retarget import Shown, face_of, within_reach
+from facecodec.models import FaceModel
+from facecodec.puppetry.retarget import within_reach
 from facecodec.video.reader import VideoReader
 from facecodec.video.writer import encode_png, open_sink
 
@@ -54,7 +56,7 @@ def stream(tmp_path_factory, generator, rig, finder, sample) -> Path:
     path = tmp_path_factory.mktemp("stream") / "four.fcv"
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(PRESETS, "fast", TINY)
-        summary = facecodec.encode(sample, path, preset_name="fast", max_frames=FRAMES)
+        summary = facecodec.encode(sample, path, preset="fast", max_frames=FRAMES)
     assert summary.frames == FRAMES and summary.no_face == 0
     assert summary.bytes == path.stat().st_size
     assert summary.audio
@@ -132,7 +134,7 @@ def test_the_same_bytes_twice(tmp_path, stream, sample):
 
 def test_tuning_rides_in_the_stream(tmp_path, sample, stream, generator):
     told = []
-    facecodec.encode(sample, tmp_path / "t.fcv", preset_name="fast", max_frames=2, tune="full",
+    facecodec.encode(sample, tmp_path / "t.fcv", preset="fast", max_frames=2, tune="full",
                      progress=lambda *what: told.append(what))  # fmt: skip
     # landmarks lead the pose: its derivative, then every frame
     assert ("reading the decoded face", 8, 8) in told and ("reading the decoded face", 2, 2) in told
@@ -189,7 +191,8 @@ def test_a_puppet_does_what_its_driver_does(tmp_path, stream, generator, rig):
             writer.write_identity(person, generator.w_mean.numpy())
             for frame, row in zip(driven, controls, strict=True):
                 writer.write_frame(frame.pts, row, frame.placement, frame.flags)
-    wanted, rest = (face_of(generator, rig, Shown(who, None)) for who in (identity, latent))
+    model = FaceModel(generator, rig)
+    wanted, rest = (Avatar(model, who).face_reader() for who in (identity, latent))
     zero = np.zeros((1, 35))
     goal = wanted(controls.astype(float)) - wanted(zero) + rest(zero)
     apart = []

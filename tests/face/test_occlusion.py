@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from facecodec.clip.clip import Clip
 from facecodec.clip.occlusion import LEAST, visible, with_occlusions
-from facecodec.clip.scan import CROP, Span, crops, scan
+from facecodec.clip.scan import SQUARE, Span
+from facecodec.clip.targets import make_target
 from facecodec.encoding.motion import _starts
-from facecodec.encoding.person import Examples, Person, make_target
+from facecodec.encoding.person import Enrolment
 from facecodec.face.occlusion import occluded_share, occlusion
 from facecodec.fit.frame_selection import select_identity_frame
 from facecodec.progress import silent
@@ -23,10 +25,8 @@ SPAN = Span(max_frames=12)
 @pytest.fixture(scope="module")
 def seen(sample, finder):
     """The first frames of the sample: the scan and the aligned squares."""
-    finder.reset()
-    with VideoReader(sample) as reader:
-        found = scan(reader, finder, SPAN, silent)
-        return found, [square for _, square in crops(reader, SPAN, found)]
+    with Clip(VideoReader(sample), SPAN, occlusions=False) as clip:
+        return clip.scan, [square for _, square in clip.squares()]
 
 
 def hand_before(square: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -70,9 +70,9 @@ def test_a_hand_is_found_where_it_is(seen):
     found, squares = seen
     picture, covered = hand_before(squares[0], found.landmarks[0])
     sure = occlusion(picture)
-    assert sure.shape == (CROP, CROP) and sure.min() >= 0 and sure.max() <= 1
+    assert sure.shape == (SQUARE, SQUARE) and sure.min() >= 0 and sure.max() <= 1
     assert occluded_share(picture, found.landmarks[0]) > 2 * LEAST
-    points = CROP * found.landmarks[0]
+    points = SQUARE * found.landmarks[0]
     eyes = sure[points[36:48, 1].astype(int), points[36:48, 0].astype(int)]
     mouth = points[48:68].mean(0).astype(int)
     assert eyes.max() < 0.2 and sure[mouth[1], mouth[0]] > 0.8 and covered[mouth[1], mouth[0]]
@@ -81,12 +81,12 @@ def test_a_hand_is_found_where_it_is(seen):
 def test_a_hidden_pixel_has_no_say(seen):
     found, squares = seen
     picture, _ = hand_before(squares[0], found.landmarks[0])
-    mouth = (CROP * found.landmarks[0, 48:68].mean(0)).astype(int)
+    mouth = (SQUARE * found.landmarks[0, 48:68].mean(0)).astype(int)
     shown = visible(picture, found.landmarks[0])[0]
     assert shown[mouth[1], mouth[0]] < 0.2 and shown[:8].min() == 1
     marked = replace(found, occluded=np.arange(len(found)) == 0)
-    plain = make_target(picture, found, 0, torch.device("cpu")).weights
-    fitted = make_target(picture, marked, 0, torch.device("cpu")).weights
+    plain = make_target(found, 0, picture, torch.device("cpu")).weights
+    fitted = make_target(marked, 0, picture, torch.device("cpu")).weights
     torch.testing.assert_close(fitted[0], plain[0] * shown)
 
 
@@ -104,8 +104,7 @@ def test_behind_a_hand_a_search_begins_where_the_last_frame_ended(seen, rig):
     """Landmarks there are those of the hand."""
     found, _ = seen
     count = len(rig.names)
-    examples = Examples(found.signals[:2], np.ones((2, count)))
-    person = Person(torch.zeros(1, 512), 0, found.signals[0], examples)
+    person = Enrolment(0, found.signals[0], found.signals[:2], np.ones((2, count)))
     before = torch.linspace(-1, 1, count, dtype=torch.float64)
     marked = replace(found, occluded=np.arange(len(found)) == 5)
     [start] = _starts(rig, marked, 5, person, before)
@@ -114,32 +113,25 @@ def test_behind_a_hand_a_search_begins_where_the_last_frame_ended(seen, rig):
 
 
 @pytest.mark.parametrize("live", [False, True])
-def test_frames_beside_an_occluded_one_are_marked(seen, sample, monkeypatch, live):
+def test_frames_beside_an_occluded_one_are_marked(seen, monkeypatch, live):
     """A hand comes and goes within frames; who encodes live does not know that it will come."""
-    found, _ = seen
+    found, squares = seen
     shares = iter([0.0] * 5 + [0.5] + [0.0] * 6)
     monkeypatch.setattr("facecodec.clip.occlusion.occluded_share", lambda *_: next(shares))
-    with VideoReader(sample) as reader:
-        marked = with_occlusions(reader, SPAN, found, silent, live).occluded
+    marked = with_occlusions(found, enumerate(squares), silent, live).occluded
     assert np.flatnonzero(marked).tolist() == ([5, 6, 7] if live else [3, 4, 5, 6, 7])
 
 
 def test_a_real_hand_is_found(clips, finder):
     """She holds a hand before her mouth from frame 57 on, and before that none."""
-    finder.reset()
-    span = Span(max_frames=120)
-    with VideoReader(clips / "woman_crying_23976fps_640x360.mp4") as reader:
-        found = with_occlusions(reader, span, scan(reader, finder, span, silent), silent)
-    assert not found.occluded[:50].any()
-    assert found.occluded[62:].mean() > 0.95
+    with Clip.open(clips / "woman_crying_23976fps_640x360.mp4", max_frames=120) as clip:
+        assert not clip.occluded[:50].any()
+        assert clip.occluded[62:].mean() > 0.95
 
 
 @pytest.mark.parametrize(
     "name", ["man_grey_480.mp4", "woman_earrings_512.mp4", "man_glasses_512x480.mp4"]
 )
 def test_shouts_winks_and_glasses_hide_nothing(clips, finder, name):
-    finder.reset()
-    span = Span(max_frames=150)
-    with VideoReader(clips / name) as reader:
-        found = with_occlusions(reader, span, scan(reader, finder, span, silent), silent)
-    assert not found.occluded.any()
+    with Clip.open(clips / name, max_frames=150) as clip:
+        assert not clip.occluded.any()

@@ -7,9 +7,9 @@ import pytest
 from click.testing import CliRunner
 
 from facecodec.cli.main import main
-from facecodec.clip.scan import Span, crops, scan
+from facecodec.clip.clip import Clip
+from facecodec.clip.scan import Span
 from facecodec.face.crop import resize
-from facecodec.progress import silent
 from facecodec.study.evaluate import evaluate_files
 from facecodec.video.reader import VideoReader
 from facecodec.video.writer import open_sink
@@ -32,8 +32,8 @@ def videos(clips, finder, tmp_path_factory):
     with VideoReader(clips / "man_office_720x1280.mp4") as reader:
         span = Span(max_frames=FRAMES)
         frames = [frame.image for frame in reader.frames(max_frames=FRAMES)]
-        found = scan(reader, finder, span, silent)
-        squares = [picture for _, picture in crops(reader, span, found, 512)]
+        clip = Clip(reader, span, occlusions=False)
+        squares = [picture for _, picture in clip.squares(512)]
     return {
         "whole": save(folder / "whole.mp4", frames),
         "half": save(folder / "half.mp4", [resize(f, (360, 640)) for f in frames]),
@@ -95,4 +95,4 @@ def test_misuse_is_one_line(videos, tmp_path):
     missing = run(tmp_path / "absent.mp4", videos["half"])
     assert "no such file" in str(missing.exception)
     wrong = run(videos["whole"], videos["square"], "--layout", "frame")
-    assert "--layout square" in str(wrong.exception)
+    assert "layout 'square'" in str(wrong.exception)

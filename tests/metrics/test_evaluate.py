@@ -21,14 +21,13 @@ SHARED = Path(__file__).resolve().parents[3] / "shared"
 
 def squares(path, finder):
     """Aligned squares [FRAMES] of a clip."""
-    from facecodec.clip.scan import Span, crops, scan
-    from facecodec.progress import silent
+    from facecodec.clip.clip import Clip
+    from facecodec.clip.scan import Span
     from facecodec.video.reader import VideoReader
 
     span = Span(max_frames=(FRAMES - 1) * STEP + 1)
-    with VideoReader(path) as reader:
-        found = scan(reader, finder, span, silent)
-        return [picture for i, picture in crops(reader, span, found) if i % STEP == 0]
+    with Clip(VideoReader(path), span, occlusions=False) as clip:
+        return [picture for i, picture in clip.squares() if i % STEP == 0]
 
 
 @pytest.fixture(scope="module")

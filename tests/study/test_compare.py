@@ -12,14 +12,12 @@ import pytest
 from click.testing import CliRunner
 
 from facecodec.cli.main import main
-from facecodec.clip.scan import Span, scan
+from facecodec.clip.clip import Clip
 from facecodec.errors import UsageError
 from facecodec.metrics.pictures import psnr
-from facecodec.progress import silent
 from facecodec.study import rivals
 from facecodec.study.compare import SHOWN, Comparison, Point, compare, notes
 from facecodec.study.compare_page import compare_page
-from facecodec.video.reader import VideoReader
 from tests.helpers.streams import make_stream
 
 FRAMES = 8
@@ -98,10 +96,10 @@ def clip(clips):
 
 @pytest.fixture(scope="module")
 def stream(clip, finder, generator, rig, tmp_path_factory):
-    with VideoReader(clip) as reader:
-        found = scan(reader, finder, Span(max_frames=FRAMES), silent)
+    with Clip.open(clip, max_frames=FRAMES) as scanned:
+        squares = scanned.alignments
     path = tmp_path_factory.mktemp("compare") / "talk.fcv"
-    return make_stream(path, generator, rig, FRAMES, found.alignments, (480, 480))
+    return make_stream(path, generator, rig, FRAMES, squares, (480, 480))
 
 
 @pytest.fixture(scope="module")

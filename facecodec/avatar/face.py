@@ -1,0 +1,57 @@
+"""The face of a person at any controls, read from previews as a face in a video is."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+import cuda_ops
+from facecodec.face.expression import features
+from facecodec.face.landmarks import LandmarkFinder
+from facecodec.fit.response import Response
+from facecodec.generator.base import Generator
+from facecodec.progress import Progress, silent
+from facecodec.types import Floats, Landmarks
+
+PREVIEW = 256  # pixels of the pictures in which a face is read
+
+
+class FaceReader:
+    """Reads one person's face, picture after picture: the landmark finder follows it."""
+
+    def __init__(self, generator: Generator, person: Response, find: LandmarkFinder) -> None:
+        """`generator` draws the person with the styles and the effect of controls in `person`."""
+        self.generator, self.person, self.find = generator, person, find
+        self.size = PREVIEW if PREVIEW in generator.preview_sizes else generator.resolution
+
+    def __call__(self, controls: Floats) -> Floats:
+        """Return the features [N, 50] (`facecodec.face.expression`) at controls [N, K].
+
+        NaN where no face is read.
+        """
+        return features(self.landmarks(controls))
+
+    def landmarks(
+        self, controls: Floats, stage: str = "reading the face", progress: Progress = silent
+    ) -> Landmarks:
+        """Return the landmarks [N, 68, 2] at controls [N, K], in sides of the square.
+
+        NaN where no face is read. `stage` is what progress calls it.
+        """
+        rows = []
+        for i, row in enumerate(controls):
+            rows.append(self._read(row))
+            progress(stage, i + 1, len(controls))
+        return np.array(rows)
+
+    def _read(self, controls: Floats) -> Landmarks:
+        basis = self.person.basis
+        with torch.inference_mode(), cuda_ops.roughly():
+            moved = torch.from_numpy(controls.astype(np.float32)).to(basis.device)
+            styles = self.person.styles + moved[None] @ basis
+            if self.size == self.generator.resolution:
+                picture = cuda_ops.rgb8(self.generator.synthesize(styles))
+            else:
+                picture = cuda_ops.rgb8(self.generator.preview(styles, self.size))
+        points = self.find(picture[0].cpu().numpy())
+        return np.full((68, 2), np.nan) if points is None else points / self.size

@@ -1,0 +1,272 @@
+"""A clip: a span of a video, and what is known of the face in each of its frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from facecodec.clip.occlusion import with_occlusions
+from facecodec.clip.scan import SQUARE, Scan, Span, cut_squares, scan_frames
+from facecodec.clip.source import FramesInMemory, FrameSource
+from facecodec.clip.targets import make_target
+from facecodec.face.alignment import Alignment
+from facecodec.face.expression import features
+from facecodec.fit.objective import Target
+from facecodec.models import landmark_finder
+from facecodec.progress import Progress, silent
+from facecodec.seconds import Time, seconds
+from facecodec.types import Flags, Floats, Landmarks, Picture
+from facecodec.video.audio import AudioPacket, AudioTrack
+from facecodec.video.reader import Frame, VideoReader
+
+KEPT_SQUARES = 320  # aligned squares that stay in memory, 63 MB: more are cut out again
+
+
+class Clip:
+    """A span of a video of one person: its frames, and where the face is in them.
+
+    The face is looked for when it is first asked for: one pass over the video for the landmarks,
+    a second one for what hides the face. The aligned squares of a clip of up to `KEPT_SQUARES`
+    frames stay in memory from then on; of a longer one they are cut out of the video again. Frames
+    do not stay. A context manager, which closes the video.
+
+    T is the number of frames. Coordinates of landmarks are in sides of the aligned square, 0 to 1.
+    """
+
+    def __init__(
+        self,
+        source: FrameSource,
+        span: Span | None = None,
+        *,
+        live: bool = False,
+        occlusions: bool = True,
+        scan: Scan | None = None,
+        progress: Progress = silent,
+    ) -> None:
+        """Take frames from a source; `Clip.open` and `Clip.from_frames` make one.
+
+        live: squares are held steady by past frames alone. occlusions: look for what hides the
+        face. scan: what is known of the frames already. progress: told of every pass.
+        """
+        self.source, self.span = source, span or Span()
+        self.live, self.occlusions, self.progress = live, occlusions, progress
+        self._squares: dict[int, Picture] = {}
+        if scan is not None:
+            self.scan = scan
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        start: Time | None = None,
+        end: Time | None = None,
+        max_frames: int | None = None,
+        *,
+        live: bool = False,
+        progress: Progress = silent,
+    ) -> Clip:
+        """Open a video, or a picture, of one person.
+
+        start, end: seconds of the video (12.5, "1:30" or a Fraction); the frames with
+        start <= time < end are taken, at most `max_frames`. live, progress: see `Clip`.
+        Raises UsageError when the file is missing or a time is none, FacecodecError when it is not
+        a video.
+        """
+        span = Span(seconds(start), seconds(end), max_frames)
+        return cls(VideoReader(Path(path)), span, live=live, progress=progress)
+
+    @classmethod
+    def from_frames(
+        cls,
+        frames: Iterable[Picture],
+        *,
+        fps: Time = 25,
+        times: Sequence[Time] | None = None,
+        live: bool = False,
+        progress: Progress = silent,
+    ) -> Clip:
+        """Return a clip of pictures in memory, without audio.
+
+        frames: uint8 RGB [T, H, W, 3], or an iterable of pictures [H, W, 3] of one size.
+        fps: frames a second, unless `times` [T] gives the time of each in seconds, rising.
+        live, progress: see `Clip`. Raises UsageError for pictures or times of another kind.
+        """
+        return cls(FramesInMemory(frames, fps, times), live=live, progress=progress)
+
+    def __enter__(self) -> Clip:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the video."""
+        self.source.close()
+
+    def __len__(self) -> int:
+        """Return the number of frames, T."""
+        return len(self.scan)
+
+    @property
+    def name(self) -> str:
+        """Return what error messages call the clip."""
+        return str(self.source.path)
+
+    @property
+    def width(self) -> int:
+        """Return the width of the frames in pixels."""
+        return self.source.width
+
+    @property
+    def height(self) -> int:
+        """Return the height of the frames in pixels."""
+        return self.source.height
+
+    @property
+    def time_base(self) -> Fraction:
+        """Return the seconds of one unit of `pts`."""
+        return self.source.time_base
+
+    @cached_property
+    def scan(self) -> Scan:
+        """Return what is known of the face in every frame.
+
+        Raises NoFaceError when no frame shows a face, FacecodecError when the span holds no frame,
+        ModelError when the landmark model is not installed.
+        """
+        scan = scan_frames(self.source, landmark_finder(), self.span, self.progress, self.live)
+        if not self.occlusions:
+            return scan
+        squares = self._cut(scan, SQUARE)
+        return with_occlusions(scan, squares, self.progress, self.live)
+
+    @property
+    def pts(self) -> NDArray[np.int64]:
+        """Return the exact times of the frames, int64 [T], in units of `time_base`."""
+        return self.scan.pts
+
+    @property
+    def times(self) -> Floats:
+        """Return the times of the frames in seconds, float64 [T]."""
+        return self.pts.astype(np.float64) * float(self.time_base)
+
+    @property
+    def alignments(self) -> list[Alignment]:
+        """Return the square around the face in every frame, in pixels of the frame, T of them."""
+        return self.scan.alignments
+
+    @property
+    def landmarks(self) -> Landmarks:
+        """Return the landmarks, float64 [T, 68, 2], meaningful where `seen`."""
+        return self.scan.landmarks
+
+    @property
+    def signals(self) -> Floats:
+        """Return the signals of `facecodec.face.signals`, float64 [T, 6], where `seen`."""
+        return self.scan.signals
+
+    @property
+    def seen(self) -> Flags:
+        """Return which frames show a face, bool [T]."""
+        return self.scan.seen
+
+    @property
+    def occluded(self) -> Flags:
+        """Return in which frames something hides part of the face, bool [T]."""
+        return self.scan.occluded
+
+    @property
+    def whole(self) -> Flags:
+        """Return which frames show the whole face, bool [T]."""
+        return self.scan.whole
+
+    @property
+    def features(self) -> Floats:
+        """Return what the face does, [T, 50] (`facecodec.face.expression`), NaN where not seen."""
+        return features(np.where(self.seen[:, None, None], self.landmarks, np.nan))
+
+    @property
+    def frame_rate(self) -> Fraction | None:
+        """Return the clip's own frame rate where frames are evenly spaced, else the source's."""
+        steps = np.diff(self.pts)
+        if len(steps) and int(steps.min()) == int(steps.max()):
+            return 1 / (int(steps[0]) * self.time_base)
+        return self.source.rate
+
+    @property
+    def duration(self) -> Fraction:
+        """Return the length in seconds, the time that the last frame stays included."""
+        rate = self.frame_rate
+        step = 1 / rate if rate else Fraction(0)
+        return Fraction(int(self.pts[-1] - self.pts[0])) * self.time_base + step
+
+    @property
+    def audio(self) -> AudioTrack | None:
+        """Return the parameters of the source's audio, None where it has none that can be kept."""
+        return self.source.audio
+
+    @property
+    def audio_dropped(self) -> str | None:
+        """Return the codec of audio that cannot be kept."""
+        return self.source.audio_dropped
+
+    def audio_packets(self) -> Iterator[AudioPacket]:
+        """Yield the audio of the span; with a limited number of frames it ends with the last."""
+        end = self.span.end
+        if self.span.max_frames is not None:
+            end = Fraction(int(self.pts[-1]) + 1) * self.time_base
+        return self.source.audio_packets(self.span.start, end)
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield the frames of the span: pictures uint8 RGB [H, W, 3] with their pts."""
+        return self.source.frames(self.span.start, self.span.end, self.span.max_frames)
+
+    def squares(self, size: int = SQUARE) -> Iterator[tuple[int, Picture]]:
+        """Yield the number and the aligned square, uint8 [size, size, 3], of every frame."""
+        if size == SQUARE and len(self._squares) == len(self):
+            return iter(sorted(self._squares.items(), key=lambda item: item[0]))
+        return self._cut(self.scan, size)
+
+    def squares_at(self, frames: Sequence[int]) -> dict[int, Picture]:
+        """Return the aligned squares, uint8 [256, 256, 3], of some frames by their numbers."""
+        missing = set(frames) - self._squares.keys()
+        if missing:
+            for i, square in self._cut(self.scan, SQUARE):
+                if i in missing:
+                    self._squares[i] = square
+                    missing.remove(i)
+                    if not missing:
+                        break
+        return {i: self._squares[i] for i in sorted(set(frames))}
+
+    def target(self, frame: int, square: Picture, device: torch.device) -> Target:
+        """Return what a fit is to explain of a frame, given its aligned square."""
+        return make_target(self.scan, frame, square, device)
+
+    def targets(self, frames: Sequence[int], device: torch.device) -> list[Target]:
+        """Return what a fit is to explain of some frames, in the order given."""
+        squares = self.squares_at(frames)
+        return [self.target(i, squares[i], device) for i in frames]
+
+    def _cut(self, scan: Scan, size: int) -> Iterator[tuple[int, Picture]]:
+        """Yield the squares out of the video, and keep them where the clip is short enough."""
+        keep = size == SQUARE and len(scan) <= KEPT_SQUARES
+        kept: dict[int, Picture] = {}
+        for i, square in cut_squares(self.frames(), scan.alignments, size):
+            if keep:
+                kept[i] = square
+                if len(kept) == len(scan):
+                    self._squares = kept
+            yield i, square

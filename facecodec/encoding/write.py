@@ -1,0 +1,173 @@
+"""Write a tracked clip as a stream, and keep its person until the stream is whole."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+import numpy as np
+
+from facecodec.atomic import STANDARD_OUTPUT, opened_whole, refuse_overwrite
+from facecodec.avatar.avatar import Avatar
+from facecodec.bitstream import (
+    DEFAULT_QUALITY,
+    AudioParameters,
+    StreamHeader,
+    StreamWriter,
+    control_steps,
+)
+from facecodec.clip.clip import Clip
+from facecodec.encoding.motion import Motion
+from facecodec.errors import UsageError
+from facecodec.models import FaceModel
+from facecodec.seconds import Time, seconds
+from facecodec.types import Controls
+from facecodec.version import __version__
+
+PERSON = ".person.fci"  # after the name of a stream: the person, until the stream is whole
+
+
+def new_header(
+    model: FaceModel,
+    size: tuple[int, int],
+    time_base: Fraction,
+    frame_rate: Fraction | None,
+    precision: str = "quantised",
+    quality: int = DEFAULT_QUALITY,
+    metadata: dict[str, str] | None = None,
+) -> StreamHeader:
+    """Return the header of a stream of a generator and its rig.
+
+    size: width and height of the source in pixels. time_base: seconds of one unit of pts. The
+    others as in `facecodec.encode`. Raises UsageError for what the format cannot say.
+    """
+    generator, rig = model
+    return StreamHeader(
+        generator_name=generator.name,
+        generator_sha256=bytes.fromhex(generator.sha256),
+        rig_sha256=bytes.fromhex(rig.sha256),
+        num_ws=generator.num_ws,
+        w_dim=generator.w_dim,
+        control_steps=control_steps(rig.steps, quality),
+        width=size[0],
+        height=size[1],
+        time_base=time_base,
+        frame_rate=frame_rate,
+        resolution=generator.resolution,
+        precision=precision,
+        quality=quality,
+        creator=f"facecodec {__version__}",
+        metadata=metadata or {},
+    )
+
+
+def write_clip(
+    file: BinaryIO,
+    header: StreamHeader,
+    clip: Clip,
+    person: Avatar | bytes,
+    motion: Motion,
+    audio: bool,
+) -> int:
+    """Write the stream: the person, then frames with their audio. Returns its bytes.
+
+    person: the avatar, or the SHA-256 of the `.fci` file that holds it.
+    """
+    track = clip.audio if audio else None
+    packets = clip.audio_packets() if track else iter(())
+    with StreamWriter(file, header) as writer:
+        if isinstance(person, bytes):
+            writer.write_identity_reference(person)
+        else:
+            person.write_to(writer)
+        if track:
+            writer.set_audio(
+                AudioParameters(
+                    track.codec, track.sample_rate, track.channels, track.extradata, track.time_base
+                )
+            )
+        packet = next(packets, None)
+        for i, pts in enumerate(clip.pts.tolist()):
+            while packet and track and packet.pts * track.time_base <= pts * clip.time_base:
+                writer.write_audio(packet)
+                packet = next(packets, None)
+            placement = clip.alignments[i].as_array()
+            writer.write_frame(pts, motion.controls[i], placement, int(motion.flags[i]))
+        while packet:
+            writer.write_audio(packet)
+            packet = next(packets, None)
+    return writer.bytes_written
+
+
+def write_stream(
+    path: str | Path,
+    avatar: Avatar,
+    controls: Controls,
+    *,
+    fps: Time = 25,
+    precision: str = "quantised",
+    quality: int = DEFAULT_QUALITY,
+    force: bool = False,
+) -> int:
+    """Write a person moved by any controls to a new `.fcv` stream. Returns its bytes.
+
+    avatar: the person. controls: [T, K], finite, in standard deviations over the generator's
+    faces. fps: frames a second. precision, quality: see `facecodec.encode`. force: overwrite
+    `path`. The stream has no placement and no audio.
+    Raises UsageError for controls of another shape, or when `path` exists and `force` is not set.
+    """
+    rate = seconds(fps)
+    rows = np.asarray(controls, np.float32)
+    if not rate or rows.ndim != 2 or rows.shape[1] != avatar.num_controls:
+        raise UsageError(
+            f"controls are [T, {avatar.num_controls}] at some frames a second, "
+            f"not {list(rows.shape)} at {fps!r}"
+        )
+    refuse_overwrite(path, force)
+    size = avatar.resolution, avatar.resolution
+    header = new_header(avatar.model, size, 1 / rate, rate, precision, quality)
+    with opened_whole(path) as file, StreamWriter(file, header) as writer:
+        avatar.write_to(writer)
+        for pts, row in enumerate(rows):
+            writer.write_frame(pts, row)
+    return writer.bytes_written
+
+
+class KeptPerson:
+    """Keeps the person of a long encode in a `.fci` file beside its output until that is whole.
+
+    An encode that dies leaves the file, and what it raises says so.
+    """
+
+    def __init__(self, output: Path) -> None:
+        """`output` is the stream to come; beside standard output or a device nothing is kept."""
+        usual = str(output) != STANDARD_OUTPUT and (not output.exists() or output.is_file())
+        self.path = output.with_name(output.name + PERSON) if usual else None
+        self._kept = False
+
+    def keep(self, avatar: Avatar) -> None:
+        """Write the file; one that is left of another encode is replaced."""
+        if self.path is not None:
+            avatar.save(self.path, force=True)
+            self._kept = True
+
+    def __enter__(self) -> KeptPerson:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.path is None or not self._kept:
+            return
+        if error is None:
+            self.path.unlink(missing_ok=True)
+        else:
+            error.add_note(
+                f"the person is kept in {self.path}: given as the identity, it spares the "
+                "next encode the inversion"
+            )
