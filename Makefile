@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup models demo test test-all lint api sample tables cuda gpu-check clean
+.PHONY: help setup models demo test test-all lint api sample moving-sample tables cuda gpu-check clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ models: setup  ## the default generator and dlib's models, 160 MB
 
 sample: models  ## make samples/sample.mp4 again
 	$(BIN)/python samples/make_sample.py
+
+moving-sample: models  ## make the README's moving picture again
+	$(BIN)/python samples/make_moving.py
 
 tables: setup  ## write benchmarks/results into the documents' tables
 	$(BIN)/python benchmarks/tables.py README.md docs/*.md
