@@ -90,6 +90,7 @@ def show(
 ) -> None:
     """List the controls; draw each at -2, 0 and +2 into OUT.png."""
     from facecodec.models import load_models
+    from facecodec.rig.regions import Region
     from facecodec.rig.sheet import contact_sheet
     from facecodec.video.writer import encode_png
 
@@ -103,13 +104,13 @@ def show(
         for heading in ("control", "region", "energy", "locality"):
             table.add_column(heading)
         for axis in the_rig.pose:
-            table.add_row(axis.name, "pose", f"correlation {axis.correlation:.2f}", "")
+            table.add_row(axis.name, Region.POSE, f"correlation {axis.correlation:.2f}", "")
         for offset in the_rig.offsets:
             table.add_row(
                 offset.name, offset.region, f"{offset.energy:.2f}", f"{offset.locality:.2f}"
             )
         for expression in the_rig.expressions:
-            table.add_row(expression.name, "expression", "", "")
+            table.add_row(expression.name, Region.EXPRESSION, "", "")
         Console(stderr=True).print(table)
     if output:
         with shown() as progress:

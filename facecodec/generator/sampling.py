@@ -19,7 +19,7 @@ from facecodec.progress import Progress
 # uint8 picture [H, W, 3] -> landmarks [68, 2] in its pixels, or None without a face
 FindLandmarks = Callable[[NDArray[np.uint8]], NDArray[np.float64] | None]
 
-PICTURE = 256
+PICTURE_SIZE = 256  # side in pixels of the faces that are drawn
 MIN_FACES = 10
 
 
@@ -58,7 +58,7 @@ def draw_faces(
     for start in range(0, count, 4):
         batch = w[start : start + 4]
         with torch.no_grad():
-            small = generator.preview(generator.styles(generator.broadcast(batch)), PICTURE)
+            small = generator.preview(generator.styles(generator.broadcast(batch)), PICTURE_SIZE)
         for i, picture in enumerate(to_uint8(small)):
             found = find(picture)
             if found is not None:

@@ -16,6 +16,7 @@ from facecodec.fit.retargeting import Retargeter
 from facecodec.fit.smoothing import smooth
 from facecodec.fit.tracking import per_control
 from facecodec.progress import Progress
+from facecodec.rig.regions import Region
 from facecodec.rig.rig import NUM_POSE, Rig
 from facecodec.types import Controls, Floats
 
@@ -24,8 +25,8 @@ REACH = (4.0, 2.0, 5.0)
 RESTING = 0.1  # that a feature of pose counts beside lips and lids when a rest is sought
 TURNED = 0.06 * POSE  # by this much a head is turned away from the clip's median
 SHARE = 0.25  # of the driver's offsets that the source begins with; landmarks say the rest
-WHOLE, STEPS = "expression", (1.0, 2.0)  # what moves all of a face goes half as far as the rest
-UNSEEN = "gaze"  # region that landmarks do not show: the driver's offsets are all there is
+WHOLE, STEPS = Region.EXPRESSION, (1.0, 2.0)  # what moves a whole face goes half as far
+UNSEEN = Region.GAZE  # landmarks do not show it: the driver's offsets are all there is
 
 
 def neutral_frame(stream: StreamReader) -> tuple[int, Controls]:

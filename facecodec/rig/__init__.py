@@ -1,1 +1,1 @@
-"""The 35 controls: what they mean, how they are applied, how they are discovered."""
+"""Rigs: what the controls of a generator are, how they move its styles, and how they are chosen."""

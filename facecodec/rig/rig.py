@@ -1,4 +1,4 @@
-"""A rig: the meaning of the 35 controls for one generator, and how they move its styles."""
+"""A rig: the meaning of the controls for one generator, and how they move its styles."""
 
 from __future__ import annotations
 
@@ -14,24 +14,27 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facecodec.errors import ModelError
+from facecodec.face.signals import NUM_POSE as NUM_POSE
 from facecodec.generator.base import Generator
+from facecodec.rig.regions import Region
 
-POSE_NAMES = ("yaw", "pitch", "roll")
-NUM_POSE = len(POSE_NAMES)
-NUM_OFFSETS = 32
+NUM_OFFSETS = 32  # controls beside pose, of the rigs that this version makes and loads
 NUM_CONTROLS = NUM_POSE + NUM_OFFSETS
-POSE_STEP = 0.03  # standard deviations
-OFFSET_STEP = 0.25
+# Quantiser steps at the default quality, in standard deviations of a control:
+POSE_STEP = 0.03
+OFFSET_STEP = 0.25  # of a channel of median energy
+OFFSET_STEP_RANGE = (0.5, 2.0)  # that the step of any channel may be times that one
 EXPRESSION_STEP = 0.2
-EXPRESSION_ROWS = slice(2, 8)  # of W+: the first place the head, the last paint it
+EXPRESSION_ROWS = slice(2, 8)  # of W+: the rows before place the head, the rows after paint it
 
 
 @dataclass(frozen=True)
 class PoseAxis:
     """One head-pose control: a direction in W, added to the first `rows` rows of W+.
 
-    `direction` [512] moves the pose by one standard deviation over the generator's faces;
-    `correlation` is how well W predicts this pose on faces it was not fitted on.
+    `direction` [w_dim] moves the pose by one standard deviation over the generator's faces, whose
+    signals have the standard deviation `std`. `correlation` (-1 to 1) is how well W predicts this
+    pose on faces it was not fitted on.
     """
 
     name: str
@@ -45,8 +48,9 @@ class PoseAxis:
 class Offset:
     """One control of a single StyleSpace channel, in units of its standard deviation `std`.
 
-    `energy` is the picture change inside `region` per unit and `locality` the share of all its
-    change that falls there (0 to 1).
+    `energy` is the root of the squared picture change inside `region` per unit (see
+    facecodec.rig.sensitivity), and `locality` the share of all squared change that falls there,
+    0 to 1.
     """
 
     layer: str
@@ -66,7 +70,7 @@ class Offset:
 class ExpressionAxis:
     """One control of a whole expression: a direction in W, added to `EXPRESSION_ROWS` of W+.
 
-    `direction` [512] changes the face by one standard deviation over the generator's faces.
+    `direction` [w_dim] changes the face by one standard deviation over the generator's faces.
     """
 
     name: str
@@ -75,10 +79,10 @@ class ExpressionAxis:
 
 @dataclass(frozen=True)
 class Rig:
-    """35 controls for the generator whose tensors hash to `generator_sha256`.
+    """The controls of the generator whose tensors hash to `generator_sha256`.
 
-    3 pose axes and 32 offsets in StyleSpace: those of single channels, then whole expressions, of
-    which there may be none.
+    First the pose axes, then the offsets: single channels of StyleSpace, then whole expressions, of
+    which there may be none. `samples` faces, drawn with `seed`, were measured to choose them.
     """
 
     generator: str
@@ -91,7 +95,7 @@ class Rig:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Return the names of the 35 controls in order."""
+        """Return the names of the controls in order."""
         return (
             *(axis.name for axis in self.pose),
             *(offset.name for offset in self.offsets),
@@ -100,13 +104,14 @@ class Rig:
 
     @property
     def regions(self) -> tuple[str, ...]:
-        """Return the face region of each control, `pose` and `expression` for directions."""
+        """Return the region of each control in order, a value of `Region`."""
         offsets = tuple(offset.region for offset in self.offsets)
-        return ("pose",) * len(self.pose) + offsets + ("expression",) * len(self.expressions)
+        pose = (str(Region.POSE),) * len(self.pose)
+        return pose + offsets + (str(Region.EXPRESSION),) * len(self.expressions)
 
     @property
     def steps(self) -> NDArray[np.float64]:
-        """Return the quantiser step of each control at the default quality, float64 [35].
+        """Return the quantiser step of each control at the default quality, float64 [num_controls].
 
         A channel that changes the picture more is stepped more finely: the step falls with the
         square root of its energy, so that the error each leaves in the picture is the same.
@@ -114,14 +119,16 @@ class Rig:
         energy = np.array([offset.energy for offset in self.offsets])
         offsets = OFFSET_STEP * np.sqrt(np.median(energy) / np.maximum(energy, 1e-9))
         pose = np.full(len(self.pose), POSE_STEP)
-        offsets = np.clip(offsets, 0.5 * OFFSET_STEP, 2 * OFFSET_STEP)
+        smallest, largest = OFFSET_STEP_RANGE
+        offsets = np.clip(offsets, smallest * OFFSET_STEP, largest * OFFSET_STEP)
         return np.concatenate([pose, offsets, np.full(len(self.expressions), EXPRESSION_STEP)])
 
     @property
     def sha256(self) -> str:
         """Return the SHA-256 of the canonical JSON, the rig's identity.
 
-        Without expressions it is the one of before there were any.
+        A rig without expressions hashes as it did when rigs could not have any: as if it had no
+        such field.
         """
         meaning = asdict(self)
         if not self.expressions:
@@ -129,7 +136,7 @@ class Rig:
         return hashlib.sha256(_json(meaning).encode()).hexdigest()
 
     def basis(self, generator: Generator) -> Tensor:
-        """Return the controls' effect on the style vector, float32 [35, num_styles].
+        """Return the controls' effect on the style vector, float32 [num_controls, num_styles].
 
         Affine layers are linear, so a direction in W is a direction in StyleSpace too:
         styles(person, controls) = styles(person) + controls @ basis.
@@ -147,7 +154,7 @@ class Rig:
             row[generator.channel(offset.layer, offset.channel)] = offset.std
         turns = [(axis.direction, slice(axis.rows)) for axis in self.pose]
         moves = [(axis.direction, EXPRESSION_ROWS) for axis in self.expressions]
-        pose, whole = in_styles(generator, turns + moves).split([len(turns), len(moves)])
+        pose, whole = torch.split(in_styles(generator, turns + moves), [len(turns), len(moves)])
         return torch.cat([pose, channels, whole])
 
     def save(self, path: Path) -> None:
@@ -186,15 +193,17 @@ class Rig:
                 values = np.array(axis.direction, dtype=np.float64)
             except (ValueError, TypeError):
                 values = np.zeros(0)
-            if values.shape != (512,) or not np.isfinite(values).all():
-                raise ModelError(f"{path}: {axis.name} is no direction of 512 finite numbers")
+            if values.shape != (Generator.w_dim,) or not np.isfinite(values).all():
+                raise ModelError(
+                    f"{path}: {axis.name} is no direction of {Generator.w_dim} finite numbers"
+                )
         return rig
 
 
 def in_styles(generator: Generator, moves: Sequence[tuple[tuple[float, ...], slice]]) -> Tensor:
-    """Return what directions [512] in W change of the style vector, [N, num_styles].
+    """Return how moves along directions in W change the style vector, [N, num_styles].
 
-    Each comes with the rows of W+ that it is added to.
+    Each of the N moves is a direction [w_dim] and the rows of W+ to which it is added.
     """
     rows = torch.zeros(len(moves) + 1, generator.num_ws, generator.w_dim)
     for i, (direction, where) in enumerate(moves):
@@ -209,7 +218,7 @@ def _json(data: dict[str, object]) -> str:
 
 
 def load_rig(generator: Generator) -> Rig:
-    """Return the rig shipped for a generator, or the one discovered into its model folder.
+    """Return the rig that ships with this package for a generator.
 
     Raises ModelError, naming the command that makes one, when there is none.
     """
@@ -218,6 +227,6 @@ def load_rig(generator: Generator) -> Rig:
         if rig.generator_sha256 == generator.sha256:
             return rig
     raise ModelError(
-        f"no rig for generator {generator.name}: make one with "
-        f"`facecodec rig discover --model {generator.name}` and pass it with --rig"
+        f"no rig ships for generator {generator.name}: make one with `facecodec rig discover`, "
+        "and name its file"
     )

@@ -1,4 +1,4 @@
-"""A picture of a rig: every control at -2, 0 and +2 on one generated face."""
+"""A picture of a rig: every control at three levels on one generated face."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from facecodec.pixels import to_uint8
 from facecodec.progress import Progress, silent
 from facecodec.rig.rig import Rig
 
-LEVELS = (-2.0, 0.0, 2.0)
+LEVELS = (-2.0, 0.0, 2.0)  # standard deviations at which a control is shown
+TRUNCATION = 0.6  # of the face that is drawn: a likely one
+GAP = 6  # white pixels between the strips of two controls
+WHITE = 255
 
 
 def contact_sheet(
@@ -30,8 +33,8 @@ def contact_sheet(
     each face in pixels.
     """
     basis = rig.basis(generator)
-    w = draw_latents(generator, 1, seed, truncation=0.6)
-    gap = np.full((size, 6, 3), 255, np.uint8)
+    w = draw_latents(generator, 1, seed, truncation=TRUNCATION)
+    gap = np.full((size, GAP, 3), WHITE, np.uint8)
     strips = []
     with torch.no_grad():
         styles = generator.styles(generator.broadcast(w))
@@ -41,6 +44,6 @@ def contact_sheet(
             strips.append(np.concatenate([*faces, gap], axis=1))
             progress("drawing", i + 1, len(rig.names))
     while len(strips) % across:
-        strips.append(np.full_like(strips[0], 255))
+        strips.append(np.full_like(strips[0], WHITE))
     rows = [np.concatenate(strips[i : i + across], 1) for i in range(0, len(strips), across)]
     return np.concatenate(rows, axis=0)

@@ -22,6 +22,7 @@ from facecodec.face.crop import crop
 from facecodec.metrics.evaluate import SIZE, Evaluation, evaluate
 from facecodec.metrics.networks import load as load_networks
 from facecodec.progress import Progress, silent
+from facecodec.rig.regions import Region
 from facecodec.study.evaluate import Options
 from facecodec.types import Picture
 from facecodec.video.reader import VideoReader
@@ -204,7 +205,7 @@ def _halved(picture: Picture) -> Picture:
 
 def amount_of(region: str) -> float:
     """Return how far a control of this region is moved to show what it does."""
-    return TURN if region in ("pose", "expression") else AMOUNT
+    return TURN if region in (Region.POSE, Region.EXPRESSION) else AMOUNT
 
 
 def _effects(avatar: Avatar, progress: Progress) -> tuple[bytes, list[tuple[bytes, bytes]]]:

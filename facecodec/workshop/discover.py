@@ -13,14 +13,22 @@ from facecodec.clip.clip import Clip
 from facecodec.clip.scan import Scan, Span
 from facecodec.encoding.person import Enrolment, find_person
 from facecodec.encoding.presets import preset_of
+from facecodec.face.signals import NUM_POSE
 from facecodec.fit.frame_selection import farthest_points
 from facecodec.fit.objective import shrink
 from facecodec.models import FaceModel, landmark_finder, load_generator_on, load_likeness
 from facecodec.progress import Progress
-from facecodec.rig.discover import measure, rig_of
-from facecodec.rig.motion import SIZE, Evidence, choose_by_motion, columns, evidence, left_over
-from facecodec.rig.rig import NUM_POSE, Rig
-from facecodec.rig.selection import SIMILAR, candidates, describe, in_order
+from facecodec.rig.channels import SAME_EFFECT_COSINE, candidates, describe, in_order
+from facecodec.rig.measurement import measure, rig_by_sensitivity
+from facecodec.rig.motion_evidence import (
+    PICTURE_SIZE,
+    Evidence,
+    choose_by_motion,
+    columns,
+    evidence,
+    unexplained_share,
+)
+from facecodec.rig.rig import Rig
 from facecodec.video.reader import VideoReader
 
 FRAMES = 150  # of every clip are looked at
@@ -48,7 +56,7 @@ def discover_rig(
         return finder(picture)
 
     measured = measure(generator, find, samples, seed=seed, progress=progress)
-    rig = rig_of(generator, measured, samples, seed, progress)
+    rig = rig_by_sensitivity(generator, measured, samples, seed, progress)
     if not clips:
         return rig
     pool = candidates(measured.energy)
@@ -70,7 +78,7 @@ def discover_rig(
                  regions[channels[i - NUM_POSE]])
         for i in chosen
     ]  # fmt: skip
-    left = left_over(frames, [*range(NUM_POSE), *chosen])
+    left = unexplained_share(frames, [*range(NUM_POSE), *chosen])
     progress(f"residual left {left:.3f}", 1, 1)
     return replace(rig, offsets=in_order(offsets))
 
@@ -93,9 +101,9 @@ def explain(
     frames = []
     for target in targets:
         # real against real: what the inversion missed is no motion
-        moved = shrink(target.picture[None] - first.picture[None], SIZE)
-        frames.append(evidence(effects, moved, shrink(target.weights[None], SIZE)))
-    return frames, (unit @ unit.T).abs().cpu() > SIMILAR
+        moved = shrink(target.picture[None] - first.picture[None], PICTURE_SIZE)
+        frames.append(evidence(effects, moved, shrink(target.weights[None], PICTURE_SIZE)))
+    return frames, (unit @ unit.T).abs().cpu() > SAME_EFFECT_COSINE
 
 
 def frontal_frames(scan: Scan, rig: Rig, person: Enrolment) -> list[int]:

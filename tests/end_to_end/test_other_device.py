@@ -10,9 +10,9 @@ from facecodec.fit.inversion import InversionPlan
 from facecodec.fit.light_tuning import LightTuningPlan
 from facecodec.fit.photometric import TrackingPlan
 from facecodec.fit.weight_tuning import WeightTuningPlan
-from facecodec.rig.discover import measure
-from facecodec.rig.pose import find_pose_axes
-from facecodec.rig.selection import candidates
+from facecodec.rig.channels import candidates
+from facecodec.rig.measurement import measure
+from facecodec.rig.pose_axes import find_pose_axes
 from facecodec.rig.sheet import contact_sheet
 from facecodec.weights.store import load_generator
 from tests.helpers import pretend_gpu

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from facecodec.face.signals import POSE_SIGNALS
 from facecodec.generator.sampling import Sample
-from facecodec.rig.rig import POSE_NAMES, PoseAxis
+from facecodec.rig.rig import PoseAxis
+from facecodec.types import Floats
 
-POSE_ROWS = 8  # the coarse rows place the head; finer ones only repaint it
-HELD_OUT = 0.2
-RIDGE = 30.0
+POSE_ROWS = 8  # of W+, the coarse ones, which place the head; finer ones only repaint it
+HELD_OUT = 0.2  # share of the faces, the last ones, on which the prediction is measured
+RIDGE = 30.0  # penalty per squared weight of the regression on W, whose coordinates are near 1
+DIRECTION_DIGITS, STD_DIGITS, CORRELATION_DIGITS = 5, 5, 3  # decimal places that are kept
 
 
 def find_pose_axes(sample: Sample) -> tuple[PoseAxis, ...]:
     """Return yaw, pitch and roll as directions in W.
 
-    The axis is the change of the mean face with one signal while all other signals (other angles,
+    An axis is the change of the mean face with one signal while all other signals (other angles,
     mouth, eyes) stay: W regressed on the signals, not the signals on W, so that it stays among
-    faces. The correlation reported is of the opposite regression, on the held-out last fifth.
+    faces. The correlation reported is of the opposite regression, on the held-out faces.
     """
     w = sample.w.cpu().numpy().astype(np.float64)
     signals = sample.signals
@@ -29,17 +31,20 @@ def find_pose_axes(sample: Sample) -> tuple[PoseAxis, ...]:
     return tuple(
         PoseAxis(
             name,
-            tuple(float(v) for v in np.round(directions[i], 5)),
+            tuple(float(v) for v in np.round(directions[i], DIRECTION_DIGITS)),
             POSE_ROWS,
-            round(correlations[i], 3),
-            round(float(spread[i]), 5),
+            round(correlations[i], CORRELATION_DIGITS),
+            round(float(spread[i]), STD_DIGITS),
         )
-        for i, name in enumerate(POSE_NAMES)
+        for i, name in enumerate(POSE_SIGNALS)
     )
 
 
-def held_out_correlations(w: NDArray[np.float64], unit: NDArray[np.float64]) -> list[float]:
-    """Return, for each signal, the correlation of its ridge regression on W with unseen faces."""
+def held_out_correlations(w: Floats, unit: Floats) -> list[float]:
+    """Return, for each signal, the correlation of its ridge regression on W with unseen faces.
+
+    `w` [N, w_dim] and `unit` [N, 6], standardised signals, are of the same faces.
+    """
     split = int(len(w) * (1 - HELD_OUT))
     mean = w[:split].mean(0)
     x, y = w[:split] - mean, unit[:split]

@@ -1,16 +1,14 @@
-"""Rigs of StyleGAN2 networks: discovery works on them unchanged, and the published channels."""
+"""Rigs are discovered for StyleGAN2 networks as for the default one."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
-from facecodec.errors import ModelError, NoFaceError
+from facecodec.errors import NoFaceError
 from facecodec.generator.stylegan2 import StyleGAN2
 from facecodec.generator.stylegan2_layout import Layout
-from facecodec.rig.discover import discover
-from facecodec.rig.stylegan2 import PUBLISHED, published_positions, published_rig
+from facecodec.rig.measurement import measure, rig_by_sensitivity
 from tests.helpers.checkpoints import SMALL, random_tensors
 
 
@@ -42,7 +40,8 @@ def find(picture: np.ndarray) -> np.ndarray:
 
 
 def test_discover_works_unchanged(small):
-    rig = discover(small, find, samples=40, faces=2, probes=1)
+    measured = measure(small, find, samples=40, faces=2, probes=1)
+    rig = rig_by_sensitivity(small, measured, samples=40, seed=0)
     assert len(rig.names) == 35
     assert rig.basis(small).shape == (35, small.num_styles)
     assert {offset.layer for offset in rig.offsets} <= {layer.name for layer in small.layers}
@@ -50,27 +49,4 @@ def test_discover_works_unchanged(small):
 
 def test_noise_without_faces_is_one_clear_error(small):
     with pytest.raises(NoFaceError, match="random drew 0 faces in 12 pictures"):
-        discover(small, lambda picture: None, samples=12)
-
-
-def test_published_channels():
-    """Thirty-two, none of them of a toRGB layer, each where configuration f has it."""
-    narrow = [layer for layers in PUBLISHED.values() for layer in layers]
-    assert not {layer for layer in narrow if layer % 3 == 1}
-    assert sum(len(c) for layers in PUBLISHED.values() for c in layers.values()) == 32
-    with pytest.raises(ModelError, match="no style channel 6/113"):
-        published_positions(build(SMALL))
-
-
-@pytest.mark.slow
-def test_published_rig():
-    widths = (512, 512, 512, 512, 512, 256, 128)
-    generator = build(Layout(widths, 8, noise=True, clamp=False))
-    rig = published_rig(generator, find, samples=10, faces=1, probes=1)
-    assert rig.offsets[0].name == "6/113"
-    assert rig.regions[3:] == ("mouth",) * 17 + ("jaw",) * 4 + ("eyes",) * 6 + ("brows",) * 4 + (
-        "gaze",
-    )
-    basis = rig.basis(generator)
-    assert torch.equal((basis[3:] != 0).sum(1), torch.ones(32))
-    assert all(offset.std > 0 and offset.energy > 0 for offset in rig.offsets)
+        measure(small, lambda picture: None, samples=12)

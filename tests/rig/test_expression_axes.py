@@ -1,4 +1,4 @@
-"""Expression axes: found among drawn faces, read checked, controls as the others are."""
+"""Expression axes: learnt from drawn faces, checked when read, controls like the others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import facecodec.rig
 from facecodec.errors import ModelError
 from facecodec.face.signals import all_signals
 from facecodec.generator.sampling import Sample
-from facecodec.rig.expression import NUM_AXES, find_expression_axes
+from facecodec.rig.expression_axes import NUM_AXES, find_expression_axes
 from facecodec.rig.rig import EXPRESSION_ROWS, Rig
 
 SHIPPED = Path(facecodec.rig.__file__).parent / "mobilestylegan-ffhq.json"
@@ -65,7 +65,7 @@ def test_expressions_are_part_of_a_rigs_identity():
     assert swapped.sha256 != rig.sha256
 
 
-def test_a_rig_without_expressions_is_the_rig_of_before_there_were_any():
+def test_a_rig_without_expressions_hashes_as_if_it_had_no_such_field():
     rig = replace(Rig.load(SHIPPED), expressions=())
     meaning = asdict(rig)
     del meaning["expressions"]
