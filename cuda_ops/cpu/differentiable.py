@@ -193,9 +193,10 @@ def to_image(x: Tensor, style: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     scaled = weight * style[:, None]
     y = torch.baddbmm(bias[:, None], scaled, x.flatten(2)).unflatten(2, x.shape[2:])
     if len(weight) == 3:
-        return y
-    result: Tensor = _Haar.apply(y, y.new_ones(y.shape[:2]))
-    return result
+        image: Tensor = y
+    else:
+        image = _Haar.apply(y, y.new_ones(y.shape[:2]))
+    return image
 
 
 def mobile_network(

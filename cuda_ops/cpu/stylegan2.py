@@ -214,7 +214,8 @@ def _way(up: bool, pixels: int, reduced: bool) -> Way:
 
 def _paired(packed: Tensor) -> Tensor:
     """Round [..., C, panel] to bf16 and put channels in pairs, [..., C / 2, panel, 2]."""
-    return packed.bfloat16().unflatten(-2, (-1, 2)).transpose(-1, -2).contiguous()
+    result: Tensor = packed.bfloat16().unflatten(-2, (-1, 2)).transpose(-1, -2).contiguous()
+    return result
 
 
 def _products(weight: Tensor, rows: Sequence[Sequence[float]]) -> Tensor:
@@ -235,7 +236,8 @@ def _tiles(weight: Tensor, order: Sequence[tuple[int, int]]) -> Tensor:
     weight = F.pad(weight, (0, 0, 0, 0, 0, -inputs % 32, 0, -outputs % 32))
     rows = [index[0] for index in order], [index[1] for index in order]
     taps = weight[:, :, rows[0], rows[1]].unflatten(1, (-1, 16, 2)).unflatten(0, (-1, 2, 16))
-    return taps.permute(0, 6, 3, 1, 4, 2, 5).bfloat16().contiguous()
+    result: Tensor = taps.permute(0, 6, 3, 1, 4, 2, 5).bfloat16().contiguous()
+    return result
 
 
 def _turned(weight: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Sequence
 
 import torch
@@ -101,7 +102,7 @@ def _fir(
     result = x.new_empty(frames, channels, tall, wide)
     job = library.Fir(
         x.data_ptr(), result.data_ptr(), frames, channels, height, width, tall, wide,
-        up, down, pad[0], len(taps), (library.c_float * library.MAX_TAPS)(*taps),
+        up, down, pad[0], len(taps), (ctypes.c_float * library.MAX_TAPS)(*taps),
     )  # fmt: skip
     return job, result
 

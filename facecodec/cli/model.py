@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.box import SIMPLE_HEAD
@@ -168,7 +169,7 @@ def verify(names: tuple[str, ...], json_: bool) -> None:
         raise failures[0]
 
 
-def _describe(name: str) -> dict:
+def _describe(name: str) -> dict[str, Any]:
     """Return one row of the list: the catalogue's words, then the record's where there is one."""
     entry = CATALOGUE.get(name)
     row = {"name": name, "kind": "", "installed": False, "bytes": 0, "sha256": "", "title": ""}

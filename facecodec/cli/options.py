@@ -16,7 +16,7 @@ from facecodec.weights.catalogue import DEFAULT_GENERATOR
 _TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
 
 
-class Seconds(click.ParamType):
+class Seconds(click.ParamType):  # type: ignore[type-arg]  # generic for type checkers alone
     """A time: seconds (`12.5`) or `[H:]M:S`, exact."""
 
     name = "time"

@@ -164,7 +164,8 @@ class Stream:
         the generator's resolution (when None), half or a quarter of it.
         Raises IndexError for a frame that there is not, UsageError for another size.
         """
-        return self.avatar.render(self[index].controls[None], size)[0]
+        result: Picture = self.avatar.render(self[index].controls[None], size)[0]
+        return result
 
     def pictures(
         self, size: int | None = None, start: Time | None = None, end: Time | None = None

@@ -113,7 +113,8 @@ def _unexplained(residual: Floats, flags: NDArray[np.uint8]) -> Flags:
     """Return which frames [T] are left far worse explained than the clip's usual one."""
     there = flags & FrameFlags.NO_FACE == 0
     usual = float(np.median(residual[there])) if there.any() else 0.0
-    return there & (residual > UNEXPLAINED * usual)
+    result: Flags = there & (residual > UNEXPLAINED * usual)
+    return result
 
 
 def _hold(controls: Floats, flags: NDArray[np.uint8]) -> Floats:

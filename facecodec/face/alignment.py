@@ -127,7 +127,8 @@ def _nearness(found: Sequence[Landmarks], causal: bool) -> NDArray[np.float64]:
         extents.append((np.linalg.norm(right - left), np.linalg.norm(nose)))
     extent = np.maximum(np.array(extents), 1e-6)
     eyes, nose = (extent / _usual(extent, causal)).T
-    return np.maximum(eyes, np.minimum(nose, 1.0))
+    result: NDArray[np.float64] = np.maximum(eyes, np.minimum(nose, 1.0))
+    return result
 
 
 def _usual(values: NDArray[np.float64], causal: bool) -> NDArray[np.float64]:

@@ -212,7 +212,7 @@ def _around(points: Landmarks, roll: float) -> tuple[Alignment, dlib.rectangle]:
 def _overlap(a: dlib.rectangle, b: dlib.rectangle) -> float:
     """Return the intersection of two boxes over their union."""
     shared = float(a.intersect(b).area())
-    return shared / (a.area() + b.area() - shared)
+    return float(shared / (a.area() + b.area() - shared))
 
 
 def box_of(points: Landmarks) -> dlib.rectangle:

@@ -221,4 +221,5 @@ def _compared(source: Picture, decoded: Picture, face: Mask) -> tuple[float, flo
 
 def _averaged(picture: Values, size: int) -> Values:
     factor = picture.shape[0] // size
-    return picture.reshape(size, factor, size, factor, -1).mean((1, 3))
+    result: Values = picture.reshape(size, factor, size, factor, -1).mean((1, 3))
+    return result

@@ -263,7 +263,8 @@ def small(picture: Picture) -> Picture:
     if left or factor < 2:
         return resize(picture, (SIZE, SIZE))
     means = picture.reshape(SIZE, factor, SIZE, factor, 3).mean((1, 3))
-    return means.round().astype(np.uint8)
+    result: Picture = means.round().astype(np.uint8)
+    return result
 
 
 def _square(picture: Picture) -> int:

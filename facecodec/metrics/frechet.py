@@ -27,6 +27,7 @@ def _factor(features: Features) -> Features:
     """Return a matrix whose square is the covariance, with no more rows than it needs."""
     centred = (features - features.mean(0)) / np.sqrt(len(features) - 1)
     if len(centred) <= centred.shape[1]:
-        return centred
-    triangle: Features = np.linalg.qr(centred).R
-    return triangle
+        factor: Features = centred
+    else:
+        factor = np.linalg.qr(centred).R
+    return factor

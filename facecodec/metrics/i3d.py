@@ -94,4 +94,5 @@ class I3D(nn.Module):
         x = self.Mixed_4f(self.Mixed_4e(self.Mixed_4d(self.Mixed_4c(self.Mixed_4b(x)))))
         x = self.Mixed_5c(self.Mixed_5b(_pool(x, (2, 2, 2), (2, 2, 2))))
         x = F.avg_pool3d(x, (2, *x.shape[3:]), 1)  # 7x7 at the published side
-        return self.logits(x)[..., 0, 0].mean(2)
+        result: Tensor = self.logits(x)[..., 0, 0].mean(2)
+        return result

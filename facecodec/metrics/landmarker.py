@@ -126,4 +126,5 @@ def angles(matrix: Values) -> Values:
     yaw = np.arctan2(rotation[0, 2], rotation[2, 2])
     pitch = np.arcsin(np.clip(-rotation[1, 2], -1, 1))
     roll = np.arctan2(rotation[1, 0], rotation[1, 1])
-    return np.degrees(np.array([yaw, pitch, roll]))
+    result: Values = np.degrees(np.array([yaw, pitch, roll]))
+    return result

@@ -44,7 +44,8 @@ def lip_errors(reference: Series, distorted: Series) -> Series:
     """
     a, b = reference[:, LIPS], distorted[:, LIPS]
     offset = (a - a.mean(1, keepdims=True)) - (b - b.mean(1, keepdims=True))
-    return np.linalg.norm(offset, axis=2).mean(1) / eye_distances(reference)
+    result: Series = np.linalg.norm(offset, axis=2).mean(1) / eye_distances(reference)
+    return result
 
 
 def jitter(reference: Series, distorted: Series) -> float | None:

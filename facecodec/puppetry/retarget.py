@@ -89,7 +89,8 @@ def within_reach(controls: Controls) -> Controls:
     its own clip. On another face the same number tears a mouth or doubles an eye.
     """
     reach = reaches(controls.shape[-1]).astype(np.float32)
-    return reach * np.tanh(controls / reach)
+    result: Controls = reach * np.tanh(controls / reach)
+    return result
 
 
 def pose_between(source: Avatar, driver: Avatar) -> Controls:

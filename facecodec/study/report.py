@@ -200,7 +200,8 @@ def _halved(picture: Picture) -> Picture:
     """Return a picture at half its width and height."""
     height, width = picture.shape[:2]
     quads = picture.reshape(height // 2, 2, width // 2, 2, 3)
-    return quads.mean((1, 3)).round().astype(np.uint8)
+    result: Picture = quads.mean((1, 3)).round().astype(np.uint8)
+    return result
 
 
 def amount_of(region: str) -> float:

@@ -11,7 +11,7 @@ from contextlib import ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import av
 import numpy as np
@@ -215,7 +215,7 @@ class VideoSink(Sink):
         out.time_base, out.stream = self._audio_base, self._audio
         self._mux([out])
 
-    def _mux(self, packets: list[av.Packet]) -> None:
+    def _mux(self, packets: list[av.Packet[Any]]) -> None:
         try:
             self._out.mux(packets)
         except (av.FFmpegError, OSError) as error:

@@ -21,4 +21,5 @@ def mean_latent(layers: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     for weight, bias in layers:
         x = x @ weight.T.astype(np.float64) + bias
         x = np.where(x < 0, 0.2 * x, x) * np.sqrt(2)
-    return (np.round(x.mean(axis=0) * _MEAN_GRID) / _MEAN_GRID).astype(np.float32)
+    mean: np.ndarray = np.round(x.mean(axis=0) * _MEAN_GRID) / _MEAN_GRID
+    return mean.astype(np.float32)

@@ -196,4 +196,5 @@ def _motion(frames: int, count: int) -> Controls:
     """Return smooth controls [frames, count] of a head that talks."""
     time_ = np.arange(frames)[:, None] / 25
     rate, phase = np.random.default_rng(1).uniform(0.2, 3, (2, 1, count))
-    return np.sin(2 * np.pi * rate * time_ + phase).astype(np.float32)
+    result: Controls = np.sin(2 * np.pi * rate * time_ + phase).astype(np.float32)
+    return result

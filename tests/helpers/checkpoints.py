@@ -48,7 +48,7 @@ class Module:
         self.buffers: dict[str, torch.Tensor] = {}
         self.modules: dict[str, Module] = {}
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Any, ...]:
         state = {
             "training": False,
             "_parameters": OrderedDict(
@@ -73,7 +73,7 @@ def _persistence() -> types.ModuleType:
     if name not in sys.modules:
         module = types.ModuleType(name)
 
-        def _reconstruct_persistent_obj(meta: dict) -> None:
+        def _reconstruct_persistent_obj(meta: dict[str, Any]) -> None:
             exec(meta["module_src"], {})  # as the original does; a reader of ours must not
 
         _reconstruct_persistent_obj.__module__ = name
@@ -117,7 +117,7 @@ def _class_of(path: list[str]) -> str:
 
 
 def _settings(path: list[str], clamp: float | None) -> dict[str, Any]:
-    return {
+    settings: dict[str, dict[str, Any]] = {
         "MappingNetwork": {"c_dim": 0},
         "SynthesisBlock": {"architecture": "skip"},
         "SynthesisLayer": {"activation": "lrelu", "conv_clamp": clamp},
@@ -125,7 +125,8 @@ def _settings(path: list[str], clamp: float | None) -> dict[str, Any]:
         "FullyConnectedLayer": (
             {"activation": "lrelu", "bias_gain": 0.01} if path[0] == "mapping" else {}
         ),
-    }.get(_class_of(path), {})
+    }
+    return settings.get(_class_of(path), {})
 
 
 def write_nvidia(

@@ -60,7 +60,7 @@ class Content:
     """Everything a stream says."""
 
     header: bytes
-    frames: dict[int, tuple]
+    frames: dict[int, tuple[Any, ...]]
     recovered: int
     audio: list[AudioPacket]
     identity: bytes | None
@@ -70,7 +70,7 @@ class Content:
 
 def read_all(data: bytes, pipe: bool = False) -> Content:
     """Read a stream to the end. StreamError where it is refused."""
-    file = toy_streams.Pipe(data) if pipe else io.BytesIO(data)
+    file: Any = toy_streams.Pipe(data) if pipe else io.BytesIO(data)
     stream = StreamReader(file, "damaged.fcv")
     frames, audio, recovered = {}, [], 0
     for item in stream.items():

@@ -31,7 +31,9 @@ def assert_close(got: torch.Tensor, wanted: torch.Tensor) -> None:
     assert (got - wanted).abs().max() <= TOLERANCE * wanted.abs().max()
 
 
-def small_network(frames: int, lows: int = 0):
+def small_network(
+    frames: int, lows: int = 0
+) -> tuple[torch.Tensor, list[torch.Tensor], list[MobileBlock], Head]:
     """A network of three blocks on 4x4, the last `lows` of them low; every constant random."""
     channels, side = [32, 24, 16, 8], 4
     blocks, styles = [], []

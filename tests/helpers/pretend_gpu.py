@@ -55,21 +55,23 @@ class Shell(Tensor):
         shell.held = held
         return shell
 
-    def __repr__(self) -> str:
+    def __repr__(self) -> str:  # type: ignore[override]
         return f"Shell({self.held!r})"
 
     def numpy(self, *, force: bool = False) -> Any:
         raise TypeError("can't convert a tensor of the pretended device to numpy; use .cpu()")
 
-    __array__ = numpy
+    __array__ = numpy  # type: ignore[assignment]
 
     def tolist(self) -> Any:
         return self.held.tolist()
 
-    __torch_function__ = torch._C._disabled_torch_function_impl
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
     @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(  # type: ignore[override]
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         return dispatched(func, args, kwargs or {})
 
 
@@ -126,5 +128,5 @@ def pretended(monkeypatch: Any) -> Iterator[None]:
     monkeypatch.setattr(
         torch, "inference_mode", lambda on=True: torch.no_grad() if on else nullcontext()
     )
-    with mode():
+    with mode():  # type: ignore[no-untyped-call]
         yield

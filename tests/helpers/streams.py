@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,9 +10,19 @@ import numpy as np
 import torch
 
 from facecodec.bitstream import StreamHeader, StreamWriter, control_steps
+from facecodec.face.alignment import Alignment
+from facecodec.generator.base import Generator
+from facecodec.rig.rig import Rig
 
 
-def make_stream(path: Path, generator, rig, frames: int = 6, places=None, size=(640, 480)) -> Path:
+def make_stream(
+    path: Path,
+    generator: Generator,
+    rig: Rig,
+    frames: int = 6,
+    places: Sequence[Alignment] | None = None,
+    size: tuple[int, int] = (640, 480),
+) -> Path:
     """Write a `.fcv` of a random person who turns and speaks.
 
     places: alignments of a clip of `size` (width, height), so that the stream can stand for it.

@@ -21,7 +21,7 @@ from facecodec.bitstream.coding.light_tuning import pack_light, quantise_light
 
 NUM_WS, W_DIM = 4, 8
 BASE_STEPS = np.array([0.03] * 3 + [0.25] * 32)
-W_MEAN = (np.arange(W_DIM, dtype=np.float32) - 3) / 16
+W_MEAN: NDArray[np.float32] = (np.arange(W_DIM, dtype=np.float32) - 3) / np.float32(16)
 
 
 class Pipe(io.RawIOBase):
@@ -91,7 +91,8 @@ def placements(frames: int) -> NDArray[np.float32]:
     """Return a placement track [frames, 4]: a square that drifts and tilts."""
     t = np.arange(frames)[:, None] / 25
     track = np.array([320, 240, 300, 0]) + np.array([9, -4, 6, 0.05]) * np.sin(t)
-    return track.astype(np.float32)
+    result: NDArray[np.float32] = track.astype(np.float32)
+    return result
 
 
 def packets(count: int, size: int = 40, seed: int = 3) -> list[AudioPacket]:

@@ -48,7 +48,8 @@ def control_steps(
         raise UsageError("quantiser steps must be positive numbers")
     codes = np.frombuffer(step_codes(base_steps), np.uint8).astype(int)
     coarse = (codes + HALF_OCTAVE // 2) // HALF_OCTAVE * HALF_OCTAVE
-    return ALL_STEPS[np.clip(coarse + DEFAULT_QUALITY - quality, 0, 255)]
+    result: NDArray[np.float32] = ALL_STEPS[np.clip(coarse + DEFAULT_QUALITY - quality, 0, 255)]
+    return result
 
 
 def to_levels(values: NDArray[np.floating], steps: NDArray[np.float32]) -> NDArray[np.int64]:
