@@ -226,7 +226,7 @@ class Clip:
         """Yield the audio of the span; with a limited number of frames it ends with the last."""
         end = self.span.end
         if self.span.max_frames is not None:
-            end = Fraction(int(self.pts[-1]) + 1) * self.time_base
+            end = Fraction(int(self.pts[-1]) + 1) * self.time_base - self.source.begin
         return self.source.audio_packets(self.span.start, end)
 
     def frames(self) -> Iterator[Frame]:

@@ -34,6 +34,11 @@ class FrameSource(Protocol):
     @property
     def rate(self) -> Fraction | None: ...  # noqa: D102
     @property
+    def begin(self) -> Fraction:
+        """Seconds of its own clock from which `start` and `end` count."""
+        ...
+
+    @property
     def frame_count(self) -> int | None: ...  # noqa: D102
     @property
     def audio(self) -> AudioTrack | None: ...  # noqa: D102
@@ -65,6 +70,7 @@ class FramesInMemory:
 
     audio: AudioTrack | None = None
     audio_dropped: str | None = None
+    begin = Fraction(0)
 
     def __init__(
         self,

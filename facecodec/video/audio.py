@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import av
-from av.audio.stream import AudioStream
 from av.container import InputContainer
 
 from facecodec.errors import FacecodecError
@@ -53,20 +52,6 @@ class AudioPacket:
     data: bytes
 
 
-def describe_audio(stream: AudioStream) -> AudioTrack | None:
-    """Return the parameters of an open stream, or None for a codec that cannot ride along."""
-    codec = stream.codec_context.codec.canonical_name
-    if codec not in CODECS or stream.time_base is None:
-        return None
-    return AudioTrack(
-        codec,
-        int(stream.codec_context.sample_rate),
-        len(stream.codec_context.layout.channels),
-        bytes(stream.codec_context.extradata or b""),
-        Fraction(stream.time_base),
-    )
-
-
 def open_parameters(track: AudioTrack) -> InputContainer:
     """Return an open container whose only stream has the track's parameters.
 
@@ -84,19 +69,30 @@ def open_parameters(track: AudioTrack) -> InputContainer:
 def _matroska_header(track: AudioTrack) -> bytes:
     audio = _element(0xE1, _element(0xB5, struct.pack(">d", track.sample_rate))
                      + _element(0x9F, struct.pack(">B", track.channels)))  # fmt: skip
+    setup = _setup(track)
     entry = (
         _element(0xD7, b"\x01")  # track number
         + _element(0x73C5, b"\x01")  # track UID
         + _element(0x83, b"\x02")  # type: audio
         + _element(0x86, CODECS[track.codec].encode())
         + audio
-        + (_element(0x63A2, track.extradata) if track.extradata else b"")
+        + (_element(0x63A2, setup) if setup else b"")
     )
     info = _element(0x1549A966, _element(0x2AD7B1, struct.pack(">I", 1_000_000)))
     tracks = _element(0x1654AE6B, _element(0xAE, entry))
     empty_cluster = _element(0x1F43B675, _element(0xE7, b"\x00"))
     ebml = _element(0x1A45DFA3, _element(0x4282, b"matroska") + _element(0x4287, b"\x04"))
     return ebml + _element(0x18538067, info + tracks + empty_cluster)
+
+
+def _setup(track: AudioTrack) -> bytes:
+    """Return a codec's setup bytes as Matroska wraps them, from those that libav keeps."""
+    if track.codec == "flac" and not track.extradata.startswith(b"fLaC"):
+        block = b"\x80" + len(track.extradata).to_bytes(3, "big")  # the last block, STREAMINFO
+        return b"fLaC" + block + track.extradata
+    if track.codec == "alac" and track.extradata[4:8] == b"alac":
+        return track.extradata[12:]  # without the atom around it
+    return track.extradata
 
 
 def _element(identifier: int, body: bytes) -> bytes:

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
 import av
-import numpy as np
-from numpy.typing import NDArray
+from av.container import InputContainer
+from av.video.stream import VideoStream
 
-from facecodec.errors import FacecodecError, UsageError
+from facecodec.errors import FacecodecError
 from facecodec.picture_limits import check_picture_size
-from facecodec.video.audio import AudioPacket, AudioTrack, describe_audio
+from facecodec.types import Picture
+from facecodec.video import audio_source, tracks
+from facecodec.video.audio import AudioPacket, AudioTrack
+from facecodec.video.colour import to_rgb
+from facecodec.video.fit import fitted
+from facecodec.video.orientation import display_matrix, upright
+from facecodec.video.picture import is_photograph, read_photograph
+from facecodec.video.source import Source, demuxed, reason
+from facecodec.video.timeline import Clock, Timeline, timeline_of
+
+STILL_BASE = Fraction(1, 25)  # seconds per unit of a photograph's only timestamp
+USUAL_RATE = Fraction(25)  # frames a second where a file does not say
 
 
 @dataclass(frozen=True)
@@ -22,51 +35,90 @@ class Frame:
     """One picture, uint8 RGB [H, W, 3], shown at `pts` times the reader's time base seconds."""
 
     pts: int
-    image: NDArray[np.uint8]
+    image: Picture
 
 
 class VideoReader:
-    """Reads anything libav reads. A context manager; each iteration starts the file anew."""
+    """Reads what libav and Pillow read. A context manager; each iteration opens the file again.
 
-    def __init__(self, path: Path) -> None:
-        """Open a file. Raises UsageError when it is missing, FacecodecError when not a video."""
+    width, height: of every frame, in square pixels, after rotation. time_base: seconds per unit of
+    pts. rate: mean frame rate, None where unknown. begin: when the first frame is shown, in seconds
+    of the file's own clock; `start` and `end` count from there. audio: None where there is none
+    that can be carried; audio_dropped: the codec of audio that cannot.
+    """
+
+    def __init__(
+        self, path: Path, video_track: int | None = None, audio_track: int | None = None
+    ) -> None:
+        """Open a file; tracks are counted from 0, those that ffmpeg takes where none is given.
+
+        Raises UsageError when it is missing or a track is, FacecodecError when it is no video.
+        """
         self.path = path
-        if not path.exists():
-            raise UsageError(f"{path}: no such file")
-        self._container = self._open()
-        stream = self._container.streams.video[0]
-        self.time_base = Fraction(stream.time_base or 1)
-        self.rate = Fraction(stream.average_rate) if stream.average_rate else None
+        self._video_track, self._audio_track = video_track, audio_track
+        self._source = Source(path)
+        self.audio: AudioTrack | None = None
+        self.audio_dropped: str | None = None
+        self.begin = Fraction(0)
+        self._size: tuple[int, int] | None = None
+        self._still: Picture | None = None
+        self._timeline = Timeline()
+        self._why = ""
+        self.time_base = STILL_BASE
+        self.rate: Fraction | None = 1 / STILL_BASE
+        self.frame_count: int | None = 1
+        if is_photograph(path, self._source.head):
+            self._open_photograph()
+        else:
+            self._open_video()
+        assert self._size is not None
+        self.width: int = self._size[0]
+        self.height: int = self._size[1]
+
+    def _open_photograph(self) -> None:
+        self._still = read_photograph(self.path, self._source.head)
+        self._size = self._still.shape[1], self._still.shape[0]
+
+    def _open_video(self) -> None:
+        with self._opened() as (container, stream):
+            self.time_base = Fraction(stream.time_base or 1)
+            rate = stream.average_rate
+            self.rate = Fraction(rate) if rate and rate > 0 else None
+            self.frame_count = stream.frames or None
+            sound = tracks.audio_track(container, self.path, self._audio_track)
+            if sound is not None:
+                self.audio = audio_source.describe_audio(container, sound)
+                if self.audio is None:
+                    context = sound.codec_context
+                    self.audio_dropped = context.name if context else "unknown"
+        if self.frame_count is None:  # packets in an index are in order already
+            with self._opened() as (container, stream):
+                heard = tracks.audio_track(container, self.path, self._audio_track)
+                both = [stream, heard] if heard is not None else [stream]
+                self._timeline = timeline_of(container, both)
+                self.frame_count = self._timeline.packets.get(stream.index)
         first = next(self.frames(max_frames=1), None)
         if first is None:
-            raise FacecodecError(f"{path}: holds no picture that can be decoded")
-        self.height, self.width = first.image.shape[:2]
-        audio = self._container.streams.audio
-        self.audio: AudioTrack | None = describe_audio(audio[0]) if audio else None
-        self.audio_dropped: str | None = None
-        if audio and self.audio is None:
-            self.audio_dropped = audio[0].codec_context.name
-        self.frame_count: int | None = stream.frames or None
+            raise FacecodecError(f"{self.path}: holds no picture that can be decoded{self._why}")
+        self.begin = first.pts * self.time_base
+        self._size = first.image.shape[1], first.image.shape[0]
+        if next(self.audio_packets(), None) is None:
+            self.audio = None
 
-    def _open(self) -> av.container.InputContainer:
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[InputContainer, VideoStream]]:
+        """Open the file for one pass over it."""
+        container, file = self._source.open()
         try:
-            container = av.open(str(self.path))
-        except (av.FFmpegError, OSError) as error:
-            raise FacecodecError(f"{self.path}: not a video that can be read ({error})") from error
-        if not container.streams.video:
+            stream = tracks.video_track(container, self.path, self._video_track)
+            if stream.codec_context is None:
+                raise FacecodecError(f"{self.path}: no decoder reads its kind of video")
+            if stream.width and stream.height:
+                check_picture_size(stream.width, stream.height, self.path)
+            yield container, stream
+        finally:
             container.close()
-            raise FacecodecError(f"{self.path}: holds no video")
-        declared = container.streams.video[0].codec_context
-        if declared.width and declared.height:
-            self._check_size(container, declared.width, declared.height)
-        return container
-
-    def _check_size(self, container: av.container.InputContainer, width: int, height: int) -> None:
-        try:
-            check_picture_size(width, height, self.path)
-        except FacecodecError:
-            container.close()
-            raise
+            file.close()
 
     def __enter__(self) -> VideoReader:
         return self
@@ -80,8 +132,7 @@ class VideoReader:
         self.close()
 
     def close(self) -> None:
-        """Close the file."""
-        self._container.close()
+        """Nothing is held open between iterations."""
 
     def frames(
         self,
@@ -89,69 +140,97 @@ class VideoReader:
         end: Fraction | None = None,
         max_frames: int | None = None,
     ) -> Iterator[Frame]:
-        """Yield the frames with start <= time < end (seconds), at most `max_frames`.
+        """Yield the frames with start <= time < end, at most `max_frames`.
 
-        A damaged packet is skipped, as players do. Frames without a timestamp continue the last.
+        start, end: seconds from the first frame. A damaged packet is skipped, as players do; a
+        frame without a timestamp follows the one before it. All have the size of the first.
         """
-        count, last = 0, None
-        with self._open() as container:
-            stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
-            for frame in _decode(container, stream):
+        count = 0
+        with closing(self._shown()) as shown:
+            for pts, picture in shown:
                 if max_frames is not None and count >= max_frames:
                     return
-                pts = frame.pts
-                if pts is None:
-                    step = 1 / (self.rate or Fraction(25)) / self.time_base
-                    pts = 0 if last is None else last + round(step)
-                if last is not None and pts <= last:
-                    continue
-                last = pts
-                time = pts * self.time_base
+                time = pts * self.time_base - self.begin
                 if start is not None and time < start:
                     continue
                 if end is not None and time >= end:
                     return
                 count += 1
-                self._check_size(container, frame.width, frame.height)
-                yield Frame(pts, _upright(frame))
+                yield Frame(pts, picture())
+
+    def _shown(self) -> Generator[tuple[int, Callable[[], Picture]], None, None]:
+        """Yield every frame's timestamp and what makes its picture."""
+        if self._still is not None:
+            still = self._still
+            yield 0, lambda: still
+            return
+        with self._opened() as (container, stream):
+            for pts, frame in self._timed(container, stream):
+                yield pts, partial(self._picture, frame, stream)
+
+    def _timed(
+        self, container: InputContainer, stream: VideoStream
+    ) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Yield the decoded frames whose timestamps rise, with them."""
+        last = None
+        step = round(1 / (self.rate or USUAL_RATE) / self.time_base)
+        for frame in self._decoded(container, stream, self._timeline.clock(stream)):
+            pts = frame.pts
+            if pts is None:
+                pts = 0 if last is None else last + step
+            if last is None or pts > last:
+                last = pts
+                yield pts, frame
+
+    def _decoded(
+        self, container: InputContainer, stream: VideoStream, clock: Clock
+    ) -> Iterator[av.VideoFrame]:
+        # One thread: with more, what a damaged packet takes with it depends on how many there are.
+        stream.thread_type, stream.codec_context.thread_count = "NONE", 1
+        self._why = ""
+        for packet in demuxed(container, stream):
+            clock.shift(packet)
+            try:
+                yield from packet.decode()
+            except (av.FFmpegError, OverflowError, ValueError) as error:
+                self._why = f" ({reason(error)})"
+
+    def _picture(self, frame: av.VideoFrame, stream: VideoStream) -> Picture:
+        """Return a frame in square pixels, in colours of BT.709, upright, of the clip's size."""
+        check_picture_size(frame.width, frame.height, self.path)
+        ratio = stream.sample_aspect_ratio
+        size = None
+        if ratio and ratio > 0 and ratio != 1:
+            size = max(1, round(frame.width * ratio)), frame.height
+            check_picture_size(*size, self.path)
+        try:
+            picture = upright(to_rgb(frame, size), display_matrix(frame))
+        except FacecodecError as error:
+            raise FacecodecError(f"{self.path}: {error}") from error
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise FacecodecError(
+                f"{self.path}: its pictures ({frame.format.name}, matrix {int(frame.colorspace)}) "
+                f"cannot be converted to RGB ({reason(error)})"
+            ) from error
+        return picture if self._size is None else fitted(picture, self._size)
 
     def audio_packets(
         self, start: Fraction | None = None, end: Fraction | None = None
     ) -> Iterator[AudioPacket]:
-        """Yield the audio packets whose time lies in start <= time < end (seconds)."""
+        """Yield the audio packets with start <= time < end; seconds from the first frame."""
         if self.audio is None:
             return
-        with self._open() as container:
-            stream = container.streams.audio[0]
-            for packet in container.demux(stream):
-                if packet.pts is None or packet.size == 0:
-                    continue
-                time = packet.pts * self.audio.time_base
-                if (start is not None and time < start) or (end is not None and time >= end):
-                    continue
-                dts = packet.pts if packet.dts is None else packet.dts
-                yield AudioPacket(packet.pts, dts, packet.duration or 0, bytes(packet))
+        with self._opened() as (container, _):
+            stream = tracks.audio_track(container, self.path, self._audio_track)
+            assert stream is not None
+            clock = self._timeline.clock(stream)
+            for packet in audio_source.packets(container, stream, self.audio, clock, self.begin):
+                time = packet.pts * self.audio.time_base - self.begin
+                if (start is None or time >= start) and (end is None or time < end):
+                    yield packet
 
 
-def read_picture(path: Path) -> NDArray[np.uint8]:
+def read_picture(path: Path) -> Picture:
     """Return a picture file (or the first frame of a video) as uint8 RGB [H, W, 3]."""
     with VideoReader(path) as reader:
         return next(reader.frames(max_frames=1)).image
-
-
-def _decode(
-    container: av.container.InputContainer, stream: av.video.stream.VideoStream
-) -> Iterator[av.VideoFrame]:
-    for packet in container.demux(stream):
-        try:
-            yield from packet.decode()
-        except av.error.InvalidDataError:
-            continue
-
-
-def _upright(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    """Convert to RGB and undo the rotation a phone recorded."""
-    image = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
-    quarter_turns = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(image, quarter_turns)) if quarter_turns else image

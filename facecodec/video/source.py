@@ -1,0 +1,151 @@
+"""Opening a video file that nobody vouches for: by its content, and never more than that file.
+
+libav would otherwise take a name for an address or a pattern, and a playlist for leave to open
+other files. A file that still grows is read as long as it was when it was opened first.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import av
+from av.container import InputContainer
+from av.stream import Stream
+
+from facecodec.bitstream.container.chunks import IDENTITY_MAGIC, STREAM_MAGIC
+from facecodec.errors import FacecodecError, UsageError
+
+# libav's formats that hold one clip in one file, by its names; pictures are in video/picture.py
+FORMATS = (
+    "3g2 3gp m4a mj2 apng asf asf_o av1 avi avs avs2 avs3 cavsvideo dirac dnxhd dv evc ffvhuff "
+    "flv gif gxf h261 h263 h264 hevc iamf ivf ivr kux live_flv m4v matroska mjpeg mjpeg_2000 "
+    "mlv mov mp4 mpeg mpegts mpegvideo mpjpeg mtv mv mxf mxg nsv nut nuv obu ogg pva rm swf ty "
+    "vc1 vc1test vvc webm wtv yuv4mpegpipe "
+    # stills that Pillow leaves to libav
+    "bmp_pipe dpx_pipe exr_pipe hdr_pipe jpeg_pipe jpegxl_pipe j2k_pipe jpegls_pipe pam_pipe "
+    "pbm_pipe pcx_pipe pgm_pipe png_pipe ppm_pipe qoi_pipe tiff_pipe webp_pipe "
+    # sound alone, to say that it is no video
+    "aac ac3 aiff alac amr ape caf dts eac3 flac mp3 tta w64 wav wv "
+)
+BUFFER = 1 << 18  # bytes read at once
+_OPTIONS = {
+    "format_whitelist": ",".join(FORMATS.split()),
+    "protocol_whitelist": "none",
+}
+
+
+class PinnedFile:
+    """A file for libav to read that ends where it ended when its length was taken."""
+
+    def __init__(self, path: Path, size: int) -> None:
+        """`size`: bytes of the file that may be read."""
+        self._file = path.open("rb")
+        self._size = size
+
+    def read(self, count: int = -1) -> bytes:
+        """Return at most `count` bytes."""
+        left = max(0, self._size - self._file.tell())
+        return self._file.read(left if count < 0 else min(count, left))
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move to an offset and return it; from the end means from the pinned one."""
+        if whence == io.SEEK_END:
+            offset, whence = self._size + offset, io.SEEK_SET
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Return the offset."""
+        return self._file.tell()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class Source:
+    """A file on the disk that is opened several times, each time with the same length."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises UsageError when it is missing, no regular file, or one of this project's."""
+        self.path = path
+        try:
+            if not path.exists():
+                raise UsageError(f"{path}: no such file")
+            if path.is_dir():
+                raise UsageError(f"{path}: is a folder; name a video")
+            if not path.is_file():
+                raise UsageError(f"{path}: is no regular file, and it has to be read several times")
+            self.size = path.stat().st_size
+            with path.open("rb") as file:
+                self.head = file.read(4096)
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{path}: cannot be read ({reason(error)})") from error
+        if not self.head:
+            raise FacecodecError(f"{path}: is empty")
+        self._refuse_own_kinds()
+
+    def open(self) -> tuple[InputContainer, PinnedFile]:
+        """Open the container; both are to be closed. Raises FacecodecError when it is no video."""
+        file = PinnedFile(self.path, self.size)
+        try:
+            container = av.open(
+                file, "r", container_options=_OPTIONS, metadata_errors="replace",
+                buffer_size=BUFFER, io_open=self._refuse_to_open,
+            )  # fmt: skip
+        except (av.FFmpegError, OSError, ValueError, OverflowError, LookupError) as error:
+            file.close()
+            raise FacecodecError(f"{self.path}: {self._why(error)}") from error
+        return container, file
+
+    def _why(self, error: BaseException) -> str:
+        text = self.head.lstrip(b"\xef\xbb\xbf \t\r\n")
+        if text.startswith((b"#EXTM3U", b"ffconcat", b"<MPD", b"[playlist]", b"v=0\r\n")):
+            return "is a list of other files; name one of them"
+        if b"<svg" in text[:2048]:
+            return "is a drawing (SVG), not a video; export it as PNG"
+        return f"not a video that can be read ({reason(error)})"
+
+    def _refuse_to_open(self, *_: Any) -> NoReturn:
+        raise FacecodecError(f"{self.path}: asks for another file, which is not opened")
+
+    def _refuse_own_kinds(self) -> None:
+        if self.head.startswith(STREAM_MAGIC):
+            raise UsageError(
+                f"{self.path}: is a facecodec stream already; decode it to get a video"
+            )
+        if self.head.startswith(IDENTITY_MAGIC):
+            raise UsageError(f"{self.path}: is an identity file, a person without a clip")
+
+
+_CODES = re.compile(r"\s*\[Errno -?\d+\]\s*|\S*\(\) returned -?\d+|\berror -?\d{3,}\b")
+
+
+def reason(error: BaseException) -> str:
+    """Return why libav or the system failed, in words, without the numbers of its errors."""
+    text = getattr(error, "strerror", None) or str(error)
+    words = _CODES.sub("", str(text).split("\n")[0]).strip(" :;")
+    return words[:1].lower() + words[1:] if words else "the decoder refuses it"
+
+
+def demuxed(container: InputContainer, *streams: Stream) -> Iterator[av.Packet]:
+    """Yield the packets of some tracks, and last an empty one for each, up to what is broken."""
+    flushed = False
+    while not flushed:
+        try:
+            for packet in container.demux(*streams):
+                flushed = flushed or not packet.size
+                yield packet
+            return
+        except IndexError:
+            continue  # a track that was not there when the file was opened: chained Ogg
+        except (av.FFmpegError, OSError):
+            break
+    if not flushed:
+        for stream in streams:
+            end = av.Packet()
+            end.stream = stream
+            yield end

@@ -1,0 +1,214 @@
+"""What a file is opened as: its own content alone, and the tracks that ffmpeg would take."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from facecodec.errors import FacecodecError, UsageError
+from facecodec.video.reader import VideoReader, read_picture
+from facecodec.video.source import reason
+from tests.helpers.clips import SIZE, gradient, level_error, tone, write_clip
+
+LISTS = {
+    "list.m3u8": "#EXTM3U\n#EXT-X-VERSION:3\n#EXTINF:1,\n{other}\n#EXT-X-ENDLIST\n",
+    "list.mp4": "ffconcat version 1.0\nfile '{other}'\n",
+    "list.mpd": "<MPD xmlns='urn:mpeg:dash:schema:mpd:2011'><BaseURL>{other}</BaseURL></MPD>",
+    "list.sdp": "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=x\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+    "m=video 5004 RTP/AVP 96\r\n",
+    "drawing.svg": "<svg xmlns='http://www.w3.org/2000/svg'><image href='{other}'/></svg>",
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_list_of_files_is_not_followed(tmp_path, name):
+    other = write_clip(tmp_path / "other.mp4", [gradient()] * 2)
+    path = tmp_path / name
+    path.write_text(LISTS[name].format(other=other))
+    with pytest.raises(FacecodecError) as error:
+        VideoReader(path)
+    message = str(error.value)
+    assert message.startswith(f"{path}: is a ") and "\n" not in message and "Errno" not in message
+
+
+@pytest.mark.parametrize(
+    "name", ["http:x", "file:x", "concat:a|b", "pat%03d", "-dash", "a:b", "é ü"]
+)
+@pytest.mark.parametrize("suffix", [".mp4", ".png"])
+def test_a_name_is_a_name_whatever_is_in_it(tmp_path, monkeypatch, name, suffix):
+    monkeypatch.chdir(tmp_path)
+    path = Path(name + suffix)
+    if suffix == ".png":
+        Image.fromarray(gradient()).save(path)
+        Image.fromarray(gradient(shade=30)).save("pat001.png")
+    else:
+        made = write_clip(tmp_path / "made.mp4", [gradient()] * 2)
+        made.rename(tmp_path / path)
+    assert level_error(read_picture(path), gradient()) < 3
+
+
+def test_what_is_no_file_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe.mp4")
+    (tmp_path / "empty.mp4").touch()
+    for name, why in [("pipe.mp4", "regular"), (".", "folder"), ("a\0b", "no such file")]:
+        with pytest.raises(UsageError, match=why):
+            VideoReader(tmp_path / name)
+    with pytest.raises(FacecodecError, match="empty"):
+        VideoReader(tmp_path / "empty.mp4")
+
+
+@pytest.mark.parametrize(("magic", "kind"), [(b"\x89FCV", "stream"), (b"\x89FCI", "identity")])
+def test_the_projects_own_files_are_recognised(tmp_path, magic, kind):
+    (tmp_path / "x.mp4").write_bytes(magic + bytes(100))
+    with pytest.raises(UsageError, match=kind):
+        VideoReader(tmp_path / "x.mp4")
+
+
+def test_an_encoded_stream_is_recognised():
+    vector = Path(__file__).parents[1] / "vectors" / "streams" / "rough.fcv"
+    with pytest.raises(UsageError, match="is a facecodec stream already"):
+        VideoReader(vector)
+
+
+@pytest.mark.parametrize("codec", ["mpeg4", "msmpeg4v3", "wmv2", "flv", "mpeg1video",
+                                   "ffv1", "huffyuv", "dvvideo", "prores_ks", "libvpx-vp9", "gif",
+                                   "mjpeg", "libsvtav1", "libx265"])  # fmt: skip
+def test_codecs_of_all_ages_are_read(tmp_path, codec):
+    if codec not in av.codecs_available:
+        pytest.skip(f"this libav has no {codec}")
+    suffix = {
+        "dvvideo": ".avi",
+        "huffyuv": ".avi",
+        "flv": ".flv",
+        "wmv2": ".asf",
+        "gif": ".gif",
+    }.get(codec, ".mkv")
+    formats = {"prores_ks": "yuv422p10le", "gif": "rgb8", "mjpeg": "yuvj420p", "huffyuv": "yuv422p"}
+    size = (720, 576) if codec == "dvvideo" else (64, 64)
+    pictures = [gradient(size, shade=i) for i in range(6)]
+    path = write_clip(
+        tmp_path / f"x{suffix}", pictures, codec, pix_fmt=formats.get(codec, "yuv420p")
+    )
+    with VideoReader(path) as reader:
+        frames = list(reader.frames())
+    assert len(frames) == 6
+    if codec != "dvvideo":  # its pixels are not square
+        assert level_error(frames[0].image, pictures[0]) < 25
+
+
+def tracks(path: Path, videos: list[tuple[int, bool]], sounds: list[tuple[str, bool]]) -> Path:
+    """A file of video tracks of sides, and audio tracks of layouts, each the default one or not."""
+    with av.open(str(path), "w") as out:
+        added = []
+        for side, default in videos:
+            stream = out.add_stream("libx264", rate=25)
+            stream.width = stream.height = side
+            stream.pix_fmt, stream.disposition = "yuv420p", int(default)
+            added.append((stream, side))
+        heard = []
+        for layout, default in sounds:
+            sound = out.add_stream("aac", rate=44100, layout=layout)
+            sound.disposition = int(default)
+            heard.append((sound, layout))
+        for i in range(3):
+            for stream, side in added:
+                frame = av.VideoFrame.from_ndarray(gradient((side, side)), format="rgb24")
+                frame = frame.reformat(format="yuv420p")
+                frame.pts = i
+                out.mux(stream.encode(frame))
+        for stream, _ in added:
+            out.mux(stream.encode(None))
+        for sound, layout in heard:
+            for frame in tone(0.12, layout=layout):
+                out.mux(sound.encode(frame))
+            out.mux(sound.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(("videos", "wanted"), [
+    ([(64, False), (48, True)], 48), ([(64, True), (48, False)], 64),
+    ([(48, False), (64, False)], 64), ([(64, True), (64, True)], 64),
+])  # fmt: skip
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_the_default_video_track_is_read(tmp_path, suffix, videos, wanted):
+    path = tracks(tmp_path / f"x{suffix}", videos, [])
+    if suffix == ".mp4" and not any(default for _, default in videos):
+        wanted = videos[0][0]  # the format marks the first
+    assert VideoReader(path).width == wanted
+    for number, (side, _) in enumerate(videos):
+        assert VideoReader(path, video_track=number).width == side
+    with pytest.raises(UsageError, match="no video track 2; it has 2"):
+        VideoReader(path, video_track=2)
+
+
+@pytest.mark.parametrize(("sounds", "wanted"), [
+    ([("stereo", False), ("mono", True)], 1), ([("mono", False), ("stereo", False)], 2),
+    ([("stereo", True), ("mono", False)], 2),
+])  # fmt: skip
+def test_the_default_audio_track_is_read(tmp_path, sounds, wanted):
+    path = tracks(tmp_path / "x.mkv", [(64, True)], sounds)
+    assert VideoReader(path).audio.channels == wanted
+    channels = [2 if layout == "stereo" else 1 for layout, _ in sounds]
+    assert [VideoReader(path, audio_track=i).audio.channels for i in (0, 1)] == channels
+    with pytest.raises(UsageError, match="no audio track 7"):
+        VideoReader(path, audio_track=7)
+
+
+def test_a_cover_picture_is_no_video(faults, tmp_path):
+    with pytest.raises(FacecodecError, match="holds no video, only a cover picture"):
+        VideoReader(faults / "cover.m4a")
+
+
+def test_sound_alone_is_no_video(tmp_path):
+    with av.open(str(tmp_path / "x.flac"), "w") as out:
+        sound = out.add_stream("flac", rate=44100, layout="mono")
+        for frame in tone(0.2):
+            out.mux(sound.encode(frame))
+        out.mux(sound.encode(None))
+    with pytest.raises(FacecodecError, match="holds no video"):
+        VideoReader(tmp_path / "x.flac")
+
+
+def test_metadata_of_another_encoding_does_not_matter(tmp_path):
+    path = write_clip(tmp_path / "x.avi", [gradient()] * 2, "mpeg4")
+    with av.open(str(path)) as source, av.open(str(tmp_path / "y.mkv"), "w") as out:
+        out.metadata["title"] = "TITLETITLE"
+        stream = out.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                out.mux(packet)
+    data = (tmp_path / "y.mkv").read_bytes()
+    (tmp_path / "y.mkv").write_bytes(data.replace(b"TITLETITLE", b"\xff\xfe\xe9\xe8TITLE\xff"))
+    assert read_picture(tmp_path / "y.mkv").shape == (SIZE[1], SIZE[0], 3)
+
+
+def test_random_bytes_behind_every_magic_are_one_line(tmp_path):
+    """Whatever libav or Pillow make of them, a FacecodecError with the name comes out."""
+    noise = np.random.default_rng(5)
+    magics = [
+        b"\x1aE\xdf\xa3", b"\0\0\0\x18ftypmp42", b"RIFF\0\0\0\0AVI LIST", b"OggS\0", b"FLV\x01",
+        b"G", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"GIF89a", b"\0\0\x01\xba",
+        b"YUV4MPEG2 W8 ", b"\0\0\0\x18ftypheic", b"\0\0\0\x18ftypavif", b"II*\0", b"BM",
+        b"RIFF\0\0\0\0WEBP",
+    ]  # fmt: skip
+    for i, magic in enumerate(magics * 3):
+        path = tmp_path / f"{i}.bin"
+        path.write_bytes(magic + noise.bytes(int(noise.integers(1, 3000))))
+        try:
+            VideoReader(path)
+        except FacecodecError as error:
+            assert str(error).startswith(str(path)) and "\n" not in str(error)
+            assert "Errno" not in str(error)
+
+
+def test_reasons_hold_no_numbers_of_errors():
+    assert reason(OSError(95, "Operation not supported")) == "operation not supported"
+    error = av.error.ArgumentError(22, "avcodec_send_packet() returned 22")
+    assert reason(error) == "the decoder refuses it"
+    assert "1094995529" not in reason(av.error.InvalidDataError(1094995529, "Invalid data", "x"))
