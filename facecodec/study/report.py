@@ -155,7 +155,7 @@ class _Panels:
         """Yield the reference's squares, those of the stream's placement track."""
         assert self._reader is not None
         records = [item for item in self._items if isinstance(item, FrameRecord)]
-        first = records[0].pts * self._stream.reader.header.time_base
+        first = records[0].pts * self._stream.reader.header.time_base - self._reader.begin
         count = 0
         for frame, record in zip(self._reader.frames(first), records, strict=False):
             if record.placement is None:

@@ -12,7 +12,7 @@ from av.bitstream import BitStreamFilterContext
 from av.container import InputContainer
 
 from facecodec.video.audio import CODECS, AudioPacket, AudioTrack
-from facecodec.video.source import demuxed
+from facecodec.video.source import AnyPacket, demuxed
 from facecodec.video.timeline import Clock
 
 # Sound before the clip's beginning that an encoder needs to get going: two packets of AAC and some.
@@ -73,7 +73,7 @@ def _priming(head: deque[AudioPacket], track: AudioTrack) -> Iterator[AudioPacke
 
 def _plain(
     container: InputContainer, stream: AudioStream
-) -> Iterator[tuple[av.Packet, bytes | None]]:
+) -> Iterator[tuple[AnyPacket, bytes | None]]:
     for packet in demuxed(container, stream):
         if packet.size:
             yield packet, None
@@ -81,7 +81,7 @@ def _plain(
 
 def _unwrapped(
     container: InputContainer, stream: AudioStream
-) -> Iterator[tuple[av.Packet, bytes | None]]:
+) -> Iterator[tuple[AnyPacket, bytes | None]]:
     """Yield AAC packets without the header (ADTS) that each has in transport streams.
 
     With the first of them goes what the headers say, as the setup bytes other containers want.

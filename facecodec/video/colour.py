@@ -51,7 +51,11 @@ def to_rgb(frame: av.VideoFrame, size: tuple[int, int] | None = None) -> Picture
     special = int(frame.color_trc) in OWN_TRANSFERS or int(frame.color_primaries) in PRIMARIES
     special = special and (int(frame.color_trc) in OWN_TRANSFERS or frame.color_primaries != BT709)
     width, height = size or (frame.width, frame.height)
-    if matrix not in SCALER_MATRICES and not frame.format.is_rgb and frame.format.components != 1:
+    if (
+        matrix not in SCALER_MATRICES
+        and not frame.format.is_rgb
+        and len(frame.format.components) > 1
+    ):
         if matrix != YCGCO:
             raise FacecodecError(
                 f"its colours are coded by matrix {matrix}, which is not known here"
@@ -90,7 +94,8 @@ def to_standard(coded: NDArray[np.uint16], transfer: int, primaries: int) -> Pic
         over = brightest > KNEE
         light[over] *= (rolled_off(brightest[over]) / brightest[over])[:, None]
     levels = np.minimum(light * (LEVELS - 1) + 0.5, LEVELS - 1).astype(np.uint16)
-    return _level_of_light()[levels]
+    picture: Picture = _level_of_light()[levels]
+    return picture
 
 
 def rolled_off(light: Linear) -> Linear:
@@ -133,7 +138,8 @@ def _level_of_light() -> Picture:
 def _to_bt709(primaries: int) -> Linear:
     """Return the matrix [3, 3] from linear RGB of other primaries to that of BT.709."""
     matrix = np.linalg.inv(_to_xyz(BT709)) @ _to_xyz(primaries)
-    return (matrix / matrix.sum(1, keepdims=True)).astype(np.float32)  # white stays white
+    white = matrix.sum(1, keepdims=True)  # it stays white
+    return np.asarray(matrix / white, np.float32)
 
 
 def _to_xyz(primaries: int) -> NDArray[np.float64]:

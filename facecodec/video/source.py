@@ -10,7 +10,7 @@ import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 import av
 from av.container import InputContainer
@@ -31,6 +31,8 @@ FORMATS = (
     # sound alone, to say that it is no video
     "aac ac3 aiff alac amr ape caf dts eac3 flac mp3 tta w64 wav wv "
 )
+AnyPacket: TypeAlias = "av.Packet[Any]"
+
 BUFFER = 1 << 18  # bytes read at once
 _OPTIONS = {
     "format_whitelist": ",".join(FORMATS.split()),
@@ -131,7 +133,7 @@ def reason(error: BaseException) -> str:
     return words[:1].lower() + words[1:] if words else "the decoder refuses it"
 
 
-def demuxed(container: InputContainer, *streams: Stream) -> Iterator[av.Packet]:
+def demuxed(container: InputContainer, *streams: Stream) -> Iterator[AnyPacket]:
     """Yield the packets of some tracks, and last an empty one for each, up to what is broken."""
     flushed = False
     while not flushed:

@@ -11,11 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-import av
 from av.container import InputContainer
 from av.stream import Stream
 
-from facecodec.video.source import demuxed
+from facecodec.video.source import AnyPacket, demuxed
 
 FALL = Fraction(1, 4)  # seconds that a decoding time has to fall back by, to begin a part
 LEAP = 10  # seconds forward that begin one in formats whose clocks may jump, as in ffmpeg
@@ -54,7 +53,7 @@ class Clock:
         self._last = Fraction(0)
         self.part = 0
 
-    def see(self, packet: av.Packet) -> None:
+    def see(self, packet: AnyPacket) -> None:
         """Take note of a packet; `part` is then the one that it belongs to."""
         stamp = packet.pts if packet.dts is None and self._in_order else packet.dts
         if stamp is None:
@@ -66,7 +65,7 @@ class Clock:
                 self.part += 1
         self._last, self._next = time, time + _length(packet, self.time_base)
 
-    def shift(self, packet: av.Packet) -> None:
+    def shift(self, packet: AnyPacket) -> None:
         """Move a packet's timestamps onto the timeline."""
         self.see(packet)
         offsets = self._timeline.offsets
@@ -101,7 +100,7 @@ class _Listing:
         self._clocks = {s.index: self.timeline.clock(s) for s in streams}
         self.parts: dict[int, list[Part]] = {s.index: [] for s in streams}
 
-    def add(self, packet: av.Packet) -> None:
+    def add(self, packet: AnyPacket) -> None:
         index = packet.stream_index
         self.timeline.packets[index] = self.timeline.packets.get(index, 0) + 1
         clock, parts = self._clocks[index], self.parts[index]
@@ -127,5 +126,5 @@ def _placed(tracks: Sequence[list[Part]]) -> list[Fraction]:
     return offsets
 
 
-def _length(packet: av.Packet, base: Fraction) -> Fraction:
+def _length(packet: AnyPacket, base: Fraction) -> Fraction:
     return packet.duration * base if packet.duration else _NO_LENGTH

@@ -6,12 +6,14 @@ import struct
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import av
 import numpy as np
+from av.stream import Disposition
 
 from facecodec.types import Picture
+from facecodec.video.source import AnyPacket
 
 SIZE = (64, 48)
 RATE = 25
@@ -28,9 +30,9 @@ def gradient(size: tuple[int, int] = SIZE, shade: int = 0) -> Picture:
 def coded(
     pictures: Iterable[Picture], codec: str, settings: dict[str, Any], pix_fmt: str = "yuv420p",
     options: dict[str, str] | None = None,
-) -> list[av.Packet]:  # fmt: skip
+) -> list[AnyPacket]:  # fmt: skip
     """Pictures of one size as the packets of a codec, one time unit each."""
-    context = av.CodecContext.create(codec, "w")
+    context = cast(av.VideoCodecContext, av.CodecContext.create(codec, "w"))
     pictures = list(pictures)
     context.height, context.width = pictures[0].shape[:2]
     context.pix_fmt, context.time_base = pix_fmt, Fraction(1, RATE)
@@ -54,14 +56,16 @@ def write_clip(
 ) -> Path:  # fmt: skip
     """Write pictures, 25 a second from the `first` on, and a tone in an audio codec."""
     with av.open(str(path), "w", format=format, options=mux or {}) as out:
-        video = out.add_stream(codec, rate=RATE, options=options or {})
+        video = cast(av.VideoStream, out.add_stream(codec, rate=RATE, options=options or {}))
         video.height, video.width = pictures[0].shape[:2]
         video.pix_fmt = pix_fmt
         for name, value in (settings or {}).items():
             setattr(video.codec_context, name, value)
         if disposition is not None:
-            video.disposition = disposition
-        sound = out.add_stream(audio, rate=rate, layout=layout) if audio else None
+            video.disposition = Disposition(disposition)
+        sound = None
+        if audio:
+            sound = cast(av.AudioStream, out.add_stream(audio, rate=rate, layout=layout))
         for i, picture in enumerate(pictures):
             if picture.dtype == np.uint8:
                 frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
@@ -74,8 +78,8 @@ def write_clip(
         out.mux(video.encode(None))
         if sound is not None:
             seconds = len(pictures) / RATE
-            for frame in tone(seconds, rate, layout, Fraction(first, RATE)):
-                out.mux(sound.encode(frame))
+            for heard in tone(seconds, rate, layout, Fraction(first, RATE)):
+                out.mux(sound.encode(heard))
             out.mux(sound.encode(None))
     return path
 
