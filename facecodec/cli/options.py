@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -11,9 +10,8 @@ from typing import Any
 import click
 
 from facecodec.errors import UsageError
+from facecodec.seconds import seconds
 from facecodec.weights.catalogue import DEFAULT_GENERATOR
-
-_TIME = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
 
 
 class Seconds(click.ParamType):  # type: ignore[type-arg]  # generic for type checkers alone
@@ -25,13 +23,10 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # generic for type ch
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> Fraction:
         """Return the time in seconds."""
-        if isinstance(value, Fraction):
-            return value
-        match = _TIME.fullmatch(str(value))
-        if match is None:
-            self.fail(f"{value!r} is no time; write seconds (12.5) or H:M:S", param, ctx)
-        hours, minutes, seconds = match.groups(default="0")
-        return int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds)
+        try:
+            return seconds(value) or Fraction(0)
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
 
 
 def span(command: Callable[..., None]) -> Callable[..., None]:

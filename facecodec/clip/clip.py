@@ -235,15 +235,17 @@ class Clip:
 
     def squares(self, size: int = SQUARE) -> Iterator[tuple[int, Picture]]:
         """Yield the number and the aligned square, uint8 [size, size, 3], of every frame."""
-        if size == SQUARE and len(self._squares) == len(self):
+        scan = self.scan  # which keeps squares
+        if size == SQUARE and len(self._squares) == len(scan):
             return iter(sorted(self._squares.items(), key=lambda item: item[0]))
-        return self._cut(self.scan, size)
+        return self._cut(scan, size)
 
     def squares_at(self, frames: Sequence[int]) -> dict[int, Picture]:
         """Return the aligned squares, uint8 [256, 256, 3], of some frames by their numbers."""
+        scan = self.scan  # which keeps squares
         missing = set(frames) - self._squares.keys()
         if missing:
-            for i, square in self._cut(self.scan, SQUARE):
+            for i, square in self._cut(scan, SQUARE):
                 if i in missing:
                     self._squares[i] = square
                     missing.remove(i)

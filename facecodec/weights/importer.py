@@ -130,7 +130,7 @@ def _name_of(path: Path) -> str:
 def _free_name(name: str, force: bool) -> str:
     store.check_name(name)
     if name in CATALOGUE:
-        raise UsageError(f"{name} is the catalogue's own; give another with --name")
+        raise UsageError(f"{name} is the catalogue's own; give another name")
     if name in store.installed() and not force:
-        raise UsageError(f"a model {name} is installed already; -f replaces it, or give --name")
+        raise UsageError(f"a model {name} is there already; -f replaces it, or give another name")
     return name

@@ -69,7 +69,7 @@ def _is_sound(entry: Entry) -> bool:
 
 def _hash_source(source: Path) -> str:
     if not source.is_file():
-        raise UsageError(f"{source} is not a file; --from takes a package archive or a model file")
+        raise UsageError(f"{source} is not a file; give a package archive or a model file")
     return file_sha256(source)
 
 

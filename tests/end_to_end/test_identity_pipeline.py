@@ -40,7 +40,7 @@ def test_encode_against_an_identity_file(tmp_path, generator, finder, sample, mo
     stream = open_stream(shared)
     assert stream.identity_payload is None
     assert stream.identity_reference == person.sha256
-    facts = json.loads(run("info", shared, "--json"))
+    facts = json.loads(run("info", shared, "--json", "--rates"))
     assert facts["metadata"]["live"] == "yes"
     assert facts["identity_bytes"] == 32
     elsewhere = tmp_path / "elsewhere"

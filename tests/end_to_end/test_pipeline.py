@@ -23,25 +23,16 @@ from facecodec.bitstream import StreamReader, StreamWriter
 from facecodec.bitstream.coding.full_tuning import FULL, kind_of, parse_full
 from facecodec.bitstream.coding.light_tuning import LIGHT
 from facecodec.cli.main import main, run
-from facecodec.encoding.presets import PRESETS, Preset
+from facecodec.encoding.presets import PRESETS
 from facecodec.errors import NoFaceError, UsageError
-from facecodec.fit.inversion import InversionPlan
-from facecodec.fit.light_tuning import LightTuningPlan
-from facecodec.fit.photometric import TrackingPlan
-from facecodec.fit.weight_tuning import WeightTuningPlan, tensor_sizes
+from facecodec.fit.weight_tuning import tensor_sizes
 from facecodec.models import FaceModel
 from facecodec.puppetry.retarget import within_reach
 from facecodec.video.reader import VideoReader
 from facecodec.video.writer import encode_png, open_sink
+from tests.helpers.presets import TINY
 
 FRAMES = 4
-TINY = Preset(
-    2,
-    InversionPlan(w_steps=4, w_plus_steps=4, fine_steps=1),
-    TrackingPlan(iterations=1, preview_renders=2, cold_recomputations=0),
-    LightTuningPlan(keyframes=2, steps=2, fine_steps=0),
-    WeightTuningPlan(steps=2, fine_steps=0),
-)
 
 
 @pytest.fixture(autouse=True)
@@ -138,7 +129,7 @@ def test_tuning_rides_in_the_stream(tmp_path, sample, stream, generator):
                      progress=lambda *what: told.append(what))  # fmt: skip
     # landmarks lead the pose: its derivative, then every frame
     assert ("reading the decoded face", 8, 8) in told and ("reading the decoded face", 2, 2) in told
-    _, text = command("info", tmp_path / "t.fcv", "--json")
+    _, text = command("info", tmp_path / "t.fcv", "--json", "--rates")
     assert json.loads(text)["tuning_bytes"] > 0
     with (tmp_path / "t.fcv").open("rb") as file:
         tuning = StreamReader(file).tuning

@@ -146,9 +146,9 @@ def known():
 def test_bd_rate_only_where_curves_meet(known):
     assert known.notes == [
         "PSNR: facecodec needs 100 % more bytes than x264 at 1 (BD-rate); 50 % fewer over 60 s",
-        "L_ID: no BD-rate against x264 at 1: the measure could not be had",
+        "L_ID: no BD-rate against x264 at 1: it was not measured",
         "PSNR: no BD-rate against vp9 at 0.25: they reach no common quality",
-        "L_ID: no BD-rate against vp9 at 0.25: the measure could not be had",
+        "L_ID: no BD-rate against vp9 at 0.25: it was not measured",
     ]
 
 

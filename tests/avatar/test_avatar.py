@@ -1,0 +1,142 @@
+"""An avatar: one person out of a stream, a file or numbers, drawn at any controls."""
+
+from __future__ import annotations
+
+import hashlib
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+
+from facecodec.avatar.avatar import Avatar, load_avatar
+from facecodec.avatar.identity import identity_for
+from facecodec.avatar.tuning import Tuning
+from facecodec.bitstream import StreamWriter, load_identity_file, open_stream
+from facecodec.encoding.write import new_header, write_stream
+from facecodec.errors import StreamError, UsageError
+from facecodec.fit.weight_tuning import tensor_sizes
+from facecodec.generator.sampling import draw_latents
+from facecodec.models import FaceModel
+
+
+@pytest.fixture(scope="module")
+def model(generator, rig):
+    return FaceModel(generator, rig)
+
+
+@pytest.fixture(scope="module")
+def avatar(model):
+    w = draw_latents(model.generator, 1, seed=4, truncation=0.6)[0].numpy()
+    return Avatar(model, np.tile(w, (model.generator.num_ws, 1)))
+
+
+@pytest.fixture(scope="module")
+def controls(avatar):
+    return np.random.default_rng(0).normal(0, 1, (2, avatar.num_controls)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def light(avatar, model):
+    shape = 1 + avatar.num_controls, model.generator.num_styles
+    noise = np.random.default_rng(1).normal(0, 0.1, shape)
+    return Tuning.light(noise, np.full(len(noise), 0.02))
+
+
+def test_arrays_give_arrays_and_tensors_tensors(avatar, controls):
+    pictures = avatar.render(controls, 256)
+    assert pictures.shape == (2, 256, 256, 3) and pictures.dtype == np.uint8
+    drawn = avatar.render(torch.from_numpy(controls).double(), 256)
+    assert isinstance(drawn, torch.Tensor) and (drawn.numpy() == pictures).all()
+    assert (avatar.render(controls[1:], 256)[0] == pictures[1]).all()
+    small = avatar.preview(controls, 64)
+    assert small.shape == (2, 64, 64, 3) and small.std() > 10
+    shrunk = pictures.reshape(2, 64, 4, 64, 4, 3).mean((2, 4))
+    assert np.abs(shrunk - small).mean() < 4
+
+
+def test_landmarks_do_not_depend_on_what_was_read_before(avatar, controls, finder):
+    first = avatar.landmarks(controls[:1])
+    assert first.shape == (1, 68, 2) and np.nanmin(first) > 0 and np.nanmax(first) < 1
+    avatar.landmarks(3 * controls)
+    np.testing.assert_array_equal(avatar.landmarks(controls[:1]), first)
+
+
+@pytest.mark.parametrize("size", [-256, 300, 2048, 3])
+def test_other_sizes_are_refused(avatar, controls, size):
+    with pytest.raises(UsageError, match="size"):
+        avatar.render(controls, size)
+
+
+def test_other_shapes_are_refused(avatar, model):
+    for wrong in (np.zeros(35), np.zeros((1, 34)), np.zeros((0, 35))):
+        with pytest.raises(UsageError, match=r"\[N, 35\]"):
+            avatar.render(wrong)
+    with pytest.raises(UsageError, match="identity latent"):
+        Avatar(model, np.zeros((2, 512), np.float32))
+
+
+def test_a_person_comes_back_out_of_both_kinds_of_file(avatar, light, model, controls, tmp_path):
+    tuned = Avatar(model, avatar.latent, light)
+    assert not (tuned.render(controls[:1], 256) == avatar.render(controls[:1], 256)).all()
+    write_stream(tmp_path / "a.fcv", tuned, controls)
+    tuned.save(tmp_path / "a.fci")
+    for name in ("a.fcv", "a.fci"):
+        back = load_avatar(tmp_path / name, model)
+        assert back.tuning.to_bytes() == light.to_bytes() and back.tuning.kind == "light"
+        again = Avatar(model, back.latent, light)  # the latent is quantised
+        assert (back.render(controls[:1], 256) == again.render(controls[:1], 256)).all()
+    with pytest.raises(UsageError, match="exists already"):
+        tuned.save(tmp_path / "a.fci")
+    with pytest.raises(UsageError, match="a person is"):
+        load_avatar(tmp_path / "a.mp4", model)
+
+
+def test_a_tuning_reads_back_what_it_was(light, model):
+    back = Tuning.from_bytes(light.to_bytes(), model.generator, len(model.rig.names))
+    np.testing.assert_array_equal(back.values, light.values)
+    weights = np.random.default_rng(2).normal(0, 0.05, sum(tensor_sizes(model.generator)))
+    full = light.with_weights(weights, 0.01)
+    back = Tuning.from_bytes(full.to_bytes(), model.generator, len(model.rig.names))
+    assert back.kind == "full"
+    np.testing.assert_array_equal(back.weights, full.weights)
+    np.testing.assert_array_equal(back.values, light.values)
+    assert np.abs(full.weights - weights).max() < 0.006
+    with pytest.raises(StreamError):
+        Tuning.from_bytes(light.to_bytes(), model.generator, len(model.rig.names) - 1)
+    with pytest.raises(StreamError):
+        Tuning.from_bytes(b"\7", model.generator, len(model.rig.names))
+
+
+def test_another_generator_is_one_error(avatar, model, controls, tmp_path, monkeypatch):
+    write_stream(tmp_path / "a.fcv", avatar, controls)
+    avatar.save(tmp_path / "a.fci")
+    monkeypatch.setattr(model.generator, "sha256", "0" * 64)
+    for name in ("a.fcv", "a.fci"):
+        with pytest.raises(UsageError, match=f"{name}: made for generator .*, not .*000000"):
+            load_avatar(tmp_path / name, model)
+
+
+def test_the_right_identity_file_is_found_beside_the_stream(avatar, model, controls, tmp_path):
+    """Whatever it is called; another one, a damaged one or a folder is none."""
+    avatar.save(tmp_path / "zoe.fci")
+    Avatar(model, avatar.latent * 0.5).save(tmp_path / "other.fci")
+    (tmp_path / "broken.fci").write_bytes(b"no person")
+    (tmp_path / "folder.fci").mkdir()
+    digest = hashlib.sha256((tmp_path / "zoe.fci").read_bytes()).digest()
+    path = tmp_path / "talk.fcv"
+    with path.open("wb") as file:
+        header = new_header(model, (640, 480), Fraction(1, 25), None)
+        with StreamWriter(file, header) as writer:
+            writer.write_identity_reference(digest)
+            writer.write_frame(0, controls[0])
+    found = Avatar.from_stream(path, model=model)
+    want = load_avatar(tmp_path / "zoe.fci", model)
+    np.testing.assert_array_equal(found.latent, want.latent)
+    (tmp_path / "zoe.fci").rename(tmp_path / "zoe.moved")
+    assert identity_for(open_stream(path)) is None
+    with pytest.raises(StreamError, match=digest.hex()):
+        Avatar.from_stream(path, model=model)
+    assert load_identity_file(tmp_path / "other.fci").sha256 != digest
+    with pytest.raises(StreamError, match="needs the .fci file"):
+        Avatar.from_stream(path, tmp_path / "other.fci", model=model)

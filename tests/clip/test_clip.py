@@ -1,0 +1,110 @@
+"""A clip: frames out of memory, what is known of their faces, and how often they are decoded."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from facecodec.clip import clip as module
+from facecodec.clip.clip import Clip
+from facecodec.clip.scan import Span
+from facecodec.clip.source import FramesInMemory
+from facecodec.errors import NoFaceError, UsageError
+from facecodec.video.reader import VideoReader
+
+FRAMES = 4
+
+
+class Counted(VideoReader):
+    """A reader that counts its passes over the video."""
+
+    passes = 0
+
+    def frames(self, start=None, end=None, max_frames=None):
+        self.passes += max_frames != 1  # opening looks at one frame
+        return super().frames(start, end, max_frames)
+
+
+@pytest.fixture(scope="module")
+def clip(sample, finder):
+    with Clip.open(sample, max_frames=FRAMES) as opened:
+        yield opened
+
+
+def test_what_a_clip_knows(clip):
+    assert len(clip) == FRAMES and clip.seen.all() and not clip.occluded.any()
+    assert clip.landmarks.shape == (FRAMES, 68, 2) and clip.signals.shape == (FRAMES, 6)
+    assert clip.features.shape == (FRAMES, 50) and np.isfinite(clip.features).all()
+    assert (clip.width, clip.height) == (640, 480)
+    assert clip.frame_rate == 25 and clip.duration == Fraction(FRAMES, 25)
+    np.testing.assert_allclose(clip.times, np.arange(FRAMES) / 25)
+    assert clip.audio is not None
+    last = [packet.pts * clip.audio.time_base for packet in clip.audio_packets()][-1]
+    assert last <= clip.pts[-1] * clip.time_base
+
+
+def test_squares_are_the_same_from_memory(clip):
+    kept = dict(clip.squares())
+    cut = dict(clip._cut(clip.scan, 256))
+    assert list(kept) == list(cut) == list(range(FRAMES))
+    assert all((kept[i] == cut[i]).all() for i in kept)
+    assert next(iter(clip.squares(64)))[1].shape == (64, 64, 3)
+    some = clip.squares_at([2, 0])
+    assert list(some) == [0, 2] and (some[2] == kept[2]).all()
+
+
+@pytest.mark.parametrize(("kept", "passes"), [(FRAMES, 2), (FRAMES - 1, 4)])
+def test_a_short_clip_is_decoded_twice(sample, finder, monkeypatch, kept, passes):
+    """For the landmarks, and for the squares; a long one once more for every use of all of them."""
+    monkeypatch.setattr(module, "KEPT_SQUARES", kept)
+    reader = Counted(sample)
+    with Clip(reader, Span(max_frames=FRAMES)) as clip:
+        clip.squares_at([1, 3])  # a long clip keeps those that were asked for
+        clip.squares_at([3, 1])
+        assert [i for i, _ in clip.squares()] == list(range(FRAMES))
+        assert reader.passes == passes
+
+
+def test_frames_in_memory_are_the_same_clip(clip, sample):
+    with VideoReader(sample) as reader:
+        pictures = [frame.image for frame in reader.frames(max_frames=FRAMES)]
+    for frames in (np.stack(pictures), pictures, iter(pictures)):
+        same = Clip.from_frames(frames, fps=25)
+        assert same.frame_rate == 25 and same.audio is None and not list(same.audio_packets())
+        assert len(list(same.frames())) == len(list(same.frames())) == FRAMES
+    assert (same.landmarks == clip.landmarks).all() and same.duration == clip.duration
+
+
+def test_times_of_frames_are_kept():
+    pictures = np.zeros((3, 8, 8, 3), np.uint8)
+    exact = FramesInMemory(pictures, times=[0, Fraction(1, 24), "0:00.1"])
+    seen = [frame.pts * exact.time_base for frame in exact.frames()]
+    assert seen == [0, Fraction(1, 24), Fraction(1, 10)]
+    assert exact.rate is None
+    found = [f.pts for f in FramesInMemory(pictures, fps=10).frames(Fraction(1, 10), None, 1)]
+    assert found == [1]
+
+
+@pytest.mark.parametrize(
+    ("frames", "options"),
+    [
+        (np.zeros((0, 8, 8, 3), np.uint8), {}),
+        (np.zeros((2, 8, 8, 3)), {}),
+        (np.zeros((2, 8, 8), np.uint8), {}),
+        ([np.zeros((8, 8, 3), np.uint8), np.zeros((8, 9, 3), np.uint8)], {}),
+        (np.zeros((2, 8, 8, 3), np.uint8), {"fps": 0}),
+        (np.zeros((2, 8, 8, 3), np.uint8), {"times": [0]}),
+        (np.zeros((2, 8, 8, 3), np.uint8), {"times": [1, 1]}),
+        (np.zeros((2, 8, 8, 3), np.uint8), {"times": [0, "soon"]}),
+    ],
+)
+def test_what_is_no_clip_is_refused(frames, options):
+    with pytest.raises(UsageError):
+        Clip.from_frames(frames, **options)
+
+
+def test_a_wall_shows_no_face(finder):
+    with pytest.raises(NoFaceError, match="frames: no face in any of its 2 frames"):
+        len(Clip.from_frames(np.full((2, 120, 160, 3), 120, np.uint8)))

@@ -1,0 +1,100 @@
+"""The person of an encode that dies is kept, and spares the next one the inversion."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import facecodec
+import facecodec.encoding.encode as encoding
+from facecodec.bitstream import load_identity_file
+from facecodec.cli.main import run
+from tests.helpers.presets import TINY
+
+ARGUMENTS = {"preset": TINY, "max_frames": 2}
+
+# encodes with the tiny preset, and stays in tracking until it is killed
+LONG = """
+import sys, time
+import facecodec
+from tests.helpers.presets import TINY
+def stay(stage, done, total):
+    if stage == "tracking":
+        print("tracking", flush=True)
+        time.sleep(60)
+facecodec.encode(sys.argv[1], sys.argv[2], preset=TINY, max_frames=2, progress=stay)
+"""
+
+
+@pytest.fixture
+def dying(monkeypatch):
+    """Tracking raises this."""
+
+    def die(error):
+        def raised(*_):
+            raise error
+
+        monkeypatch.setattr(encoding, "track_clip", raised)
+
+    return die
+
+
+def test_a_whole_stream_leaves_nothing_beside_it(sample, generator, finder, tmp_path):
+    facecodec.encode(sample, tmp_path / "a.fcv", **ARGUMENTS)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.fcv"]
+
+
+@pytest.mark.parametrize("error", [facecodec.FacecodecError("no space"), KeyboardInterrupt()])
+def test_what_is_raised_says_where_the_person_is(
+    error, dying, sample, generator, finder, tmp_path, monkeypatch
+):
+    dying(error)
+    with pytest.raises(type(error)) as raised:
+        facecodec.encode(sample, tmp_path / "a.fcv", **ARGUMENTS)
+    [kept] = tmp_path.iterdir()
+    assert kept.name == "a.fcv.person.fci"
+    assert str(kept) in "".join(raised.value.__notes__) and "identity" in raised.value.__notes__[0]
+    monkeypatch.undo()
+    facecodec.encode(sample, tmp_path / "a.fcv", identity=kept, **ARGUMENTS)
+    stream = facecodec.open(tmp_path / "a.fcv")  # finds the person beside it
+    assert stream.reader.identity_reference == load_identity_file(kept).sha256
+    assert stream.render(0, 256).shape == (256, 256, 3)
+
+
+def test_the_command_says_so_in_its_one_line(dying, sample, generator, finder, tmp_path, capsys):
+    dying(KeyboardInterrupt())
+    from facecodec.encoding.presets import PRESETS
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as stop:
+        patch.setitem(PRESETS, "fast", TINY)
+        run(["encode", str(sample), str(tmp_path / "a.fcv"), "--preset", "fast",
+             "--max-frames", "2", "-q"])  # fmt: skip
+    error = capsys.readouterr().err
+    assert stop.value.code == 130 and "a.fcv.person.fci" in error
+    assert error.startswith("facecodec: interrupted; the person is kept in")
+
+
+def test_nothing_is_kept_unless_asked_for(dying, sample, generator, finder, tmp_path):
+    dying(facecodec.FacecodecError("no space"))
+    with pytest.raises(facecodec.FacecodecError) as raised:
+        facecodec.encode(sample, tmp_path / "a.fcv", keep_person=False, **ARGUMENTS)
+    assert list(tmp_path.iterdir()) == [] and not hasattr(raised.value, "__notes__")
+
+
+def test_a_killed_encode_leaves_the_person(sample, generator, finder, tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", LONG, str(sample), str(tmp_path / "a.fcv")],
+        stdout=subprocess.PIPE, text=True, env=dict(os.environ),
+    )  # fmt: skip
+    assert process.stdout.readline() == "tracking\n"
+    begin = time.monotonic()
+    process.send_signal(signal.SIGKILL)
+    process.wait(timeout=30)
+    assert time.monotonic() - begin < 30
+    assert load_identity_file(tmp_path / "a.fcv.person.fci").num_ws == generator.num_ws
+    assert not (tmp_path / "a.fcv").exists()
