@@ -19,7 +19,7 @@ from facecodec.encoding.presets import Preset
 from facecodec.errors import UsageError
 from facecodec.face.signals import all_signals
 from facecodec.fit.frame_selection import select_identity_frame, select_keyframes
-from facecodec.fit.inversion import invert
+from facecodec.fit.inversion import InversionStart, invert
 from facecodec.fit.likeness import Likeness
 from facecodec.fit.objective import Target
 from facecodec.fit.recovery import Recover, recovered
@@ -73,12 +73,14 @@ def find_person(
         generator,
         rig.basis(generator),
         targets,
-        torch.stack(starts).to(model.device),
+        InversionStart(
+            torch.stack(starts).to(model.device),
+            generator.w_mean + turned_mean(rig, neutral).to(model.device),
+            recovery(generator, clip, chosen, targets),
+        ),
         plan.inversion,
         likeness,
         progress,
-        generator.w_mean + turned_mean(rig, neutral).to(model.device),
-        recovery(generator, clip, chosen, targets),
     )
     # the latent as a decoder will read it, so that what follows is fitted to that
     payload = pack_identity(result.w_plus.cpu().numpy(), model.mean)

@@ -67,6 +67,19 @@ class Inversion:
     controls: Tensor
 
 
+@dataclass(frozen=True)
+class InversionStart:
+    """Where an inversion of K frames starts.
+
+    controls: [K, num_controls], of the frames (pose from landmarks). w: [w_dim], the mean of W
+    when None. recover: may improve the controls once they have been tracked.
+    """
+
+    controls: Tensor
+    w: Tensor | None = None
+    recover: Recover | None = None
+
+
 def principal_directions(generator: Generator) -> Tensor:
     """Return directions [w_dim, w_dim] of W, stretched by a power of the spread along them.
 
@@ -99,22 +112,20 @@ class Inverter:
         generator: Generator,
         basis: Tensor,
         targets: Sequence[Target],
-        first_controls: Tensor,
+        start: InversionStart,
         plan: InversionPlan,
         likeness: Likeness | None,
-        first_w: Tensor | None,
-        recover: Recover | None,
     ) -> None:
-        """Start at `first_w` [w_dim] and `first_controls` [K, num_controls]; see `invert`."""
-        self.recover = recover
+        """See `invert`."""
+        self.recover = start.recover
         self.generator, self.basis, self.targets, self.plan = generator, basis, targets, plan
-        self.centre = generator.w_mean if first_w is None else first_w
+        self.centre = generator.w_mean if start.w is None else start.w
         self.directions = principal_directions(generator)
         width = generator.w_dim
         device = generator.w_mean.device
         self.w = torch.zeros(width, requires_grad=True, device=device)
         self.rows = torch.zeros(generator.num_ws, width, requires_grad=True, device=device)
-        self.controls = first_controls.clone().requires_grad_(True)
+        self.controls = start.controls.clone().requires_grad_(True)
         self.compare = Comparison(targets, likeness, plan.likeness_weight, plan.texture_weight)
         self.previews = FramePreviews(plan.fine_size)
 
@@ -167,22 +178,18 @@ def invert(
     generator: Generator,
     basis: Tensor,
     targets: Sequence[Target],
-    first_controls: Tensor,
+    start: InversionStart,
     plan: InversionPlan,
     likeness: Likeness | None,
     progress: Progress,
-    first_w: Tensor | None = None,
-    recover: Recover | None = None,
 ) -> Inversion:
     """Fit one identity latent to several aligned frames; `targets[0]` is the identity frame.
 
-    `basis` [num_controls, num_styles] is the rig's effect on the styles, and `first_controls`
-    [K, num_controls] are the controls to start from (pose from landmarks). The identity frame
-    keeps its own, so that controls 0 mean the person as it looks there. Without `likeness`
-    pictures alone are compared. The search starts at `first_w` [w_dim], at the mean of W without.
-    `recover` may improve the controls once they have been tracked.
+    `basis` [num_controls, num_styles] is the rig's effect on the styles. The identity frame keeps
+    the controls that it starts with, so that controls 0 mean the person as it looks there. Without
+    `likeness` pictures alone are compared.
     """
-    fit = Inverter(generator, basis, targets, first_controls, plan, likeness, first_w, recover)
+    fit = Inverter(generator, basis, targets, start, plan, likeness)
     total, done = plan.w_steps + plan.w_plus_steps + plan.fine_steps, 0
 
     def run(steps: int, size: int, rates: dict[str, float]) -> None:

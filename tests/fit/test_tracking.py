@@ -9,7 +9,13 @@ import pytest
 import torch
 
 from facecodec.face.mask import face_mask
-from facecodec.fit.inversion import IDENTITY_INTERVAL, InversionPlan, identity_and_others, invert
+from facecodec.fit.inversion import (
+    IDENTITY_INTERVAL,
+    InversionPlan,
+    InversionStart,
+    identity_and_others,
+    invert,
+)
 from facecodec.fit.objective import Target, shrink, weight_map
 from facecodec.fit.photometric import TrackingPlan, pyramid
 from facecodec.fit.smoothing import smooth
@@ -98,7 +104,7 @@ def test_inversion_comes_near_a_face(generator, person):
     target = shown(generator, styles, 256)
     plan = InversionPlan(w_steps=25, w_plus_steps=12, fine_steps=0)
     start = torch.zeros(1, NUM_CONTROLS)
-    result = invert(generator, basis, [target], start, plan, None, silent)
+    result = invert(generator, basis, [target], InversionStart(start), plan, None, silent)
 
     def away(w_plus: torch.Tensor) -> float:
         with torch.no_grad():
@@ -131,7 +137,9 @@ def test_inversion_takes_recovered_controls_for_all_frames_but_the_first(generat
     plan = InversionPlan(w_steps=1, w_plus_steps=2, fine_steps=0)
     start = torch.zeros(2, NUM_CONTROLS)
     targets = [target, target]
-    result = invert(generator, basis, targets, start, plan, None, silent, recover=recover)
+    result = invert(
+        generator, basis, targets, InversionStart(start, None, recover), plan, None, silent
+    )
     assert [controls.shape for controls in asked] == [(2, NUM_CONTROLS)]
     assert (result.controls[0] == 0).all()
     assert result.controls[1].numpy() == pytest.approx(3.0, abs=0.1)
