@@ -24,8 +24,9 @@ from saved import save
 from torch import Tensor
 
 import cuda_ops
-from cuda_ops import Head, MobileBlock, ModulatedConv, SeparableConv, dispatch, reference_ops
-from cuda_ops.cuda import operators
+from cuda_ops import Head, MobileBlock, ModulatedConv, SeparableConv, dispatch
+from cuda_ops.backend import REFERENCE
+from cuda_ops.cuda.backend import CudaBackend
 
 HEAD = ("", "error", "torch ms", "kernels ms", "graph ms", "times")
 COMMAND = "python benchmarks/gpu_check.py"
@@ -88,7 +89,7 @@ def cases(channels: tuple[int, ...] = BLOCKS, widths: tuple[int, ...] = WIDTHS) 
     for k, block in enumerate(blocks):
         side = block.conv2.noise.shape[0]
         source = torch.randn(1, len(styles[3 * k][0]), side // 2, side // 2)
-        arguments = (source, *styles[3 * k : 3 * k + 3], block.conv1, block.conv2)
+        arguments = (source, *styles[3 * k : 3 * k + 3], block)
         yield Case("mobile_block", f"block {k}: {len(block.conv2.bias)}, {side}x{side}", arguments)
     network = mobile(channels, 1)
     yield Case("mobile_network", "MobileStyleGAN, 1 frame", network)
@@ -133,8 +134,8 @@ def moved(value: Any, **to: Any) -> Any:
 def check(case: Case, device: str, rounds: int = ROUNDS) -> Outcome:
     """Compare and time one case on a device."""
     arguments = moved(case.arguments, device=device)
-    kernels: Callable[..., Tensor] = getattr(operators, case.name)
-    plain: Callable[..., Tensor] = getattr(reference_ops, case.name)
+    kernels: Callable[..., Tensor] = getattr(CudaBackend(device), case.name)
+    plain: Callable[..., Tensor] = getattr(REFERENCE, case.name)
     with torch.inference_mode():
         exact = plain(*moved(arguments, dtype=torch.float64)).double()
         got = kernels(*arguments).double()
@@ -198,9 +199,8 @@ def main() -> int:
         return 1
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     torch.manual_seed(1)
-    print(
-        f"{operators.describe()}, torch {torch.__version__}, float32; limit of errors {LIMIT:.0e}"
-    )
+    gpu = CudaBackend().describe()
+    print(f"{gpu}, torch {torch.__version__}, float32; limit of errors {LIMIT:.0e}")
     outcomes = [check(case, "cuda") for case in cases()]
     print(table(outcomes))
     rows = [list(cells(outcome)) for outcome in outcomes]

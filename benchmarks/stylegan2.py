@@ -27,7 +27,6 @@ from torch import Tensor
 import cuda_ops
 from cuda_ops import dispatch
 from facecodec.generator.stylegan2 import StyleGAN2
-from facecodec.memory import keep_freed_memory
 from facecodec.workshop.bench import interleaved
 from facecodec.workshop.bench_operators import random_stylegan2
 from facecodec.workshop.machine import machine
@@ -103,9 +102,9 @@ def runners(network: Any, ours: StyleGAN2) -> dict[str, Callable[[], Any]]:
     def theirs(fused: bool) -> Callable[[], Any]:
         return lambda: network.synthesis(w_plus, noise_mode="const", fused_modconv=fused)
 
-    def facecodec(precision: str) -> Callable[[], Any]:
+    def facecodec(arithmetic: str) -> Callable[[], Any]:
         def render() -> Tensor:
-            with cuda_ops.using("cpu", precision):
+            with cuda_ops.using("cpu", arithmetic):
                 return ours.synthesize(ours.styles(w_plus))
 
         return render
@@ -152,7 +151,7 @@ def main() -> None:
     if given.memory:
         print(json.dumps(memory()))
         return
-    keep_freed_memory()  # as facecodec does; NVIDIA's code gains by it too
+    cuda_ops.keep_freed_memory()  # as facecodec does; NVIDIA's code gains by it too
     facts: dict[str, Any] = {"machine": machine(), "command": COMMAND}
     equal = []
     for size, base in [] if given.no_equality else SHAPES:

@@ -1,13 +1,19 @@
-"""Synthesis operators, each with a plain torch reference, a C++ build and a CUDA build."""
+"""Synthesis operators: a plain torch reference of each, a C++ build and a CUDA build.
 
-from cuda_ops.build import KernelError
-from cuda_ops.dispatch import roughly, use, use_precision, using
+`use` and `use_arithmetic` choose what runs, `describe` says what that is.
+"""
+
+from cuda_ops.arithmetic import roughly
+from cuda_ops.backend import Backend, inverse_haar, rgb8
+from cuda_ops.dispatch import describe, use, use_arithmetic, using
+from cuda_ops.errors import KernelError
 from cuda_ops.graphs import Graphed
-from cuda_ops.mobilestylegan import Head, MobileBlock
+from cuda_ops.memory import keep_freed_memory
+from cuda_ops.once import once
+from cuda_ops.operands import GAIN, LEAK, Head, MobileBlock, ModulatedConv, SeparableConv
 from cuda_ops.operators import (
     bias_act,
     double,
-    low_block,
     mobile_block,
     mobile_network,
     mobile_network_rgb8,
@@ -17,11 +23,10 @@ from cuda_ops.operators import (
     to_image,
     upfirdn2d,
 )
-from cuda_ops.reference import SeparableConv, inverse_haar, rgb8
-from cuda_ops.stylegan2 import GAIN, LEAK, ModulatedConv
 
 __all__ = [
     "GAIN",
+    "Backend",
     "Graphed",
     "Head",
     "KernelError",
@@ -30,20 +35,22 @@ __all__ = [
     "ModulatedConv",
     "SeparableConv",
     "bias_act",
+    "describe",
     "double",
     "inverse_haar",
-    "low_block",
+    "keep_freed_memory",
     "mobile_block",
     "mobile_network",
     "mobile_network_rgb8",
     "modulated_conv",
     "modulated_rgb",
+    "once",
     "rgb8",
     "roughly",
     "separable_conv",
     "to_image",
     "upfirdn2d",
     "use",
-    "use_precision",
+    "use_arithmetic",
     "using",
 ]

@@ -3,17 +3,19 @@
 A build lies in a folder named by the hash of everything that shapes it: sources, command, compiler,
 torch, processor. It is made in a folder of its own and renamed when whole, so that a killed build
 leaves nothing that looks like one, and builds at the same time need no lock: the first one counts.
+What is loaded is checked first, see `cuda_ops.cache`.
 """
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import importlib.util
+import logging
 import os
 import platform
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -21,13 +23,23 @@ from pathlib import Path
 
 import torch
 
+from cuda_ops.cache import (
+    PRIVATE,
+    cache_folder,
+    is_whole,
+    make_private_folder,
+    refuse_if_others_write,
+    write_hash,
+)
+from cuda_ops.errors import KernelError
+
 SOURCES = Path(__file__).parent
 TIMEOUT = 600.0  # seconds a compiler may take
 STALE = 24 * 3600.0  # seconds after which a folder of an unfinished build is swept away
 
-
-class KernelError(RuntimeError):
-    """A kernel cannot be built or run here. The message is one line: what is wrong, what to do."""
+# A child of the logger `cuda_ops`: a build takes up to a minute, so that a program may want to
+# show these lines and not the others.
+_log = logging.getLogger("cuda_ops.build")
 
 
 @dataclass(frozen=True)
@@ -39,14 +51,6 @@ class Recipe:
     sources: tuple[str, ...]
     flags: tuple[str, ...]
     links: tuple[str, ...] = ()
-
-
-def cache_folder() -> Path:
-    """Return the folder of all builds; it need not exist yet."""
-    if chosen := os.environ.get("FACECODEC_HOME"):
-        return Path(chosen) / "kernels"
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "facecodec" / "kernels"
 
 
 def library_path(recipe: Recipe) -> Path:
@@ -66,39 +70,50 @@ def library_path(recipe: Recipe) -> Path:
     return cache_folder() / f"{recipe.name}-{digest.hexdigest()[:24]}" / f"{recipe.name}.so"
 
 
-def build(recipe: Recipe) -> Path:
-    """Return the library of a recipe, building it when it is not in the cache.
+def load(recipe: Recipe) -> ctypes.CDLL:
+    """Return the loaded library of a recipe, built when it has to be.
 
-    Raises KernelError when the compiler or ninja is missing or fails.
+    Raises KernelError when it cannot be built or loaded, or where others could have planted it.
     """
-    library = library_path(recipe)
-    if library.is_file():
+    path = build(recipe)
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError as error:
+        raise KernelError(f"{path}: cannot be loaded ({error}); remove it") from None
+
+
+def build(recipe: Recipe) -> Path:
+    """Return the library of a recipe, building it when the cache has none or a damaged one.
+
+    Raises KernelError when the compiler or ninja is missing or fails, and where other users can
+    write to the cache.
+    """
+    library, root = library_path(recipe), cache_folder()
+    for path in (root.parent, root, library.parent, library):
+        refuse_if_others_write(path)
+    if is_whole(library):
         return library
+    if library.exists():
+        _log.warning("%s is damaged; building it again", library)
     ninja = find_ninja()
     if ninja is None:
         raise KernelError("ninja is missing; run: pip install ninja")
-    root = cache_folder()
+    make_private_folder(root)
     try:
-        root.mkdir(parents=True, exist_ok=True)
         _sweep(root)
         folder = Path(tempfile.mkdtemp(prefix=f".{recipe.name}-", dir=root))
     except OSError as error:
         raise KernelError(f"{root}: {error.strerror}; set FACECODEC_HOME elsewhere") from None
     begin = time.perf_counter()
-    say(f"building the {recipe.name} kernels, once for this machine ...")
+    _log.info("building the %s kernels, once for this machine ...", recipe.name)
     try:
         (folder / "build.ninja").write_text(_ninja_file(recipe), encoding="utf-8")
         _compile(ninja, folder, recipe)
         _publish(folder, library)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    say(f"built the {recipe.name} kernels in {time.perf_counter() - begin:.0f} s")
+    _log.info("built the %s kernels in %.0f s", recipe.name, time.perf_counter() - begin)
     return library
-
-
-def say(line: str) -> None:
-    """Tell the user one thing, on standard error."""
-    print(f"facecodec: {line}", file=sys.stderr, flush=True)
 
 
 def find_ninja() -> str | None:
@@ -128,14 +143,16 @@ def _compile(ninja: str, folder: Path, recipe: Recipe) -> None:
 
 
 def _publish(folder: Path, library: Path) -> None:
-    """Move a whole build to its place; another process may have put the same there before."""
+    """Move a whole build to its place; another process may have have put the same there."""
     built = folder / library.name
     with built.open("rb") as file:
         os.fsync(file.fileno())
+    built.chmod(PRIVATE)
+    write_hash(built)
     try:
         folder.rename(library.parent)
     except OSError:
-        if not library.is_file():
+        if not is_whole(library):
             shutil.rmtree(library.parent, ignore_errors=True)
             folder.rename(library.parent)
 

@@ -1,35 +1,36 @@
-"""Which implementation of the operators runs: reference, cpu or cuda.
+"""Which backend runs the operators: reference, cpu or cuda.
 
 A choice is made by `use`, else by the environment variable FACECODEC_KERNEL, else it is `auto`:
-the fastest that this machine can build, saying once in one line what that is. Any other choice is
-kept to: what cannot be had raises KernelError. Tensors that no fast build takes (forward-mode
-differentiation, other types than float32) run on the reference.
+the fastest that this machine can build. Any other choice is kept to, or raises KernelError.
+Tensors that no fast build takes (forward-mode differentiation, other types than float32) run on
+the reference. What was chosen is logged once, by the logger `cuda_ops`: as information where a
+fast build runs, as a warning where none can.
 """
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from cuda_ops import build, reference_ops
-from cuda_ops.build import KernelError
+from cuda_ops import arithmetic
+from cuda_ops.backend import REFERENCE, Backend
+from cuda_ops.cpu.backend import CpuBackend
+from cuda_ops.cuda.backend import CudaBackend
+from cuda_ops.errors import KernelError
 
 KINDS = ("auto", "reference", "cpu", "cuda")
-PRECISIONS = ("auto", "fp32", "bf16")
 VARIABLE = "FACECODEC_KERNEL"
-PRECISION_VARIABLE = "FACECODEC_PRECISION"
 
+_log = logging.getLogger("cuda_ops")
 _chosen: str | None = None
-_precision: str | None = None
-_roughly = False
-_ready: dict[str, ModuleType | KernelError] = {}
-_said: set[str] = set()
+_ready: dict[str, Backend | KernelError] = {}
+_announced: set[str] = set()
 
 
 def use(kind: str | None) -> None:
@@ -45,96 +46,68 @@ def use(kind: str | None) -> None:
     _chosen = kind
 
 
-def use_precision(precision: str | None) -> None:
+def use_arithmetic(kind: str | None) -> None:
     """Choose the type of the products: fp32, bf16, or auto; None goes back to the environment's.
 
     auto takes bf16 where the machine is faster at it, and only for pictures that leave as bytes
-    and inside `roughly`, where fits run. Raises KernelError where bf16 cannot be had, ValueError
-    for an unknown precision.
+    and inside `roughly`, where fits run. Raises KernelError where there are no bf16 products,
+    ValueError for an unknown arithmetic.
     """
-    global _precision
-    if precision is not None and precision not in PRECISIONS:
-        raise ValueError(f"{precision!r} is no precision; there are {', '.join(PRECISIONS)}")
-    if precision == "bf16" and not (has_bf16() or torch.cuda.is_available()):
-        raise KernelError("this processor has no bf16 products; use precision fp32")
-    _precision = precision
-
-
-def has_bf16(device: str = "cpu") -> bool:
-    """Whether the kernels can multiply in bf16. May build the CPU's.
-
-    Of the GPU's, StyleGAN2's products can, which are torch's.
-    """
-    if device != "cpu":
-        return device == "cuda" and torch.cuda.is_bf16_supported()
-    return state("cpu") == "ready" and _require("cpu").products16() > 0
-
-
-def reduced(seen: bool = False, device: str = "cpu") -> bool:
-    """Whether the kernels are to multiply in bf16; `seen`: bytes for people to look at."""
-    precision = _precision or os.environ.get(PRECISION_VARIABLE) or "auto"
-    if precision not in PRECISIONS:
-        raise KernelError(f"{PRECISION_VARIABLE}={precision}: there are {', '.join(PRECISIONS)}")
-    if precision == "bf16" and not has_bf16(device):
-        raise KernelError(f"{PRECISION_VARIABLE}: this processor has no bf16 products")
-    wanted = precision == "bf16" or ((seen or _roughly) and precision == "auto")
-    return wanted and has_bf16(device)
+    if kind == "bf16" and not (has_bf16("cpu") or has_bf16("cuda")):
+        raise KernelError("this processor has no bf16 products; use arithmetic fp32")
+    arithmetic.choose(kind)
 
 
 @contextmanager
-def roughly() -> Iterator[None]:
-    """Let auto take bf16 for every picture inside the `with` block, and on the way back from it."""
-    global _roughly
-    before, _roughly = _roughly, True
-    try:
-        yield
-    finally:
-        _roughly = before
-
-
-@contextmanager
-def using(kind: str | None, precision: str | None = None) -> Iterator[None]:
-    """Choose an implementation and a precision for the length of a `with` block."""
-    global _chosen, _precision
-    before = _chosen, _precision
+def using(kind: str | None, arithmetic_kind: str | None = None) -> Iterator[None]:
+    """Choose an implementation and an arithmetic for the length of a `with` block."""
+    global _chosen
+    kernel_before, arithmetic_before = _chosen, arithmetic.choose(None)
     try:
         use(kind)
-        use_precision(precision)
+        use_arithmetic(arithmetic_kind)
         yield
     finally:
-        _chosen, _precision = before
+        _chosen = kernel_before
+        arithmetic.choose(arithmetic_before)
 
 
 def choice() -> str:
     """Return the kind chosen: one of KINDS. Raises KernelError when the environment's is none."""
-    if _chosen is not None:
-        return _chosen
-    kind = os.environ.get(VARIABLE) or "auto"
+    kind = _chosen or os.environ.get(VARIABLE) or "auto"
     if kind not in KINDS:
         raise KernelError(f"{VARIABLE}={kind}: there are {', '.join(KINDS)}")
     return kind
 
 
-def implementation(tensors: tuple[Tensor, ...]) -> ModuleType:
-    """Return the module whose operators take these tensors.
+def describe(device: str = "cpu") -> str:
+    """Return in one line which kernels run on tensors of a device, and in which arithmetic.
 
-    Raises KernelError when a kind was asked for by name and cannot be had.
+    May build them. Raises KernelError for a choice that cannot be kept to.
     """
     kind = choice()
-    if kind == "reference" or not _plain(tensors):
-        return reference_ops
-    device = tensors[0].device.type
-    if kind not in ("auto", device):
-        raise KernelError(f"kernel {kind} cannot work on tensors of device {device}")
-    chosen = _best(device) if kind == "auto" else _require(kind)
-    if torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
-        differentiable: ModuleType = getattr(chosen, "differentiable", reference_ops)
-        return differentiable
-    return chosen
+    backend, reason = REFERENCE, ""
+    if kind == "auto":
+        backend, reason = _best(device)
+    elif kind != "reference":
+        backend = _require(kind)
+    bf16 = "bf16" if arithmetic.in_bf16(backend.has_bf16(), seen=True) else "fp32"
+    words = f"{backend.name} ({backend.describe()}), rendered frames in {bf16}"
+    return f"{words}; several times slower, because {reason}" if reason else words
+
+
+def has_bf16(device: str = "cpu") -> bool:
+    """Whether the kernels of a device can multiply in bf16. May build them.
+
+    Of the GPU's, StyleGAN2's products can, which are torch's.
+    """
+    if device == "cuda":
+        return torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    return state(device) == "ready" and _require(device).has_bf16()
 
 
 def state(kind: str) -> str:
-    """Return 'ready', or one line on why the fast build `kind` cannot be had. May build it."""
+    """Return 'ready', or in one line why the build `kind` is not available. May build it."""
     try:
         _require(kind)
     except KernelError as error:
@@ -142,17 +115,37 @@ def state(kind: str) -> str:
     return "ready"
 
 
-def _best(device: str) -> ModuleType:
+def backend_for(tensors: Sequence[Tensor]) -> Backend:
+    """Return the backend whose operators take these tensors, at least one.
+
+    Raises KernelError when a kind was chosen by name and cannot run on them.
+    """
+    kind = choice()
+    if kind == "reference" or not _plain(tensors):
+        return REFERENCE
+    device = tensors[0].device.type
+    if kind not in ("auto", device):
+        raise KernelError(f"kernel {kind} cannot work on tensors of device {device}")
+    chosen = _best(device)[0] if kind == "auto" else _require(kind)
+    if torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
+        return chosen.gradients
+    return chosen
+
+
+def _best(device: str) -> tuple[Backend, str]:
+    """Return the fast build of a device and "", or the reference and why there is no other."""
     try:
-        module = _require(device)
-        _say_once(device, f"kernels: {device} ({module.describe()})")
-        return module
+        backend = _require(device)
     except KernelError as error:
-        _say_once(device, f"kernels: reference, several times slower, because {error}")
-        return reference_ops
+        line = f"kernels: reference, several times slower, because {error}"
+        _announce_once(device, logging.WARNING, line)
+        return REFERENCE, str(error)
+    if device not in _announced:
+        _announce_once(device, logging.INFO, f"kernels: {backend.name} ({backend.describe()})")
+    return backend, ""
 
 
-def _require(kind: str) -> ModuleType:
+def _require(kind: str) -> Backend:
     """Return the fast build `kind`, loaded. Raises KernelError, the same one every time."""
     if kind not in _ready:
         try:
@@ -165,23 +158,16 @@ def _require(kind: str) -> ModuleType:
     return ready
 
 
-def _load(kind: str) -> ModuleType:
+def _load(kind: str) -> Backend:
     if kind == "cpu":
-        from cuda_ops.cpu import library, operators
-
-        library.library()
-        return operators
+        return CpuBackend()
     if kind == "cuda":
-        from cuda_ops.cuda import library as cuda_library
-        from cuda_ops.cuda import operators as cuda_operators
-
-        cuda_library.library("cuda")
-        return cuda_operators
+        return CudaBackend()
     raise KernelError(f"there are no kernels for device {kind}")
 
 
-def _plain(tensors: tuple[Tensor, ...]) -> bool:
-    """Whether a kernel may take these tensors: float32, and no transform is going on."""
+def _plain(tensors: Sequence[Tensor]) -> bool:
+    """Whether a kernel may take these tensors: float32, not empty, and not being transformed."""
     if torch._C._functorch.peek_interpreter_stack() is not None:
         return False
     if any(t.dtype != torch.float32 or t._is_zerotensor() or not len(t) for t in tensors):
@@ -197,7 +183,7 @@ def _has_tangent(tensor: Tensor) -> bool:
     return level >= 0 and forward_ad.unpack_dual(tensor).tangent is not None
 
 
-def _say_once(topic: str, line: str) -> None:
-    if topic not in _said:
-        _said.add(topic)
-        build.say(line)
+def _announce_once(device: str, level: int, line: str) -> None:
+    if device not in _announced:
+        _announced.add(device)
+        _log.log(level, line)

@@ -1,136 +1,61 @@
-"""The operators as the rest of the project calls them: one signature, several implementations.
+"""The operators as the rest of the project calls them: `dispatch` picks who computes them.
 
-What each one computes stands with its reference; `cuda_ops.dispatch` picks who computes it.
+What each one computes, its shapes and its errors stand with its reference in `backend.Backend`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import is_dataclass
+from typing import Any, Concatenate, ParamSpec
 
 from torch import Tensor
 
-from cuda_ops.dispatch import implementation
-from cuda_ops.mobilestylegan import Head, MobileBlock
-from cuda_ops.reference import SeparableConv
-from cuda_ops.stylegan2 import ModulatedConv
+from cuda_ops.backend import Backend
+from cuda_ops.dispatch import backend_for
+
+P = ParamSpec("P")
 
 
-def separable_conv(x: Tensor, style: Tensor, conv: SeparableConv) -> Tensor:
-    """Modulated separable convolution with what follows it: `reference.separable_conv`."""
-    result: Tensor = implementation((x, style, *_weights(conv))).separable_conv(x, style, conv)
-    return result
+def _dispatched(operator: Callable[Concatenate[Any, P], Tensor]) -> Callable[P, Tensor]:
+    """Return a function that calls this operator of the backend its tensors run on."""
+    name = operator.__name__
+
+    @functools.wraps(operator)
+    def call(*args: P.args, **kwargs: P.kwargs) -> Tensor:
+        tensors: list[Tensor] = []
+        _collect(args, tensors)
+        _collect(tuple(kwargs.values()), tensors)
+        result: Tensor = getattr(backend_for(tensors), name)(*args, **kwargs)
+        return result
+
+    own = inspect.signature(operator)
+    parameters = list(own.parameters.values())[1:]  # without `self`
+    call.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return call
 
 
-def mobile_block(
-    x: Tensor,
-    up: Tensor,
-    style1: Tensor,
-    style2: Tensor,
-    conv1: SeparableConv,
-    conv2: SeparableConv,
-) -> Tensor:
-    """One block of MobileStyleGAN: `reference.mobile_block`."""
-    chosen = implementation((x, up, style1, style2, *_weights(conv1), *_weights(conv2)))
-    result: Tensor = chosen.mobile_block(x, up, style1, style2, conv1, conv2)
-    return result
+def _collect(value: Any, tensors: list[Tensor]) -> None:
+    """Append all tensors in a value to the list: of sequences, and of the layers' constants."""
+    if isinstance(value, Tensor):
+        tensors.append(value)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _collect(item, tensors)
+    elif is_dataclass(value):
+        for item in vars(value).values():
+            _collect(item, tensors)
 
 
-def low_block(
-    x: Tensor,
-    up: Tensor,
-    style1: Tensor,
-    style2: Tensor,
-    conv1: SeparableConv,
-    conv2: SeparableConv,
-) -> Tensor:
-    """One block of MobileStyleGAN on low bands alone: `reference.low_block`."""
-    chosen = implementation((x, up, style1, style2, *_weights(conv1), *_weights(conv2)))
-    result: Tensor = chosen.low_block(x, up, style1, style2, conv1, conv2)
-    return result
-
-
-def to_image(x: Tensor, style: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Features to a picture: `reference.to_image`."""
-    result: Tensor = implementation((x, style, weight, bias)).to_image(x, style, weight, bias)
-    return result
-
-
-def mobile_network(
-    x: Tensor, styles: Sequence[Tensor], blocks: Sequence[MobileBlock], head: Head
-) -> Tensor:
-    """All blocks and the head at once: `mobilestylegan.mobile_network`."""
-    chosen = implementation(_all(x, styles, blocks, head))
-    result: Tensor = chosen.mobile_network(x, styles, blocks, head)
-    return result
-
-
-def mobile_network_rgb8(
-    x: Tensor, styles: Sequence[Tensor], blocks: Sequence[MobileBlock], head: Head
-) -> Tensor:
-    """All blocks and the head, to bytes: `mobilestylegan.mobile_network_rgb8`."""
-    chosen = implementation(_all(x, styles, blocks, head))
-    result: Tensor = chosen.mobile_network_rgb8(x, styles, blocks, head)
-    return result
-
-
-def upfirdn2d(
-    x: Tensor, taps: Sequence[float], up: int = 1, down: int = 1, pad: tuple[int, int] = (0, 0)
-) -> Tensor:
-    """Upsample, pad, filter, downsample: `stylegan2.upfirdn2d`."""
-    result: Tensor = implementation((x,)).upfirdn2d(x, taps, up, down, pad)
-    return result
-
-
-def double(x: Tensor) -> Tensor:
-    """Double a picture: `stylegan2.double`."""
-    result: Tensor = implementation((x,)).double(x)
-    return result
-
-
-def bias_act(
-    x: Tensor,
-    bias: Tensor,
-    noise: Tensor | None = None,
-    scale: Tensor | None = None,
-    clamp: float | None = None,
-) -> Tensor:
-    """Scale, noise, bias, activation, clamp: `stylegan2.bias_act`."""
-    chosen = implementation(_given(x, bias, noise, scale))
-    result: Tensor = chosen.bias_act(x, bias, noise, scale, clamp)
-    return result
-
-
-def modulated_conv(x: Tensor, style: Tensor, conv: ModulatedConv) -> Tensor:
-    """Modulated 3x3 convolution with all that follows it: `stylegan2.modulated_conv`."""
-    chosen = implementation(_given(x, style, conv.weight, conv.squares, conv.bias, conv.noise))
-    result: Tensor = chosen.modulated_conv(x, style, conv)
-    return result
-
-
-def modulated_rgb(
-    x: Tensor,
-    style: Tensor,
-    weight: Tensor,
-    bias: Tensor,
-    clamp: float | None = None,
-    coarse: Tensor | None = None,
-) -> Tensor:
-    """Modulated 1x1 convolution to a picture: `stylegan2.modulated_rgb`."""
-    chosen = implementation(_given(x, style, weight, bias, coarse))
-    result: Tensor = chosen.modulated_rgb(x, style, weight, bias, clamp, coarse)
-    return result
-
-
-def _given(*tensors: Tensor | None) -> tuple[Tensor, ...]:
-    return tuple(t for t in tensors if t is not None)
-
-
-def _weights(conv: SeparableConv) -> tuple[Tensor, ...]:
-    return conv.depthwise, conv.pointwise, conv.noise, conv.bias
-
-
-def _all(
-    x: Tensor, styles: Sequence[Tensor], blocks: Sequence[MobileBlock], head: Head
-) -> tuple[Tensor, ...]:
-    convs = [conv for block in blocks for conv in (block.conv1, block.conv2)]
-    return (x, *styles, *(t for conv in convs for t in _weights(conv)), head.weight, head.bias)
+separable_conv = _dispatched(Backend.separable_conv)
+mobile_block = _dispatched(Backend.mobile_block)
+to_image = _dispatched(Backend.to_image)
+mobile_network = _dispatched(Backend.mobile_network)
+mobile_network_rgb8 = _dispatched(Backend.mobile_network_rgb8)
+upfirdn2d = _dispatched(Backend.upfirdn2d)
+double = _dispatched(Backend.double)
+bias_act = _dispatched(Backend.bias_act)
+modulated_conv = _dispatched(Backend.modulated_conv)
+modulated_rgb = _dispatched(Backend.modulated_rgb)

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cuda_ops import keep_freed_memory
 from facecodec.bitstream import StreamHeader
 from facecodec.errors import ModelError, StreamError, UsageError
 from facecodec.face.landmarks import FaceEmbedder, LandmarkFinder
 from facecodec.fit.likeness import Likeness
 from facecodec.generator.base import Generator
-from facecodec.memory import keep_freed_memory
 from facecodec.rig.rig import Rig, load_rig
 from facecodec.weights.catalogue import DEFAULT_GENERATOR
 from facecodec.weights.store import load_generator, model_path, readable_records

@@ -1,4 +1,4 @@
-"""The C++ library: how it is built, and its structures, mirrored from abi.h field by field."""
+"""The C++ library: how it is built, loaded and called."""
 
 from __future__ import annotations
 
@@ -6,86 +6,52 @@ import ctypes
 import functools
 import os
 import shutil
-from ctypes import POINTER, Structure, c_float, c_int, c_int32, c_int64, c_void_p
+from ctypes import POINTER, Structure, c_int
+from enum import IntEnum
 from pathlib import Path
 
 import torch
 
-from cuda_ops.build import KernelError, Recipe, build
+from cuda_ops import arithmetic
+from cuda_ops.build import Recipe, load
+from cuda_ops.cpu import abi
 
-DOTS, TILES = 1, 2  # Products16 of bf16.h
-GROUPS = {4: 6, 8: 6, 16: 12}  # lanes of a vector -> output channels of a register tile
+# Output channels of a register tile (GROUP of vec.h), by the lanes of a vector.
+GROUPS = {4: 6, 8: 6, 16: 12}
 
-
-class Conv(Structure):
-    """FacecodecConv."""
-
-    _fields_ = [
-        ("depthwise", c_void_p), ("pointwise", c_void_p), ("noise", c_void_p), ("bias", c_void_p),
-        ("style", c_void_p), ("style_stride", c_int64), ("inputs", c_int32), ("outputs", c_int32),
-        ("packed", c_int32), ("products16", c_int32),
-    ]  # fmt: skip
-
-
-class Block(Structure):
-    """FacecodecBlock."""
-
-    _fields_ = [
-        ("source", c_void_p), ("source_stride", c_int64), ("gain", c_void_p),
-        ("gain_stride", c_int64), ("gain_factor", c_float), ("haar", c_int32),
-        ("frames", c_int32), ("channels", c_int32), ("height", c_int32), ("width", c_int32),
-        ("convs", c_int32), ("conv", Conv * 2), ("head", c_int32), ("head_weight", c_void_p),
-        ("head_bias", c_void_p), ("head_style", c_void_p), ("head_stride", c_int64),
-        ("result", c_void_p), ("threads", c_int32),
-    ]  # fmt: skip
+# Warnings: GCC tells at every function of vectors that passing them depends on the machine
+# (-Wpsabi), and that attributes of a vector type are no part of a template's name
+# (-Wignored-attributes). The library is compiled for one machine, as one.
+FLAGS = (
+    "-std=c++20", "-O3", "-march=native", "-fopenmp", "-fPIC", "-fno-math-errno",
+    "-Wall", "-Wextra", "-Wno-psabi", "-Wno-ignored-attributes",
+)  # fmt: skip
+SOURCES = ("cpu/block.cpp", "cpu/backward.cpp", "cpu/stylegan2.cpp")
 
 
-class Backward(Structure):
-    """FacecodecBackward."""
+class Products16(IntEnum):
+    """What multiplies bf16, as in bf16.h."""
 
-    _fields_ = [
-        ("gradient", c_void_p), ("output", c_void_p), ("input", c_void_p), ("depthwise", c_void_p),
-        ("pointwise", c_void_p), ("style", c_void_p), ("style_stride", c_int64),
-        ("input_gradient", c_void_p), ("style_gradient", c_void_p), ("frames", c_int32),
-        ("inputs", c_int32), ("outputs", c_int32), ("height", c_int32), ("width", c_int32),
-        ("bands", c_int32), ("threads", c_int32), ("products16", c_int32),
-    ]  # fmt: skip
-
-
-class HaarBackward(Structure):
-    """FacecodecHaarBackward."""
-
-    _fields_ = [
-        ("gradient", c_void_p), ("source", c_void_p), ("gain", c_void_p), ("gain_stride", c_int64),
-        ("source_gradient", c_void_p), ("gain_gradient", c_void_p), ("frames", c_int32),
-        ("channels", c_int32), ("height", c_int32), ("width", c_int32), ("threads", c_int32),
-    ]  # fmt: skip
+    NONE = 0
+    DOTS = 1
+    TILES = 2
 
 
 def recipe() -> Recipe:
     """Return how the library is made on this machine: $CXX or g++, for its very processor."""
-    flags = ("-std=c++20", "-O3", "-march=native", "-fopenmp", "-fPIC", "-fno-math-errno", "-w")
     compiler = os.environ.get("CXX") or shutil.which("g++") or "c++"
     # torch brings an OpenMP of its own: two of them in one process fight over the cores.
     own = sorted((Path(torch.__file__).parent / "lib").glob("libgomp*.so*"))
-    sources = ("cpu/block.cpp", "cpu/backward.cpp", "cpu/stylegan2.cpp")
-    return Recipe("cpu", compiler, sources, flags, tuple(map(str, own[:1])))
+    return Recipe("cpu", compiler, SOURCES, FLAGS, tuple(map(str, own[:1])))
 
 
 @functools.cache
 def library() -> ctypes.CDLL:
     """Return the library, built when it has to be. Raises KernelError when that fails."""
-    path = build(recipe())
-    try:
-        loaded = ctypes.CDLL(str(path))
-    except OSError as error:
-        raise KernelError(f"{path}: cannot be loaded ({error}); remove it") from None
-    loaded.facecodec_block.argtypes = [POINTER(Block)]
-    loaded.facecodec_block.restype = c_int
-    loaded.facecodec_backward.argtypes = [POINTER(Backward)]
-    loaded.facecodec_backward.restype = c_int
-    loaded.facecodec_haar_backward.argtypes = [POINTER(HaarBackward)]
-    loaded.facecodec_haar_backward.restype = None
+    loaded = load(recipe())
+    for job, launcher in abi.LAUNCHERS.items():
+        function = getattr(loaded, launcher)
+        function.argtypes, function.restype = [POINTER(job)], c_int
     return loaded
 
 
@@ -96,20 +62,17 @@ def lanes() -> int:
 
 
 @functools.cache
-def products16() -> int:
-    """Return what this machine multiplies bf16 with: 0 nothing, 1 dot products, 2 tiles."""
-    return int(library().facecodec_products16())
+def products16() -> Products16:
+    """Return what this machine multiplies bf16 with."""
+    return Products16(library().facecodec_products16())
 
 
-def run_block(block: Block) -> None:
-    """Run one block. Raises MemoryError when a thread finds no memory for its lines."""
-    if library().facecodec_block(ctypes.byref(block)):
-        raise MemoryError("no memory for the kernels' lines")
+def in_bf16(seen: bool = False) -> bool:
+    """Whether to multiply in bf16 now; `seen`: the result is bytes for people to look at."""
+    return arithmetic.in_bf16(products16() != Products16.NONE, seen)
 
 
-def run_backward(job: Backward | HaarBackward) -> None:
-    """Run one way back. Raises MemoryError as `run_block` does."""
-    if isinstance(job, HaarBackward):
-        library().facecodec_haar_backward(ctypes.byref(job))
-    elif library().facecodec_backward(ctypes.byref(job)):
+def run(job: Structure) -> None:
+    """Run a job, one of `abi.LAUNCHERS`. Raises MemoryError when a thread finds no memory."""
+    if getattr(library(), abi.LAUNCHERS[type(job)])(ctypes.byref(job)):
         raise MemoryError("no memory for the kernels' lines")

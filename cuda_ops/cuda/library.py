@@ -16,7 +16,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from cuda_ops.build import KernelError, Recipe, build
+from cuda_ops.build import Recipe, load
+from cuda_ops.errors import KernelError
 
 TOOLKIT = Path("/usr/local/cuda/bin/nvcc")
 MAX_TAPS = 32
@@ -26,7 +27,7 @@ TARGETS = (
     "-gencode=arch=compute_90,code=sm_90",
     "-gencode=arch=compute_90,code=compute_90",
 )
-HOST_FLAGS = ("-std=c++17", "-O2", "-fPIC", "-w")
+HOST_FLAGS = ("-std=c++17", "-O2", "-fPIC", "-Wall", "-Wextra")
 
 
 class Separable(Structure):
@@ -63,6 +64,7 @@ class Fir(Structure):
     ]  # fmt: skip
 
 
+# In the order of `facecodec_size` in kernels.cu.
 LAUNCHERS: dict[type[Structure], str] = {
     Separable: "facecodec_separable",
     PictureHead: "facecodec_head",
@@ -92,11 +94,7 @@ def library(device: str) -> ctypes.CDLL:
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise KernelError("torch finds no CUDA device here")
-    path = build(recipe() if device == "cuda" else host_recipe())
-    try:
-        loaded = ctypes.CDLL(str(path))
-    except OSError as error:
-        raise KernelError(f"{path}: cannot be loaded ({error}); remove it") from None
+    loaded = load(recipe() if device == "cuda" else host_recipe())
     for job, name in LAUNCHERS.items():
         launcher = getattr(loaded, name)
         launcher.argtypes, launcher.restype = [POINTER(job), c_void_p], c_int

@@ -79,7 +79,7 @@ def kernel(command: Callable[..., None]) -> Callable[..., None]:
 
             try:
                 cuda_ops.use(kernel)
-                cuda_ops.use_precision(arithmetic)
+                cuda_ops.use_arithmetic(arithmetic)
             except cuda_ops.KernelError as error:
                 raise UsageError(str(error)) from error
         command(*args, **kwargs)

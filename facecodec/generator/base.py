@@ -63,7 +63,7 @@ class Generator(nn.Module, ABC):
     def synthesize_rgb8(self, styles: Tensor) -> Tensor:
         """Render styles [N, num_styles] to bytes [N, resolution, resolution, 3] for people to see.
 
-        Products may be less exact than `synthesize`'s, see `cuda_ops.use_precision`.
+        Products may be less exact than `synthesize`'s, see `cuda_ops.use_arithmetic`.
         """
         with cuda_ops.roughly():
             return cuda_ops.rgb8(self.synthesize(styles))

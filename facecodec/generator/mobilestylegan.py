@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -25,22 +25,6 @@ PREVIEW_BLOCKS = {256: 6, 128: 5, 64: 4}  # picture size -> blocks run at their 
 HALVE = torch.tensor([[0.5, 0.0, 0.0], [0.5, 1.0, 0.5], [0.0, 0.0, 0.5]])
 
 
-@dataclass(frozen=True)
-class _Shrunk:
-    """A convolution made for smaller maps, and the state of what it was made from."""
-
-    sources: tuple[Tensor, Tensor]
-    versions: tuple[int, ...]
-    conv: cuda_ops.SeparableConv
-
-
-def _constant(tensor: Tensor) -> bool:
-    """Whether what is derived from a tensor may be kept: nobody differentiates through it."""
-    if tensor.is_inference() or torch._C._functorch.is_functorch_wrapped_tensor(tensor):
-        return False
-    return not (tensor.requires_grad and torch.is_grad_enabled())
-
-
 class MobileStyleGAN(Generator):
     """The default generator: 1024x1024, 16 W+ rows, 23 style layers, 6752 channels."""
 
@@ -55,7 +39,6 @@ class MobileStyleGAN(Generator):
             self.register_buffer(key.replace(".", "_"), value.float().contiguous())
         self.layers = tuple(self._list_layers())
         self.num_styles = sum(layer.size for layer in self.layers)
-        self._small: dict[tuple[str, int], _Shrunk] = {}
         convs = [f"{k}.{conv}" for k in range(BLOCKS) for conv in ("conv1", "conv2")]
         parts = ("depthwise", "weight", "bias")
         names = [f"{conv}.{part}" for conv in convs for part in parts]
@@ -87,7 +70,6 @@ class MobileStyleGAN(Generator):
         """Return a generator that shares all but these tunable tensors with this one."""
         other = copy.copy(self)
         other._buffers = {**self._buffers, **{k.replace(".", "_"): v for k, v in tensors.items()}}
-        other._small = {}
         return other
 
     def _list_layers(self) -> list[StyleLayer]:
@@ -131,10 +113,12 @@ class MobileStyleGAN(Generator):
         x = F.leaky_relu(x + self._tensor("conv1.noise"), 0.2)
         for k in range(blocks):
             x = cuda_ops.mobile_block(
-                x, s[f"{k}.up"], s[f"{k}.conv1"], s[f"{k}.conv2"],
-                self._conv(f"{k}.conv1"), self._conv(f"{k}.conv2"),
-            )  # fmt: skip
+                x, s[f"{k}.up"], s[f"{k}.conv1"], s[f"{k}.conv2"], self._block(k)
+            )
         return x
+
+    def _block(self, k: int) -> cuda_ops.MobileBlock:
+        return cuda_ops.MobileBlock(self._conv(f"{k}.conv1"), self._conv(f"{k}.conv2"))
 
     def _conv(self, name: str) -> cuda_ops.SeparableConv:
         return cuda_ops.SeparableConv(
@@ -173,7 +157,7 @@ class MobileStyleGAN(Generator):
                 self._small_conv(f"{k}.conv1", side), self._small_conv(f"{k}.conv2", side), True
             )
             if k >= blocks
-            else cuda_ops.MobileBlock(self._conv(f"{k}.conv1"), self._conv(f"{k}.conv2"))
+            else self._block(k)
             for k in range(BLOCKS)
         ]
         weight, bias = self._tensor("to_img.weight"), self._tensor("to_img.bias")
@@ -189,26 +173,24 @@ class MobileStyleGAN(Generator):
     def _small_conv(self, name: str, side: int) -> cuda_ops.SeparableConv:
         """Return a convolution's constants for maps of `side` pixels, averaged down by halves."""
         conv = self._conv(name)
-        sources = conv.depthwise, conv.noise
-        if not all(map(_constant, sources)):
-            return self._shrink_conv(conv, side)
-        versions = tuple(t._version for t in sources)
-        kept = self._small.get((name, side))
-        if (
-            kept is None
-            or kept.versions != versions
-            or any(a is not b for a, b in zip(kept.sources, sources, strict=True))
-        ):
-            with torch.inference_mode(False), torch.no_grad():
-                kept = _Shrunk(sources, versions, self._shrink_conv(conv, side))
-            self._small[name, side] = kept
-        return replace(kept.conv, pointwise=conv.pointwise, bias=conv.bias)
+        halvings = (conv.noise.shape[-1] // side).bit_length() - 1
+        if halvings <= 0:
+            return conv
+        depthwise = cuda_ops.once(conv.depthwise, _halve_taps, halvings)
+        noise = cuda_ops.once(conv.noise, _halve_noise, halvings)
+        return replace(conv, depthwise=depthwise, noise=noise)
 
-    @staticmethod
-    def _shrink_conv(conv: cuda_ops.SeparableConv, side: int) -> cuda_ops.SeparableConv:
-        depthwise, noise = conv.depthwise, conv.noise
-        while noise.shape[-1] > side:
-            noise = F.avg_pool2d(noise[None], 2)[0]
-            halve = HALVE.to(depthwise)
-            depthwise = torch.einsum("pi,cij,qj->cpq", halve, depthwise, halve)
-        return cuda_ops.SeparableConv(depthwise, conv.pointwise, noise, conv.bias)
+
+def _halve_taps(depthwise: Tensor, times: int) -> Tensor:
+    """Return filters [C, 3, 3] that act on maps halved so many times as these do on whole ones."""
+    halve = HALVE.to(depthwise)
+    for _ in range(times):
+        depthwise = torch.einsum("pi,cij,qj->cpq", halve, depthwise, halve)
+    return depthwise
+
+
+def _halve_noise(noise: Tensor, times: int) -> Tensor:
+    """Average noise [H, W] to half its size so many times."""
+    for _ in range(times):
+        noise = F.avg_pool2d(noise[None], 2)[0]
+    return noise

@@ -25,7 +25,6 @@ from facecodec.decoding.decode import decode
 from facecodec.encoding.write import write_stream
 from facecodec.generator.base import Generator
 from facecodec.generator.stylegan2 import StyleGAN2
-from facecodec.memory import keep_freed_memory
 from facecodec.models import FaceModel, load_models, pick_device
 from facecodec.progress import Progress, silent
 from facecodec.types import Controls
@@ -44,11 +43,11 @@ BATCH = 7  # renders of one step of the tracker's derivative
 
 @dataclass(frozen=True)
 class Contestant:
-    """A way to compute: its name, the kernel and the precision it stands for."""
+    """A way to compute: its name, the kernel and the arithmetic it stands for."""
 
     name: str
     kernel: str
-    precision: str
+    arithmetic: str
 
 
 @dataclass
@@ -100,7 +99,7 @@ def bench(
     """
     loaded: FaceModel | None = None
     if stylegan2:
-        keep_freed_memory()
+        cuda_ops.keep_freed_memory()
         generator: Generator = random_stylegan2(stylegan2).to(pick_device(device))
     else:
         loaded = load_models(model, None, device)
@@ -135,7 +134,7 @@ def interleaved(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, f
 
 def _as(way: Contestant, call: Callable[[], Any]) -> Callable[[], None]:
     def run() -> None:
-        with cuda_ops.using(way.kernel, way.precision):
+        with cuda_ops.using(way.kernel, way.arithmetic):
             call()
             if torch.cuda.is_available():
                 torch.cuda.synchronize()
@@ -172,7 +171,7 @@ def _decoding(model: FaceModel, way: Contestant, frames: int) -> list[Row]:
     """Measure the decoding of a made-up stream to mp4, and its renders alone."""
     controls = _motion(frames, len(model.rig.names))
     with (
-        cuda_ops.using(way.kernel, way.precision),
+        cuda_ops.using(way.kernel, way.arithmetic),
         tempfile.TemporaryDirectory(prefix="facecodec-bench-") as folder,
     ):
         stream = Path(folder) / "bench.fcv"

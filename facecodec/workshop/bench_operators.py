@@ -52,12 +52,12 @@ def _mobilestylegan(generator: MobileStyleGAN, styles: Tensor) -> Iterator[Case]
         x, scales, blocks, head = generator.network(styles)
         for k, block in enumerate(blocks):
             up, style1, style2 = scales[3 * k : 3 * k + 3]
-            arguments = (x, up, style1, style2, block.conv1, block.conv2)
+            arguments = (x, up, style1, style2, block)
             x = cuda_ops.mobile_block(*arguments)
             side = x.shape[-1]
             name = f"block {k}: {x.shape[1]} channels, {side}x{side}"
             yield name, 1, without_grad(cuda_ops.mobile_block, *arguments)
-        arguments_head = (x, scales[-1], head.weight, head.bias)
+        arguments_head = (x, scales[-1], head)
         yield "to image", 1, without_grad(cuda_ops.to_image, *arguments_head)
 
 

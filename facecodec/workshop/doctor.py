@@ -12,8 +12,11 @@ from pathlib import Path
 
 import torch
 
+import cuda_ops
 from cuda_ops import build, dispatch
+from cuda_ops.cache import cache_folder
 from cuda_ops.cpu import library
+from cuda_ops.cpu.backend import CpuBackend
 from facecodec.errors import ModelError
 from facecodec.version import __version__
 from facecodec.weights import store
@@ -45,7 +48,7 @@ def examine() -> list[Finding]:
         _choice(),
         *models(),
         _cache("models", store.models_folder()),
-        _cache("kernels", build.cache_folder()),
+        _cache("kernels", cache_folder()),
     ]
 
 
@@ -91,11 +94,10 @@ def _kernels() -> Finding:
     state = dispatch.state("cpu")
     if state != "ready":
         return Finding("kernels, cpu", "note", f"not built, rendering is slow: {state}")
-    from cuda_ops.cpu import operators
-
     took = time.perf_counter() - begin
     path = build.library_path(library.recipe())
-    return Finding("kernels, cpu", "good", f"{operators.describe()}; {took:.2f} s; {path}")
+    words = CpuBackend().describe()
+    return Finding("kernels, cpu", "good", f"{words}; {took:.2f} s; {path}")
 
 
 def _cuda() -> Finding:
@@ -111,10 +113,10 @@ def _cuda() -> Finding:
 def _choice() -> Finding:
     try:
         kind = dispatch.choice()
-        bf16 = "bf16" if dispatch.reduced(seen=True) else "fp32"
-    except build.KernelError as error:
+        words = cuda_ops.describe("cuda" if torch.cuda.is_available() else "cpu")
+    except cuda_ops.KernelError as error:
         return Finding("chosen", "bad", str(error))
-    return Finding("chosen", "good", f"kernel {kind}; rendered frames in {bf16}")
+    return Finding("chosen", "good", f"kernel {kind}: {words}")
 
 
 def _model(name: str) -> Finding:

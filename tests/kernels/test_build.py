@@ -1,22 +1,27 @@
-"""Building and choosing kernels: the cache, builds at the same time, no compiler, the one line."""
+"""Building and choosing kernels: builds at the same time, no compiler, what is said of it."""
 
 from __future__ import annotations
 
 import ctypes
+import dataclasses
+import inspect
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 import cuda_ops
 from cuda_ops import build, dispatch
-
-ONE = 'extern "C" int answer() { return 42; }\n'
+from cuda_ops.cache import cache_folder
+from tests.kernels.conftest import ONE_SOURCE
 
 RENDER = """
-import torch, cuda_ops
+import logging, sys, torch, cuda_ops
+if "tell" in sys.argv:
+    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
 x = torch.randn(1, 2, 4, 4)
 shapes = (2, 3, 3), (3, 2), (4, 4), (3,)
 conv = cuda_ops.SeparableConv(*map(torch.randn, shapes))
@@ -25,34 +30,21 @@ for _ in range(2):
 """
 
 
-@pytest.fixture
-def recipe(tmp_path, monkeypatch):
-    """A recipe of one function, its source and its cache in a folder of the test's."""
-    (tmp_path / "sources").mkdir()
-    (tmp_path / "sources" / "one.cpp").write_text(ONE)
-    monkeypatch.setattr(build, "SOURCES", tmp_path / "sources")
-    monkeypatch.setenv("FACECODEC_HOME", str(tmp_path / "home with blanks"))
-    compiler = os.environ.get("CXX", "g++")
-    made = build.Recipe("one", compiler, ("one.cpp",), ("-O0", "-fPIC"))
-    try:
-        build.library_path(made)
-    except cuda_ops.KernelError as error:
-        pytest.skip(str(error))
-    return made
-
-
 def files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_build_once_then_from_the_cache(recipe, capfd):
+def test_build_once_then_from_the_cache(recipe, caplog, capfd):
+    caplog.set_level("INFO", "cuda_ops")
     library = build.build(recipe)
     assert ctypes.CDLL(str(library)).answer() == 42
-    assert "built the one kernels in" in capfd.readouterr().err
+    assert "built the one kernels in" in caplog.messages[-1]
+    caplog.clear()
     written = library.stat().st_mtime_ns
     assert build.build(recipe) == library
     assert library.stat().st_mtime_ns == written
-    assert capfd.readouterr().err == ""
+    assert caplog.messages == []
+    assert capfd.readouterr() == ("", "")
 
 
 def test_the_name_follows_source_flags_and_compiler(recipe, tmp_path):
@@ -60,7 +52,7 @@ def test_the_name_follows_source_flags_and_compiler(recipe, tmp_path):
     names.add(build.library_path(build.Recipe("one", recipe.compiler, ("one.cpp",), ("-O1",))))
     (tmp_path / "sources" / "helper.h").write_text("// new")
     names.add(build.library_path(recipe))
-    (tmp_path / "sources" / "one.cpp").write_text(ONE.replace("42", "43"))
+    (tmp_path / "sources" / "one.cpp").write_text(ONE_SOURCE.replace("42", "43"))
     names.add(build.library_path(recipe))
     assert len(names) == 4
 
@@ -70,12 +62,12 @@ def test_an_error_leaves_nothing_behind_and_names_its_line(recipe, tmp_path):
     with pytest.raises(cuda_ops.KernelError, match=r"one\.cpp:1:\d+: error") as caught:
         build.build(recipe)
     assert "\n" not in str(caught.value)
-    assert files(build.cache_folder()) == []
+    assert files(cache_folder()) == []
 
 
 def test_a_killed_build_does_not_count(recipe):
     library = build.library_path(recipe)
-    unfinished = build.cache_folder() / ".one-abcdef"
+    unfinished = cache_folder() / ".one-abcdef"
     unfinished.mkdir(parents=True)
     (unfinished / "one.so").write_bytes(b"half")
     assert ctypes.CDLL(str(build.build(recipe))).answer() == 42
@@ -97,14 +89,12 @@ def test_a_build_that_comes_second_takes_what_is_there(recipe, monkeypatch):
     first = build.build(recipe)
     marker = first.parent / "first"
     marker.write_text("")
-    seen = iter([False])
-    real = Path.is_file
-    monkeypatch.setattr(
-        Path, "is_file", lambda self: next(seen, real(self)) if self == first else real(self)
-    )
+    seen = iter([False])  # at the first look it is not there yet
+    real = build.is_whole
+    monkeypatch.setattr(build, "is_whole", lambda library: next(seen, real(library)))
     assert build.build(recipe) == first
     assert marker.exists()
-    assert files(build.cache_folder()) == [first.parent.name]
+    assert files(cache_folder()) == [first.parent.name]
 
 
 def test_a_cache_that_cannot_be_written(recipe, monkeypatch, tmp_path):
@@ -114,9 +104,9 @@ def test_a_cache_that_cannot_be_written(recipe, monkeypatch, tmp_path):
         build.build(recipe)
 
 
-def run(**variables: str) -> subprocess.CompletedProcess:
+def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, "-c", RENDER],
+        [sys.executable, "-c", RENDER, *arguments],
         env=os.environ | variables, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
 
@@ -140,17 +130,43 @@ def test_a_wrong_variable_is_an_error():
 
 
 @pytest.mark.skipif(dispatch.state("cpu") != "ready", reason="no C++ kernels here")
-def test_auto_says_what_it_chose_once():
-    lines = run(FACECODEC_KERNEL="auto").stderr.splitlines()
-    assert len(lines) == 1 and lines[0].startswith("facecodec: kernels: cpu (")
-    assert run(FACECODEC_KERNEL="cpu").stderr == ""
+def test_auto_says_what_it_chose_once_and_only_where_asked():
+    assert run(FACECODEC_KERNEL="auto").stderr == ""
+    lines = run("tell", FACECODEC_KERNEL="auto").stderr.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("cuda_ops: kernels: cpu (")
+
+
+def test_describe_says_which_kernel_runs_and_why_a_slow_one(monkeypatch):
+    with cuda_ops.using("reference", "fp32"):
+        assert cuda_ops.describe() == "reference (plain torch), rendered frames in fp32"
+    monkeypatch.setattr(dispatch, "_ready", {"cpu": cuda_ops.KernelError("no compiler: c++")})
+    with cuda_ops.using("auto", "fp32"):
+        assert cuda_ops.describe().endswith("several times slower, because no compiler: c++")
+
+
+def test_every_operator_is_called_as_its_reference_is():
+    for name in ("separable_conv", "mobile_network", "upfirdn2d", "bias_act"):
+        operator, reference = getattr(cuda_ops, name), getattr(cuda_ops.Backend, name)
+        own = list(inspect.signature(reference).parameters.values())[1:]
+        assert list(inspect.signature(operator).parameters.values()) == own
+        assert operator.__doc__ == reference.__doc__
+
+
+def test_tensors_are_found_wherever_they_are_passed():
+    """A layer's constants decide, too, and tensors given by name."""
+    conv = cuda_ops.SeparableConv(*map(torch.randn, ((2, 3, 3), (3, 2), (4, 4), (3,))))
+    x, style = torch.randn(1, 2, 4, 4), torch.randn(1, 2)
+    with cuda_ops.using("auto"):
+        double = dataclasses.replace(conv, bias=conv.bias.double())
+        with pytest.raises(RuntimeError, match="type"):  # mixed: plain torch's own refusal
+            cuda_ops.separable_conv(x, style, conv=double)
 
 
 def test_use_refuses_what_it_does_not_know():
     with pytest.raises(ValueError, match="no kernel"):
         cuda_ops.use("fastest")
-    with pytest.raises(ValueError, match="no precision"):
-        cuda_ops.use_precision("int3")
+    with pytest.raises(ValueError, match="no arithmetic"):
+        cuda_ops.use_arithmetic("int3")
 
 
 def test_using_puts_the_choice_back():

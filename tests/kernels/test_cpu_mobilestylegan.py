@@ -6,8 +6,9 @@ import pytest
 import torch
 
 import cuda_ops
-from cuda_ops import dispatch, reference
-from cuda_ops import mobilestylegan as plain
+from cuda_ops import Head, MobileBlock, dispatch
+from cuda_ops.backend import REFERENCE
+from cuda_ops.cpu import library
 from tests.helpers.networks import SHAPES, assert_close, separable, small_network
 
 pytestmark = pytest.mark.skipif(
@@ -28,7 +29,7 @@ def test_separable_convolution(shape):
     frames, inputs, outputs, height, width = shape
     x, style = torch.randn(frames, inputs, height, width), torch.randn(frames, inputs)
     conv = separable(inputs, outputs, height, width)
-    assert_close(cuda_ops.separable_conv(x, style, conv), reference.separable_conv(x, style, conv))
+    assert_close(cuda_ops.separable_conv(x, style, conv), REFERENCE.separable_conv(x, style, conv))
 
 
 @pytest.mark.parametrize("low", [False, True])
@@ -40,9 +41,9 @@ def test_block(shape, low):
     x, up = torch.randn(frames, 4 * inputs, *half), torch.randn(frames, 4 * inputs)
     style1, style2 = torch.randn(frames, inputs), torch.randn(frames, outputs)
     convs = separable(inputs, outputs, height, width), separable(outputs, outputs, height, width)
+    block = MobileBlock(*convs, low=low)
     got, wanted = (
-        getattr(room, "low_block" if low else "mobile_block")(x, up, style1, style2, *convs)
-        for room in (cuda_ops, reference)
+        room.mobile_block(x, up, style1, style2, block) for room in (cuda_ops, REFERENCE)
     )
     assert_close(got, wanted)
 
@@ -53,9 +54,9 @@ def test_head(shape, rows):
     torch.manual_seed(3)
     frames, inputs, _, height, width = shape
     x, style = torch.randn(frames, inputs, height, width), torch.randn(frames, inputs)
-    weight, bias = torch.randn(rows, inputs), torch.randn(rows)
-    got = cuda_ops.to_image(x, style, weight, bias)
-    assert_close(got, reference.to_image(x, style, weight, bias))
+    head = Head(torch.randn(rows, inputs), torch.randn(rows))
+    got = cuda_ops.to_image(x, style, head)
+    assert_close(got, REFERENCE.to_image(x, style, head))
 
 
 @pytest.mark.parametrize("lows", [0, 1, 2])
@@ -63,7 +64,7 @@ def test_head(shape, rows):
 def test_network(frames, lows):
     torch.manual_seed(4)
     network = small_network(frames, lows)
-    assert_close(cuda_ops.mobile_network(*network), plain.mobile_network(*network))
+    assert_close(cuda_ops.mobile_network(*network), REFERENCE.mobile_network(*network))
 
 
 def test_bytes_are_the_rounded_picture():
@@ -77,12 +78,12 @@ def test_bytes_are_the_rounded_picture():
 
 
 def test_frames_in_groups_equal_frames_alone(monkeypatch):
-    from cuda_ops.cpu import mobilestylegan
+    from cuda_ops.cpu import mobile
 
     torch.manual_seed(6)
     x, styles, blocks, head = small_network(7)
     together = cuda_ops.mobile_network(x, styles, blocks, head)
-    monkeypatch.setattr(mobilestylegan, "GROUP_FLOATS", 1)
+    monkeypatch.setattr(mobile, "GROUP_FLOATS", 1)
     assert torch.equal(cuda_ops.mobile_network(x, styles, blocks, head), together)
     alone = [
         cuda_ops.mobile_network(x[i : i + 1], [s[i : i + 1] for s in styles], blocks, head)
@@ -97,7 +98,7 @@ def test_views_that_are_not_contiguous():
     style, conv = torch.randn(6, 4).T[:2, :4], separable(4, 6, 16, 8)
     style = torch.randn(4, 2).T
     got = cuda_ops.separable_conv(x[:, ::6], style, conv)
-    assert_close(got, reference.separable_conv(x[:, ::6], style, conv))
+    assert_close(got, REFERENCE.separable_conv(x[:, ::6], style, conv))
 
 
 def test_weights_changed_in_place_are_seen():
@@ -107,7 +108,7 @@ def test_weights_changed_in_place_are_seen():
     conv.pointwise.mul_(2)
     after = cuda_ops.separable_conv(x, style, conv)
     assert not torch.allclose(before, after)
-    assert_close(after, reference.separable_conv(x, style, conv))
+    assert_close(after, REFERENCE.separable_conv(x, style, conv))
 
 
 def test_one_thread_and_many_agree():
@@ -156,7 +157,7 @@ class TestBf16:
 
     @pytest.fixture(autouse=True)
     def products(self, kernels):
-        cuda_ops.use_precision("bf16")
+        cuda_ops.use_arithmetic("bf16")
 
     @pytest.mark.parametrize("shape", SHAPES)
     def test_separable_convolution(self, shape):
@@ -165,23 +166,20 @@ class TestBf16:
         x, style = torch.randn(frames, inputs, height, width), torch.randn(frames, inputs)
         conv = separable(inputs, outputs, height, width)
         got = cuda_ops.separable_conv(x, style, conv)
-        wanted = reference.separable_conv(x, style, conv)
+        wanted = REFERENCE.separable_conv(x, style, conv)
         assert not torch.equal(got, wanted)
         assert (got - wanted).abs().max() <= self.TOLERANCE * wanted.abs().max()
 
     def test_dot_products_equal_tiles(self, monkeypatch):
-        from cuda_ops.cpu import library
-
-        if library.products16() != library.TILES:
+        if library.products16() != library.Products16.TILES:
             pytest.skip("no tiles here")
         torch.manual_seed(2)
         results = []
-        for products in (library.TILES, library.DOTS):
+        for products in (library.Products16.TILES, library.Products16.DOTS):
             torch.manual_seed(2)
             x, style = torch.randn(2, 37, 10, 70), torch.randn(2, 37)
             conv = separable(37, 45, 10, 70)
             monkeypatch.setattr(library, "products16", lambda products=products: products)
-            monkeypatch.setattr("cuda_ops.cpu.packing.products16", library.products16)
             results.append(cuda_ops.separable_conv(x, style, conv))
         assert_close(results[1], results[0])
 
@@ -199,9 +197,9 @@ def test_only_bytes_are_reduced_unasked():
     torch.manual_seed(12)
     network = small_network(1)
     with cuda_ops.using("cpu", "auto"):
-        assert_close(cuda_ops.mobile_network(*network), plain.mobile_network(*network))
-        assert dispatch.reduced(seen=True) == dispatch.has_bf16()
-    assert not dispatch.reduced(seen=True)
+        assert_close(cuda_ops.mobile_network(*network), REFERENCE.mobile_network(*network))
+        assert library.in_bf16(seen=True) == dispatch.has_bf16()
+    assert not library.in_bf16(seen=True)
 
 
 @pytest.mark.skipif(not dispatch.has_bf16(), reason="this processor has no bf16 products")
@@ -211,10 +209,10 @@ def test_rough_pictures_are_near_the_exact_ones():
     with cuda_ops.using("cpu", "auto"), cuda_ops.roughly():
         rough = cuda_ops.mobile_network(*network)
     with cuda_ops.using("cpu", "fp32"), cuda_ops.roughly():
-        assert_close(cuda_ops.mobile_network(*network), plain.mobile_network(*network))
-    exact = plain.mobile_network(*network)
+        assert_close(cuda_ops.mobile_network(*network), REFERENCE.mobile_network(*network))
+    exact = REFERENCE.mobile_network(*network)
     assert 0 < float((rough - exact).abs().max()) < 0.05 * float(exact.abs().max())
-    assert not dispatch.reduced()
+    assert not library.in_bf16()
 
 
 def test_previews_follow_weights_changed_in_place(generator):

@@ -9,8 +9,9 @@ import torch
 
 import cuda_ops
 from cuda_ops import ModulatedConv, dispatch
-from cuda_ops import stylegan2 as plain
-from cuda_ops.cpu import stylegan2 as kernels
+from cuda_ops.backend import REFERENCE
+from cuda_ops.cpu import library
+from cuda_ops.cpu import modulated as kernels
 from facecodec.workshop.bench_operators import random_stylegan2
 from tests.helpers.networks import assert_close
 
@@ -46,7 +47,7 @@ def both_ways(shape, up) -> tuple[torch.Tensor, torch.Tensor]:
     frames, inputs, outputs, height, width = shape
     x, style = torch.randn(frames, inputs, height, width), torch.randn(frames, inputs)
     conv = constants(inputs, outputs, height, width, up)
-    return cuda_ops.modulated_conv(x, style, conv), plain.modulated_conv(x, style, conv)
+    return cuda_ops.modulated_conv(x, style, conv), REFERENCE.modulated_conv(x, style, conv)
 
 
 @pytest.mark.parametrize("up", [False, True])
@@ -62,7 +63,7 @@ def test_without_noise_and_clamped(side, up):
     x, style = torch.randn(2, 16, side, side), torch.randn(2, 16)
     conv = constants(16, 24, side, side, up, noise=False, clamp=0.7)
     got = cuda_ops.modulated_conv(x, style, conv)
-    assert_close(got, plain.modulated_conv(x, style, conv))
+    assert_close(got, REFERENCE.modulated_conv(x, style, conv))
     assert got.abs().max() == pytest.approx(0.7)
 
 
@@ -74,11 +75,11 @@ def test_picture(shape, clamp):
     x, style = torch.randn(frames, inputs, height, width), torch.randn(frames, inputs)
     weight, bias = torch.randn(3, inputs), torch.randn(3)
     arguments = x, style, weight, bias, clamp
-    assert_close(cuda_ops.modulated_rgb(*arguments), plain.modulated_rgb(*arguments))
+    assert_close(cuda_ops.modulated_rgb(*arguments), REFERENCE.modulated_rgb(*arguments))
     if height % 2 == width % 2 == 0:
         coarse = torch.randn(frames, 3, height // 2, width // 2)
         got = cuda_ops.modulated_rgb(*arguments, coarse)
-        assert_close(got, plain.modulated_rgb(*arguments, coarse))
+        assert_close(got, REFERENCE.modulated_rgb(*arguments, coarse))
 
 
 @pytest.mark.parametrize("up", [1, 2, 3])
@@ -88,8 +89,8 @@ def test_upfirdn2d(up, down, pad):
     torch.manual_seed(4)
     x, taps = torch.randn(2, 3, 9, 14), torch.randn(5).tolist()
     got = cuda_ops.upfirdn2d(x, taps, up, down, pad)
-    assert_close(got, plain.upfirdn2d(x, taps, up, down, pad))
-    assert_close(cuda_ops.double(x), plain.double(x))
+    assert_close(got, REFERENCE.upfirdn2d(x, taps, up, down, pad))
+    assert_close(cuda_ops.double(x), REFERENCE.double(x))
 
 
 @pytest.mark.parametrize("clamp", [None, 0.5])
@@ -98,7 +99,9 @@ def test_bias_act(whole, clamp):
     torch.manual_seed(5)
     x, bias = torch.randn(2, 5, 7, 9), torch.randn(5)
     more = (torch.randn(7, 9), torch.randn(2, 5)) if whole else (None, None)
-    assert_close(cuda_ops.bias_act(x, bias, *more, clamp), plain.bias_act(x, bias, *more, clamp))
+    assert_close(
+        cuda_ops.bias_act(x, bias, *more, clamp), REFERENCE.bias_act(x, bias, *more, clamp)
+    )
 
 
 def assert_threads_agree(shape, up) -> None:
@@ -129,7 +132,7 @@ def test_weights_changed_in_place_are_seen():
     cuda_ops.modulated_conv(x, style, conv)
     conv.weight.mul_(torch.randn_like(conv.weight))
     got = cuda_ops.modulated_conv(x, style, conv)
-    assert_close(got, plain.modulated_conv(x, style, conv))
+    assert_close(got, REFERENCE.modulated_conv(x, style, conv))
 
 
 def test_gradients_run_on_the_reference():
@@ -138,7 +141,7 @@ def test_gradients_run_on_the_reference():
     conv = constants(8, 8, 8, 8, True)
     cuda_ops.modulated_conv(x, style, conv).square().sum().backward()
     got, style.grad = style.grad, None
-    plain.modulated_conv(x, style, conv).square().sum().backward()
+    REFERENCE.modulated_conv(x, style, conv).square().sum().backward()
     assert torch.equal(got, style.grad)
 
 
@@ -150,8 +153,8 @@ class TestTiles:
 
     @pytest.fixture(autouse=True)
     def tiles(self, chosen, monkeypatch):
-        monkeypatch.setattr(kernels, "products16", lambda: kernels.TILES)
-        monkeypatch.setattr(dispatch, "reduced", lambda *_: True)
+        monkeypatch.setattr(library, "products16", lambda: library.Products16.TILES)
+        monkeypatch.setattr(library, "in_bf16", lambda seen=False: True)
         self.packed = []
         once = kernels.once
         seen = lambda weight, make: self.packed.append(make) or once(weight, make)  # noqa: E731
@@ -174,7 +177,10 @@ class TestTiles:
         style, conv = torch.ones(frames, inputs), constants(inputs, outputs, height, width, up)
         conv.weight.copy_(torch.randint(-8, 9, conv.weight.shape))
         conv.squares.copy_(conv.weight.square().sum((2, 3)))
-        got, wanted = cuda_ops.modulated_conv(x, style, conv), plain.modulated_conv(x, style, conv)
+        got, wanted = (
+            cuda_ops.modulated_conv(x, style, conv),
+            REFERENCE.modulated_conv(x, style, conv),
+        )
         assert_close(got, wanted)
 
     @pytest.mark.parametrize("up", [False, True])
@@ -193,7 +199,7 @@ class TestBf16:
 
     @pytest.fixture(autouse=True)
     def products(self, chosen):
-        cuda_ops.use_precision("bf16")
+        cuda_ops.use_arithmetic("bf16")
 
     @pytest.mark.parametrize("up", [False, True])
     @pytest.mark.parametrize("shape", [s for s in SHAPES if s[3] * s[4] >= kernels.SMALLEST])
@@ -223,9 +229,9 @@ def test_only_bytes_are_reduced_unasked():
     with torch.inference_mode():
         styles = network.styles(network.w_mean.expand(1, network.num_ws, -1))
         exact = {}
-        for precision in ("fp32", "bf16", "auto"):
-            with cuda_ops.using("cpu", precision):
-                exact[precision] = network.synthesize(styles), network.synthesize_rgb8(styles)
+        for arithmetic in ("fp32", "bf16", "auto"):
+            with cuda_ops.using("cpu", arithmetic):
+                exact[arithmetic] = network.synthesize(styles), network.synthesize_rgb8(styles)
     assert torch.equal(exact["auto"][0], exact["fp32"][0])
     assert torch.equal(exact["auto"][1], exact["bf16"][1])
     assert not torch.equal(exact["auto"][1], exact["fp32"][1])

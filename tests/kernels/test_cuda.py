@@ -14,10 +14,10 @@ import pytest
 import torch
 
 import cuda_ops
-from cuda_ops import Head, ModulatedConv, build, dispatch, reference
-from cuda_ops import mobilestylegan as plain
-from cuda_ops import stylegan2 as plain2
-from cuda_ops.cuda import library, operators
+from cuda_ops import Head, MobileBlock, ModulatedConv, build, dispatch
+from cuda_ops.backend import REFERENCE
+from cuda_ops.cuda import library
+from cuda_ops.cuda.backend import CudaBackend
 from tests.helpers.networks import SHAPES, assert_close, separable, small_network
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -31,6 +31,7 @@ def host_state() -> str:
     return "ready"
 
 
+ON_HOST = CudaBackend("cpu") if host_state() == "ready" else REFERENCE
 needs_host = pytest.mark.skipif(host_state() != "ready", reason=host_state())
 SMALL = [shape for shape in SHAPES if shape[1] * shape[2] * shape[3] * shape[4] < 1 << 25]
 
@@ -42,8 +43,8 @@ def test_separable_convolution(shape):
     frames, inputs, outputs, height, width = shape
     x, style = torch.randn(frames, inputs, height, width), torch.randn(frames, inputs)
     conv = separable(inputs, outputs, height, width)
-    got = operators.separable_conv(x, style, conv)
-    assert_close(got, reference.separable_conv(x, style, conv))
+    got = ON_HOST.separable_conv(x, style, conv)
+    assert_close(got, REFERENCE.separable_conv(x, style, conv))
 
 
 @needs_host
@@ -56,10 +57,8 @@ def test_block(shape, low):
     x, up = torch.randn(frames, 4 * inputs, *half), torch.randn(frames, 4 * inputs)
     style1, style2 = torch.randn(frames, inputs), torch.randn(frames, outputs)
     convs = separable(inputs, outputs, height, width), separable(outputs, outputs, height, width)
-    got, wanted = (
-        getattr(room, "low_block" if low else "mobile_block")(x, up, style1, style2, *convs)
-        for room in (operators, reference)
-    )
+    block = MobileBlock(*convs, low=low)
+    got, wanted = (room.mobile_block(x, up, style1, style2, block) for room in (ON_HOST, REFERENCE))
     assert_close(got, wanted)
 
 
@@ -70,9 +69,9 @@ def test_head(shape, rows):
     torch.manual_seed(3)
     frames, inputs, height, width = shape
     x, style = torch.randn(frames, inputs, height, width), torch.randn(frames, inputs)
-    weight, bias = torch.randn(rows, inputs), torch.randn(rows)
-    got = operators.to_image(x, style, weight, bias)
-    assert_close(got, reference.to_image(x, style, weight, bias))
+    head = Head(torch.randn(rows, inputs), torch.randn(rows))
+    got = ON_HOST.to_image(x, style, head)
+    assert_close(got, REFERENCE.to_image(x, style, head))
 
 
 @needs_host
@@ -80,7 +79,7 @@ def test_head(shape, rows):
 def test_network(lows):
     torch.manual_seed(4)
     network = small_network(3, lows)
-    assert_close(operators.mobile_network(*network), plain.mobile_network(*network))
+    assert_close(ON_HOST.mobile_network(*network), REFERENCE.mobile_network(*network))
 
 
 @needs_host
@@ -89,8 +88,8 @@ def test_bytes_are_the_rounded_picture(lows):
     torch.manual_seed(5)
     network = small_network(3, lows)
     network[-1].weight.mul_(30)
-    got = operators.mobile_network_rgb8(*network).int()
-    exact = operators.mobile_network(*network).double().permute(0, 2, 3, 1) * 127.5 + 127.5
+    got = ON_HOST.mobile_network_rgb8(*network).int()
+    exact = ON_HOST.mobile_network(*network).double().permute(0, 2, 3, 1) * 127.5 + 127.5
     assert ((got - exact.clamp(0, 255)).abs() <= 0.5 + 1e-3).all()
     assert (got == 0).any() and (got == 255).any()
 
@@ -102,8 +101,8 @@ def test_bytes_are_the_rounded_picture(lows):
 def test_upfirdn2d(up, down, pad):
     torch.manual_seed(6)
     x, taps = torch.randn(2, 3, 9, 14), torch.randn(5).tolist()
-    got = operators.upfirdn2d(x, taps, up, down, pad)
-    assert_close(got, plain2.upfirdn2d(x, taps, up, down, pad))
+    got = ON_HOST.upfirdn2d(x, taps, up, down, pad)
+    assert_close(got, REFERENCE.upfirdn2d(x, taps, up, down, pad))
 
 
 @needs_host
@@ -113,7 +112,7 @@ def test_bias_act(whole, clamp):
     torch.manual_seed(7)
     x, bias = torch.randn(2, 5, 7, 9), torch.randn(5)
     more = (torch.randn(7, 9), torch.randn(2, 5)) if whole else (None, None)
-    assert_close(operators.bias_act(x, bias, *more, clamp), plain2.bias_act(x, bias, *more, clamp))
+    assert_close(ON_HOST.bias_act(x, bias, *more, clamp), REFERENCE.bias_act(x, bias, *more, clamp))
 
 
 @needs_host
@@ -124,13 +123,13 @@ def test_modulated_convolution_and_picture(up, clamp):
     x, style, weight = torch.randn(2, 6, 8, 12), torch.randn(2, 6), torch.randn(10, 6, 3, 3)
     noise = torch.randn((16, 24) if up else (8, 12))
     conv = ModulatedConv(weight, weight.square().sum((2, 3)), torch.randn(10), noise, up, clamp)
-    got = operators.modulated_conv(x, style, conv)
-    assert_close(got, plain2.modulated_conv(x, style, conv))
+    got = ON_HOST.modulated_conv(x, style, conv)
+    assert_close(got, REFERENCE.modulated_conv(x, style, conv))
     rgb = torch.randn(2, 10), torch.randn(3, 10), torch.randn(3), clamp
     coarse = torch.randn(2, 3, got.shape[2] // 2, got.shape[3] // 2)
     for skip in (None, coarse):
-        picture = operators.modulated_rgb(got, *rgb, skip)
-        assert_close(picture, plain2.modulated_rgb(got, *rgb, skip))
+        picture = ON_HOST.modulated_rgb(got, *rgb, skip)
+        assert_close(picture, REFERENCE.modulated_rgb(got, *rgb, skip))
 
 
 @needs_host
@@ -138,8 +137,8 @@ def test_views_and_frames_that_lie_apart():
     torch.manual_seed(9)
     conv = separable(4, 6, 16, 8)
     x, style = torch.randn(2, 24, 16, 8)[:, ::6], torch.randn(4, 2).T
-    got = operators.separable_conv(x, style, conv)
-    assert_close(got, reference.separable_conv(x, style, conv))
+    got = ON_HOST.separable_conv(x, style, conv)
+    assert_close(got, REFERENCE.separable_conv(x, style, conv))
 
 
 @needs_host
@@ -189,8 +188,8 @@ def test_the_check_of_a_gpu_tells_good_from_bad(monkeypatch):
     outcomes = [gpu_check.check(case, "cpu", 1) for case in cases]
     assert all(outcome.good for outcome in outcomes), gpu_check.table(outcomes)
     assert gpu_check.table(outcomes).count("good") == len(cases) == 12
-    right = operators.upfirdn2d
-    monkeypatch.setattr(operators, "upfirdn2d", lambda *a: 1.001 * right(*a))
+    right = ON_HOST.upfirdn2d
+    monkeypatch.setattr(CudaBackend, "upfirdn2d", lambda self, *a: 1.001 * right(*a))
     bad = gpu_check.check(cases[-1], "cpu", 1)
     assert not bad.good and "BAD" in gpu_check.table([bad])
 
@@ -200,6 +199,6 @@ def test_head_of_colours_to_bytes():
     torch.manual_seed(10)
     x, styles, blocks, _ = small_network(1, 1)
     head = Head(torch.randn(3, 8) / 100, torch.randn(3) / 100)
-    wanted = plain.mobile_network_rgb8(x, styles, blocks, head).int()
+    wanted = REFERENCE.mobile_network_rgb8(x, styles, blocks, head).int()
     got = cuda_ops.mobile_network_rgb8(x, styles, blocks, head).int()
     assert (got - wanted).abs().max() <= 1

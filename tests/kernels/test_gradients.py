@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import cuda_ops
-from cuda_ops import Head, MobileBlock, SeparableConv, dispatch, reference
-from cuda_ops import mobilestylegan as plain
+from cuda_ops import Head, MobileBlock, SeparableConv, dispatch
+from cuda_ops.backend import REFERENCE
 
 TOLERANCE = 1e-4  # of the largest gradient
 ROUNDED = 0.1  # of their length: in bf16 some activations change sides, too
@@ -36,12 +36,12 @@ def separable(x, style, *conv):
 
 def block(x, up, style1, style2, *convs):
     first, second = SeparableConv(*convs[:4]), SeparableConv(*convs[4:])
-    return cuda_ops.mobile_block(x, up, style1, style2, first, second)
+    return cuda_ops.mobile_block(x, up, style1, style2, MobileBlock(first, second))
 
 
 def low(x, up, style1, style2, *convs):
     first, second = SeparableConv(*convs[:4]), SeparableConv(*convs[4:])
-    return cuda_ops.low_block(x, up, style1, style2, first, second)
+    return cuda_ops.mobile_block(x, up, style1, style2, MobileBlock(first, second, low=True))
 
 
 def random(*shape: int) -> torch.Tensor:
@@ -63,9 +63,13 @@ def block_case(frames, inputs, outputs, height, width, run=block):
     return run, [x, up, random(frames, inputs), random(frames, outputs), *convs]
 
 
+def colours_or_bands(x, style, weight, bias):
+    return cuda_ops.to_image(x, style, Head(weight, bias))
+
+
 def head_case(rows):
     arguments = [random(2, 5, 4, 6), random(2, 5), random(rows, 5), random(rows)]
-    return cuda_ops.to_image, arguments
+    return colours_or_bands, arguments
 
 
 CASES = {
@@ -85,9 +89,9 @@ def test_gradcheck_in_double_precision(case):
     assert torch.autograd.gradcheck(call, inputs, fast_mode=False)
 
 
-def gradients(call, arguments, dtype, kernel, precision="fp32"):
+def gradients(call, arguments, dtype, kernel, arithmetic="fp32"):
     inputs = [a.to(dtype).clone().requires_grad_(True) for a in arguments]
-    with cuda_ops.using(kernel, precision):
+    with cuda_ops.using(kernel, arithmetic):
         result = call(*inputs)
         torch.manual_seed(99)
         result.backward(torch.randn(result.shape, dtype=torch.float64).to(dtype))
@@ -157,7 +161,7 @@ def test_network(lows):
 
     with cuda_ops.using("cpu"):
         got = run(torch.float32, cuda_ops.mobile_network)
-    for one, other in zip(got, run(torch.float64, plain.mobile_network), strict=True):
+    for one, other in zip(got, run(torch.float64, REFERENCE.mobile_network), strict=True):
         assert (one - other).abs().max() <= TOLERANCE * other.abs().max()
 
 
@@ -180,7 +184,7 @@ def test_forward_mode_and_transforms_run_on_the_reference():
     direction = torch.randn_like(style)
 
     def run(s):
-        return reference.separable_conv(x, s, conv)
+        return REFERENCE.separable_conv(x, s, conv)
 
     def kernels(s):
         return cuda_ops.separable_conv(x, s, conv)

@@ -1,4 +1,4 @@
-"""StyleGAN2's operators on the C++ kernels; what they mean stands in `cuda_ops.stylegan2`.
+"""StyleGAN2's operators on the C++ kernels.
 
 Maps of features are channels-last in memory, as the kernels read and leave them.
 """
@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from enum import IntEnum
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cuda_ops import dispatch
-from cuda_ops.cpu import stylegan2_library as library
-from cuda_ops.cpu.library import TILES, lanes, products16
+from cuda_ops.backend import Backend, demodulation
+from cuda_ops.cpu import abi, library
+from cuda_ops.cpu.library import Products16, lanes
 from cuda_ops.once import once
-from cuda_ops.stylegan2 import SMOOTH, ModulatedConv, demodulation
+from cuda_ops.operands import SMOOTH_UP, ModulatedConv
 
 Rows = tuple[tuple[float, float, float], ...]
 
@@ -41,93 +42,114 @@ UP = ((0.0, 0.0, 1.0), (0.5, 0.0, 0.5), (-0.5, 0.0, 0.5), (1.0, 0.0, 0.0), (0.0,
 # Taps in the order direct.h takes them: row by row; the four kinds of pixels one after the other.
 SAME_ORDER = tuple((row, column) for row in range(3) for column in range(3))
 UP_ORDER = ((0, 0), (0, 2), (2, 0), (2, 2), (0, 1), (2, 1), (1, 0), (1, 2), (1, 1))
+NO_CLAMP = -1.0
 SMALLEST = 64  # pixels of a map below which more weights cost more than more products
 LARGE = 4096  # pixels of a map from which larger tiles pay: they have more weights
 
 
-def upfirdn2d(
-    x: Tensor, taps: Sequence[float], up: int = 1, down: int = 1, pad: tuple[int, int] = (0, 0)
-) -> Tensor:
-    """Upsample, pad, filter, downsample: [N, C, H, W] -> [N, C, ...]."""
-    x, filter_ = x.contiguous(), torch.tensor(taps, dtype=torch.float32)
-    frames, channels, height, width = x.shape
-    tall, wide = ((side * up + sum(pad) - len(taps)) // down + 1 for side in (height, width))
-    result = x.new_empty(frames, channels, tall, wide)
-    library.run(
-        library.Fir(
-            x.data_ptr(), result.data_ptr(), frames * channels, height, width, tall, wide,
-            up, down, pad[0], len(taps), filter_.data_ptr(), torch.get_num_threads(),
-        )
-    )  # fmt: skip
-    return result
+class ModulatedKernels(Backend):
+    """The forward pass, without gradients."""
+
+    def upfirdn2d(
+        self,
+        x: Tensor,
+        taps: Sequence[float],
+        up: int = 1,
+        down: int = 1,
+        pad: tuple[int, int] = (0, 0),
+    ) -> Tensor:
+        """See `Backend`."""
+        x, filter_ = x.contiguous(), torch.tensor(taps, dtype=torch.float32)
+        frames, channels, height, width = x.shape
+        tall, wide = ((side * up + sum(pad) - len(taps)) // down + 1 for side in (height, width))
+        result = x.new_empty(frames, channels, tall, wide)
+        library.run(
+            abi.Fir(
+                source=x.data_ptr(), result=result.data_ptr(), planes=frames * channels,
+                height=height, width=width, out_height=tall, out_width=wide, up=up, down=down,
+                pad=pad[0], count=len(taps), taps=filter_.data_ptr(),
+                threads=torch.get_num_threads(),
+            )
+        )  # fmt: skip
+        return result
+
+    def double(self, x: Tensor) -> Tensor:
+        """See `Backend`."""
+        return self.upfirdn2d(x, SMOOTH_UP, up=2, pad=(2, 1))
+
+    def bias_act(
+        self,
+        x: Tensor,
+        bias: Tensor,
+        noise: Tensor | None = None,
+        scale: Tensor | None = None,
+        clamp: float | None = None,
+    ) -> Tensor:
+        """See `Backend`."""
+        channels = x.shape[1]
+        finish = _Finish(bias, noise, scale, clamp)
+        return _smooth(_channels_last(_pad(x, 1)), finish, filter_=False)[:, :channels]
+
+    def modulated_conv(self, x: Tensor, style: Tensor, conv: ModulatedConv) -> Tensor:
+        """See `Backend`. The result's map is channels-last."""
+        scale = demodulation(style, conv.squares)
+        finish = _Finish(conv.bias, conv.noise, scale, conv.clamp)
+        if x.shape[2] * x.shape[3] < SMALLEST:
+            return _convolve_small(x, style, conv, finish)[:, : len(conv.bias)]
+        return _convolve(x, style, conv, finish)[:, : len(conv.bias)]
+
+    def modulated_rgb(
+        self,
+        x: Tensor,
+        style: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        clamp: float | None = None,
+        coarse: Tensor | None = None,
+    ) -> Tensor:
+        """See `Backend`."""
+        weights = _pad(weight * style[:, None], 2).contiguous()
+        x, bias = _channels_last(_pad(x, 1)), bias.contiguous()
+        coarse = None if coarse is None else coarse.contiguous()
+        frames, channels, height, width = x.shape
+        result = x.new_empty(frames, 3, height, width)
+        library.run(
+            abi.Colours(
+                source=x.data_ptr(), weight=weights.data_ptr(), bias=bias.data_ptr(),
+                coarse=None if coarse is None else coarse.data_ptr(), result=result.data_ptr(),
+                frames=frames, channels=channels, height=height, width=width,
+                clamp=NO_CLAMP if clamp is None else clamp, threads=torch.get_num_threads(),
+            )
+        )  # fmt: skip
+        return result
 
 
-def double(x: Tensor) -> Tensor:
-    """Double a picture: [N, C, H, W] -> [N, C, 2H, 2W]."""
-    return upfirdn2d(x, [2 * tap for tap in SMOOTH], up=2, pad=(2, 1))
+def _convolve_small(x: Tensor, style: Tensor, conv: ModulatedConv, finish: _Finish) -> Tensor:
+    """Convolve a small map with torch's products: [N, D or more, ...]."""
+    x = _channels_last(x * style[:, :, None, None])
+    if conv.up:
+        x = F.conv_transpose2d(x, once(conv.weight, _turned), stride=2)
+    else:
+        x = F.conv2d(x, once(conv.weight, _channels_last), padding=1)
+    return _smooth(_channels_last(_pad(x, 1)), finish, filter_=conv.up)
 
 
-def bias_act(
-    x: Tensor,
-    bias: Tensor,
-    noise: Tensor | None = None,
-    scale: Tensor | None = None,
-    clamp: float | None = None,
-) -> Tensor:
-    """Scale, add noise and bias, activate, clamp: [N, C, H, W] -> [N, C, H, W]."""
-    channels = x.shape[1]
-    finish = _Finish(bias, noise, scale, clamp)
-    return _smooth(_channels_last(_pad(x, 1)), finish, filter_=False)[:, :channels]
-
-
-def modulated_conv(x: Tensor, style: Tensor, conv: ModulatedConv) -> Tensor:
-    """Modulated 3x3 convolution with all that follows it: [N, C, H, W] -> [N, D, H or 2H, ...]."""
-    outputs = len(conv.bias)
-    finish = _Finish(conv.bias, conv.noise, demodulation(style, conv.squares), conv.clamp)
-    if x.shape[2] * x.shape[3] < SMALLEST:
-        x = _channels_last(x * style[:, :, None, None])
-        if conv.up:
-            x = F.conv_transpose2d(x, once(conv.weight, _turned), stride=2)
-        else:
-            x = F.conv2d(x, once(conv.weight, _channels_last), padding=1)
-        x = _channels_last(_pad(x, 1))
-        return _smooth(x, finish, filter_=conv.up)[:, :outputs]
+def _convolve(x: Tensor, style: Tensor, conv: ModulatedConv, finish: _Finish) -> Tensor:
+    """Convolve a map by tiles: [N, D filled up to whole vectors, ...]."""
     x, style = _channels_last(_pad(x, 1)), _pad(style, 1).contiguous()
     frames, inputs, height, width = x.shape
     factor = 2 if conv.up else 1
-    reduced = dispatch.reduced()
+    reduced = library.in_bf16()
     tile, products = _way(conv.up, height * width, reduced)
     weights = once(conv.weight, products)
-    result = _new_map(frames, outputs + -outputs % lanes(), factor * height, factor * width)
+    outputs = len(conv.bias) + -len(conv.bias) % lanes()
+    result = _new_map(frames, outputs, factor * height, factor * width)
     library.run(
-        library.Modulated(
-            x.data_ptr(), style.data_ptr(), weights.data_ptr(), result.data_ptr(), frames, inputs,
-            result.shape[1], height, width, conv.up, tile, reduced, finish.fields,
-            torch.get_num_threads(),
-        )
-    )  # fmt: skip
-    return result[:, :outputs]
-
-
-def modulated_rgb(
-    x: Tensor,
-    style: Tensor,
-    weight: Tensor,
-    bias: Tensor,
-    clamp: float | None = None,
-    coarse: Tensor | None = None,
-) -> Tensor:
-    """Modulated 1x1 convolution to a picture, the coarser one added: [N, 3, H, W]."""
-    weights = _pad(weight * style[:, None], 2).contiguous()
-    x, bias = _channels_last(_pad(x, 1)), bias.contiguous()
-    coarse = None if coarse is None else coarse.contiguous()
-    frames, channels, height, width = x.shape
-    result = x.new_empty(frames, 3, height, width)
-    library.run(
-        library.Colours(
-            x.data_ptr(), weights.data_ptr(), bias.data_ptr(),
-            None if coarse is None else coarse.data_ptr(), result.data_ptr(), frames, channels,
-            height, width, -1.0 if clamp is None else clamp, torch.get_num_threads(),
+        abi.Modulated(
+            source=x.data_ptr(), style=style.data_ptr(), weights=weights.data_ptr(),
+            result=result.data_ptr(), frames=frames, inputs=inputs, outputs=outputs,
+            height=height, width=width, up=conv.up, tile=tile, bf16=reduced,
+            finish=finish.fields, threads=torch.get_num_threads(),
         )
     )  # fmt: skip
     return result
@@ -142,10 +164,10 @@ class _Finish:
         self.bias = _pad(bias, 0).contiguous()
         self.noise = None if noise is None else noise.contiguous()
         self.scale = None if scale is None else _pad(scale, 1).contiguous()
-        self.fields = library.Finish(
-            None if self.scale is None else self.scale.data_ptr(),
-            None if self.noise is None else self.noise.data_ptr(),
-            self.bias.data_ptr(), -1.0 if clamp is None else clamp,
+        self.fields = abi.Finish(
+            scale=None if self.scale is None else self.scale.data_ptr(),
+            noise=None if self.noise is None else self.noise.data_ptr(),
+            bias=self.bias.data_ptr(), clamp=NO_CLAMP if clamp is None else clamp,
         )  # fmt: skip
 
 
@@ -154,9 +176,10 @@ def _smooth(x: Tensor, finish: _Finish, filter_: bool) -> Tensor:
     frames, channels, height, width = x.shape
     result = _new_map(frames, channels, height - filter_, width - filter_)
     library.run(
-        library.Smooth(
-            x.data_ptr(), result.data_ptr(), frames, channels, height - filter_, width - filter_,
-            filter_, finish.fields, torch.get_num_threads(),
+        abi.Smooth(
+            source=x.data_ptr(), result=result.data_ptr(), frames=frames, channels=channels,
+            height=height - filter_, width=width - filter_, filter=filter_, finish=finish.fields,
+            threads=torch.get_num_threads(),
         )
     )  # fmt: skip
     return result
@@ -197,18 +220,30 @@ def direct_up_products(weight: Tensor) -> Tensor:
     return _tiles(weight, UP_ORDER)
 
 
-# side of a tile of pixels, 0 for AMX tiles, and how weights are packed; by `up`
-Way = tuple[int, Callable[[Tensor], Tensor]]
-FLOATS: dict[bool, Way] = {False: (4, same_products), True: (3, up_products)}
-LARGER: Way = 6, same6_products
-DOTTED: dict[bool, Way] = {False: (4, same_products16), True: (3, up_products16)}
-DIRECT: dict[bool, Way] = {False: (0, direct_products), True: (0, direct_up_products)}
+class Tile(IntEnum):
+    """FacecodecTile of stylegan2_abi.h: the side of a tile in pixels, or AMX tiles."""
+
+    AMX = 0
+    UP = 3
+    SAME = 4
+    SAME6 = 6
+
+
+# What a map is cut into and how weights are packed for that; by `up`.
+Way = tuple[Tile, Callable[[Tensor], Tensor]]
+FLOATS: dict[bool, Way] = {False: (Tile.SAME, same_products), True: (Tile.UP, up_products)}
+LARGER: Way = Tile.SAME6, same6_products
+DOTTED: dict[bool, Way] = {False: (Tile.SAME, same_products16), True: (Tile.UP, up_products16)}
+DIRECT: dict[bool, Way] = {
+    False: (Tile.AMX, direct_products),
+    True: (Tile.AMX, direct_up_products),
+}
 
 
 def _way(up: bool, pixels: int, reduced: bool) -> Way:
     """Return how a map is convolved: in bf16 by AMX tiles where there are any."""
     if reduced:
-        return DIRECT[up] if products16() == TILES else DOTTED[up]
+        return DIRECT[up] if library.products16() == Products16.TILES else DOTTED[up]
     return LARGER if pixels >= LARGE and not up else FLOATS[up]
 
 

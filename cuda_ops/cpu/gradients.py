@@ -1,0 +1,176 @@
+"""The operators for fitting: MobileStyleGAN's forward and backward in C++.
+
+In float32, or with the products of both passes in bf16 where that is chosen. Gradients flow to
+maps and styles through the kernels; those to weights, which tuning alone needs, are formed with
+torch's products. Once differentiable: a second derivative is refused, and forward mode runs on
+the reference. StyleGAN2's operators are the reference's, backward included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn.grad import conv2d_weight
+
+from cuda_ops.backend import Backend
+from cuda_ops.cpu import abi, library, mobile
+from cuda_ops.cpu.packing import transposed_weights, transposed_weights16
+from cuda_ops.once import once
+from cuda_ops.operands import LEAK, Head, MobileBlock, SeparableConv
+
+BANDS_A_THREAD = 4  # items of work, so that no thread waits long for the last one
+BAND_ROWS = 16  # at least: neighbouring bands both compute the rows between them
+
+
+class CpuGradients(Backend):
+    """The operators that autograd can go back through."""
+
+    name = "cpu"
+
+    def separable_conv(self, x: Tensor, style: Tensor, conv: SeparableConv) -> Tensor:
+        """See `Backend`."""
+        weights = conv.depthwise, conv.pointwise, conv.noise, conv.bias
+        result: Tensor = _Separable.apply(x, style, *weights)
+        return result
+
+    def mobile_block(
+        self, x: Tensor, up: Tensor, style1: Tensor, style2: Tensor, block: MobileBlock
+    ) -> Tensor:
+        """See `Backend`. Of a low block, gain and first style are one factor."""
+        if block.low:
+            low = up.shape[1] // 4
+            x, style1 = x[:, :low], style1 * (up[:, :low] * 0.5)
+        else:
+            x = _Haar.apply(x, up)
+        x = self.separable_conv(x, style1, block.conv1)
+        return self.separable_conv(x, style2, block.conv2)
+
+    def to_image(self, x: Tensor, style: Tensor, head: Head) -> Tensor:
+        """See `Backend`. The style scales the weights, not the map."""
+        scaled = head.weight * style[:, None]
+        y = torch.baddbmm(head.bias[:, None], scaled, x.flatten(2)).unflatten(2, x.shape[2:])
+        picture: Tensor = y if head.colours else _Haar.apply(y, y.new_ones(y.shape[:2]))
+        return picture
+
+    def mobile_network_rgb8(
+        self, x: Tensor, styles: Sequence[Tensor], blocks: Sequence[MobileBlock], head: Head
+    ) -> Tensor:
+        """See `Backend`."""
+        with torch.no_grad():
+            return mobile.MobileKernels().mobile_network_rgb8(x, styles, blocks, head)
+
+
+class _Haar(torch.autograd.Function):
+    """Scale by gain [N, 4C], inverse Haar transform."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, gain: Tensor) -> Tensor:
+        x, gain = x.contiguous(), gain.contiguous()
+        ctx.save_for_backward(x, gain)
+        return mobile.scaled_haar(x, gain)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        x, gain = ctx.saved_tensors
+        gradient = gradient.contiguous()
+        to_x, to_gain = torch.empty_like(x), torch.empty_like(gain)
+        frames, channels, height, width = x.shape
+        library.run(
+            abi.HaarBackward(
+                gradient=gradient.data_ptr(), source=x.data_ptr(), gain=gain.data_ptr(),
+                gain_stride=gain.stride(0), source_gradient=to_x.data_ptr(),
+                gain_gradient=to_gain.data_ptr(), frames=frames, channels=channels // 4,
+                height=height, width=width, threads=torch.get_num_threads(),
+            )
+        )  # fmt: skip
+        return to_x, to_gain
+
+
+class _Saved(NamedTuple):
+    """What the backward pass of a separable convolution needs: its inputs and its result `y`."""
+
+    x: Tensor
+    style: Tensor
+    depthwise: Tensor
+    pointwise: Tensor
+    y: Tensor
+
+
+class _Separable(torch.autograd.Function):
+    """A separable convolution with all that follows it; backward in the forward's arithmetic."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        style: Tensor,
+        depthwise: Tensor,
+        pointwise: Tensor,
+        noise: Tensor,
+        bias: Tensor,
+    ) -> Tensor:
+        x, style = x.contiguous(), style.contiguous()
+        conv = SeparableConv(depthwise, pointwise, noise, bias)
+        ctx.reduced = library.in_bf16()
+        y = mobile.convolve(x, style, conv, ctx.reduced)
+        ctx.save_for_backward(*_Saved(x, style, depthwise, pointwise, y))
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        saved, gradient = _Saved(*ctx.saved_tensors), gradient.contiguous()
+        to_x, to_style = _to_inputs(gradient, saved, ctx.reduced)
+        wanted = ctx.needs_input_grad[2:]
+        if not any(wanted):
+            return to_x, to_style, None, None, None, None
+        return to_x, to_style, *_to_weights(gradient, saved, wanted)
+
+
+def _to_inputs(gradient: Tensor, saved: _Saved, reduced: bool) -> tuple[Tensor, Tensor]:
+    """Return the gradients to the map [N, C, H, W] and to the style [N, C]."""
+    x, style, depthwise, pointwise, y = saved
+    frames, inputs, height, width = x.shape
+    threads = torch.get_num_threads()
+    bands = max(1, min(-(-BANDS_A_THREAD * threads // frames), height // BAND_ROWS))
+    to_x, sums = torch.empty_like(x), x.new_empty(frames, bands, inputs)
+    packed = once(pointwise, transposed_weights16 if reduced else transposed_weights)
+    taps = depthwise.contiguous()
+    library.run(
+        abi.Backward(
+            gradient=gradient.data_ptr(), output=y.data_ptr(), input=x.data_ptr(),
+            depthwise=taps.data_ptr(), pointwise=packed.data_ptr(), style=style.data_ptr(),
+            style_stride=style.stride(0), input_gradient=to_x.data_ptr(),
+            style_gradient=sums.data_ptr(), frames=frames, inputs=inputs, outputs=len(pointwise),
+            height=height, width=width, bands=bands, threads=threads,
+            products16=library.products16() if reduced else library.Products16.NONE,
+        )
+    )  # fmt: skip
+    return to_x, sums.sum(1)
+
+
+def _to_weights(gradient: Tensor, saved: _Saved, wanted: Sequence[bool]) -> list[Tensor | None]:
+    """Return the gradients to depthwise, pointwise, noise and bias, those that are wanted."""
+    x, style, depthwise, pointwise, y = saved
+    inner = torch.where(y > 0, gradient, gradient * LEAK)
+    scaled = x * style[:, :, None, None]
+    groups = len(depthwise)
+    results: list[Tensor | None] = [None, None, None, None]
+    if wanted[0]:
+        back = F.conv2d(inner, pointwise.T[:, :, None, None])
+        shape = (groups, 1, 3, 3)
+        results[0] = conv2d_weight(scaled, shape, back, 1, 1, 1, groups)[:, 0]
+    if wanted[1]:
+        filtered = F.conv2d(scaled, depthwise[:, None], padding=1, groups=groups)
+        results[1] = torch.einsum("ndp,ncp->dc", inner.flatten(2), filtered.flatten(2))
+    if wanted[2]:
+        results[2] = inner.sum((0, 1))
+    if wanted[3]:
+        results[3] = inner.sum((0, 2, 3))
+    return results
