@@ -33,7 +33,7 @@ from facecodec.generator.sampling import draw_latents
 from facecodec.models import landmark_finder, load_models
 from facecodec.weights.catalogue import DEFAULT_GENERATOR
 
-SIZE = occlusion.SIZE
+SIZE = occlusion.INPUT_SIZE
 TRUNCATION = 0.85
 HELD_OUT = 150  # faces that are never trained on
 MARGIN = RELIED_UPON * SIZE // SQUARE  # pixels around the inner face that are taught as well

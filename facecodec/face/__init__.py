@@ -1,1 +1,1 @@
-"""dlib: detection, landmarks, FFHQ alignment, identity embedding."""
+"""Faces in pictures: landmarks and what they tell, aligned squares, occlusion, embeddings."""

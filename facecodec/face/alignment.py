@@ -9,15 +9,25 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from facecodec.face.signals import eye_centres
-from facecodec.types import Landmarks
+from facecodec.face.layout import MOUTH_CORNERS, NOSE_BASE
+from facecodec.face.signals import SMALLEST_LENGTH, eye_centres
+from facecodec.types import Floats, Landmarks
 
-OUTLIER = 2  # frames on either side in the median of a square's place
+# The FFHQ square, as in dataset_tool of Karras et al. 2019 (arXiv 1812.04948):
+HALF_SIDE_OF_EYES = 2.0  # times the distance of the eyes, at least half a side
+HALF_SIDE_OF_FACE = 1.8  # times the distance from the eyes to the mouth, at least half a side
+CENTRE_SHIFT = 0.1  # of the way from the eyes to the mouth, from the eyes to the centre
+
+PLACE_SIGMA = 2.0  # frames, of the Gaussian that smooths centre and angle
+SIZE_SIGMA = 12.0  # frames, of the Gaussian that smooths the side
+PLACE_MEDIAN_RADIUS = 2  # frames to either side in the median that removes outliers of both
+SIZE_MEDIAN_RADIUS = 2  # the same for the side, in standard deviations of its Gaussian
+GAUSSIAN_RADIUS = 3  # standard deviations beyond which a Gaussian is cut off
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """An oriented square in a frame: centre (x, y) and side in pixels, angle in radians."""
+    """An oriented square in a frame: centre (x, y) and side `size` in pixels, angle in radians."""
 
     x: float
     y: float
@@ -60,45 +70,49 @@ def ffhq_alignment(points: Landmarks) -> Alignment:
     left, right = eye_centres(points)
     eyes = (left + right) / 2
     across = right - left
-    down = points[[48, 54]].mean(0) - eyes
+    down = points[list(MOUTH_CORNERS)].mean(0) - eyes
     x = across - np.array([-down[1], down[0]])
-    half = max(2.0 * float(np.linalg.norm(across)), 1.8 * float(np.linalg.norm(down)))
-    centre = eyes + 0.1 * down
+    half = max(
+        HALF_SIDE_OF_EYES * float(np.linalg.norm(across)),
+        HALF_SIDE_OF_FACE * float(np.linalg.norm(down)),
+    )
+    centre = eyes + CENTRE_SHIFT * down
     angle = float(np.arctan2(x[1], x[0]))
     return Alignment(float(centre[0]), float(centre[1]), 2 * half, angle)
 
 
 def stabilise(
     landmarks: Sequence[Landmarks | None],
-    sigma: float = 2.0,
-    sigma_size: float = 12.0,
+    sigma: float = PLACE_SIGMA,
+    sigma_size: float = SIZE_SIGMA,
     causal: bool = False,
 ) -> list[Alignment]:
     """Return one alignment a frame, smooth over time; frames without a face are interpolated.
 
-    Centre and angle are smoothed by a Gaussian of `sigma` frames, after a short running median
-    for the odd frame whose landmarks are wrong. The size is the usual one of the clip, times how
-    much nearer the head is than usual, and follows slowly (`sigma_size`, after a running median).
-    `causal` looks at past frames only: half
-    the Gaussian, and the last square where there is no face (before the first one, the first).
+    `landmarks` [68, 2] of each frame, None without a face. Centre and angle are smoothed by a
+    Gaussian of `sigma` frames, after a short running median for single frames whose landmarks are
+    wrong. The side is the clip's median, times how much nearer the head is than in the median
+    frame, and follows slowly (`sigma_size` frames, after a running median).
+    `causal` uses the present and past frames alone: half the Gaussian, and the last square where
+    there is no face (before the first face, the first square).
     Raises ValueError when no frame has landmarks.
     """
     known = np.array([i for i, points in enumerate(landmarks) if points is not None])
     if len(known) == 0:
         raise ValueError("no frame has landmarks")
-    found = [points for points in landmarks if points is not None]
-    rows = np.array([ffhq_alignment(points).as_array() for points in found])
-    nearness = _nearness(found, causal)[:, None]
-    rows[:, 2:3] = nearness * _usual(rows[:, 2:3] / nearness, causal)
+    faces = [points for points in landmarks if points is not None]
+    rows = np.array([ffhq_alignment(points).as_array() for points in faces])
+    nearness = _nearness(faces, causal)[:, None]
+    rows[:, 2:3] = nearness * _medians_over_time(rows[:, 2:3] / nearness, causal)
     rows[:, 3] = np.unwrap(rows[:, 3])
     frames = np.arange(len(landmarks))
     if causal:
         track = rows[np.maximum(np.searchsorted(known, frames, side="right") - 1, 0)]
     else:
         track = np.stack([np.interp(frames, known, rows[:, i]) for i in range(4)], axis=1)
-    track[:, 2] = _calm(track[:, 2], int(2 * sigma_size), sigma_size, causal)
+    track[:, 2] = _steady(track[:, 2], int(SIZE_MEDIAN_RADIUS * sigma_size), sigma_size, causal)
     for i in (0, 1, 3):
-        track[:, i] = _calm(track[:, i], OUTLIER, sigma, causal)
+        track[:, i] = _steady(track[:, i], PLACE_MEDIAN_RADIUS, sigma, causal)
     return [Alignment.from_array(row) for row in track]
 
 
@@ -112,55 +126,53 @@ def scaled(alignment: Alignment, factor: float) -> Alignment:
     )
 
 
-def _nearness(found: Sequence[Landmarks], causal: bool) -> NDArray[np.float64]:
-    """Return how large heads with landmarks [68, 2] are beside the clip's usual size, [T].
+def _nearness(faces: Sequence[Landmarks], causal: bool) -> Floats:
+    """Return how large heads with landmarks [68, 2] are, in units of the clip's median, [T].
 
-    The distance of the eyes says it, unless it shrinks because the head turns: the length of the
-    nose stays, which in turn grows as a lowered head is raised, so it never makes a head nearer.
-    No smile and no opening jaw moves either: a size that goes by the mouth zooms by a tenth with
-    an expression, and no control can answer to that.
+    The distance of the eyes tells it, except that it shrinks as a head turns, while the length of
+    the nose stays. That length grows as a lowered head is raised, so it may only keep a head from
+    seeming farther, never bring it nearer. No smile and no opening jaw moves either. A size that
+    followed the mouth would zoom by a tenth with an expression, which no control could explain.
     """
     extents = []
-    for points in found:
+    for points in faces:
         left, right = eye_centres(points)
-        nose = points[31:36].mean(0) - (left + right) / 2
+        nose = points[NOSE_BASE].mean(0) - (left + right) / 2
         extents.append((np.linalg.norm(right - left), np.linalg.norm(nose)))
-    extent = np.maximum(np.array(extents), 1e-6)
-    eyes, nose = (extent / _usual(extent, causal)).T
-    result: NDArray[np.float64] = np.maximum(eyes, np.minimum(nose, 1.0))
-    return result
+    extent = np.maximum(np.array(extents), SMALLEST_LENGTH)
+    eyes, nose = (extent / _medians_over_time(extent, causal)).T
+    nearness: Floats = np.maximum(eyes, np.minimum(nose, 1.0))
+    return nearness
 
 
-def _usual(values: NDArray[np.float64], causal: bool) -> NDArray[np.float64]:
-    """Return the median over time of values [T, K], for every frame; `causal`: of those so far."""
+def _medians_over_time(values: Floats, causal: bool) -> Floats:
+    """Return the median over time of values [T, K], same shape; `causal`: of the frames so far."""
     if causal:
-        return np.stack([_medians(column) for column in values.T], axis=1)
+        return np.stack([_running_medians(column) for column in values.T], axis=1)
     return np.broadcast_to(np.median(values, axis=0), values.shape)
 
 
-def _medians(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the median of the values [T] so far, for every one of them."""
+def _running_medians(values: Floats) -> Floats:
+    """Return, for every one of the values [T], the median of those up to it, [T]."""
     ordered: list[float] = []
-    found = []
+    medians = []
     for value in values.tolist():
         insort(ordered, value)
         middle = len(ordered) // 2
-        found.append((ordered[middle] + ordered[-1 - middle]) / 2)
-    return np.array(found)
+        medians.append((ordered[middle] + ordered[-1 - middle]) / 2)
+    return np.array(medians)
 
 
-def _calm(
-    values: NDArray[np.float64], radius: int, sigma: float, causal: bool
-) -> NDArray[np.float64]:
-    """Return a running median of `radius` frames on either side, smoothed by a Gaussian.
+def _steady(values: Floats, radius: int, sigma: float, causal: bool) -> Floats:
+    """Return the running median of values [T] over `radius` frames to either side, then smoothed.
 
-    `causal`: both over past frames and the present one.
+    By a Gaussian of `sigma` frames, [T]. `causal`: both over past frames and the present one.
     """
     pad = (radius, 0) if causal else (radius, radius)
     windows = np.lib.stride_tricks.sliding_window_view(
         np.pad(values, pad, mode="edge"), sum(pad) + 1
     )
-    reach = int(np.ceil(3 * sigma))
+    reach = int(np.ceil(GAUSSIAN_RADIUS * sigma))
     taps = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
     before = np.pad(np.median(windows, axis=1), (reach, 0 if causal else reach), mode="edge")
     taps = taps[reach:] if causal else taps

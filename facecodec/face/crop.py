@@ -10,7 +10,8 @@ from torch import Tensor
 from facecodec.face.alignment import Alignment, scaled
 from facecodec.types import Picture
 
-EDGE = 0.08  # share of the square over which a pasted face fades into the frame
+FADED_EDGE = 0.08  # share of the square over which a pasted face fades into the frame
+SMALLEST_HALVED = 4  # pixels: a picture with a shorter side is not halved
 
 
 def crop(frame: Picture, alignment: Alignment, size: int) -> Picture:
@@ -20,7 +21,7 @@ def crop(frame: Picture, alignment: Alignment, size: int) -> Picture:
     outside the frame is mirrored.
     """
     picture = _to_tensor(frame)
-    while alignment.size / size >= 2 and min(picture.shape[-2:]) >= 4:
+    while alignment.size / size >= 2 and min(picture.shape[-2:]) >= SMALLEST_HALVED:
         picture = F.avg_pool2d(picture, 2)
         alignment = scaled(alignment, 0.5)
     height, width = picture.shape[-2:]
@@ -47,8 +48,8 @@ def paste(frame: Picture, face: Picture, alignment: Alignment) -> Picture:
     sampled = F.grid_sample(
         picture, (unit * 2 - 1)[None], padding_mode="border", align_corners=False
     )
-    inside = torch.minimum(unit, 1 - unit).amin(-1).div(EDGE).clamp(0, 1)
-    blend = inside * inside * (3 - 2 * inside)
+    inside = torch.minimum(unit, 1 - unit).amin(-1).div(FADED_EDGE).clamp(0, 1)
+    blend = inside * inside * (3 - 2 * inside)  # smoothstep: no visible line where the fade begins
     under = _to_tensor(frame)
     return _to_picture(under + (sampled - under) * blend)
 
@@ -65,9 +66,11 @@ def resize(picture: Picture, size: tuple[int, int]) -> Picture:
 
 
 def _to_tensor(picture: Picture) -> Tensor:
+    """Return a picture [H, W, 3] as float32 grey levels [1, 3, H, W], 0 to 255."""
     return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float()
 
 
 def _to_picture(tensor: Tensor) -> Picture:
+    """Return grey levels [1, 3, H, W], 0 to 255, as a picture [H, W, 3], rounded and clamped."""
     levels: Picture = tensor[0].permute(1, 2, 0).round().clamp(0, 255).byte().numpy()
     return levels

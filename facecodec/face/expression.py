@@ -1,54 +1,68 @@
-"""What a face does, from 68 landmarks, in numbers that two people can share."""
+"""Features: what a face does, from 68 landmarks, in numbers that two people can share."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from facecodec.face.signals import MOUTH_OUTER, eye_centres, head_pose, interocular
-from facecodec.types import Landmarks
+from facecodec.face.layout import (
+    LEFT_BROW,
+    LEFT_EYE,
+    LOWER_LID,
+    LOWER_LIP,
+    MOUTH,
+    RIGHT_BROW,
+    RIGHT_EYE,
+    UPPER_LID,
+    UPPER_LIP,
+)
+from facecodec.face.signals import SMALLEST_LENGTH, eye_centres, head_pose, interocular
+from facecodec.types import Floats, Landmarks
 
+# The features in order: pose (3), outline of the mouth (20 points), opening of the lids (2) and of
+# the lips (3), height of the brows (2).
 NUM_FEATURES = 50
-NUM_POSE = 3  # of the features are head pose, first
-LIDS_AT, LIPS_AT = slice(43, 45), slice(45, 48)  # of the features are how far they are open
-LEFT_LIDS, RIGHT_LIDS = ((37, 38), (40, 41)), ((43, 44), (46, 47))
-UPPER_LIPS, LOWER_LIPS = (61, 62, 63), (67, 66, 65)
-BROWS = ((17, 18, 19, 20, 21), (22, 23, 24, 25, 26))
-# features per unit: what is few pixels and says much counts more
-POSE, OUTLINE, LIDS, LIPS, LIFT = 320.0, 28.0, 300.0, 400.0, 100.0
+LID_FEATURES, LIP_FEATURES = slice(43, 45), slice(45, 48)
+
+# Features per unit of a pose index, and per eye distance for the others. With 100, one unit of a
+# feature is a hundredth of an eye distance; more is for what moves little and says much, less for
+# what many features say.
+POSE_WEIGHT = 320.0
+OUTLINE_WEIGHT = 28.0
+LID_WEIGHT = 300.0
+LIP_WEIGHT = 400.0
+BROW_WEIGHT = 100.0
 
 
-def features(landmarks: Landmarks) -> NDArray[np.float64]:
+def features(landmarks: Landmarks) -> Floats:
     """Return the features [N, 50] of landmarks [N, 68, 2], NaN where those are."""
     blank = np.full(NUM_FEATURES, np.nan)
     return np.array([expression(row) if np.isfinite(row).all() else blank for row in landmarks])
 
 
-def expression(points: Landmarks) -> NDArray[np.float64]:
-    """Return what the face of landmarks [68, 2] does, float64 [50], the head's pose first.
+def expression(points: Landmarks) -> Floats:
+    """Return the features of landmarks [68, 2], float64 [50].
 
     Pose indices, the outline of the mouth, how far lids and lips are open and how high the brows
-    are, in the frame of the eyes and in hundredths of their distance, weighted by how much they
-    say.
+    are, in the coordinates of the eyes: origin between them, x from the left to the right one.
     """
     left, right = eye_centres(points)
-    along = (right - left) / max(interocular(points), 1e-6)
-    frame = np.stack([along, [-along[1], along[0]]], 1)
-    local = (points - (left + right) / 2) @ frame / max(interocular(points), 1e-6)
+    eye_distance = max(interocular(points), SMALLEST_LENGTH)
+    x_axis = (right - left) / eye_distance
+    axes = np.stack([x_axis, [-x_axis[1], x_axis[0]]], 1)
+    local = (points - (left + right) / 2) @ axes / eye_distance
     height = local[:, 1]
     lids = [
-        height[list(lower)].mean() - height[list(upper)].mean()
-        for upper, lower in (LEFT_LIDS, RIGHT_LIDS)
+        height[eye][list(LOWER_LID)].mean() - height[eye][list(UPPER_LID)].mean()
+        for eye in (LEFT_EYE, RIGHT_EYE)
     ]
-    lips = height[list(LOWER_LIPS)] - height[list(UPPER_LIPS)]
-    lift = [height[list(brow)].mean() for brow in BROWS]
-    mouth = local[MOUTH_OUTER.start :].ravel()
+    lips = height[list(LOWER_LIP)] - height[list(UPPER_LIP)]
+    brows = [height[brow].mean() for brow in (LEFT_BROW, RIGHT_BROW)]
     return np.concatenate(
         [
-            POSE * head_pose(points),
-            OUTLINE * mouth,
-            LIDS * np.array(lids),
-            LIPS * lips,
-            LIFT * np.array(lift),
+            POSE_WEIGHT * head_pose(points),
+            OUTLINE_WEIGHT * local[MOUTH].ravel(),
+            LID_WEIGHT * np.array(lids),
+            LIP_WEIGHT * lips,
+            BROW_WEIGHT * np.array(brows),
         ]
     )

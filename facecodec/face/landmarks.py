@@ -1,4 +1,4 @@
-"""dlib: find the face, its 68 landmarks, and the 128 numbers that say who it is."""
+"""Landmarks and embeddings by dlib: where a face is, its 68 points, and whose it is."""
 
 from __future__ import annotations
 
@@ -16,30 +16,38 @@ from facecodec.face.alignment import Alignment, ffhq_alignment
 from facecodec.picture_limits import check_picture_size
 from facecodec.types import Landmarks, Picture
 
-DETECT_HEIGHT = 400  # the detector's smallest face is 80 pixels: enough for a face of a fifth
-REDETECT = 10  # frames that landmarks are followed for without the detector seeing a face
-TILTS = (-0.4, 0.4)  # radians that a head may be rolled more than it seemed
-FASTEST_ROLL = 0.06  # radians a frame
-SAME = 0.4  # overlap of the boxes of one face
-SHARE = 1.8  # sides of the view over the extent of the landmarks
-VIEW = 224  # pixels of the view: a face of 124
-# right, down, in half sides of a box, and scale: what a reading should not depend on
-# (down and larger: an open jaw)
-SHIFTS = ((0, 0, 1), (0.08, 0, 1), (-0.08, 0, 1), (0, 0.08, 1), (0, -0.08, 1), (0, 0, 1.08),
-          (0, 0.1, 1.1))  # fmt: skip
-AGREE = 2.0  # pixels of the view that readings may differ by
-NO_FACE = 3.5  # pixels by which they do where nothing is but their boxes
-LARGEST_STEP = 0.25  # of the box: a jump farther than this is not the same face
-UNSURE, SURE = -0.4, 1.2  # detector scores: a head that is turned or half hidden, an upright one
+# Pixels to which a frame's height is brought before the whole of it is searched: the detector's
+# smallest face is 80 pixels, and a face is seldom less than a fifth of the height.
+DETECTION_HEIGHT = 400
+REDETECTION_INTERVAL = 10  # frames that landmarks are followed for without the detector's support
+VIEW_SIZE = 224  # side in pixels of the view, the upright square in which a face is read
+VIEW_MARGIN = 1.8  # sides of the view per extent of the landmarks: a face of 124 pixels
+CENTRE_RADIUS = 0.25  # sides of the view from its centre within which a face is the followed one
+TRIED_ROLLS = (-0.4, 0.4)  # radians that a head may be rolled more than expected
+LARGEST_ROLL_STEP = 0.06  # radians that the view rolls from one frame to the next
+# Readings depend a little on the box they start in, so every box is tried in several places:
+# right and down, in half sides of the box, and scale. The last one suits an open jaw.
+BOX_CHANGES = ((0, 0, 1), (0.08, 0, 1), (-0.08, 0, 1), (0, 0.08, 1), (0, -0.08, 1), (0, 0, 1.08),
+               (0, 0.1, 1.1))  # fmt: skip
+OUTLIER_DISTANCE = 2.0  # pixels of the view from the median up to which a reading always counts
+OUTLIER_RATIO = 2  # times the median distance up to which it counts too
+NO_FACE_SPREAD = 3.5  # median distance, in pixels of the view, of readings where there is no face
+SAME_FACE_OVERLAP = 0.4  # intersection over union of two boxes of one face
+LARGEST_JUMP = 0.25  # extents of the landmarks that a face moves between two frames
+# The detector's scores: about that of a turned or half hidden head, and that of an upright one.
+LEAST_SCORE, SURE_SCORE = -0.4, 1.2
+# The detector's box around landmarks, over their larger extent, and how much lower it lies.
+BOX_SCALE, BOX_DROP = 1.02, 0.02
 
 
 class _Loaded(threading.local):
-    """dlib's models, made once a thread: each takes up to a second, none remembers a picture."""
+    """dlib's models, loaded once a thread: that takes up to a second, and none keeps any state."""
 
     def __init__(self) -> None:
         self._models: dict[tuple[Any, ...], Any] = {}
 
     def __call__(self, make: Callable[..., Any], *path: str) -> Any:
+        """Return what `make(*path)` made the first time it was asked for on this thread."""
         key = make, *path
         if key not in self._models:
             self._models[key] = make(*path)
@@ -52,8 +60,8 @@ _loaded = _Loaded()
 class LandmarkFinder:
     """Finds the landmarks of one person, frame by frame, following the face between detections.
 
-    The predictor knows upright heads only: it reads the face in a square that rolls along with
-    the head, and where the detector is not sure of the face in it, other rolls are tried.
+    The predictor reads upright heads only. It is shown the view, a square that rolls with the
+    head, and where the detector is not sure of the face in it, other rolls are tried.
     """
 
     def __init__(self, predictor: Path) -> None:
@@ -63,58 +71,61 @@ class LandmarkFinder:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the last frame, as before another clip."""
+        """Forget the last frame, before a picture that does not follow it."""
         self._points: Landmarks | None = None
         self._unseen, self._roll = 0, 0.0
 
     def __call__(self, frame: Picture) -> Landmarks | None:
-        """Return the largest face's landmarks [68, 2] or None; pixel i spans i to i + 1.
+        """Return the largest face's landmarks [68, 2] in pixels, or None; pixel i spans i to i + 1.
 
         Raises FacecodecError for a frame, uint8 [H, W, 3], of a size that dlib cannot work on.
         """
         frame = _safe_for_dlib(frame)
         points = self._followed(frame)
         if points is None:
-            points = self._found(frame)
+            points = self._detected(frame)
         self._points = points
         return points
 
     def _followed(self, frame: Picture) -> Landmarks | None:
-        """Return the landmarks from where they were last, None when the face is no longer there."""
+        """Return the landmarks [68, 2] near the last ones, None where the face is no longer there.
+
+        `frame` [H, W, 3].
+        """
         last = self._points
         if last is None:
             return None
         view, box = _around(last, self._roll)
         seen = self._levelled(frame, view)
         self._unseen = 0 if seen else self._unseen + 1
-        if self._unseen >= REDETECT:
+        if self._unseen >= REDETECTION_INTERVAL:
             return None
         boxes = [box]
         if seen:
-            turned = seen[0] != view or _overlap(seen[1], box) < SAME
-            view, boxes = seen[0], [seen[1]] if turned else [box, seen[1]]
+            moved = seen[0] != view or _overlap(seen[1], box) < SAME_FACE_OVERLAP
+            view, boxes = seen[0], [seen[1]] if moved else [box, seen[1]]
         points, spread = self._read(frame, view, boxes)
-        if not seen and spread > NO_FACE:
+        if not seen and spread > NO_FACE_SPREAD:
             return None
         turn = ffhq_alignment(points).angle - view.angle
-        self._roll = view.angle + float(np.clip(turn, -FASTEST_ROLL, FASTEST_ROLL))
+        self._roll = view.angle + float(np.clip(turn, -LARGEST_ROLL_STEP, LARGEST_ROLL_STEP))
         shift = float(np.hypot(*(_middle(points) - _middle(last))))
-        return None if shift > LARGEST_STEP * view.size / SHARE else points
+        return None if shift > LARGEST_JUMP * view.size / VIEW_MARGIN else points
 
-    def _found(self, frame: Picture) -> Landmarks | None:
-        """Return the landmarks of the largest face in the whole frame."""
+    def _detected(self, frame: Picture) -> Landmarks | None:
+        """Return the landmarks [68, 2] of the largest face in a frame [H, W, 3], or None."""
         self._unseen = 0
         detected = self._detect(frame)
         if detected is None:
             return None
-        middle, side = detected.center(), SHARE * detected.width()
+        middle, side = detected.center(), VIEW_MARGIN * detected.width()
         view = Alignment(middle.x + 0.5, middle.y + 0.5, side, 0.0)
         seen = self._levelled(frame, view)
         if seen is None:
-            half = 0.5 * VIEW / SHARE
-            seen = view, dlib.rectangle(*(int(VIEW / 2 + d * half) for d in (-1, -1, 1, 1)))
+            half = 0.5 * VIEW_SIZE / VIEW_MARGIN
+            seen = view, dlib.rectangle(*(int(VIEW_SIZE / 2 + d * half) for d in (-1, -1, 1, 1)))
         points, _ = self._read(frame, seen[0], [seen[1]])
-        # once more, in a square that suits the head
+        # again, in a view that suits the head
         view, box = _around(points, ffhq_alignment(points).angle)
         view, box = self._levelled(frame, view) or (view, box)
         points, _ = self._read(frame, view, [box])
@@ -122,23 +133,27 @@ class LandmarkFinder:
         return points
 
     def _levelled(self, frame: Picture, view: Alignment) -> tuple[Alignment, dlib.rectangle] | None:
-        """Return the view whose roll shows the detector a face best, and the face's box in it."""
-        best, found = UNSURE, None
-        rolls = (view.angle, *(view.angle + tilt for tilt in TILTS), 0.0)
+        """Return the view, of several rolls, with the best face for the detector, and its box.
+
+        `frame` [H, W, 3]. None where it sees a face in none of them.
+        """
+        best_score, best = LEAST_SCORE, None
+        rolls = (view.angle, *(view.angle + tilt for tilt in TRIED_ROLLS), 0.0)
         for roll in dict.fromkeys(rolls):
             tilted = replace(view, angle=roll)
-            boxes, scores, _ = self._detector.run(_chip(frame, tilted), 0, UNSURE)
+            boxes, scores, _ = self._detector.run(_chip(frame, tilted), 0, LEAST_SCORE)
             for box, score in zip(boxes, scores, strict=True):
-                inside = abs(box.center().x - VIEW / 2) + abs(box.center().y - VIEW / 2) < VIEW / 4
-                if inside and score > best:
-                    best, found = score, (tilted, box)
-            if best > SURE:
+                right, down = box.center().x - VIEW_SIZE / 2, box.center().y - VIEW_SIZE / 2
+                central = abs(right) + abs(down) < CENTRE_RADIUS * VIEW_SIZE
+                if central and score > best_score:
+                    best_score, best = score, (tilted, box)
+            if best_score > SURE_SCORE:
                 break
-        return found
+        return best
 
     def _detect(self, frame: Picture) -> dlib.rectangle | None:
-        """Return the largest face, searched small first and at full size when none is seen."""
-        factor = max(1, round(frame.shape[0] / DETECT_HEIGHT))
+        """Return the box of the largest face in a frame [H, W, 3], tried small first."""
+        factor = max(1, round(frame.shape[0] / DETECTION_HEIGHT))
         attempts = [(factor, 0)] + ([(1, 0)] if factor > 1 else [(1, 1)])
         for step, upsample in attempts:
             small = np.ascontiguousarray(frame[::step, ::step])
@@ -155,39 +170,40 @@ class LandmarkFinder:
     ) -> tuple[Landmarks, float]:
         """Return the landmarks [68, 2] that the predictor reads in boxes, and their spread.
 
-        A reading hangs on its box, so each box is shifted a little; the mean of those that agree
-        is steadier, and a box that is off the face has no say. The spread is how far readings lie
-        apart, in pixels of the view: a third of one on a face, several where there is none.
+        A reading depends on its box, so each box is tried in several places. The mean of those
+        readings that agree is steadier, and a box that is off the face does not influence it. The
+        spread is their median distance from the median, in pixels of the view: a third of a pixel
+        on a face, several where there is none. `frame` [H, W, 3].
         """
         chip = _chip(frame, view)
         shapes = [self._predictor(chip, s).parts() for box in boxes for s in _shifted(box)]
         points = np.array([[(p.x + 0.5, p.y + 0.5) for p in parts] for parts in shapes])
-        away = np.linalg.norm(points - np.median(points, axis=0), axis=2).mean(1)
-        spread = float(np.median(away))
-        agreed = points[away <= max(AGREE, 2 * spread)]
-        return view.from_unit(agreed.mean(0) / VIEW), spread
+        distances = np.linalg.norm(points - np.median(points, axis=0), axis=2).mean(1)
+        spread = float(np.median(distances))
+        agreed = points[distances <= max(OUTLIER_DISTANCE, OUTLIER_RATIO * spread)]
+        return view.from_unit(agreed.mean(0) / VIEW_SIZE), spread
 
 
 def _safe_for_dlib(frame: Picture) -> Picture:
-    """Return the frame as dlib takes it; what would corrupt its memory is refused."""
+    """Return the frame [H, W, 3] as dlib takes it; what would corrupt its memory is refused."""
     check_picture_size(frame.shape[1], frame.shape[0])
     return np.ascontiguousarray(frame)
 
 
 def _chip(frame: Picture, view: Alignment) -> Picture:
-    """Return what a square of the frame shows, [VIEW, VIEW, 3]."""
+    """Return what a square of the frame [H, W, 3] shows, [VIEW_SIZE, VIEW_SIZE, 3]."""
     half = 0.5 * view.size
     rect = dlib.drectangle(view.x - half, view.y - half, view.x + half, view.y + half)
-    place = dlib.chip_details(rect, dlib.chip_dims(VIEW, VIEW), view.angle)
+    place = dlib.chip_details(rect, dlib.chip_dims(VIEW_SIZE, VIEW_SIZE), view.angle)
     chip: Picture = dlib.extract_image_chip(frame, place)
     return chip
 
 
 def _shifted(box: dlib.rectangle) -> list[dlib.rectangle]:
-    """Return the boxes of `SHIFTS` around one."""
+    """Return a box moved and scaled by each of `BOX_CHANGES`."""
     half, middle = box.width() / 2, box.dcenter()
     places = [(middle.x + right * half, middle.y + down * half, half * scale)
-              for right, down, scale in SHIFTS]  # fmt: skip
+              for right, down, scale in BOX_CHANGES]  # fmt: skip
     return [
         dlib.rectangle(*(round(v) for v in (x - side, y - side, x + side, y + side)))
         for x, y, side in places
@@ -195,44 +211,46 @@ def _shifted(box: dlib.rectangle) -> list[dlib.rectangle]:
 
 
 def _middle(points: Landmarks) -> NDArray[np.float64]:
+    """Return the centre [2] of the bounding box of landmarks [68, 2]."""
     middle: NDArray[np.float64] = (points.min(0) + points.max(0)) / 2
     return middle
 
 
 def _around(points: Landmarks, roll: float) -> tuple[Alignment, dlib.rectangle]:
-    """Return an upright square around a head with landmarks [68, 2], and the face's box in it."""
+    """Return a view around a head with landmarks [68, 2], rolled by `roll` radians, and its box."""
     turned = Alignment(0.0, 0.0, 1.0, roll)
     level = turned.to_unit(points)
     x, y = turned.from_unit(_middle(level)[None])[0]
-    side = SHARE * float((level.max(0) - level.min(0)).max())
+    side = VIEW_MARGIN * float((level.max(0) - level.min(0)).max())
     view = Alignment(float(x), float(y), side, roll)
-    return view, box_of(VIEW * view.to_unit(points))
+    return view, box_of(VIEW_SIZE * view.to_unit(points))
 
 
 def _overlap(a: dlib.rectangle, b: dlib.rectangle) -> float:
-    """Return the intersection of two boxes over their union."""
+    """Return the intersection of two boxes over their union, 0 to 1."""
     shared = float(a.intersect(b).area())
-    return float(shared / (a.area() + b.area() - shared))
+    union = float(a.area() + b.area() - shared)
+    return shared / union
 
 
 def box_of(points: Landmarks) -> dlib.rectangle:
     """Return the box the detector would draw around landmarks [68, 2]."""
     low, high = points.min(0), points.max(0)
     centre = (low + high) / 2
-    half = 0.5 * max(high - low) * 1.02
-    x, y = centre[0], centre[1] + 0.02 * half
+    half = 0.5 * max(high - low) * BOX_SCALE
+    x, y = centre[0], centre[1] + BOX_DROP * half
     return dlib.rectangle(int(x - half), int(y - half), int(x + half), int(y + half))
 
 
 class FaceEmbedder:
-    """dlib's face recognition network: the same person lies within a distance of 0.6."""
+    """dlib's face recognition network: two embeddings of one person are less than 0.6 apart."""
 
     def __init__(self, network: Path) -> None:
         """`network` is dlib's dlib_face_recognition_resnet_model_v1.dat."""
         self._network = _loaded(dlib.face_recognition_model_v1, str(network))
 
     def __call__(self, frame: Picture, points: Landmarks) -> NDArray[np.float64]:
-        """Return the embedding [128] of the face with these landmarks.
+        """Return the embedding [128] of the face with landmarks [68, 2] in the frame's pixels.
 
         Raises FacecodecError for a frame, uint8 [H, W, 3], of a size that dlib cannot work on.
         """

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Values = NDArray[np.float64]
+from facecodec.types import Flags, Floats, Landmarks
 
 
-def face_mask(points: Values, size: int) -> NDArray[np.bool_]:
+def face_mask(points: Landmarks, size: int) -> Flags:
     """Return the inner face, bool [size, size]: the convex hull of landmarks [68, 2] in pixels.
 
     From the jaw line to the brows, without forehead, hair and background.
@@ -23,11 +22,14 @@ def face_mask(points: Values, size: int) -> NDArray[np.bool_]:
     return inside
 
 
-def _hull(points: Values) -> Values:
-    """Return the corners of the convex hull, in order (Andrew's monotone chain)."""
+def _hull(points: Landmarks) -> Floats:
+    """Return the corners [N, 2] of the convex hull of points [P, 2], in order.
 
-    def half(ordered: Values) -> list[Values]:
-        chain: list[Values] = []
+    Andrew's monotone chain (Andrew 1979).
+    """
+
+    def half(ordered: Floats) -> list[Floats]:
+        chain: list[Floats] = []
         for point in ordered:
             while len(chain) > 1:
                 a, b = chain[-1] - chain[-2], point - chain[-2]

@@ -1,7 +1,7 @@
-"""Occlusion: which pixels of an aligned face show a hand or a thing before it.
+"""Occlusion: which pixels of an aligned face show a hand or a thing in front of it.
 
 A U-Net (Ronneberger et al. 2015, arXiv 1505.04597) of 380,000 parameters, trained on generated
-faces with hands and things drawn over them (`training/train_occlusion.py`).
+faces with hands and things drawn in front of them (`training/train_occlusion.py`).
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ from torch import Tensor, nn
 from facecodec.face.mask import face_mask
 from facecodec.pixels import to_tensor
 
-WIDTHS = (16, 24, 40, 64, 96)  # channels, from half of `SIZE` down
-SIZE = 128  # pixels of the square that the network looks at
-WEIGHTS = "occlusion.safetensors"
+INPUT_SIZE = 128  # side in pixels of the squares that the network reads
+WIDTHS = (16, 24, 40, 64, 96)  # channels of the feature maps, from half of that side down
+WEIGHTS = "occlusion.safetensors"  # the file, in this package
+OCCLUDED = 0.5  # from this on a pixel counts as occluded, 0 to 1
 
 
-def _convolution(count: int, made: int, stride: int = 1) -> nn.Sequential:
+def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(count, made, 3, stride, 1, bias=False), nn.BatchNorm2d(made), nn.ReLU()
+        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
     )
 
 
@@ -45,7 +46,7 @@ class OcclusionNetwork(nn.Module):
         self.out = nn.Conv2d(first, 1, 1)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """Return the logits of pictures."""
+        """Return the logits [N, 1, 64, 64] of pictures [N, 3, 128, 128] in [-1, 1]."""
         x, skips = self.stem(pictures), []
         for down in self.down:
             skips.append(x)
@@ -60,31 +61,32 @@ class OcclusionNetwork(nn.Module):
 def network() -> OcclusionNetwork:
     """Return the network with the weights that ship with this package."""
     stored = load((files("facecodec.face") / WEIGHTS).read_bytes())
-    made = OcclusionNetwork().eval().requires_grad_(False)
+    loaded = OcclusionNetwork().eval().requires_grad_(False)
     weights = {k: torch.from_numpy(v.astype(np.float32)) for k, v in stored.items()}
-    made.load_state_dict(weights)
-    return made
+    loaded.load_state_dict(weights)
+    return loaded
 
 
 def occlusion(square: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return how surely each pixel of an aligned square is occluded, [S, S] of 0 to 1.
+    """Return the probability that each pixel of an aligned square is occluded, [S, S] of 0 to 1.
 
-    square [S, S, 3], S a multiple of 128. What lies outside the inner face is not to be relied on.
+    `square` [S, S, 3], S a multiple of 128. Do not rely on what lies outside the inner face.
     """
     size = square.shape[0]
     picture = to_tensor(square[None])
     with torch.inference_mode():
-        logits = network()(F.avg_pool2d(picture, size // SIZE))
-        found = F.interpolate(logits.sigmoid(), size=(size, size), mode="bilinear")[0, 0]
-    shares: NDArray[np.float32] = found.numpy()
-    return shares
+        logits = network()(F.avg_pool2d(picture, size // INPUT_SIZE))
+        enlarged = F.interpolate(logits.sigmoid(), size=(size, size), mode="bilinear")[0, 0]
+    probabilities: NDArray[np.float32] = enlarged.numpy()
+    return probabilities
 
 
 def occluded_share(square: NDArray[np.uint8], points: NDArray[np.float64]) -> float:
-    """Return the share of the inner face that is occluded, 0 to 1.
+    """Return the share of an aligned square's inner face that is occluded, 0 to 1.
 
-    `points` [68, 2] are its landmarks in units of the square, 0 to 1.
+    `square` [S, S, 3], S a multiple of 128; `points` [68, 2] are its landmarks in units of the
+    square, 0 to 1.
     """
     size = square.shape[0]
     inside = face_mask(points * size, size)
-    return float((occlusion(square)[inside] > 0.5).mean()) if inside.any() else 0.0
+    return float((occlusion(square)[inside] > OCCLUDED).mean()) if inside.any() else 0.0

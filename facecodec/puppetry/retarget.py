@@ -9,21 +9,21 @@ import numpy as np
 from facecodec.avatar.avatar import Avatar
 from facecodec.bitstream import FrameFlags, FrameRecord, StreamReader
 from facecodec.errors import NoFaceError
-from facecodec.face.expression import LIDS_AT, LIPS_AT, POSE, features
-from facecodec.face.expression import NUM_POSE as POSE_FEATURES
+from facecodec.face.expression import LID_FEATURES, LIP_FEATURES, POSE_WEIGHT, features
+from facecodec.face.signals import NUM_POSE
 from facecodec.fit.photometric import TrackingPlan
 from facecodec.fit.retargeting import Retargeter
 from facecodec.fit.smoothing import smooth
 from facecodec.fit.tracking import per_control
 from facecodec.progress import Progress
 from facecodec.rig.regions import Region
-from facecodec.rig.rig import NUM_POSE, Rig
+from facecodec.rig.rig import Rig
 from facecodec.types import Controls, Floats
 
 # standard deviations that another person's control may go: yaw and pitch, roll, offsets
 REACH = (4.0, 2.0, 5.0)
 RESTING = 0.1  # that a feature of pose counts beside lips and lids when a rest is sought
-TURNED = 0.06 * POSE  # by this much a head is turned away from the clip's median
+TURNED = 0.06 * POSE_WEIGHT  # by this much a head is turned away from the clip's median
 SHARE = 0.25  # of the driver's offsets that the source begins with; landmarks say the rest
 WHOLE, STEPS = Region.EXPRESSION, (1.0, 2.0)  # what moves a whole face goes half as far
 UNSEEN = Region.GAZE  # landmarks do not show it: the driver's offsets are all there is
@@ -62,17 +62,18 @@ def at_rest(controls: Controls, done: Floats) -> Rest | None:
     seen = np.isfinite(done).all(1)
     if not seen.any():
         return None
-    ahead = np.median(done[seen, :POSE_FEATURES], axis=0)
-    shut = np.percentile(done[seen, LIPS_AT], 10, axis=0)
-    awake = np.percentile(done[seen, LIDS_AT], 70, axis=0)
-    turned = np.abs(done[:, :POSE_FEATURES] - ahead)
+    ahead = np.median(done[seen, :NUM_POSE], axis=0)
+    shut = np.percentile(done[seen, LIP_FEATURES], 10, axis=0)
+    awake = np.percentile(done[seen, LID_FEATURES], 70, axis=0)
+    turned = np.abs(done[:, :NUM_POSE] - ahead)
     away = RESTING * turned.sum(1)
-    away += np.abs(done[:, LIPS_AT] - shut).mean(1) + np.abs(done[:, LIDS_AT] - awake).mean(1)
+    lips, lids = np.abs(done[:, LIP_FEATURES] - shut), np.abs(done[:, LID_FEATURES] - awake)
+    away += lips.mean(1) + lids.mean(1)
     frame = int(np.nanargmin(away))
     moved, shown = controls[frame].copy(), done[frame].copy()
     if turned[frame].max() > TURNED:
         moved[:NUM_POSE] = np.median(controls[seen, :NUM_POSE], axis=0)
-        shown[:POSE_FEATURES] = ahead
+        shown[:NUM_POSE] = ahead
     return Rest(frame, moved, shown)
 
 
@@ -100,7 +101,7 @@ def pose_between(source: Avatar, driver: Avatar) -> Controls:
     """
     zero = np.zeros((1, source.num_controls))
     here, there = (
-        features(avatar.landmarks(zero))[0, :POSE_FEATURES] / POSE for avatar in (source, driver)
+        features(avatar.landmarks(zero))[0, :NUM_POSE] / POSE_WEIGHT for avatar in (source, driver)
     )
     if not np.isfinite(there - here).all():
         raise NoFaceError("no face in the picture of an identity latent; keep the pose relative")
@@ -126,7 +127,7 @@ def retargeted(
     count, rig, face = controls.shape[1], source.rig, source.face_reader()
     here, base = face(np.zeros((1, count)))[0], rest.features.copy()
     if absolute:
-        base[:POSE_FEATURES] = here[:POSE_FEATURES]
+        base[:NUM_POSE] = here[:NUM_POSE]
     if not np.isfinite(here).all():
         return None
     steps = np.where(np.array(rig.regions) == WHOLE, *STEPS)

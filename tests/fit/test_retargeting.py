@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from facecodec.face.expression import LIDS_AT, LIPS_AT, NUM_FEATURES, NUM_POSE, expression
+from facecodec.face.expression import LID_FEATURES, LIP_FEATURES, NUM_FEATURES, expression
+from facecodec.face.signals import NUM_POSE
 from facecodec.fit.retargeting import Retargeter
 from facecodec.puppetry.retarget import at_rest
 
@@ -93,12 +94,12 @@ def test_a_face_rests_with_its_mouth_shut():
     controls = np.zeros((6, 35), np.float32)
     controls[:, 10] = np.arange(6)
     done = np.zeros((6, NUM_FEATURES))
-    done[:, LIDS_AT] = 90
-    done[0, LIPS_AT] = 60
-    done[2, LIDS_AT] = 20
+    done[:, LID_FEATURES] = 90
+    done[0, LIP_FEATURES] = 60
+    done[2, LID_FEATURES] = 20
     done[3, 0] = 100
     done[4] = np.nan
-    done[5, LIPS_AT] = 60
+    done[5, LIP_FEATURES] = 60
     rest = at_rest(controls, done)
     assert rest.frame == 1 and rest.controls[10] == 1
     np.testing.assert_array_equal(rest.features, done[1])
@@ -113,8 +114,8 @@ def test_a_head_is_ahead_at_rest_where_lips_meet_in_a_turned_one_alone():
     turns = np.array([-150.0, 0, -70, 20, 80, 10, 170, -10])
     done = np.zeros((8, NUM_FEATURES))
     done[:, 0] = turns
-    done[:, LIDS_AT], done[:, LIPS_AT] = 90, 60
-    done[[2, 4], LIPS_AT] = 0
+    done[:, LID_FEATURES], done[:, LIP_FEATURES] = 90, 60
+    done[[2, 4], LIP_FEATURES] = 0
     rests = []
     for nudge in (-0.2, 0.2):
         controls = np.zeros((8, 35), np.float32)
@@ -125,4 +126,4 @@ def test_a_head_is_ahead_at_rest_where_lips_meet_in_a_turned_one_alone():
     for rest in rests:
         assert np.abs(turns - rest.features[0]).max() < 180
         assert np.abs(controls[:, 0] - rest.controls[0]).max() < 180 / 85
-        assert np.abs(rest.features[LIPS_AT]).max() == 0
+        assert np.abs(rest.features[LIP_FEATURES]).max() == 0
