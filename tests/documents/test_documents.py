@@ -5,11 +5,21 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import click
 import pytest
 
+from facecodec.cli.main import main
+
 ROOT = Path(__file__).resolve().parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("samples/*.md")])
-FOLDERS = "facecodec|cuda_ops|tests|benchmarks|training|docs|samples"
+DOCUMENTS = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/*.md"),
+        *ROOT.glob("samples/*.md"),
+        *ROOT.glob("examples/*.md"),
+    ]
+)
+FOLDERS = "facecodec|cuda_ops|tests|benchmarks|training|docs|samples|examples"
 PATH = re.compile(rf"(?<![\w/])(?:{FOLDERS})/[\w./-]*\w(?:\.\w+)?/?")
 LINK = re.compile(r"\]\((?!https?://|#|mailto:)([^)#\s]+)(#[^)]*)?\)")
 
@@ -45,3 +55,27 @@ def test_every_environment_variable_is_documented():
         for source in (ROOT / folder).rglob("*.py"):
             for name in re.findall(r"\"(FACECODEC_[A-Z_]+)\"", source.read_text()):
                 assert f"`{name}`" in named, f"{source} reads {name}"
+
+
+def commands_in(document: Path) -> list[list[str]]:
+    """The commands of facecodec in a document's code, split into words."""
+    lines = re.findall(r"^(?:    |.*`)(facecodec [a-z][^`\n]*)", document.read_text(), re.M)
+    plain = (re.split(r" #| \||\s&&|, then|;", line)[0] for line in lines)
+    return [re.findall(r"\S+", line)[1:] for line in plain]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_commands_and_options_exist(document):
+    if document.name == "CHANGELOG.md":
+        pytest.skip("a changelog may name what is gone")
+    context = click.Context(main)
+    for words in commands_in(document):
+        command, rest = main, words
+        while isinstance(command, click.Group) and rest and rest[0].islower():
+            found = command.get_command(context, rest[0])
+            assert found is not None, f"{document.name}: no command {' '.join(words)}"
+            command, rest = found, rest[1:]
+        options = {name for given in command.params for name in given.opts + given.secondary_opts}
+        for word in rest:
+            if re.fullmatch(r"--?[a-z][a-z0-9-]*", word):
+                assert word in {*options, "--help", "-h"}, f"{document.name}: {' '.join(words)}"

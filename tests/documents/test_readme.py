@@ -1,0 +1,28 @@
+"""The README's Python runs as it stands, and once more over what it left."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from facecodec.encoding.presets import PRESETS
+from tests.helpers.presets import TINY
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_python_of_the_readme(tmp_path, monkeypatch, generator, finder):
+    monkeypatch.setitem(PRESETS, "fast", TINY)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "samples").symlink_to(ROOT / "samples")
+    code = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    assert len(code) == 1
+    short = code[0].replace("max_frames=10", "max_frames=6")
+    streams = []
+    for _ in range(2):
+        names: dict[str, object] = {}
+        exec(compile(short, "README.md", "exec"), names)
+        assert names["pictures"].shape == (6, 256, 256, 3)
+        assert names["picture"].shape == (512, 512, 3)
+        streams.append((tmp_path / "ahead.fcv").read_bytes())
+    assert streams[0] == streams[1]
