@@ -68,8 +68,13 @@ def main(debug: bool) -> None:
 
 
 def _notes() -> list[str]:
-    """Return what was added to the error that is being handled, such as a file that was kept."""
-    return list(getattr(sys.exception(), "__notes__", ()))
+    """Return what was added to the error that is being handled, such as a file that was kept.
+
+    click raises an error of its own for an interrupt, whose cause has the notes.
+    """
+    error = sys.exception()
+    both = (error, error.__cause__ if error else None)
+    return [note for one in both for note in getattr(one, "__notes__", ())]
 
 
 def run(argv: Sequence[str] | None = None) -> None:

@@ -14,9 +14,12 @@ from facecodec.version import __version__
 def extract_identity(
     source: str | Path, output: str | Path, *, tuning: bool = True, force: bool = False
 ) -> IdentityFile:
-    """Write the person of a `.fcv` stream to a `.fci` file, with the tuning unless told otherwise.
+    """Write the person of a `.fcv` stream to a `.fci` file, and return what is in it.
 
-    Raises StreamError when the stream only refers to a `.fci` file or its identity is damaged.
+    source: the stream. output: the `.fci` file; '-' is standard output. tuning: with the tuning
+    that the stream may carry. force: overwrite `output`.
+    Raises StreamError when the stream only refers to a `.fci` file or its identity is damaged,
+    UsageError when a file is missing or `output` is in the way.
     """
     refuse_overwrite(output, force, [source])
     stream = open_stream(source)

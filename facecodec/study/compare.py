@@ -85,11 +85,14 @@ def compare(
 ) -> Comparison:
     """Put a clip through facecodec and through conventional encoders at several rates and sizes.
 
-    streams: `.fcv` files already made of this clip; the clip is encoded when there are none.
-    codecs: of `rivals.ENCODERS`. rates: wanted kbps. scales: at 0.25 the clip is encoded at a
-    quarter of its width and height and scaled up again for comparison. The squares compared are
-    those of the first stream's placement track, for everyone. Raises UsageError for an unknown
-    codec, and whatever `encode` raises.
+    source: a video file. streams: `.fcv` files already made of this clip; it is encoded with
+    `preset` (a name or a `Preset`) when there are none. codecs: of 'x264', 'x265', 'svtav1' and
+    'vp9'. rates: wanted kbps. scales: at 0.25 the clip is encoded at a quarter of its width and
+    height and scaled up again for comparison. lengths: seconds for which a rate is extrapolated.
+    max_frames: at most so many. options, progress: see `facecodec.evaluate`.
+    The squares compared are those of the first stream's placement track, for everyone.
+    Raises UsageError for an unknown codec or a stream of another clip, and what `facecodec.encode`
+    raises.
     """
     options = options or Options()
     for name in codecs:

@@ -56,11 +56,16 @@ def evaluate_files(
 ) -> Evaluation:
     """Compare a video with another of the same frames.
 
+    reference: a video file. distorted: a video file of the same frames, or a `.fcv`, which is
+    rendered and whose own placement track is used for both.
     aligned: both already are aligned face squares. Otherwise the reference is aligned, and the
     other is seen in the same squares: `layout` says whether it shows whole frames ('frame', any
-    size) or the face squares alone ('square', as `facecodec decode` writes them); 'auto' looks at
-    where its face is. A `.fcv` is rendered, and its own placement track is used for both.
-    Raises NoFaceError when the reference shows no face, UsageError when the lengths differ.
+    size) or the face squares alone ('square', as `facecodec.decode` writes them); 'auto' looks at
+    where its face is. max_frames: at most so many. options: models and devices. progress: called
+    with a stage's name, the units done and their number (None if unknown).
+    Returns the values of all measures by name, those of every frame, and why a measure is missing.
+    Raises NoFaceError when the reference shows no face, UsageError when the lengths differ or
+    `layout` is none of these, and what `facecodec.decode` raises for a `.fcv`.
     """
     options = options or Options()
     if layout not in LAYOUTS:
@@ -99,7 +104,9 @@ def evaluate_puppet_files(
 ) -> Evaluation:
     """Compare a puppet's video with the person of `source` and the motion of `driver`.
 
-    Each is a video (source: or a picture) or a `.fcv`, and is aligned on its own.
+    source: a picture, a video or a `.fcv` of the person. driver: a video or a `.fcv`. result: the
+    puppet, a video or a `.fcv`. Each is aligned on its own. max_frames, options, progress, and what
+    is returned and raised: see `evaluate_files`.
     """
     options = options or Options()
     span = Span(max_frames=max_frames)
