@@ -135,16 +135,30 @@ class Stream:
         Raises IndexError for a frame that there is not.
         """
         if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
+            wanted = range(*index.indices(len(self)))
+            if not wanted:
+                return []
+            known = {frame.index: frame for frame in self._between(min(wanted), max(wanted))}
+            return [known[i] for i in wanted]
         number = index + len(self) if index < 0 else index
         if not 0 <= number < len(self):
             raise IndexError(f"{self.name}: has frames 0 to {len(self) - 1}, not {index}")
-        entries = [e for e in self.reader.index().entries if e.first <= number]
+        return next(self._between(number, number))
+
+    def _between(self, first: int, last: int) -> Iterator[StreamFrame]:
+        """Yield the frames from number `first` to `last`, read from the segment of `first` on."""
+        expected = first
+        entries = [entry for entry in self.reader.index().entries if entry.first <= first]
         start = entries[-1].pts * self.reader.header.time_base if entries else None
         for record in self.reader.frames(start):
-            if record.index >= number:
-                return self._frame(record)
-        raise StreamError(f"{self.name}: frame {number} is lost to damage")
+            if record.index >= expected:
+                if record.index > expected:
+                    break
+                yield self._frame(record)
+                expected += 1
+                if record.index == last:
+                    return
+        raise StreamError(f"{self.name}: frame {expected} is lost to damage")
 
     @property
     def times(self) -> Floats:
