@@ -29,6 +29,10 @@ from facecodec.cli.progress import shown
 @options.device
 @options.kernel
 @options.no_audio
+@click.option(
+    "--keep-times", is_flag=True,
+    help="Keep the source's times; otherwise the output begins at 0.",
+)  # fmt: skip
 @options.as_json
 @options.quiet
 @options.force
@@ -45,6 +49,7 @@ def command(
     rig: str | None,
     device: str,
     no_audio: bool,
+    keep_times: bool,
     json_: bool,
     quiet: bool,
     force: bool,
@@ -65,7 +70,7 @@ def command(
         done = decode(
             source, output, size=size, start=start, end=end, max_frames=max_frames,
             canvas=canvas, background=background, identity=identity, rig=rig, device=device,
-            audio=not no_audio, force=force, progress=progress,
+            audio=not no_audio, keep_times=keep_times, force=force, progress=progress,
         )  # fmt: skip
     if json_:
         facts = asdict(done) | {"damage": [str(damage) for damage in done.damage]}
@@ -81,3 +86,5 @@ def command(
         console.print(f"damaged stream, {escape(str(damage))}; frames in it were interpolated")
     if done.audio_dropped:
         console.print(f"audio left out: this output takes no {done.audio_dropped}")
+    if done.audio_recoded:
+        console.print(f"audio coded again, as {done.audio_recoded}, which this output takes")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from fractions import Fraction
+from pathlib import Path
 
 import click
 from rich.console import Console
@@ -78,7 +79,14 @@ def command(
     facecodec encode talk.mp4 - | ssh elsewhere facecodec decode - talk.mp4
     """
     from facecodec.encoding.encode import encode
+    from facecodec.video.reader import VideoReader
 
+    console = Console(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
+    if not no_audio:
+        with VideoReader(Path(source)) as reader:  # to say so before the work
+            if reader.audio_dropped:
+                left_out = f"its audio ({reader.audio_dropped}) cannot be stored, and is left out"
+                console.print(f"{escape(source)}: {left_out}")
     with shown(quiet) as progress:
         done = encode(
             source, output, model=model, rig=rig, preset=preset, device=device,
@@ -91,15 +99,13 @@ def command(
     if quiet:
         return
     seconds = sum(done.stages.values())
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    sound = ", audio included" if done.audio else ""
     console.print(
         f"{escape(output)}: {done.frames} frames, {done.duration:.2f} s, {done.bytes} bytes "
-        f"({done.kbps:.1f} kbps, audio included), encoded in {seconds:.1f} s"
+        f"({done.kbps:.1f} kbps{sound}), encoded in {seconds:.1f} s"
     )
     if done.no_face or done.low_confidence:
         console.print(
             f"{done.no_face} frames without a face (the last controls are held), "
             f"{done.low_confidence} of low confidence"
         )
-    if done.audio_dropped:
-        console.print(f"audio left out: {done.audio_dropped} cannot ride along")

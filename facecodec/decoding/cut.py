@@ -11,6 +11,7 @@ from pathlib import Path
 from facecodec.atomic import refuse_overwrite
 from facecodec.bitstream import Damage, FrameRecord, StreamReader, open_stream
 from facecodec.decoding.rewrite import Item, copy_beginning, write_items
+from facecodec.decoding.span import spanned
 from facecodec.errors import FacecodecError, StreamError, UsageError
 from facecodec.seconds import Time, seconds
 
@@ -33,7 +34,7 @@ def cut(
     end: Time | None = None,
     force: bool = False,
 ) -> CutSummary:
-    """Keep the frames and audio with start <= time < end, in seconds.
+    """Keep the frames and audio with start <= time < end, in seconds from the first frame.
 
     source, output: `.fcv` files. start, end: 12.5, "1:30" or a Fraction; None is the stream's own.
     The kept frames decode to the same controls, placement, flags and timestamps, bit for bit: the
@@ -45,7 +46,7 @@ def cut(
     """
     refuse_overwrite(output, force, [source])
     stream, span = open_stream(source), (seconds(start), seconds(end))
-    items = stream.items(*span, audio=stream.audio is not None)
+    items = spanned(stream, *span, audio=stream.audio is not None)
     begin, none = partial(copy_beginning, stream), no_frames(stream, *span)
     frames, packets, size = write_items(output, stream.header, begin, _some(items, none))
     return CutSummary(frames, packets, size, list(stream.damage))

@@ -12,6 +12,7 @@ from facecodec.avatar.avatar import Avatar
 from facecodec.bitstream import AudioPacket, Damage, FrameRecord, StreamReader, open_stream
 from facecodec.decoding.canvas import Canvas
 from facecodec.decoding.cut import no_frames
+from facecodec.decoding.span import limited, spanned
 from facecodec.decoding.worker import Background
 from facecodec.progress import Progress, silent
 from facecodec.seconds import Time, seconds
@@ -27,8 +28,9 @@ RENDERED = "rendered by a face codec"  # what a decoded video says of itself
 class DecodeSummary:
     """What a decode did.
 
-    frames written; seconds in all and in rendering; whether the output has audio, and the codec of
-    audio that it could not take; damage met in the stream.
+    frames written; seconds in all and in rendering; whether the output has audio, the codec of
+    audio that it could not take, and the codec that audio was coded into where the container does
+    not take its own; damage met in the stream.
     """
 
     frames: int
@@ -37,6 +39,7 @@ class DecodeSummary:
     audio: bool
     audio_dropped: str | None
     damage: list[Damage]
+    audio_recoded: str | None = None
 
 
 def decode(
@@ -53,6 +56,7 @@ def decode(
     canvas: str = "face",
     background: str | Path | None = None,
     audio: bool = True,
+    keep_times: bool = False,
     force: bool = False,
     progress: Progress = silent,
 ) -> DecodeSummary:
@@ -61,13 +65,15 @@ def decode(
     source: the stream; '-' is standard input. output: a video (.mp4, .mkv, .mov, .webm), .y4m, a
     picture pattern (`frames/%06d.png`), or '-' for y4m on standard output.
     size: a side of the face square in pixels: the generator's resolution (when None), half or a
-    quarter of it. start, end: seconds of the stream (12.5, "1:30" or a Fraction): the frames with
-    start <= time < end. max_frames: at most so many.
+    quarter of it. start, end: seconds from the first frame (12.5, "1:30" or a Fraction): the
+    frames with start <= time < end. max_frames: at most so many.
     identity: the `.fci` file that a stream may refer to; without it, the right one is looked for
     beside the stream. rig: a rig file, for a generator without its own. device: 'auto', 'cpu' or
     'cuda'. canvas: 'face' for the aligned square, 'source' to lay the face where it was into a
     frame of the source's size, over `background` (a picture or video) where given.
-    audio: copy the stream's audio. force: overwrite the output. progress: called with a stage's
+    audio: keep the stream's audio; a container that does not take its codec has it coded again.
+    keep_times: frames keep the times they have in the source; otherwise the output begins at 0.
+    force: overwrite the output. progress: called with a stage's
     name, the units done and their number (None if unknown).
 
     Damage in the stream is passed over: what it took is interpolated, and it is told in the result.
@@ -89,8 +95,8 @@ def decode(
     track = audio_track(stream) if audio else None
     # a puppet stays one when its stream is decoded
     comment = stream.header.metadata.get("provenance", RENDERED)
-    with open_output(output, stream, place, track, comment) as sink:
-        items = limited(stream.items(*span, audio=sink.takes_audio), max_frames)
+    with open_output(output, stream, place, track, comment, keep_times) as sink:
+        items = limited(spanned(stream, *span, audio=sink.takes_audio), max_frames, stream)
         draw = partial(avatar.render, size=size)
         frames, rendering = render_items(items, draw, place, sink, total, progress)
         if frames == 0:  # raised in here, so that nothing is published
@@ -102,16 +108,24 @@ def decode(
         sink.takes_audio,
         track.codec if track and not sink.takes_audio else None,
         list(stream.damage),
+        sink.recoded,
     )
 
 
 def open_output(
-    output: str, stream: StreamReader, place: Canvas, track: AudioTrack | None, comment: str
+    output: str,
+    stream: StreamReader,
+    place: Canvas,
+    track: AudioTrack | None,
+    comment: str,
+    keep_times: bool = False,
 ) -> Sink:
     """Open a video for a stream's frames, as large as `place` lays them out."""
     header = stream.header
     metadata = {"encoder": f"facecodec {__version__}", "comment": comment}
-    return open_sink(output, place.size, header.time_base, header.frame_rate, track, metadata)
+    return open_sink(
+        output, place.size, header.time_base, header.frame_rate, track, metadata, keep_times
+    )
 
 
 def audio_track(stream: StreamReader) -> AudioTrack | None:
@@ -122,19 +136,6 @@ def audio_track(stream: StreamReader) -> AudioTrack | None:
     return AudioTrack(
         given.codec, given.sample_rate, given.channels, given.extradata, given.time_base
     )
-
-
-def limited(
-    items: Iterator[FrameRecord | AudioPacket], max_frames: int | None
-) -> Iterator[FrameRecord | AudioPacket]:
-    """Pass items on until `max_frames` frames have gone by."""
-    frames = 0
-    for item in items:
-        if isinstance(item, FrameRecord):
-            if max_frames is not None and frames >= max_frames:
-                return
-            frames += 1
-        yield item
 
 
 def render_items(

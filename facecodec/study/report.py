@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from facecodec.avatar.avatar import Avatar
 from facecodec.bitstream import AudioPacket, FrameRecord, StreamReader
-from facecodec.decoding.decode import audio_track, limited
+from facecodec.decoding.decode import audio_track
+from facecodec.decoding.span import limited
 from facecodec.decoding.stream import Stream
 from facecodec.errors import StreamError, UsageError
 from facecodec.face.alignment import Alignment
@@ -81,7 +82,7 @@ def gather(
     """
     options = options or Options()
     stream = Stream(source, identity=identity, rig=options.rig, device=options.device)
-    items = list(limited(stream.reader.items(), max_frames))
+    items = list(limited(stream.reader.items(), max_frames, stream.reader))
     frames = [item for item in items if isinstance(item, FrameRecord)]
     if not frames:
         raise StreamError(f"{source}: holds no frames")

@@ -77,12 +77,23 @@ def _matroska_header(track: AudioTrack) -> bytes:
         + _element(0x86, CODECS[track.codec].encode())
         + audio
         + (_element(0x63A2, setup) if setup else b"")
+        + _opus_delay(track)
     )
     info = _element(0x1549A966, _element(0x2AD7B1, struct.pack(">I", 1_000_000)))
     tracks = _element(0x1654AE6B, _element(0xAE, entry))
     empty_cluster = _element(0x1F43B675, _element(0xE7, b"\x00"))
     ebml = _element(0x1A45DFA3, _element(0x4282, b"matroska") + _element(0x4287, b"\x04"))
     return ebml + _element(0x18538067, info + tracks + empty_cluster)
+
+
+def _opus_delay(track: AudioTrack) -> bytes:
+    """Return what Matroska says of Opus besides: pre-skip (RFC 7845, 5.1), and 80 ms to seek."""
+    if track.codec != "opus" or len(track.extradata) < 12:
+        return b""
+    delay = int.from_bytes(track.extradata[10:12], "little") * 1_000_000_000 // 48000
+    return _element(0x56AA, delay.to_bytes(8, "big")) + _element(
+        0x56BB, struct.pack(">Q", 80_000_000)
+    )
 
 
 def _setup(track: AudioTrack) -> bytes:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecodec.errors import FacecodecError
+from facecodec.types import Picture
 
 
 def encode_jpeg(image: NDArray[np.uint8], quality: int = 4) -> bytes:
@@ -24,6 +25,15 @@ def encode_jpeg(image: NDArray[np.uint8], quality: int = 4) -> bytes:
     context.options = {"qmin": str(quality), "qmax": str(quality)}
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
     frame = frame.reformat(format="yuvj420p", dst_colorspace="ITU601", dst_color_range="JPEG")
+    return b"".join(bytes(p) for p in [*context.encode(frame), *context.encode(None)])
+
+
+def encode_png(image: Picture) -> bytes:
+    """Return a picture, uint8 RGB [H, W, 3], as the bytes of a PNG file."""
+    context = av.CodecContext.create("png", "w")
+    context.height, context.width = image.shape[:2]
+    context.pix_fmt, context.time_base = "rgb24", Fraction(1, 25)
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
     return b"".join(bytes(p) for p in [*context.encode(frame), *context.encode(None)])
 
 

@@ -65,7 +65,9 @@ def write_clip(
             video.disposition = Disposition(disposition)
         sound = None
         if audio:
-            sound = cast(av.AudioStream, out.add_stream(audio, rate=rate, layout=layout))
+            strict = {"strict": "experimental"} if audio == "vorbis" else {}
+            added = out.add_stream(audio, rate=rate, layout=layout, options=strict)
+            sound = cast(av.AudioStream, added)
         for i, picture in enumerate(pictures):
             if picture.dtype == np.uint8:
                 frame = av.VideoFrame.from_ndarray(picture, format="rgb24")

@@ -121,9 +121,9 @@ def test_square_pixels_and_a_turn(tmp_path):
 
 def test_a_ratio_that_asks_for_too_much_is_refused(tmp_path):
     path = write_clip(
-        tmp_path / "x.mp4", [gradient()], settings={"sample_aspect_ratio": Fraction(200, 1)}
+        tmp_path / "x.mp4", [gradient()], settings={"sample_aspect_ratio": Fraction(20, 1)}
     )
-    with pytest.raises(FacecodecError, match="12800x48 pixels"):
+    with pytest.raises(FacecodecError, match="1280x48 pixels"):
         VideoReader(path)
 
 

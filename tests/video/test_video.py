@@ -91,15 +91,6 @@ def test_audio_packets_are_copied(tmp_path, sample, suffix):
         assert reader.audio is not None and reader.audio.codec == "aac"
 
 
-def test_webm_takes_no_aac(tmp_path, sample):
-    with VideoReader(sample) as reader:
-        sink = open_sink(
-            str(tmp_path / "x.webm"), SIZE, Fraction(1, 25), Fraction(25), reader.audio
-        )
-    assert not sink.takes_audio
-    sink.abort()
-
-
 def test_numbered_pictures(tmp_path):
     with open_sink(str(tmp_path / "%03d.png"), SIZE, Fraction(1, 25), None) as sink:
         for i in range(3):

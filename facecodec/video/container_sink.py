@@ -1,0 +1,193 @@
+"""A video file by libav: MP4, MOV, Matroska or WebM, with exact timestamps and sound."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.container import OutputContainer
+from av.video.stream import VideoStream
+
+from facecodec.atomic import written_whole
+from facecodec.errors import FacecodecError
+from facecodec.types import Picture
+from facecodec.video.audio import CODECS, AudioTrack
+from facecodec.video.audio_source import PRIMING
+from facecodec.video.sink import Packet, Sink
+from facecodec.video.sound_out import open_sound
+from facecodec.video.source import AnyPacket, reason
+
+_X264 = {"crf": "17", "preset": "superfast"}
+_VP9 = {"crf": "24", "b:v": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "1"}
+LOOK_EVERY = 8  # frames between looks at the space left
+SPARE = 1 << 18  # bytes that have to be free: more than libav holds back before it writes
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A container: libav's name, the video encoder and its options, audio as it is and coded."""
+
+    name: str
+    codec: str
+    options: dict[str, str]
+    taken: tuple[str, ...]
+    encoder: str
+
+
+KINDS = {
+    ".mp4": Kind("mp4", "libx264", _X264,
+                 ("aac", "mp3", "mp2", "opus", "flac", "alac", "ac3", "eac3"), "aac"),
+    ".mov": Kind("mov", "libx264", _X264, ("aac", "mp3", "mp2", "alac", "ac3", "eac3"), "aac"),
+    ".mkv": Kind("matroska", "libx264", _X264, tuple(CODECS), "aac"),
+    ".webm": Kind("webm", "libvpx-vp9", _VP9, ("opus", "vorbis"), "libopus"),
+}  # fmt: skip
+
+
+class ContainerSink(Sink):
+    """Writes a container; the file begins with its first frame at 0 unless times are kept."""
+
+    def __init__(
+        self,
+        path: Path,
+        size: tuple[int, int],
+        time_base: Fraction,
+        rate: Fraction | None,
+        audio: AudioTrack | None,
+        metadata: dict[str, str],
+        keep_times: bool = False,
+    ) -> None:
+        """See `facecodec.video.writer.open_sink`."""
+        self.path, self.time_base = path, time_base
+        kind = KINDS[path.suffix.lower()]
+        self._stack = ExitStack()
+        self._temporary = self._stack.enter_context(written_whole(path))
+        self._out: OutputContainer | None = None
+        self._frames = 0
+        self._origin: int | None = 0 if keep_times else None  # units of the time base
+        self._held: list[Packet] = []  # audio that came before the first frame
+        self._track = audio
+        try:
+            self._out = self._opened(kind)
+            self._out.metadata.update(metadata)
+            self._video = self._video_track(self._out, kind, size, rate)
+            self._sound = None
+            if audio is not None:
+                self._sound = open_sound(self._out, audio, kind.taken, kind.encoder)
+                if audio.codec not in kind.taken:
+                    self.recoded = kind.encoder.removeprefix("lib")
+        except (av.FFmpegError, OSError, OverflowError, ValueError) as error:
+            self.abort()
+            raise FacecodecError(f"{path}: cannot be written ({reason(error)})") from error
+        except FacecodecError as error:
+            self.abort()
+            raise FacecodecError(f"{path}: {error}") from error
+        self.takes_audio = audio is not None
+
+    def _opened(self, kind: Kind) -> OutputContainer:
+        options = {}
+        if kind.name in ("mp4", "mov"):
+            options = {"movflags": "+faststart+use_metadata_tags"}
+            if self.time_base.numerator == 1 and self.time_base.denominator < 1 << 31:
+                options["video_track_timescale"] = str(self.time_base.denominator)
+        # as a file whatever its folder is called: "http:" may be a name too
+        url = f"file:{self._temporary.absolute()}"
+        return av.open(url, "w", format=kind.name, options=options)
+
+    def _video_track(
+        self, out: OutputContainer, kind: Kind, size: tuple[int, int], rate: Fraction | None
+    ) -> VideoStream:
+        video = out.add_stream(kind.codec, rate=rate or Fraction(30), options=kind.options)
+        assert isinstance(video, VideoStream)
+        video.width, video.height = size
+        video.pix_fmt = "yuv420p"
+        video.time_base = video.codec_context.time_base = self.time_base
+        context = video.codec_context
+        context.color_range, context.colorspace = 1, 1  # limited range, BT.709
+        context.color_primaries, context.color_trc = 1, 1
+        context.thread_type = "AUTO"
+        return video
+
+    def write(self, image: Picture, pts: int) -> None:
+        """Add a picture."""
+        if self._origin is None:
+            self._origin = pts
+        held, self._held = self._held, []
+        for packet in held:
+            self.write_audio(packet)
+        frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+        frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
+        frame.pts, frame.time_base = pts - self._origin, self.time_base
+        with self._readable_errors():
+            self._mux(self._video.encode(frame))
+        if self._frames % LOOK_EVERY == 0:
+            self._look_at_space()
+        self._frames += 1
+
+    def write_audio(self, packet: Packet) -> None:
+        """Add an audio packet; what ends before the first frame is left out."""
+        if self._sound is None or self._track is None:
+            return
+        if self._origin is None:
+            self._held.append(packet)
+            return
+        base = self._track.time_base
+        begin = self._origin * self.time_base
+        if (packet.pts + packet.duration) * base < begin - Fraction(
+            PRIMING, self._track.sample_rate
+        ):
+            return
+        with self._readable_errors():
+            self._mux(self._sound.packets(packet, -round(begin / base)))
+
+    def _mux(self, packets: list[AnyPacket]) -> None:
+        assert self._out is not None
+        self._out.mux(packets)
+
+    def _readable_errors(self) -> _Readable:
+        return _Readable(self.path)
+
+    def _look_at_space(self) -> None:
+        """Fail while little work is lost: libav writes long after it was given a frame."""
+        with suppress(OSError):  # a pipe or a device has none
+            if shutil.disk_usage(self._temporary.parent).free < SPARE:
+                raise FacecodecError(f"{self.path}: cannot be written (no space left on device)")
+
+    def close(self) -> None:
+        """Flush the encoders and rename the file into place."""
+        assert self._out is not None
+        try:
+            with self._readable_errors():
+                self._mux(self._video.encode(None))
+                if self._sound is not None:
+                    self._mux(self._sound.flush())
+                self._out.close()
+        except BaseException:
+            self.abort()
+            raise
+        self._stack.close()
+
+    def abort(self) -> None:
+        """Remove what was written."""
+        if self._out is not None:
+            with suppress(av.FFmpegError, OSError, ValueError):  # the file goes away next
+                self._out.close()
+        self._stack.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+
+
+class _Readable:
+    """Turns libav's errors into one line that names the file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, av.FFmpegError | OSError | OverflowError | ValueError):
+            why = f"{self._path}: cannot be written ({reason(error)})"
+            raise FacecodecError(why) from error

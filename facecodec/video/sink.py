@@ -1,0 +1,61 @@
+"""What a video output is to those who write one: a sink of pictures and audio packets."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from types import TracebackType
+from typing import Protocol
+
+from facecodec.types import Picture
+
+
+class Packet(Protocol):
+    """An audio packet, of a file or of a stream."""
+
+    @property
+    def pts(self) -> int: ...  # noqa: D102
+    @property
+    def dts(self) -> int: ...  # noqa: D102
+    @property
+    def duration(self) -> int: ...  # noqa: D102
+    @property
+    def data(self) -> bytes: ...  # noqa: D102
+
+
+class Sink(ABC):
+    """Takes frames in order and audio; a context manager that publishes only on success.
+
+    takes_audio: whether audio is written. recoded: the codec that it is coded into, where the
+    container does not take it as it is.
+    """
+
+    takes_audio = False
+    recoded: str | None = None
+
+    @abstractmethod
+    def write(self, image: Picture, pts: int) -> None:
+        """Add a picture, uint8 RGB [H, W, 3], at `pts` times the time base seconds."""
+
+    def write_audio(self, packet: Packet) -> None:  # noqa: B027
+        """Add an audio packet; a sink without audio drops it."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Finish and publish."""
+
+    def abort(self) -> None:  # noqa: B027
+        """Give up; leave nothing behind."""
+
+    def __enter__(self) -> Sink:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()

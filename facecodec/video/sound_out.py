@@ -1,0 +1,114 @@
+"""Sound into a container: packets as they are where it takes their codec, else coded again."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from fractions import Fraction
+from typing import cast
+
+import av
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+
+from facecodec.errors import FacecodecError
+from facecodec.video.audio import AudioTrack, open_parameters
+from facecodec.video.sink import Packet
+from facecodec.video.source import AnyPacket
+
+OPUS_RATES = (8000, 12000, 16000, 24000, 48000)  # Hz that the codec knows
+BIT_RATE = 64_000  # bits a second for each channel that is coded again: speech without loss to hear
+MOST_CHANNELS = 2  # of sound that is coded again
+
+
+class CopiedSound:
+    """Writes packets untouched."""
+
+    def __init__(self, out: OutputContainer, track: AudioTrack) -> None:
+        """Raises FacecodecError when the track's parameters make no sense."""
+        self._parameters = open_parameters(track)  # kept open: the template points into it
+        self._stream = out.add_stream_from_template(self._parameters.streams.audio[0])
+        self._base = track.time_base
+
+    def packets(self, packet: Packet, shift: int) -> list[AnyPacket]:
+        """Return what to write for a packet, moved by `shift` units of the track's time base."""
+        out = av.Packet(packet.data)
+        out.pts, out.dts, out.duration = packet.pts + shift, packet.dts + shift, packet.duration
+        out.time_base, out.stream = self._base, self._stream
+        return [out]
+
+    def flush(self) -> list[AnyPacket]:
+        """Return what is left to write."""
+        return []
+
+
+class RecodedSound:
+    """Decodes packets and codes the sound in a codec that the container takes."""
+
+    def __init__(self, out: OutputContainer, track: AudioTrack, codec: str) -> None:
+        """codec: libav's name of the encoder. Raises FacecodecError for parameters of no sense."""
+        self._parameters = open_parameters(track)
+        self._source = self._parameters.streams.audio[0]
+        self._base = track.time_base
+        rate, channels = track.sample_rate, min(track.channels, MOST_CHANNELS)
+        if codec == "libopus" and rate not in OPUS_RATES:
+            rate = OPUS_RATES[-1]
+        elif rate > 48000:
+            rate = 48000
+        layout = "stereo" if channels == MOST_CHANNELS else "mono"
+        self._stream = cast(AudioStream, out.add_stream(codec, rate=rate, layout=layout))
+        self._stream.codec_context.bit_rate = BIT_RATE * channels
+        self._context = self._source.codec_context
+        self._resampler = av.AudioResampler("flt" if codec == "libopus" else "fltp", layout, rate)
+        self._next: int | None = None  # the time of the next sample, in units of 1 / rate
+        self._rate = rate
+
+    def packets(self, packet: Packet, shift: int) -> list[AnyPacket]:
+        """Return what to write for a packet, moved by `shift` units of the track's time base."""
+        coded = av.Packet(packet.data)
+        coded.pts, coded.dts, coded.duration = packet.pts, packet.dts, packet.duration
+        coded.time_base = self._base
+        if self._next is None:
+            self._next = round((packet.pts + shift) * self._base * self._rate)
+        heard: list[av.AudioFrame] = []
+        with suppress(av.FFmpegError):  # a damaged packet is a moment of silence
+            heard = self._context.decode(coded)
+        return self._coded(heard)
+
+    def flush(self) -> list[AnyPacket]:
+        """Return what is left to write."""
+        heard: list[av.AudioFrame] = []
+        with suppress(av.FFmpegError):
+            heard = self._context.decode(None)
+        packets = self._coded(heard)
+        packets += self._encoded(self._resampler.resample(None))
+        return packets + list(self._stream.encode(None))
+
+    def _coded(self, frames: list[av.AudioFrame]) -> list[AnyPacket]:
+        packets: list[AnyPacket] = []
+        for frame in frames:
+            frame.pts = None
+            packets += self._encoded(self._resampler.resample(frame))
+        return packets
+
+    def _encoded(self, frames: list[av.AudioFrame]) -> list[AnyPacket]:
+        packets: list[AnyPacket] = []
+        for frame in frames:
+            frame.pts, frame.time_base = self._next, Fraction(1, self._rate)
+            self._next = (self._next or 0) + frame.samples
+            packets += self._stream.encode(frame)
+        return packets
+
+
+def open_sound(
+    out: OutputContainer, track: AudioTrack, taken: tuple[str, ...], encoder: str
+) -> CopiedSound | RecodedSound:
+    """Add an audio track; taken: codecs that are copied; encoder: for all others.
+
+    Raises FacecodecError when the track's parameters make no sense.
+    """
+    try:
+        if track.codec in taken:
+            return CopiedSound(out, track)
+        return RecodedSound(out, track, encoder)
+    except (av.FFmpegError, ValueError, OverflowError) as error:
+        raise FacecodecError(f"the audio ({track.codec}) cannot be written") from error
