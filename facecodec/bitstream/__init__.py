@@ -1,10 +1,10 @@
 """The .fcv format in pure integers and bytes; SPEC.md's twin. Knows no torch."""
 
+from facecodec.bitstream.audio import AudioPacket, AudioParameters
 from facecodec.bitstream.coding.header import StreamHeader
 from facecodec.bitstream.coding.identity import pack_identity
 from facecodec.bitstream.coding.segment import FrameFlags
 from facecodec.bitstream.coding.steps import DEFAULT_QUALITY, control_steps
-from facecodec.bitstream.container.audio import AudioPacket, AudioParameters
 from facecodec.bitstream.container.chunks import Damage
 from facecodec.bitstream.container.files import load_identity_file, open_stream
 from facecodec.bitstream.container.frames import FrameRecord

@@ -8,7 +8,12 @@ from facecodec.bitstream.limits import MAX_STRING, MAX_VARINT
 from facecodec.bitstream.vocabulary import BEGINNINGS, FIRST_BEGINNING, FIRST_WHOLE, WHOLE
 from facecodec.errors import StreamError
 
-MAX_PART = (1 << 32) - 1  # of a fraction
+_MAX_FRACTION_PART = (1 << 32) - 1  # numerator or denominator
+
+
+def storable_fraction(value: Fraction) -> bool:
+    """Return whether a fraction is positive and both its parts fit their fields."""
+    return value > 0 and max(value.numerator, value.denominator) <= _MAX_FRACTION_PART
 
 
 class FieldWriter:
@@ -39,7 +44,7 @@ class FieldWriter:
     def fraction(self, value: Fraction | None) -> FieldWriter:
         """Append numerator and denominator as two varints below 2^32; None is 0/0."""
         numerator, denominator = (value.numerator, value.denominator) if value else (0, 0)
-        if max(numerator, denominator) > MAX_PART:
+        if max(numerator, denominator) > _MAX_FRACTION_PART:
             raise ValueError(f"fraction out of range: {value}")
         return self.varint(numerator).varint(denominator)
 
@@ -52,7 +57,8 @@ class FieldWriter:
                 value = value[len(word) :]
                 self.integer(FIRST_BEGINNING + place, 1)
                 break
-        data = value.encode()[:MAX_STRING].decode(errors="ignore").encode()
+        # The name of a file may hold what is not UTF-8: a question mark stands for it.
+        data = value.encode(errors="replace")[:MAX_STRING].decode(errors="ignore").encode()
         return self.integer(len(data), 1).raw(data)
 
     def raw(self, value: bytes) -> FieldWriter:
@@ -113,8 +119,8 @@ class FieldReader:
 
     def fraction(self, name: str) -> Fraction | None:
         """Take a fraction: both parts positive, or None for 0/0."""
-        numerator = self.varint(0, MAX_PART, f"{name}'s numerator")
-        denominator = self.varint(0, MAX_PART, f"{name}'s denominator")
+        numerator = self.varint(0, _MAX_FRACTION_PART, f"{name}'s numerator")
+        denominator = self.varint(0, _MAX_FRACTION_PART, f"{name}'s denominator")
         if numerator == denominator == 0:
             return None
         if not numerator or not denominator:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from facecodec.bitstream.audio import AudioPacket, AudioParameters
 from facecodec.clip.occlusion import with_occlusions
 from facecodec.clip.scan import SQUARE, Scan, Span, cut_squares, scan_frames
 from facecodec.clip.source import FramesInMemory, FrameSource
@@ -23,7 +24,6 @@ from facecodec.models import landmark_finder
 from facecodec.progress import Progress, silent
 from facecodec.seconds import Time, seconds
 from facecodec.types import Flags, Floats, Landmarks, Picture
-from facecodec.video.audio import AudioPacket, AudioTrack
 from facecodec.video.reader import Frame, VideoReader
 
 KEPT_SQUARES = 320  # aligned squares that stay in memory, 63 MB: more are cut out again
@@ -213,7 +213,7 @@ class Clip:
         return Fraction(int(self.pts[-1] - self.pts[0])) * self.time_base + step
 
     @property
-    def audio(self) -> AudioTrack | None:
+    def audio(self) -> AudioParameters | None:
         """Return the parameters of the source's audio, None where it has none that can be kept."""
         return self.source.audio
 

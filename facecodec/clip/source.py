@@ -10,10 +10,10 @@ from typing import Protocol
 
 import numpy as np
 
+from facecodec.bitstream.audio import AudioPacket, AudioParameters
 from facecodec.errors import UsageError
 from facecodec.seconds import Time, seconds
 from facecodec.types import Picture
-from facecodec.video.audio import AudioPacket, AudioTrack
 from facecodec.video.reader import Frame
 
 FINEST = 1_000_000  # units of a second that exact times of frames may need
@@ -41,7 +41,7 @@ class FrameSource(Protocol):
     @property
     def frame_count(self) -> int | None: ...  # noqa: D102
     @property
-    def audio(self) -> AudioTrack | None: ...  # noqa: D102
+    def audio(self) -> AudioParameters | None: ...  # noqa: D102
     @property
     def audio_dropped(self) -> str | None: ...  # noqa: D102
 
@@ -68,7 +68,7 @@ class FrameSource(Protocol):
 class FramesInMemory:
     """Pictures in memory as a clip's source; it has no audio."""
 
-    audio: AudioTrack | None = None
+    audio: AudioParameters | None = None
     audio_dropped: str | None = None
     begin = Fraction(0)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from facecodec.avatar.avatar import Avatar
 from facecodec.bitstream import AudioPacket, Damage, FrameRecord, StreamReader, open_stream
+from facecodec.bitstream.audio import AudioParameters
 from facecodec.decoding.canvas import Canvas
 from facecodec.decoding.cut import no_frames
 from facecodec.decoding.span import limited, spanned
@@ -18,7 +19,6 @@ from facecodec.progress import Progress, silent
 from facecodec.seconds import Time, seconds
 from facecodec.types import Controls, Picture
 from facecodec.version import __version__
-from facecodec.video.audio import AudioTrack
 from facecodec.video.writer import Sink, open_sink, refuse_output
 
 RENDERED = "rendered by a face codec"  # what a decoded video says of itself
@@ -92,7 +92,7 @@ def decode(
     elif total is None and stream.seekable:
         total = stream.index().frames
     begin = time.perf_counter()
-    track = audio_track(stream) if audio else None
+    track = stream.audio if audio else None
     # a puppet stays one when its stream is decoded
     comment = stream.header.metadata.get("provenance", RENDERED)
     with open_output(output, stream, place, track, comment, keep_times) as sink:
@@ -116,7 +116,7 @@ def open_output(
     output: str,
     stream: StreamReader,
     place: Canvas,
-    track: AudioTrack | None,
+    track: AudioParameters | None,
     comment: str,
     keep_times: bool = False,
 ) -> Sink:
@@ -125,16 +125,6 @@ def open_output(
     metadata = {"encoder": f"facecodec {__version__}", "comment": comment}
     return open_sink(
         output, place.size, header.time_base, header.frame_rate, track, metadata, keep_times
-    )
-
-
-def audio_track(stream: StreamReader) -> AudioTrack | None:
-    """Return the parameters of a stream's audio as a video output takes them."""
-    given = stream.audio
-    if given is None:
-        return None
-    return AudioTrack(
-        given.codec, given.sample_rate, given.channels, given.extradata, given.time_base
     )
 
 

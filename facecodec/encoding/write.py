@@ -13,7 +13,6 @@ from facecodec.atomic import STANDARD_OUTPUT, opened_whole, refuse_overwrite
 from facecodec.avatar.avatar import Avatar
 from facecodec.bitstream import (
     DEFAULT_QUALITY,
-    AudioParameters,
     StreamHeader,
     StreamWriter,
     control_steps,
@@ -83,11 +82,7 @@ def write_clip(
         else:
             person.write_to(writer)
         if track:
-            writer.set_audio(
-                AudioParameters(
-                    track.codec, track.sample_rate, track.channels, track.extradata, track.time_base
-                )
-            )
+            writer.set_audio(track)
         packet = next(packets, None)
         for i, pts in enumerate(clip.pts.tolist()):
             while packet and track and packet.pts * track.time_base <= pts * clip.time_base:

@@ -19,7 +19,7 @@ from facecodec.bitstream import StreamReader, StreamWriter, control_steps, open_
 from facecodec.clip.clip import Clip
 from facecodec.clip.scan import Span
 from facecodec.decoding.canvas import Canvas
-from facecodec.decoding.decode import audio_track, open_output, render_items
+from facecodec.decoding.decode import open_output, render_items
 from facecodec.decoding.rewrite import with_controls, write_items
 from facecodec.encoding.encode import encode
 from facecodec.encoding.person import find_person
@@ -185,7 +185,7 @@ def _write_video(
 ) -> int:
     """Render the driver's first frames with other controls [T, K] of another person."""
     place = Canvas(stream.header, "face", None, who.side(size))
-    track = audio_track(stream) if audio else None
+    track = stream.audio if audio else None
     with open_output(output, stream, place, track, SYNTHETIC) as sink:
         items = with_controls(stream.items(audio=sink.takes_audio), controls)
         draw = partial(who.render, size=size)

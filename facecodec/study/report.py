@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from facecodec.avatar.avatar import Avatar
 from facecodec.bitstream import AudioPacket, FrameRecord, StreamReader
-from facecodec.decoding.decode import audio_track
 from facecodec.decoding.span import limited
 from facecodec.decoding.stream import Stream
 from facecodec.errors import StreamError, UsageError
@@ -149,7 +148,7 @@ class _Panels:
         self._start = next(item.pts for item in items if isinstance(item, FrameRecord))
         self._sink: Sink = stack.enter_context(
             open_sink(str(video), (width, side), header.time_base, header.frame_rate,
-                      audio_track(stream.reader))
+                      stream.reader.audio)
         )  # fmt: skip
 
     def references(self) -> Iterator[Picture]:

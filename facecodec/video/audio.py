@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import io
 import struct
-from dataclasses import dataclass
-from fractions import Fraction
 
 import av
 from av.container import InputContainer
 
+from facecodec.bitstream.audio import AudioParameters
 from facecodec.errors import FacecodecError
 
 # libav's codec name -> Matroska's codec ID
@@ -31,28 +30,7 @@ CODECS = {
 }
 
 
-@dataclass(frozen=True)
-class AudioTrack:
-    """What a decoder must know of an audio stream: codec name, Hz, channels, codec header."""
-
-    codec: str
-    sample_rate: int
-    channels: int
-    extradata: bytes
-    time_base: Fraction
-
-
-@dataclass(frozen=True)
-class AudioPacket:
-    """One coded packet; pts, dts and duration are in units of the track's time base."""
-
-    pts: int
-    dts: int
-    duration: int
-    data: bytes
-
-
-def open_parameters(track: AudioTrack) -> InputContainer:
+def open_parameters(track: AudioParameters) -> InputContainer:
     """Return an open container whose only stream has the track's parameters.
 
     Raises FacecodecError when they make no sense.
@@ -66,7 +44,7 @@ def open_parameters(track: AudioTrack) -> InputContainer:
         raise FacecodecError(f"the audio parameters ({track.codec}) are not usable") from error
 
 
-def _matroska_header(track: AudioTrack) -> bytes:
+def _matroska_header(track: AudioParameters) -> bytes:
     audio = _element(0xE1, _element(0xB5, struct.pack(">d", track.sample_rate))
                      + _element(0x9F, struct.pack(">B", track.channels)))  # fmt: skip
     setup = _setup(track)
@@ -86,7 +64,7 @@ def _matroska_header(track: AudioTrack) -> bytes:
     return ebml + _element(0x18538067, info + tracks + empty_cluster)
 
 
-def _opus_delay(track: AudioTrack) -> bytes:
+def _opus_delay(track: AudioParameters) -> bytes:
     """Return what Matroska says of Opus besides: pre-skip (RFC 7845, 5.1), and 80 ms to seek."""
     if track.codec != "opus" or len(track.extradata) < 12:
         return b""
@@ -96,7 +74,7 @@ def _opus_delay(track: AudioTrack) -> bytes:
     )
 
 
-def _setup(track: AudioTrack) -> bytes:
+def _setup(track: AudioParameters) -> bytes:
     """Return a codec's setup bytes as Matroska wraps them, from those that libav keeps."""
     if track.codec == "flac" and not track.extradata.startswith(b"fLaC"):
         block = b"\x80" + len(track.extradata).to_bytes(3, "big")  # the last block, STREAMINFO

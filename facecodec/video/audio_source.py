@@ -11,7 +11,8 @@ from av.audio.stream import AudioStream
 from av.bitstream import BitStreamFilterContext
 from av.container import InputContainer
 
-from facecodec.video.audio import CODECS, AudioPacket, AudioTrack
+from facecodec.bitstream.audio import AudioPacket, AudioParameters
+from facecodec.video.audio import CODECS
 from facecodec.video.source import AnyPacket, demuxed
 from facecodec.video.timeline import Clock
 
@@ -19,7 +20,7 @@ from facecodec.video.timeline import Clock
 PRIMING = 2112  # samples
 
 
-def describe_audio(container: InputContainer, stream: AudioStream) -> AudioTrack | None:
+def describe_audio(container: InputContainer, stream: AudioStream) -> AudioParameters | None:
     """Return the parameters of an open stream, None for a codec that cannot be carried.
 
     Packets of the container may be consumed.
@@ -35,14 +36,18 @@ def describe_audio(container: InputContainer, stream: AudioStream) -> AudioTrack
         extradata = next((e for _, e in _unwrapped(container, stream) if e), b"")
         if not extradata:
             return None
-    return AudioTrack(
+    return AudioParameters(
         codec, int(context.sample_rate), len(context.layout.channels), extradata,
         Fraction(stream.time_base),
     )  # fmt: skip
 
 
 def packets(
-    container: InputContainer, stream: AudioStream, track: AudioTrack, clock: Clock, begin: Fraction
+    container: InputContainer,
+    stream: AudioStream,
+    track: AudioParameters,
+    clock: Clock,
+    begin: Fraction,
 ) -> Iterator[AudioPacket]:
     """Yield the packets of a track that are heard; begin: when the clip begins, in seconds.
 
@@ -66,7 +71,7 @@ def packets(
             yield out
 
 
-def _priming(head: deque[AudioPacket], track: AudioTrack) -> Iterator[AudioPacket]:
+def _priming(head: deque[AudioPacket], track: AudioParameters) -> Iterator[AudioPacket]:
     length = sum(p.duration for p in head) * track.time_base * track.sample_rate
     return iter(head if length <= PRIMING else ())
 

@@ -13,9 +13,10 @@ from av.container import OutputContainer
 from av.video.stream import VideoStream
 
 from facecodec.atomic import written_whole
+from facecodec.bitstream.audio import AudioParameters
 from facecodec.errors import FacecodecError
 from facecodec.types import Picture
-from facecodec.video.audio import CODECS, AudioTrack
+from facecodec.video.audio import CODECS
 from facecodec.video.audio_source import PRIMING
 from facecodec.video.sink import Packet, Sink
 from facecodec.video.sound_out import open_sound
@@ -56,7 +57,7 @@ class ContainerSink(Sink):
         size: tuple[int, int],
         time_base: Fraction,
         rate: Fraction | None,
-        audio: AudioTrack | None,
+        audio: AudioParameters | None,
         metadata: dict[str, str],
         keep_times: bool = False,
     ) -> None:

@@ -14,11 +14,11 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from facecodec.bitstream.audio import AudioPacket, AudioParameters
 from facecodec.errors import FacecodecError
 from facecodec.picture_limits import check_picture_size
 from facecodec.types import Picture
 from facecodec.video import audio_source, tracks
-from facecodec.video.audio import AudioPacket, AudioTrack
 from facecodec.video.colour import to_rgb
 from facecodec.video.fit import fitted
 from facecodec.video.orientation import display_matrix, upright
@@ -57,7 +57,7 @@ class VideoReader:
         self.path = path
         self._video_track, self._audio_track = video_track, audio_track
         self._source = Source(path)
-        self.audio: AudioTrack | None = None
+        self.audio: AudioParameters | None = None
         self.audio_dropped: str | None = None
         self.begin = Fraction(0)
         self._size: tuple[int, int] | None = None

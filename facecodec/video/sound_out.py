@@ -10,8 +10,9 @@ import av
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 
+from facecodec.bitstream.audio import AudioParameters
 from facecodec.errors import FacecodecError
-from facecodec.video.audio import AudioTrack, open_parameters
+from facecodec.video.audio import open_parameters
 from facecodec.video.sink import Packet
 from facecodec.video.source import AnyPacket
 
@@ -23,7 +24,7 @@ MOST_CHANNELS = 2  # of sound that is coded again
 class CopiedSound:
     """Writes packets untouched."""
 
-    def __init__(self, out: OutputContainer, track: AudioTrack) -> None:
+    def __init__(self, out: OutputContainer, track: AudioParameters) -> None:
         """Raises FacecodecError when the track's parameters make no sense."""
         self._parameters = open_parameters(track)  # kept open: the template points into it
         self._stream = out.add_stream_from_template(self._parameters.streams.audio[0])
@@ -44,7 +45,7 @@ class CopiedSound:
 class RecodedSound:
     """Decodes packets and codes the sound in a codec that the container takes."""
 
-    def __init__(self, out: OutputContainer, track: AudioTrack, codec: str) -> None:
+    def __init__(self, out: OutputContainer, track: AudioParameters, codec: str) -> None:
         """codec: libav's name of the encoder. Raises FacecodecError for parameters of no sense."""
         self._parameters = open_parameters(track)
         self._source = self._parameters.streams.audio[0]
@@ -100,7 +101,7 @@ class RecodedSound:
 
 
 def open_sound(
-    out: OutputContainer, track: AudioTrack, taken: tuple[str, ...], encoder: str
+    out: OutputContainer, track: AudioParameters, taken: tuple[str, ...], encoder: str
 ) -> CopiedSound | RecodedSound:
     """Add an audio track; taken: codecs that are copied; encoder: for all others.
 

@@ -10,8 +10,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from facecodec.atomic import probe, refuse_overwrite
+from facecodec.bitstream.audio import AudioParameters
 from facecodec.errors import UsageError
-from facecodec.video.audio import AudioTrack
 from facecodec.video.container_sink import KINDS, ContainerSink
 from facecodec.video.plain_sinks import PictureSink, Y4MSink, numbered
 from facecodec.video.sink import Sink
@@ -37,7 +37,7 @@ def open_sink(
     size: tuple[int, int],
     time_base: Fraction,
     rate: Fraction | None,
-    audio: AudioTrack | None = None,
+    audio: AudioParameters | None = None,
     metadata: dict[str, str] | None = None,
     keep_times: bool = False,
 ) -> Sink:

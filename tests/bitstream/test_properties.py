@@ -15,7 +15,8 @@ from facecodec.bitstream.coding.identity import CONTEXTS as PEOPLE
 from facecodec.bitstream.coding.identity import pack_identity, parse_identity
 from facecodec.bitstream.coding.range_coder import RangeDecoder, RangeEncoder
 from facecodec.bitstream.coding.steps import ALL_STEPS, from_levels, step_codes, to_levels
-from facecodec.bitstream.coding.tracks import SIZE, code_track
+from facecodec.bitstream.coding.tracks import CONTEXTS as TRACK
+from facecodec.bitstream.coding.tracks import code_track
 from facecodec.bitstream.fields import FieldReader, FieldWriter
 from facecodec.bitstream.limits import MAX_LEVEL, MAX_VARINT
 from tests.helpers import toy_streams
@@ -68,10 +69,10 @@ def test_integers(values):
 def test_tracks(width, data):
     rows = data.draw(st.lists(st.lists(LEVELS, min_size=width, max_size=width), max_size=12))
     levels = np.array(rows, np.int64).reshape(len(rows), width)
-    encoder = RangeEncoder([32768] * SIZE)
+    encoder = RangeEncoder([32768] * TRACK)
     code_track(encoder, 0, width, len(levels), levels)
     body = encoder.finish()
-    decoder = RangeDecoder(body, [32768] * SIZE)
+    decoder = RangeDecoder(body, [32768] * TRACK)
     assert np.array_equal(code_track(decoder, 0, width, len(levels), None), levels)
     assert decoder.position >= len(body)
 

@@ -105,7 +105,7 @@ def test_golden_identity_file():
 def test_numbers_of_the_spec_are_those_of_the_code():
     assert f"{segment.CONTEXTS} contexts" in SPEC
     for name, first in (("placement", segment.PLACEMENT), ("controls", segment.CONTROLS)):
-        assert f"| {name} | {first} | {tracks.SIZE} | a track |" in SPEC
+        assert f"| {name} | {first} | {tracks.CONTEXTS} | a track |" in SPEC
     for name in ("FIRST", "MOVED_A", "MOVED_B", "DOWN", "SIZE_A", "SIZE_B"):
         assert f"| {name} | {getattr(tracks, name)} |" in SPEC
     assert f"frames of a segment | 1 to {limits.MAX_SEGMENT_FRAMES} |" in SPEC

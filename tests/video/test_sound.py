@@ -9,8 +9,9 @@ import av
 import numpy as np
 import pytest
 
+from facecodec.bitstream.audio import AudioParameters
 from facecodec.errors import FacecodecError
-from facecodec.video.audio import CODECS, AudioTrack
+from facecodec.video.audio import CODECS
 from facecodec.video.container_sink import KINDS
 from facecodec.video.reader import VideoReader
 from facecodec.video.writer import open_sink
@@ -148,7 +149,7 @@ def test_hostile_parameters_and_packets_are_one_line(tmp_path, codec, suffix):
     noise = np.random.default_rng(3)
     path = tmp_path / f"x{suffix}"
     for extradata in (b"", b"\0", noise.bytes(40), b"alac" * 20):
-        track = AudioTrack(codec, 44100, 2, extradata, Fraction(1, 44100))
+        track = AudioParameters(codec, 44100, 2, extradata, Fraction(1, 44100))
         try:
             with open_sink(str(path), SIZE, Fraction(1, 25), None, track) as sink:
                 for i in range(3):

@@ -13,7 +13,7 @@ from facecodec.bitstream import limits
 from facecodec.bitstream.coding.binarise import SIGNED_SIZE, code_signed
 from facecodec.bitstream.coding.range_coder import HALF, RangeDecoder, RangeEncoder
 from facecodec.bitstream.coding.steps import DEFAULT_QUALITY, step_codes, steps_from_codes
-from facecodec.bitstream.fields import FieldReader, FieldWriter
+from facecodec.bitstream.fields import FieldReader, FieldWriter, storable_fraction
 from facecodec.errors import StreamError, UsageError
 
 PRECISIONS = ("quantised", "f16", "f32")
@@ -22,7 +22,18 @@ DEFAULT_PLACEMENT_STEPS = np.array([0.25, 0.25, 0.25, 1 / 512], np.float32)
 # What the generators and rigs in use look like, by a byte: number of controls, rows and width of
 # W+, side of the picture. Part of the format; 0 stands for none of them.
 SHAPES = {1: (35, 16, 512, 1024), 2: (35, 18, 512, 1024)}
-_EXPLICIT_PLACEMENT = 4  # in the form byte: placement steps follow
+# The first byte: the version in its lower half, what else there is in its upper.
+_VERSION_BITS = 4
+_PRECISION_MASK = 3
+_EXPLICIT_PLACEMENT = 4  # placement steps follow
+
+# The lowest and the highest value of each field.
+QUALITIES = (0, 100)
+CONTROLS = (1, limits.MAX_CONTROLS)
+ROWS = (1, limits.MAX_NUM_WS)
+WIDTHS = (1, limits.MAX_W_DIM)
+RESOLUTIONS = (4, limits.MAX_RESOLUTION)
+SIDES = (1, limits.MAX_SIDE)
 
 
 def _default_placement_steps() -> NDArray[np.float32]:
@@ -61,25 +72,44 @@ class StreamHeader:
     num_controls: int = 35
 
     def __post_init__(self) -> None:
-        """Round the steps to storable ones and refuse what the format cannot say."""
+        """Round the steps to storable ones. Raises UsageError for what the format cannot carry."""
         if self.precision not in PRECISIONS:
             raise UsageError(f"precision {self.precision!r} is not one of {', '.join(PRECISIONS)}")
         if len(self.control_steps) != self.num_controls or len(self.placement_steps) != 4:
             raise UsageError(f"need {self.num_controls} control steps and 4 placement steps")
         self.control_steps = steps_from_codes(step_codes(self.control_steps))
         self.placement_steps = steps_from_codes(step_codes(self.placement_steps))
-        try:
-            packed = self.pack()
-            parse_header(packed)
-        except (StreamError, ValueError, OverflowError) as error:
-            raise UsageError(f"a stream cannot carry this header: {error}") from None
+        for name, value, (low, high) in (
+            ("quality", self.quality, QUALITIES),
+            ("number of controls", self.num_controls, CONTROLS),
+            ("number of W+ rows", self.num_ws, ROWS),
+            ("width of W+", self.w_dim, WIDTHS),
+            ("resolution", self.resolution, RESOLUTIONS),
+            ("width", self.width, SIDES),
+            ("height", self.height, SIDES),
+            ("length of the generator's SHA-256", len(self.generator_sha256), (32, 32)),
+            ("length of the rig's SHA-256", len(self.rig_sha256), (32, 32)),
+            ("number of metadata", len(self.metadata), (0, limits.MAX_METADATA)),
+        ):
+            if not low <= value <= high:
+                raise UsageError(
+                    f"a stream cannot carry this header: {name} is {value}, "
+                    f"allowed is {low} to {high}"
+                )
+        for name, fraction in (("time base", self.time_base), ("frame rate", self.frame_rate)):
+            if fraction is not None and not storable_fraction(fraction):
+                raise UsageError(
+                    f"a stream cannot carry this header: {name} {fraction} is not a positive "
+                    "fraction of two numbers below 2^32"
+                )
 
     def pack(self) -> bytes:
         """Return the payload of the header chunk."""
         placement = step_codes(self.placement_steps)
         explicit = placement != step_codes(DEFAULT_PLACEMENT_STEPS)
         form = PRECISIONS.index(self.precision) | (_EXPLICIT_PLACEMENT if explicit else 0)
-        out = FieldWriter().integer(limits.VERSION | form << 4, 1).integer(self.quality, 1)
+        out = FieldWriter().integer(limits.VERSION | form << _VERSION_BITS, 1)
+        out.integer(self.quality, 1)
         shape = (self.num_controls, self.num_ws, self.w_dim, self.resolution)
         code = next((code for code, known in SHAPES.items() if known == shape), 0)
         out.integer(code, 1)
@@ -99,19 +129,18 @@ class StreamHeader:
 def parse_header(payload: bytes) -> StreamHeader:
     """Read the header chunk's payload; StreamError for anything outside the promised limits."""
     fields = FieldReader(payload, "stream header")
-    form = fields.integer(1)
-    if form & 15 != limits.VERSION:
-        raise StreamError(f"format version {form & 15}: this program reads {limits.VERSION} only")
-    form >>= 4
-    if form > _EXPLICIT_PLACEMENT + 3:
+    form, version = divmod(fields.integer(1), 1 << _VERSION_BITS)
+    if version != limits.VERSION:
+        raise StreamError(f"format version {version}: this program reads {limits.VERSION} only")
+    if form > _EXPLICIT_PLACEMENT | _PRECISION_MASK:
         raise fields.fail(f"a form of {form} that this program does not know")
-    which = form & 3
-    if which >= len(PRECISIONS):
-        raise fields.fail(f"precision is {which}, allowed is 0 to {len(PRECISIONS) - 1}")
-    quality = fields.integer(1, 0, 100, "quality")
+    precision = form & _PRECISION_MASK
+    if precision >= len(PRECISIONS):
+        raise fields.fail(f"precision is {precision}, allowed is 0 to {len(PRECISIONS) - 1}")
+    quality = fields.integer(1, *QUALITIES, "quality")
     num_controls, num_ws, w_dim, resolution = _parse_shape(fields)
-    width = fields.varint(1, limits.MAX_SIDE, "width")
-    height = fields.varint(1, limits.MAX_SIDE, "height")
+    width = fields.varint(*SIDES, "width")
+    height = fields.varint(*SIDES, "height")
     time_base = fields.fraction("time base")
     if time_base is None:
         raise fields.fail("the time base is missing")
@@ -126,8 +155,7 @@ def parse_header(payload: bytes) -> StreamHeader:
         key = fields.string()
         metadata[key] = fields.string()
     control_steps = steps_from_codes(_parse_codes(fields, num_controls))
-    header = StreamHeader.__new__(StreamHeader)  # already checked: skip __post_init__
-    header.__dict__.update(
+    return StreamHeader(
         generator_name=generator_name,
         generator_sha256=generator_sha256,
         rig_sha256=rig_sha256,
@@ -139,14 +167,13 @@ def parse_header(payload: bytes) -> StreamHeader:
         time_base=time_base,
         frame_rate=frame_rate,
         resolution=resolution,
-        precision=PRECISIONS[which],
+        precision=PRECISIONS[precision],
         quality=quality,
         creator=creator,
         metadata=metadata,
         placement_steps=placement_steps,
         num_controls=num_controls,
     )
-    return header
 
 
 def _parse_shape(fields: FieldReader) -> tuple[int, int, int, int]:
@@ -155,10 +182,10 @@ def _parse_shape(fields: FieldReader) -> tuple[int, int, int, int]:
     if code:
         return SHAPES[code]
     return (
-        fields.varint(1, limits.MAX_CONTROLS, "number of controls"),
-        fields.varint(1, limits.MAX_NUM_WS, "number of W+ rows"),
-        fields.varint(1, limits.MAX_W_DIM, "width of W+"),
-        fields.varint(4, limits.MAX_RESOLUTION, "resolution"),
+        fields.varint(*CONTROLS, "number of controls"),
+        fields.varint(*ROWS, "number of W+ rows"),
+        fields.varint(*WIDTHS, "width of W+"),
+        fields.varint(*RESOLUTIONS, "resolution"),
     )
 
 

@@ -15,8 +15,8 @@ from facecodec.errors import StreamError, UsageError
 
 QUANTISED, EXACT = 0, 1
 DEFAULT_STEP = 0.06  # of W, whose rows have a standard deviation near 0.3 to 1
-_UNARY = 20
-_ACTIVITIES = 8
+_UNARY = 20  # magnitudes beyond this many steps go on as Exp-Golomb
+_ACTIVITIES = 8  # how much the values before it in the row differed from those above them
 CONTEXTS = _ACTIVITIES * (1 + _UNARY)
 _INITIAL = initial_probabilities(IDENTITY, CONTEXTS)
 
@@ -28,8 +28,9 @@ def pack_identity(
 ) -> bytes:
     """Return the payload of an identity chunk.
 
-    w_plus: [num_ws, w_dim]. w_mean: [w_dim], the generator's mean of W. steps: one for all rows,
-    or [num_ws]; None stores w_plus itself in float32.
+    w_plus: float32 [num_ws, w_dim]. w_mean: float32 [w_dim], the generator's mean of W. steps:
+    of the quantiser, in units of W, one for all rows or [num_ws]; None stores w_plus itself.
+    Raises UsageError for a latent that is not finite or too far from the mean for its steps.
     """
     w_plus = np.asarray(w_plus, np.float32)
     if not np.isfinite(w_plus).all():
@@ -46,7 +47,11 @@ def pack_identity(
 def parse_identity(
     payload: bytes, num_ws: int, w_dim: int, w_mean: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Return w_plus, float32 [num_ws, w_dim], from the payload of an identity chunk."""
+    """Return W+, float32 [num_ws, w_dim], from the payload of an identity chunk.
+
+    w_mean: float32 [w_dim], the generator's mean of W. Raises StreamError when the payload breaks
+    the format, UsageError for a mean of another width.
+    """
     fields = FieldReader(payload, "identity")
     if w_mean.shape != (w_dim,):
         raise UsageError(f"w_mean must have {w_dim} values, not {w_mean.shape}")
@@ -68,7 +73,10 @@ def parse_identity(
 def code_levels(
     coder: Coder, shape: tuple[int, ...], levels: NDArray[np.int64] | None
 ) -> NDArray[np.int64]:
-    """Code the rows in turn, each value predicted by the same value of the row before."""
+    """Code rows of levels, int64 of `shape`, each value predicted by the one above; return them.
+
+    levels: to encode, None to decode. Raises StreamError for a value beyond MAX_LEVEL.
+    """
     rows, width = shape
     out = np.zeros((rows, width), np.int64)
     above = [0] * width

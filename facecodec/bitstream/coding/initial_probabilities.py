@@ -1,7 +1,7 @@
 """Where every context starts: probabilities learnt from tracked clips (SPEC.md section 6.5).
 
 One byte b a context stands for the probability (2 b + 1) / 512 that the decision is 1. The tables
-are part of the format: `training/train_probabilities.py` made them, and making them anew makes
+are part of the format: `training/train_probabilities.py` made them, and other tables would be
 another format.
 """
 

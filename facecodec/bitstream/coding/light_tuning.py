@@ -17,10 +17,10 @@ from facecodec.errors import StreamError, UsageError
 LIGHT = 1  # the first byte of a light tuning
 MAX_STYLES = 1 << 16
 _UNARY = 12
-_SIZE = 2 + _UNARY
-_ACTIVITIES = 6
-_ABOVE = 3
-CONTEXTS = 2 * _ACTIVITIES * _ABOVE * _SIZE
+_VALUE_CONTEXTS = 2 + _UNARY  # of one value: zero or not, one unused, its magnitude
+_ACTIVITIES = 6  # how large the values before it in the row were
+_ABOVE_SIZES = 3  # how large the value above it was
+CONTEXTS = 2 * _ACTIVITIES * _ABOVE_SIZES * _VALUE_CONTEXTS
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,9 @@ def _levels(fields: FieldReader, rows: int, styles: int) -> LightTuning:
 def code_rows(
     coder: Coder, rows: int, styles: int, levels: NDArray[np.int64] | None
 ) -> NDArray[np.int64]:
-    """Code the rows in turn.
+    """Code rows of levels, int64 [rows, styles], in turn; return them.
 
+    levels: to encode, None to decode. Raises StreamError for a value beyond MAX_LEVEL.
     The context of a value is whether it is of row 0, how large the values before it were, and how
     large the value above it was.
     """
@@ -116,7 +117,8 @@ def code_rows(
         kind = 0 if row == 0 else _ACTIVITIES
         for i in range(styles):
             activity = kind + min(recent >> 3, _ACTIVITIES - 1)
-            context = (activity * _ABOVE + min(abs(above[i]), _ABOVE - 1)) * _SIZE
+            size_above = min(abs(above[i]), _ABOVE_SIZES - 1)
+            context = (activity * _ABOVE_SIZES + size_above) * _VALUE_CONTEXTS
             value = given[i]
             if coder.bit(context, int(value != 0)):
                 negative = coder.even(int(value < 0))

@@ -22,15 +22,17 @@ from facecodec.errors import StreamError
 
 EXACT_TYPES: dict[str, np.dtype[Any]] = {"f16": np.dtype("<f2"), "f32": np.dtype("<f4")}
 
-SEGMENT_SECONDS = 5
+SEGMENT_SECONDS = 5  # of a usual segment
+_LEAST_USUAL_FRAMES = 30
+_USUAL_FRAMES_WITHOUT_RATE = 150
 
 # Contexts: timing, flags, then one set for placement and one for controls.
 TIMING = 0  # as expected; as the step before; the difference
 FLAGS = TIMING + 2 + SIGNED_SIZE
 PLACED = FLAGS + 4
 PLACEMENT = PLACED + 2
-CONTROLS = PLACEMENT + tracks.SIZE
-CONTEXTS = CONTROLS + tracks.SIZE
+CONTROLS = PLACEMENT + tracks.CONTEXTS
+CONTEXTS = CONTROLS + tracks.CONTEXTS
 INITIAL = initial_probabilities(SEGMENT, CONTEXTS)
 
 
@@ -78,9 +80,9 @@ def usual_frames(header: StreamHeader) -> int:
     """Return the number of frames of a usual segment: about five seconds."""
     rate = header.frame_rate
     if rate is None:
-        return 150
+        return _USUAL_FRAMES_WITHOUT_RATE
     frames = _at(rate, SEGMENT_SECONDS)
-    return min(max(frames, 30), limits.MAX_SEGMENT_FRAMES)
+    return min(max(frames, _LEAST_USUAL_FRAMES), limits.MAX_SEGMENT_FRAMES)
 
 
 def usual_step(header: StreamHeader) -> int:

@@ -2,9 +2,9 @@
 
 A track is a row of integers a frame: the quantised controls, or the quantised placement. Each is
 coded as its difference to the frame before. How likely a value is to move, which way and how far
-is read off how much it moved lately (three memories of different length), how much the values
-before it moved in this frame, and where it has been drifting. All arithmetic is in integers; `>>`
-rounds down.
+is estimated from how much it moved lately (three memories of different length), how much the
+values before it moved in this frame, and which way it has been drifting. All arithmetic is in
+integers; `>>` rounds down.
 """
 
 from __future__ import annotations
@@ -12,21 +12,35 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from facecodec.bitstream.coding.binarise import UNARY, code_magnitude_pair, code_signed
+from facecodec.bitstream.coding.binarise import (
+    SIGNED_SIZE,
+    UNARY,
+    code_magnitude_pair,
+    code_signed,
+)
 from facecodec.bitstream.coding.range_coder import Coder
 from facecodec.bitstream.limits import MAX_LEVEL
 from facecodec.errors import StreamError
+
+# How finely each memory of a value is told apart.
+OWN_LEVELS = 8  # how much it moved lately
+USUAL_LEVELS = 8  # how much it moves in the long run
+CALM_LEVELS = 8  # how much it moves in between
+NEAR_LEVELS = 4  # how much the values before it moved in this frame
+MAX_TOWARDS = 3  # which way it drifts, from -3 to 3
+MAX_SIZE = 64  # a larger move is remembered as one of this size
+FELL, STAYED, ROSE = range(3)
 
 # Contexts of one kind of track, from its base. FIRST: the first frame of a segment, as a signed
 # integer. MOVED_*: whether a value differs from the frame before. DOWN: whether it fell. SIZE_*:
 # by how much. A decision with two contexts, _A and _B, uses the mean of their probabilities.
 FIRST = 0
-MOVED_A = FIRST + 2 + UNARY
-MOVED_B = MOVED_A + 8 * 8
-DOWN = MOVED_B + 4 * 8 * 4
-SIZE_A = DOWN + 7 * 3
-SIZE_B = SIZE_A + 8 * UNARY
-SIZE = SIZE_B + 8 * UNARY
+MOVED_A = FIRST + SIGNED_SIZE
+MOVED_B = MOVED_A + OWN_LEVELS * USUAL_LEVELS
+DOWN = MOVED_B + NEAR_LEVELS * CALM_LEVELS * (1 + MAX_TOWARDS)
+SIZE_A = DOWN + (2 * MAX_TOWARDS + 1) * 3
+SIZE_B = SIZE_A + OWN_LEVELS * UNARY
+CONTEXTS = SIZE_B + CALM_LEVELS * UNARY
 
 START_MEDIUM = 8
 START_LONG = 24
@@ -35,7 +49,11 @@ START_LONG = 24
 def code_track(
     coder: Coder, base: int, width: int, frames: int, levels: NDArray[np.int64] | None
 ) -> NDArray[np.int64]:
-    """Code a [frames, width] track of integers; `levels` is None when decoding."""
+    """Code a track of integers, int64 [frames, width]; return it.
+
+    base: the first of its CONTEXTS contexts. levels: int64 [frames, width] to encode, None to
+    decode. Raises StreamError for a value beyond MAX_LEVEL.
+    """
     out = np.zeros((frames, width), np.int64)
     if not frames:
         return out
@@ -44,38 +62,39 @@ def code_track(
     if any(abs(value) > MAX_LEVEL for value in last):
         raise StreamError("a coded value is out of range")
     out[0] = last
+    # How much each value moved: three memories that forget at 1/2, 1/8 and 1/16 a frame.
     short = [0] * width
     medium = [START_MEDIUM] * width
     long = [START_LONG] * width
     drift = [0] * width
-    before = [1] * width  # the last difference: 0 fell, 1 stayed, 2 rose
+    before = [STAYED] * width
     for frame in range(1, frames):
         given = last if levels is None else levels[frame].tolist()
         around = 0
         for i in range(width):
-            own = min((short[i] + 3) >> 2, 7)
-            calm = min(medium[i] >> 2, 8) - 1
-            usual = min(long[i] >> 3, 8) - 1
-            near = min((around + 1) >> 1, 3)
-            towards = max(-3, min((drift[i] + 2) >> 2, 3))
+            own = min((short[i] + 3) >> 2, OWN_LEVELS - 1)
+            calm = min(medium[i] >> 2, CALM_LEVELS) - 1
+            usual = min(long[i] >> 3, USUAL_LEVELS) - 1
+            near = min((around + 1) >> 1, NEAR_LEVELS - 1)
+            towards = max(-MAX_TOWARDS, min((drift[i] + 2) >> 2, MAX_TOWARDS))
             change = given[i] - last[i]
-            first = base + MOVED_A + own * 8 + usual
-            second = base + MOVED_B + (near * 8 + calm) * 4 + abs(towards)
+            first = base + MOVED_A + own * USUAL_LEVELS + usual
+            second = base + MOVED_B + (near * CALM_LEVELS + calm) * (1 + MAX_TOWARDS) + abs(towards)
             if coder.pair(first, second, int(change != 0)):
-                where = base + DOWN + (towards + 3) * 3 + before[i]
+                where = base + DOWN + (towards + MAX_TOWARDS) * 3 + before[i]
                 fell = coder.bit(where, int(change < 0))
                 first = base + SIZE_A + own * UNARY
                 second = base + SIZE_B + calm * UNARY
                 size = code_magnitude_pair(coder, first, second, abs(change))
                 change = -size if fell else size
-                before[i] = 0 if fell else 2
+                before[i] = FELL if fell else ROSE
                 last[i] += change
                 if not -MAX_LEVEL <= last[i] <= MAX_LEVEL:
                     raise StreamError("a coded value is out of range")
-                size = min(size, 64)
-                change = max(-64, min(change, 64))
+                size = min(size, MAX_SIZE)
+                change = max(-MAX_SIZE, min(change, MAX_SIZE))
             else:
-                before[i] = 1
+                before[i] = STAYED
                 change = size = 0
             short[i] += (8 * size - short[i] + 1) >> 1
             medium[i] += (16 * size - medium[i] + 4) >> 3

@@ -1,48 +1,38 @@
-"""Audio packets, carried untouched with the parameters of their codec (SPEC.md section 9)."""
+"""The chunks of audio: parameters of the codec, and packets (SPEC.md section 9)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from fractions import Fraction
-from typing import Protocol
 
 from facecodec.bitstream import limits
+from facecodec.bitstream.audio import AudioPacket, AudioParameters
 from facecodec.bitstream.fields import FieldReader, FieldWriter
-from facecodec.errors import UsageError
+from facecodec.errors import StreamError, UsageError
 
+_MAX_SAMPLE_RATE = 10_000_000  # Hz
+_MAX_CHANNELS = 255
+_LEAST_PACKET = 4  # bytes of the fields of a packet
 _MAX_DISTANCE = 3 * limits.MAX_PTS  # between two timestamps of which one has a duration
 
 
-@dataclass(frozen=True)
-class AudioParameters:
-    """What a muxer or decoder needs to know about the packets.
-
-    codec: libav's common name, e.g. 'aac' or 'opus'. sample_rate: Hz. extradata: the codec's own
-    setup bytes. time_base: seconds per unit of the packets' timestamps.
-    """
-
-    codec: str
-    sample_rate: int
-    channels: int
-    extradata: bytes
-    time_base: Fraction
-
-    def pack(self) -> bytes:
-        """Return the payload of the audio parameters chunk."""
-        out = FieldWriter().string(self.codec).varint(self.sample_rate).varint(self.channels)
-        out.fraction(self.time_base).raw(self.extradata)
-        payload = bytes(out.data)
-        parse_audio_parameters(payload)
-        return payload
+def pack_audio_parameters(parameters: AudioParameters) -> bytes:
+    """Return the payload of the audio parameters chunk. Raises UsageError for what does not fit."""
+    out = FieldWriter().string(parameters.codec)
+    try:
+        out.varint(parameters.sample_rate).varint(parameters.channels)
+        out.fraction(parameters.time_base).raw(parameters.extradata)
+        parse_audio_parameters(bytes(out.data))
+    except (StreamError, ValueError) as error:
+        raise UsageError(f"a stream cannot carry this audio: {error}") from error
+    return bytes(out.data)
 
 
 def parse_audio_parameters(payload: bytes) -> AudioParameters:
-    """Read the audio parameters chunk."""
+    """Read the payload of the audio parameters chunk; StreamError when it breaks the format."""
     fields = FieldReader(payload, "audio parameters")
     codec = fields.string()
-    sample_rate = fields.varint(1, 10_000_000, "sample rate")
-    channels = fields.varint(1, 255, "number of channels")
+    sample_rate = fields.varint(1, _MAX_SAMPLE_RATE, "sample rate")
+    channels = fields.varint(1, _MAX_CHANNELS, "number of channels")
     time_base = fields.fraction("audio time base")
     if time_base is None:
         raise fields.fail("the time base is missing")
@@ -52,41 +42,7 @@ def parse_audio_parameters(payload: bytes) -> AudioParameters:
     return AudioParameters(codec, sample_rate, channels, extradata, time_base)
 
 
-@dataclass(frozen=True)
-class AudioPacket:
-    """One coded audio packet; pts, dts and duration in units of the audio time base."""
-
-    pts: int
-    dts: int
-    duration: int
-    data: bytes
-
-
-class PacketLike(Protocol):
-    """Anything with the four fields of a packet, such as `video.AudioPacket`."""
-
-    @property
-    def pts(self) -> int:
-        """Presentation time."""
-        ...
-
-    @property
-    def dts(self) -> int:
-        """Decoding time."""
-        ...
-
-    @property
-    def duration(self) -> int:
-        """Length in time."""
-        ...
-
-    @property
-    def data(self) -> bytes:
-        """The coded bytes."""
-        ...
-
-
-def check_packet(packet: PacketLike) -> None:
+def check_packet(packet: AudioPacket) -> None:
     """Raise UsageError for a packet that the format cannot carry."""
     if len(packet.data) > limits.MAX_AUDIO_PACKET:
         raise UsageError(f"an audio packet of {len(packet.data)} bytes is over the limit")
@@ -96,7 +52,7 @@ def check_packet(packet: PacketLike) -> None:
         raise UsageError(f"an audio packet that lasts {packet.duration}")
 
 
-def pack_packets(first: int, packets: Sequence[PacketLike]) -> bytes:
+def pack_packets(first: int, packets: Sequence[AudioPacket]) -> bytes:
     """Return the payload of an audio chunk: the fields of every packet, then all their bytes.
 
     first: the number of its first packet in the stream.
@@ -114,13 +70,15 @@ def pack_packets(first: int, packets: Sequence[PacketLike]) -> bytes:
 
 
 def parse_packets(payload: bytes) -> tuple[int, list[AudioPacket]]:
-    """Read an audio chunk; return the number of its first packet, and its packets."""
+    """Read the payload of an audio chunk: the number of its first packet, and its packets.
+
+    Raises StreamError when it breaks the format.
+    """
     fields = FieldReader(payload, "audio chunk")
     first = fields.varint(0, limits.MAX_PTS, "first packet")
-    rows = []
+    rows: list[tuple[int, int, int, int]] = []
     expected = 0
-    # A packet's fields take at least four bytes.
-    for _ in range(fields.varint(0, len(payload) // 4, "number of packets")):
+    for _ in range(fields.varint(0, len(payload) // _LEAST_PACKET, "number of packets")):
         dts = expected + fields.signed(_MAX_DISTANCE, "audio timestamp")
         pts = dts + fields.signed(_MAX_DISTANCE, "audio timestamp")
         if max(abs(dts), abs(pts)) > limits.MAX_PTS:
@@ -129,6 +87,8 @@ def parse_packets(payload: bytes) -> tuple[int, list[AudioPacket]]:
         size = fields.varint(0, limits.MAX_AUDIO_PACKET, "audio packet size")
         rows.append((pts, dts, duration, size))
         expected = dts + duration
-    packets = [AudioPacket(p, d, n, fields.raw(size)) for p, d, n, size in rows]
+    packets = [
+        AudioPacket(pts, dts, duration, fields.raw(size)) for pts, dts, duration, size in rows
+    ]
     fields.end()
     return first, packets

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from facecodec.bitstream import limits
+from facecodec.bitstream.audio import AudioPacket
 from facecodec.bitstream.coding.header import StreamHeader
 from facecodec.bitstream.coding.segment import Segment, parse_segment, usual_step
 from facecodec.bitstream.container import chunks
-from facecodec.bitstream.container.audio import AudioPacket, parse_packets
+from facecodec.bitstream.container.audio import parse_packets
 from facecodec.bitstream.container.chunks import Chunk, Damage
 from facecodec.bitstream.container.frames import FrameRecord, fill_gap, segment_records
 from facecodec.bitstream.container.index import parse_index

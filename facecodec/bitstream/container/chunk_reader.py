@@ -134,19 +134,19 @@ class ChunkReader:
         begin = self.offset
         start = 1
         while True:
-            found = _ANY_TYPE.search(self.buffer, start)
-            if found is None:
+            match = _ANY_TYPE.search(self.buffer, start)
+            if match is None:
                 # Keep a byte: a type may straddle two reads.
                 self._drop(max(len(self.buffer) - TYPE + 1, 0))
                 start = 0
                 if not self._fill(len(self.buffer) + 1):
                     self._drop(len(self.buffer))
                     break
-            elif self._chunk_at(found.start()) is not None:
-                self._drop(found.start())
+            elif self._chunk_at(match.start()) is not None:
+                self._drop(match.start())
                 break
             else:
-                start = found.start() + 1
+                start = match.start() + 1
                 if start > _MOST_READ:
                     self._drop(start)
                     start = 0

@@ -47,8 +47,10 @@ def fill_gap(
 ) -> Iterator[FrameRecord]:
     """Yield `missing` frames that lie between two known ones.
 
-    Between two frames everything is interpolated along a straight line; where only one side is
-    known its values are held, `step` apart in time. Flags are those of the nearer side.
+    Between two frames everything is interpolated along a straight line, timestamps rounded down;
+    where only one side is known its values are held, `step` apart in time. Flags are those of the
+    nearer side, in the middle those of the later. None for a side that is not known; without any
+    there is nothing to yield. Raises StreamError for timestamps out of range.
     """
     known = before or after
     if known is None:
@@ -71,6 +73,9 @@ def fill_gap(
         yield FrameRecord(first + i - 1, pts, controls, placement, nearer.flags, recovered=True)
 
 
-def _mix(a: NDArray[np.float32], b: NDArray[np.float32], share: float) -> NDArray[np.float32]:
-    mixed = a.astype(np.float64) * (1 - share) + b.astype(np.float64) * share
+def _mix(
+    before: NDArray[np.float32], after: NDArray[np.float32], share: float
+) -> NDArray[np.float32]:
+    """Return (1 - share) of one array and `share` of another of the same shape."""
+    mixed = before.astype(np.float64) * (1 - share) + after.astype(np.float64) * share
     return mixed.astype(np.float32)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from facecodec.bitstream.audio import AudioParameters
 from facecodec.bitstream.coding.header import StreamHeader
 from facecodec.bitstream.coding.identity import parse_identity
 from facecodec.bitstream.container import chunks
-from facecodec.bitstream.container.audio import AudioParameters, parse_audio_parameters
+from facecodec.bitstream.container.audio import parse_audio_parameters
 from facecodec.bitstream.container.chunks import Chunk
 from facecodec.bitstream.container.identity_file import IdentityFile
 from facecodec.bitstream.container.tuning_parts import TuningParts
@@ -65,15 +66,15 @@ class Preamble:
 
         A header's metadata `tune` tells that its identity comes with a tuning.
         """
-        found = []
+        missing = []
         if self.identity_payload is None and self.identity_reference is None:
-            found.append("the identity is missing")
+            missing.append("the identity is missing")
         if self._tuning.incomplete:
-            found.append("a part of the tuning is missing")
+            missing.append("a part of the tuning is missing")
         named = header.metadata.get("tune", "none") != "none"
         if named and self.identity_payload is not None and self._tuning.empty:
-            found.append("the tuning is missing")
-        return found
+            missing.append("the tuning is missing")
+        return missing
 
     def identity(
         self,

@@ -10,9 +10,9 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from facecodec.bitstream.audio import AudioPacket, AudioParameters
 from facecodec.bitstream.coding.header import StreamHeader, parse_header
 from facecodec.bitstream.container import chunks
-from facecodec.bitstream.container.audio import AudioPacket, AudioParameters
 from facecodec.bitstream.container.body import BodyDecoder, PacketParser
 from facecodec.bitstream.container.chunk_reader import ChunkReader
 from facecodec.bitstream.container.chunks import Chunk, Damage

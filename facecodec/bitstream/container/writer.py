@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecodec.bitstream import limits
+from facecodec.bitstream.audio import AudioPacket, AudioParameters
 from facecodec.bitstream.coding.header import StreamHeader
 from facecodec.bitstream.coding.identity import DEFAULT_STEP, pack_identity
 from facecodec.bitstream.coding.segment import FrameFlags, Segment, pack_segment, usual_frames
 from facecodec.bitstream.container import chunks
 from facecodec.bitstream.container.audio import (
-    AudioParameters,
-    PacketLike,
     check_packet,
+    pack_audio_parameters,
     pack_packets,
 )
 from facecodec.bitstream.container.index import Index, IndexEntry
@@ -55,7 +55,7 @@ class StreamWriter:
         self._closed = False
         self._pending: list[tuple[int, NDArray[np.float32], NDArray[np.float32] | None, int]] = []
         self._last_pts: int | None = None
-        self._audio: list[PacketLike] = []
+        self._audio: list[AudioPacket] = []
         self._audio_bytes = 0
         self._packets = 0  # written
         head = chunks.pack_chunk(chunks.STREAM_MAGIC, header.pack(), 0)
@@ -105,7 +105,7 @@ class StreamWriter:
         self._before_frames("audio parameters")
         if self._has_audio:
             raise UsageError("a stream has one audio track; its parameters are already written")
-        self._chunk(chunks.AUDIO_PARAMETERS, parameters.pack())
+        self._chunk(chunks.AUDIO_PARAMETERS, pack_audio_parameters(parameters))
         self._has_audio = True
 
     def write_tuning(self, data: bytes) -> None:
@@ -151,7 +151,7 @@ class StreamWriter:
         if len(self._pending) == self.segment_frames:
             self._flush()
 
-    def write_audio(self, packet: PacketLike) -> None:
+    def write_audio(self, packet: AudioPacket) -> None:
         """Add one audio packet; packets are grouped and written with the next segment."""
         if not self._has_audio:
             raise UsageError("call set_audio before writing packets")
