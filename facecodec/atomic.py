@@ -13,12 +13,14 @@ import secrets
 import shutil
 import stat
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from facecodec.errors import FacecodecError, UsageError
+from facecodec.pipe import PipeWriter
 
 STANDARD_OUTPUT = "-"
 
@@ -37,7 +39,9 @@ def refuse_overwrite(
     temporary file beside it. A device such as /dev/null and a named pipe are outputs, and stay.
     """
     if str(path) == STANDARD_OUTPUT:
-        if sys.stdout is not None and sys.stdout.isatty():
+        if sys.stdout is None:
+            raise UsageError("standard output is closed; name a file, or give it a reader")
+        if sys.stdout.isatty():
             raise UsageError("standard output is a terminal; redirect it to a file or a pipe")
         return
     path = Path(path)
@@ -79,11 +83,23 @@ def opened_whole(path: str | Path) -> Iterator[BinaryIO]:
     """Open an output for writing that appears whole or not at all; `-` is standard output."""
     if str(path) == STANDARD_OUTPUT:
         with _readable_errors("standard output"):
-            yield sys.stdout.buffer
+            yield _standard_output()
             sys.stdout.buffer.flush()
+        return
+    if _is_special(Path(path)):
+        with _readable_errors(path), Path(path).open("wb", buffering=0) as device:
+            yield cast(BinaryIO, PipeWriter(device.fileno()))
         return
     with written_whole(Path(path)) as temporary, temporary.open("wb") as file:
         yield file
+
+
+def _standard_output() -> BinaryIO:
+    try:
+        sys.stdout.flush()
+        return cast(BinaryIO, PipeWriter(sys.stdout.fileno()))
+    except OSError:  # a stand-in without a descriptor
+        return sys.stdout.buffer
 
 
 @contextmanager
@@ -125,6 +141,19 @@ def folder_whole(parent: Path) -> Iterator[Path]:
         for file in files:
             file.replace(parent / file.name)
         _flush(parent)
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Yield a folder for intermediate files that only this user can read; it vanishes at the end.
+
+    Those of processes that were killed are removed.
+    """
+    parent = Path(tempfile.gettempdir())
+    sweep(parent)
+    with _readable_errors(parent), _temporary(parent, folder=True) as folder:
+        folder.chmod(0o700)
+        yield folder
 
 
 def sweep(folder: Path) -> None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import signal
 import sys
+import threading
 from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
 
 import click
 
@@ -67,29 +71,46 @@ def main(debug: bool) -> None:
     """
 
 
-def _notes() -> list[str]:
-    """Return what was added to the error that is being handled, such as a file that was kept.
+class Terminated(KeyboardInterrupt):
+    """The system or the user asked the process to end, by a signal other than Ctrl-C."""
 
-    click raises an error of its own for an interrupt, whose cause has the notes.
-    """
-    error = sys.exception()
-    both = (error, error.__cause__ if error else None)
-    return [note for one in both for note in getattr(one, "__notes__", ())]
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def _on_signal(number: int, _: FrameType | None) -> None:
+    raise Terminated(number)
+
+
+def _end_as_by_ctrl_c() -> None:
+    """Let SIGTERM and SIGHUP end the work as Ctrl-C does, so that nothing half-written is left."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:  # nohup ignores SIGHUP
+            signal.signal(number, _on_signal)
 
 
 def run(argv: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 failure, 2 misuse, 130 interrupted."""
+    """Run the command line and exit.
+
+    The code is 0 when done, 1 after a failure, 2 after misuse, 130 after Ctrl-C, and 128 and its
+    number after another signal.
+    """
+    _end_as_by_ctrl_c()
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     if debug:
         arguments = ["--debug", *(a for a in arguments if a != "--debug")]
     try:
         sys.exit(main.main(args=arguments, prog_name="facecodec", standalone_mode=False) or 0)
-    except (click.exceptions.Abort, KeyboardInterrupt):
-        click.echo(f"facecodec: {'; '.join(['interrupted', *_notes()])}", err=True)
-        sys.exit(130)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
+    except click.exceptions.Abort as abort:  # click's name for an interrupt
+        _interrupted(abort.__cause__ or abort)
+    except KeyboardInterrupt as stop:
+        _interrupted(stop)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -101,6 +122,17 @@ def run(argv: Sequence[str] | None = None) -> None:
             raise
         code = error.exit_code if isinstance(error, FacecodecError) else 1
         name = "" if isinstance(error, FacecodecError) else f"{type(error).__name__}: "
-        message = "; ".join([" ".join(f"{name}{error}".split()), *_notes()])
-        click.echo(f"facecodec: {message}", err=True)
+        _say(f"{name}{error}", error)
         sys.exit(code)
+
+
+def _interrupted(error: BaseException) -> NoReturn:
+    _say("interrupted", error)
+    sys.exit(128 + (error.number if isinstance(error, Terminated) else signal.SIGINT))
+
+
+def _say(message: str, error: BaseException) -> None:
+    """Print one line: the message, and what was noted of the error, such as a file that is kept."""
+    notes = getattr(error, "__notes__", ())
+    line = "; ".join([message, *notes])
+    click.echo(f"facecodec: {' '.join(line.split())}", err=True)

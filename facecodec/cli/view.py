@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from facecodec.atomic import scratch_folder
 from facecodec.cli import options
 
 
@@ -48,10 +49,11 @@ def command(
         source, people=people, identity=identity, rig=Path(rig) if rig else None, device=device,
         size=size,
     )  # fmt: skip
-    with ViewServer(studio, port) as server:
+    with ViewServer(studio, port) as server, scratch_folder() as folder:
         click.echo(server.url)
         if not no_browser:
-            webbrowser.open(server.url)
+            # By way of a file that only this user can read: everybody sees a process's arguments.
+            webbrowser.open(server.redirect_file(folder).as_uri())
         try:
             server.serve_forever()
         except KeyboardInterrupt:

@@ -146,7 +146,7 @@ def render_items(
     def write(image: Picture, item: FrameRecord) -> None:
         sink.write(place(image, item), item.pts)
 
-    with Background() as background:
+    with Background(sink.cancel) as background:
         for item in items:
             if isinstance(item, AudioPacket):
                 background.submit(sink.write_audio, item)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
@@ -14,7 +15,9 @@ DEPTH = 4  # jobs in flight: enough to overlap, little memory
 class Background:
     """Runs jobs in order on one thread; an error in a job is raised at the next call."""
 
-    def __init__(self) -> None:
+    def __init__(self, cancel: Callable[[], None] = lambda: None) -> None:
+        """`cancel` ends a job that waits for something outside, when the work is given up."""
+        self._cancel = cancel
         self._jobs: queue.Queue[tuple[Callable[..., None], tuple[Any, ...]] | None]
         self._jobs = queue.Queue(DEPTH)
         self._error: BaseException | None = None
@@ -36,10 +39,20 @@ class Background:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if kind is not None:
+            self._give_up()
         self._jobs.put(None)
         self._thread.join()
         if kind is None and self._error is not None:
             raise self._error
+
+    def _give_up(self) -> None:
+        """Forget the jobs that wait, and have the one that runs end."""
+        self._cancel()
+        self._error = self._error or InterruptedError("given up")
+        with suppress(queue.Empty):
+            while True:
+                self._jobs.get_nowait()
 
     def _run(self) -> None:
         while (item := self._jobs.get()) is not None:

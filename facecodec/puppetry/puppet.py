@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facecodec.atomic import refuse_overwrite
+from facecodec.atomic import refuse_overwrite, scratch_folder
 from facecodec.avatar.avatar import Avatar, load_avatar
 from facecodec.bitstream import StreamReader, StreamWriter, control_steps, open_stream
 from facecodec.clip.clip import Clip
@@ -159,8 +158,8 @@ def _opened(
     if driver.suffix == ".fcv":
         yield Driver(open_stream(driver), Path(video) if video else None)
         return
-    with tempfile.TemporaryDirectory(prefix="facecodec-") as folder:
-        stream = Path(folder) / "driver.fcv"
+    with scratch_folder() as folder:
+        stream = folder / "driver.fcv"
         encoded(driver, stream)
         yield Driver(open_stream(stream), driver)
 

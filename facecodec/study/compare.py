@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -11,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from facecodec.atomic import scratch_folder
 from facecodec.bitstream import open_stream
 from facecodec.clip.scan import Span
 from facecodec.decoding.stream import Stream
@@ -99,7 +99,7 @@ def compare(
         rivals.encoder_named(name)
     with ExitStack() as stack:
         if not streams:
-            made = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "facecodec.fcv"
+            made = stack.enter_context(scratch_folder()) / "facecodec.fcv"
             encode(source, made, preset=preset, rig=options.rig, device=options.device,
                    max_frames=max_frames, audio=False, progress=progress)  # fmt: skip
             streams = [made]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facecodec.atomic import scratch_folder
 from facecodec.avatar.avatar import Avatar
 from facecodec.bitstream import AudioPacket, FrameRecord, StreamReader
 from facecodec.decoding.span import limited
@@ -85,8 +85,8 @@ def gather(
     frames = [item for item in items if isinstance(item, FrameRecord)]
     if not frames:
         raise StreamError(f"{source}: holds no frames")
-    with tempfile.TemporaryDirectory(prefix="facecodec-") as folder, ExitStack() as stack:
-        video = Path(folder) / "player.mp4"
+    with scratch_folder() as folder, ExitStack() as stack:
+        video = folder / "player.mp4"
         panels = _Panels(stream, items, stack, video, reference)
         evaluation = None
         if reference is None:

@@ -67,6 +67,11 @@ def _lead(report: Report) -> str:
     )
 
 
+def _kbps(size: int, seconds: float, digits: int = 2) -> str:
+    """Return bytes as a rate; a single frame without a frame rate lasts no time and has none."""
+    return f"{size * 8e-3 / seconds:.{digits}f}" if seconds > 0 else "–"
+
+
 def _tiles(report: Report) -> str:
     total = sum(report.split[name] for name in PARTS)
     moving = report.split["controls_bytes"]
@@ -74,8 +79,8 @@ def _tiles(report: Report) -> str:
     seconds = report.seconds * frames / len(report.times)
     tiles = [
         (f"{total / 1000:.1f}", "kB", "whole file"),
-        (f"{total * 8e-3 / seconds:.1f}", "kbps", "everything"),
-        (f"{moving * 8e-3 / seconds:.2f}", "kbps", "motion alone"),
+        (_kbps(total, seconds, 1), "kbps", "everything"),
+        (_kbps(moving, seconds), "kbps", "motion alone"),
         (f"{moving / frames:.1f}", "bytes", "a frame, motion"),
     ]
     values = report.evaluation.values if report.evaluation else {}
@@ -129,7 +134,7 @@ def _split(report: Report) -> str:
             )
         rows.append(
             f'<tr><td><i class="swatch" style="background:{color}"></i>{words}</td>'
-            f'<td class="n">{size:,}</td><td class="n">{size * 8e-3 / seconds:.2f}</td>'
+            f'<td class="n">{size:,}</td><td class="n">{_kbps(size, seconds)}</td>'
             f'<td class="n">{share:.1f} %</td></tr>'
         )
     return (

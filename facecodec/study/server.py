@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hmac
 import json
+import os
 import secrets
 import sys
+import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,11 +20,16 @@ from facecodec.study.view import Studio
 
 HOST = "127.0.0.1"
 MAX_BODY = 65_536
+MAX_CONNECTIONS = 32  # at once; a page needs two or three
 POLICY = (
     "default-src 'none'; img-src blob:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
     "connect-src 'self'"
 )
 
+REDIRECT = """<!doctype html><meta charset="utf-8"><meta name="referrer" content="no-referrer">
+<meta http-equiv="refresh" content="0;url={url}"><title>facecodec view</title>
+<p><a href="{url}">Open facecodec view</a></p>
+"""
 BODY = """<div class="studio">
 <section class="stage"><header><p class="eyebrow">facecodec view</p><h1 id="title"></h1></header>
 <div class="frame"><img id="face" alt="the rendered face"></div>
@@ -38,6 +46,12 @@ BODY = """<div class="studio">
 <p class="muted" id="state"></p><div id="sliders"></div></aside></div>"""
 
 
+# what a request that no page sends may raise: numbers out of range, lists in lists without end
+_BAD_REQUEST = (
+    FacecodecError, ValueError, KeyError, TypeError, OverflowError, RecursionError,
+)  # fmt: skip
+
+
 class ViewServer(ThreadingHTTPServer):
     """Serves one studio; `url` is the only address that answers."""
 
@@ -46,11 +60,26 @@ class ViewServer(ThreadingHTTPServer):
     def __init__(self, studio: Studio, port: int = 0) -> None:
         """`port` 0: any that is free. Raises UsageError when the port is taken."""
         self.studio, self.token = studio, secrets.token_urlsafe(24)
+        self._free = threading.BoundedSemaphore(MAX_CONNECTIONS)
         try:
             super().__init__((HOST, port), _Handler)
         except OSError as error:
             raise UsageError(f"port {port}: cannot be used ({error.strerror})") from error
         self.names = {f"{name}:{self.server_port}" for name in (HOST, "localhost")}
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a connection on a thread of its own, or close it when there are too many."""
+        if self._free.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve a connection and make room for the next."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of a page that was closed while it waited for a picture."""
@@ -61,6 +90,13 @@ class ViewServer(ThreadingHTTPServer):
     def url(self) -> str:
         """Return the address to open, token included."""
         return f"http://{HOST}:{self.server_port}/?token={self.token}"
+
+    def redirect_file(self, folder: Path) -> Path:
+        """Write a page into `folder` that leads to `url`, for this user's eyes only."""
+        path = folder / "view.html"
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(REDIRECT.format(url=self.url))
+        return path
 
     def page(self) -> str:
         """Return the page."""
@@ -110,7 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(HTTPStatus.OK, json.dumps({"name": name}).encode(), "application/json")
             else:
                 self._answer(HTTPStatus.NOT_FOUND, b"not found", "text/plain")
-        except (FacecodecError, ValueError, KeyError, TypeError) as error:
+        except _BAD_REQUEST as error:
             self.close_connection = True
             self._answer(HTTPStatus.BAD_REQUEST, str(error).encode(), "text/plain; charset=utf-8")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO
 
 import av
 
-from facecodec.atomic import folder_whole, written_whole
+from facecodec.atomic import folder_whole, opened_whole
+from facecodec.pipe import PipeWriter
 from facecodec.types import Picture
 from facecodec.video.sink import Sink
 from facecodec.video.still import commented, encode_png
@@ -54,16 +54,10 @@ class Y4MSink(Sink):
     The format cannot name its matrix, and its readers take it for BT.601: so that is what it is.
     """
 
-    def __init__(
-        self, target: Path | BinaryIO, size: tuple[int, int], rate: Fraction | None
-    ) -> None:
-        """`target` is a path, or a file object that stays open."""
+    def __init__(self, target: Path, size: tuple[int, int], rate: Fraction | None) -> None:
+        """`target` is a path, or - for standard output."""
         self._stack = ExitStack()
-        if isinstance(target, Path):
-            temporary = self._stack.enter_context(written_whole(target))
-            self._file: BinaryIO = self._stack.enter_context(temporary.open("wb"))
-        else:
-            self._file = target
+        self._file = self._stack.enter_context(opened_whole(target))
         rate = (rate or Fraction(30)).limit_denominator(1_000_000)
         width, height = size
         head = f"YUV4MPEG2 W{width} H{height} F{rate.numerator}:{rate.denominator} Ip A1:1"
@@ -79,6 +73,11 @@ class Y4MSink(Sink):
         """Flush, and rename the file into place."""
         self._file.flush()
         self._stack.close()
+
+    def cancel(self) -> None:
+        """End a write that waits for a reader."""
+        if isinstance(self._file, PipeWriter):
+            self._file.stop()
 
     def abort(self) -> None:
         """Remove what was written."""

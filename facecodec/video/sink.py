@@ -46,6 +46,9 @@ class Sink(ABC):
     def abort(self) -> None:  # noqa: B027
         """Give up; leave nothing behind."""
 
+    def cancel(self) -> None:  # noqa: B027
+        """End a write of another thread that waits for a reader; `abort` comes next."""
+
     def __enter__(self) -> Sink:
         return self
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -48,9 +47,9 @@ def open_sink(
     Raises UsageError for an ending that is not known, FacecodecError for what libav refuses.
     """
     check_output(output)
-    if output == "-":
-        return Y4MSink(sys.stdout.buffer, size, rate)
     path = Path(output)
+    if output == "-":
+        return Y4MSink(path, size, rate)
     if path.suffix.lower() == PICTURES:
         return PictureSink(path, metadata or {})
     if path.suffix.lower() == ".y4m":

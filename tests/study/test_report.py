@@ -1,5 +1,6 @@
 """The report: everything in one file, and a page that a browser can use."""
 
+import dataclasses
 import re
 from fractions import Fraction
 
@@ -47,6 +48,12 @@ def test_the_page_asks_for_nothing_else(written):
     code = re.sub(r"data:[a-z]+/[a-z0-9]+;base64,[A-Za-z0-9+/=]+", "", text)
     assert re.findall(r"""(?:src|href)=["'](?!")[^"']+""", code) == []
     assert set(re.findall(r"https?://[^\s\"'<]+", code)) <= {"http://www.w3.org/2000/svg"}
+
+
+def test_a_clip_that_lasts_no_time(report):
+    """One frame without a frame rate: there is no rate to tell."""
+    page = report_page(dataclasses.replace(report, seconds=0.0))
+    assert "<b>– <small>kbps" in page
 
 
 def test_worst_frames_are_not_neighbours():

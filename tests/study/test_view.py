@@ -1,14 +1,18 @@
 """The view: this machine only, token or nothing, and sliders that move the face."""
 
+import contextlib
 import json
+import socket
 import threading
+import time
 from http.client import HTTPConnection
 
 import pytest
 
 from facecodec.errors import UsageError
-from facecodec.study.server import HOST, MAX_BODY, ViewServer
+from facecodec.study.server import HOST, MAX_BODY, MAX_CONNECTIONS, ViewServer
 from facecodec.study.view import Studio
+from tests.helpers.commands import run
 
 
 @pytest.fixture(scope="module")
@@ -134,3 +138,72 @@ def test_the_page_in_a_browser(server, page, until, tmp_path):
     page.screenshot(path=tmp_path / "view.png")
     assert page.troubles == []
     assert all(url.startswith((f"http://{HOST}", "blob:")) for url in page.asked)
+
+
+def test_numbers_and_depths_that_no_page_sends(server, capfd):
+    def post(body, path="/render"):
+        return ask(server, "POST", path, body, **{"X-Token": server.token})[0].status
+
+    assert post('{"controls": [1e999], "person": "talk"}') == 400
+    assert post('{"controls": [%s], "person": "talk"}' % ("9" * 4000)) == 400
+    assert post('{"seed": 1e999}', "/random") == 400
+    assert post("[" * 60_000) == 400
+    assert post('{"controls": ' + "[" * 60_000, "/random") == 400
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_connections_that_ask_nothing_are_not_piled_up(server):
+    before = threading.active_count()
+    opened = []
+    try:
+        for _ in range(60):
+            opened.append(socket.create_connection((HOST, server.server_port)))
+            time.sleep(0.01)  # the system queues five that wait, and has the sixth wait a second
+        time.sleep(0.1)
+        assert threading.active_count() - before <= MAX_CONNECTIONS
+    finally:
+        for connection in opened:
+            connection.close()
+    end = time.monotonic() + 10
+    while time.monotonic() < end:
+        try:
+            answer, _ = ask(server, "GET", "/")
+            break
+        except OSError:  # they are closed one by one
+            time.sleep(0.05)
+    assert answer.status == 403
+
+
+def test_the_token_is_no_argument_of_a_process(server, tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", lambda url: opened.append(url))
+    monkeypatch.setattr(
+        "facecodec.study.server.ViewServer", lambda *_: contextlib.nullcontext(Finished(server))
+    )
+    monkeypatch.setattr("facecodec.study.view.Studio", lambda *_, **__: None)
+    text = run("view", tmp_path / "talk.fcv")
+    assert text.strip() == server.url
+    assert server.token not in opened[0] and opened[0].startswith("file:///")
+    path, mode, folder_mode, content = Finished.seen
+    assert opened[0] == path.as_uri()
+    assert (mode & 0o777, folder_mode & 0o777) == (0o600, 0o700)
+    assert f"url={server.url}" in content
+    assert not path.exists()
+
+
+class Finished:
+    """A server whose user has closed it, and what its redirect file was."""
+
+    seen: tuple = ()
+
+    def __init__(self, server):
+        self.server, self.url = server, server.url
+
+    def redirect_file(self, folder):
+        self.path = self.server.redirect_file(folder)
+        return self.path
+
+    def serve_forever(self):
+        path = self.path
+        Finished.seen = (path, path.stat().st_mode, path.parent.stat().st_mode, path.read_text())
+        raise KeyboardInterrupt
