@@ -1,1 +1,1 @@
-"""The networks as plain modules: mapping and synthesis."""
+"""Generators: networks that draw faces from styles, cheap previews of them, and drawn faces."""

@@ -19,8 +19,8 @@ import cuda_ops
 class StyleLayer:
     """One affine layer of the synthesis network, a slice of the style vector.
 
-    `name` addresses it ("2.up"), `offset` and `size` place its channels in the style vector,
-    `ws_index` is the W+ row it reads, `resolution` the side of the feature map it scales.
+    `name` addresses it ("2.up"), `offset` and `size` say which channels of the style vector are
+    its own, `ws_index` is the W+ row it reads, `resolution` the side of the feature map it scales.
     """
 
     name: str
@@ -33,7 +33,7 @@ class StyleLayer:
 class Generator(nn.Module, ABC):
     """Mapping and synthesis of one StyleGAN2-like network.
 
-    Shapes: z and w are [N, 512], an identity latent w_plus is [N, num_ws, 512], a style vector is
+    Shapes: z and w are [N, w_dim], an identity latent w_plus is [N, num_ws, w_dim], styles are
     [N, num_styles], pictures are [N, 3, resolution, resolution] in [-1, 1], not clamped.
     """
 
@@ -50,27 +50,27 @@ class Generator(nn.Module, ABC):
 
     @abstractmethod
     def mapping(self, z: Tensor) -> Tensor:
-        """Map normal noise z [N, 512] to w [N, 512]."""
+        """Map normal noise z [N, w_dim] to w [N, w_dim]."""
 
     @abstractmethod
     def styles(self, w_plus: Tensor) -> Tensor:
-        """Return the style vectors [N, num_styles] of identity latents [N, num_ws, 512]."""
+        """Return the styles [N, num_styles] of identity latents [N, num_ws, w_dim]."""
 
     @abstractmethod
     def synthesize(self, styles: Tensor) -> Tensor:
         """Render styles [N, num_styles] to pictures [N, 3, resolution, resolution] in [-1, 1]."""
 
     def synthesize_rgb8(self, styles: Tensor) -> Tensor:
-        """Render styles [N, num_styles] to bytes [N, resolution, resolution, 3] for people to see.
+        """Render styles [N, num_styles] to uint8 [N, resolution, resolution, 3] for people to see.
 
-        Products may be less exact than `synthesize`'s, see `cuda_ops.use_arithmetic`.
+        Products may be less exact than those of `synthesize`, see `cuda_ops.use_arithmetic`.
         """
         with cuda_ops.roughly():
             return cuda_ops.rgb8(self.synthesize(styles))
 
     @abstractmethod
     def preview(self, styles: Tensor, size: int) -> Tensor:
-        """Render small pictures [N, 3, size, size], several times cheaper than `synthesize`.
+        """Render styles [N, num_styles] to [N, 3, size, size], much cheaper than `synthesize` does.
 
         Raises ValueError for a size that is not in `preview_sizes`.
         """
@@ -84,26 +84,30 @@ class Generator(nn.Module, ABC):
             return torch.cat([self.resized(self.synthesize(row[None]), size) for row in styles])
 
     def resized(self, pictures: Tensor, size: int) -> Tensor:
-        """Shrink full pictures [N, 3, resolution, resolution] to `size`, or enlarge them."""
+        """Shrink pictures [N, 3, resolution, resolution], or enlarge them: [N, 3, size, size]."""
         if self.resolution < size:
             return F.interpolate(pictures, size=(size, size), mode="bilinear")
         return F.avg_pool2d(pictures, self.resolution // size)
 
     def tunable_tensor(self, name: str) -> Tensor:
-        """Return one of the `tunable` tensors."""
+        """Return one of the `tunable` tensors, of any shape [...].
+
+        Raises KeyError for another name.
+        """
         raise KeyError(name)
 
     def changed(self, tensors: Mapping[str, Tensor]) -> Generator:
         """Return a generator that shares all but these tunable tensors with this one.
 
-        Gradients reach what is given.
+        Each has the shape [...] of the tensor it replaces, and gradients reach it. Raises KeyError
+        for a name that is not in `tunable`.
         """
         if tensors:
             raise KeyError(next(iter(tensors)))
         return copy.copy(self)
 
     def broadcast(self, w: Tensor) -> Tensor:
-        """Repeat w [N, 512] over all rows: [N, num_ws, 512]."""
+        """Repeat w [N, w_dim] over all rows: [N, num_ws, w_dim]."""
         return w[:, None, :].expand(-1, self.num_ws, -1)
 
     def channel(self, layer: str, index: int) -> int:

@@ -1,7 +1,7 @@
 """MobileStyleGAN (arXiv 2104.04767): StyleGAN2 distilled into separable convolutions.
 
-Demodulation and noise are constants of the network, so that the picture is a deterministic
-function of the styles and frames batch freely.
+Demodulation and noise are constants of the network, so a picture depends on its styles alone, and
+any frames can be rendered in one batch.
 """
 
 from __future__ import annotations
@@ -20,19 +20,23 @@ from facecodec.errors import ModelError
 from facecodec.generator.base import Generator, StyleLayer
 
 BLOCKS = 7
+MAPPING_LAYERS = 8
+EPSILON = 1e-8  # added to the mean square of z before it is divided by
 PREVIEW_BLOCKS = {256: 6, 128: 5, 64: 4}  # picture size -> blocks run at their own resolution
-# Taps (a, b, c) of a filter -> taps of the filter that acts alike on signals of half the rate.
+LOW_BAND_GAIN = 0.5  # of a colour's low band of the Haar wavelet, which is twice the mean
+# Taps (a, b, c) of a filter -> taps of the filter that does the same to signals of half the rate.
 HALVE = torch.tensor([[0.5, 0.0, 0.0], [0.5, 1.0, 0.5], [0.0, 0.0, 0.5]])
 
 
 class MobileStyleGAN(Generator):
-    """The default generator: 1024x1024, 16 W+ rows, 23 style layers, 6752 channels."""
+    """The default generator: 1024x1024, 16 rows of W+, 23 style layers of 6752 channels in all."""
 
     resolution = 1024
     num_ws = 2 * BLOCKS + 2
     preview_sizes = tuple(PREVIEW_BLOCKS)
 
     def __init__(self, tensors: Mapping[str, Tensor], name: str, sha256: str) -> None:
+        """Make the network of `tensors`, of shapes [...] as in the original; see `from_tensors`."""
         super().__init__()
         self.name, self.sha256 = name, sha256
         for key, value in tensors.items():
@@ -50,7 +54,8 @@ class MobileStyleGAN(Generator):
     ) -> MobileStyleGAN:
         """Build the network from the tensors `facecodec.weights.openvino_ir.convert` returns.
 
-        Raises ModelError when one is missing.
+        `sha256` is that of the tensors, of shapes [...] as in the original. Raises ModelError when
+        one is missing.
         """
         as_torch = {k: torch.as_tensor(v) for k, v in tensors.items()}
         try:
@@ -59,15 +64,19 @@ class MobileStyleGAN(Generator):
             raise ModelError(f"{name} is not a MobileStyleGAN: {error}") from error
 
     def _tensor(self, key: str) -> Tensor:
+        """Return a tensor [...] by its original name."""
         value: Tensor = getattr(self, key.replace(".", "_"))
         return value
 
     def tunable_tensor(self, name: str) -> Tensor:
-        """Return one of the `tunable` tensors: a filter, a product's weights or a bias."""
+        """Return one of the `tunable` tensors: filters [C, 3, 3], weights [O, C] or a bias [O].
+
+        Raises AttributeError for a name that is not in the network.
+        """
         return self._tensor(name)
 
     def changed(self, tensors: Mapping[str, Tensor]) -> MobileStyleGAN:
-        """Return a generator that shares all but these tunable tensors with this one."""
+        """Return a generator that shares all but these tunable tensors, [...], with this one."""
         other = copy.copy(self)
         other._buffers = {**self._buffers, **{k.replace(".", "_"): v for k, v in tensors.items()}}
         return other
@@ -89,15 +98,15 @@ class MobileStyleGAN(Generator):
         return layers
 
     def mapping(self, z: Tensor) -> Tensor:
-        """Map normal noise z [N, 512] to w [N, 512]: pixel norm, then eight layers."""
-        x = z * torch.rsqrt(z.square().mean(1, keepdim=True) + 1e-8)
-        for i in range(8):
+        """Map normal noise z [N, w_dim] to w [N, w_dim]: unit mean square, then dense layers."""
+        x = z * torch.rsqrt(z.square().mean(1, keepdim=True) + EPSILON)
+        for i in range(MAPPING_LAYERS):
             x = F.linear(x, self._tensor(f"mapping.{i}.weight"), self._tensor(f"mapping.{i}.bias"))
-            x = F.leaky_relu(x, 0.2) * 2**0.5
+            x = F.leaky_relu(x, cuda_ops.LEAK) * cuda_ops.GAIN
         return x
 
     def styles(self, w_plus: Tensor) -> Tensor:
-        """Return the style vectors [N, 6752] of identity latents [N, 16, 512]."""
+        """Return the styles [N, num_styles] of identity latents [N, num_ws, w_dim]."""
         parts = []
         for layer in self.layers:
             weight = self._tensor(f"{layer.name}.affine.weight")
@@ -106,11 +115,14 @@ class MobileStyleGAN(Generator):
         return torch.cat(parts, 1)
 
     def features(self, styles: Tensor, blocks: int = BLOCKS) -> Tensor:
-        """Run the first `blocks` blocks: [N, C, 4 << blocks, 4 << blocks]."""
+        """Return the features [N, C, 4 << blocks, 4 << blocks] after the first `blocks` blocks.
+
+        Of styles [N, num_styles].
+        """
         s = self._by_layer(styles)
         x = self._tensor("input") * s["conv1"][:, :, None, None]
         x = F.conv2d(x, self._tensor("conv1.weight"), self._tensor("conv1.bias"), padding=1)
-        x = F.leaky_relu(x + self._tensor("conv1.noise"), 0.2)
+        x = F.leaky_relu(x + self._tensor("conv1.noise"), cuda_ops.LEAK)
         for k in range(blocks):
             x = cuda_ops.mobile_block(
                 x, s[f"{k}.up"], s[f"{k}.conv1"], s[f"{k}.conv2"], self._block(k)
@@ -129,18 +141,19 @@ class MobileStyleGAN(Generator):
         )
 
     def synthesize(self, styles: Tensor) -> Tensor:
-        """Render styles [N, 6752] to pictures [N, 3, 1024, 1024] in [-1, 1], not clamped."""
+        """Render styles [N, num_styles] to pictures [N, 3, 1024, 1024] in [-1, 1], not clamped."""
         return cuda_ops.mobile_network(*self.network(styles))
 
     def synthesize_rgb8(self, styles: Tensor) -> Tensor:
-        """Render styles [N, 6752] to bytes [N, 1024, 1024, 3], in one go with the last block."""
+        """Render styles [N, num_styles] to uint8 [N, 1024, 1024, 3], fused with the last block."""
         return cuda_ops.mobile_network_rgb8(*self.network(styles))
 
     def preview(self, styles: Tensor, size: int) -> Tensor:
-        """Render small pictures: the last blocks run at the low resolution, on low bands alone.
+        """Render styles [N, num_styles] to small pictures [N, 3, size, size].
 
-        32 to 36 dB at 256 and 28 to 31 dB at 128 against the shrunk full picture, and every style
-        layer keeps its effect, so that a latent can be fitted on previews only.
+        The last blocks run at the low resolution, on low bands alone: 32 to 36 dB at 256 and 28 to
+        31 dB at 128 against the shrunk full picture. Every style layer keeps its effect, so a
+        latent can be fitted on previews alone. Raises ValueError for a size without a preview.
         """
         if size not in PREVIEW_BLOCKS:
             raise ValueError(f"no preview of size {size}; there are {self.preview_sizes}")
@@ -149,7 +162,11 @@ class MobileStyleGAN(Generator):
     def network(
         self, styles: Tensor, blocks: int = BLOCKS
     ) -> tuple[Tensor, list[Tensor], list[cuda_ops.MobileBlock], cuda_ops.Head]:
-        """Return what `cuda_ops.mobile_network` takes; blocks from `blocks` on are low ones."""
+        """Return what `cuda_ops.mobile_network` takes for styles [N, num_styles].
+
+        The input's features, the scales of every layer, the constants of every block and those of
+        the last layer. Blocks from `blocks` on run at the resolution reached there.
+        """
         s = self._by_layer(styles)
         side = 4 << blocks
         constants = [
@@ -162,11 +179,12 @@ class MobileStyleGAN(Generator):
         ]
         weight, bias = self._tensor("to_img.weight"), self._tensor("to_img.bias")
         if blocks < BLOCKS:
-            weight, bias = weight[:3] * 0.5, bias[:3] * 0.5
+            weight, bias = weight[:3] * LOW_BAND_GAIN, bias[:3] * LOW_BAND_GAIN
         scales = [s[layer.name] for layer in self.layers[1:]]
         return self.features(styles, 0), scales, constants, cuda_ops.Head(weight, bias)
 
     def _by_layer(self, styles: Tensor) -> dict[str, Tensor]:
+        """Return styles [N, num_styles] by the name of their layer, [N, size] each."""
         parts = styles.split([layer.size for layer in self.layers], 1)
         return dict(zip((layer.name for layer in self.layers), parts, strict=True))
 

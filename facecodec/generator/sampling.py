@@ -1,4 +1,4 @@
-"""Faces drawn from the generator, with the landmarks and signals that can be read off them."""
+"""Faces drawn from the generator, with their landmarks and signals."""
 
 from __future__ import annotations
 
@@ -20,21 +20,27 @@ from facecodec.progress import Progress
 FindLandmarks = Callable[[NDArray[np.uint8]], NDArray[np.float64] | None]
 
 PICTURE_SIZE = 256  # side in pixels of the faces that are drawn
-MIN_FACES = 10
+LEAST_FACES = 10  # that a rig can be made from
+BATCH = 4  # faces that are rendered at once
+TRUNCATION = 0.8  # of drawn faces: most are free of artefacts
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Faces of the generator: w [N, 512], landmarks [N, 68, 2] at 256x256, signals [N, 6]."""
+    """Faces of the generator, with what their pictures of `PICTURE_SIZE` show."""
 
-    w: Tensor
-    landmarks: NDArray[np.float64]
-    signals: NDArray[np.float64]
+    w: Tensor  # [N, w_dim]
+    landmarks: NDArray[np.float64]  # [N, 68, 2] in pixels
+    signals: NDArray[np.float64]  # [N, 6]
 
 
 def draw_latents(generator: Generator, count: int, seed: int, truncation: float) -> Tensor:
-    """Return w [count, 512] of seeded noise, pulled toward the mean: 1.0 none, 0.0 all the way."""
-    noise = np.random.Generator(np.random.PCG64(seed)).standard_normal((count, 512))
+    """Return w [count, w_dim] of seeded noise, moved towards the mean of W.
+
+    `truncation` is the share of the distance that is left: 1 moves nothing, 0 everything to the
+    mean (Karras et al. 2019, arXiv 1812.04948, appendix B).
+    """
+    noise = np.random.Generator(np.random.PCG64(seed)).standard_normal((count, generator.w_dim))
     with torch.no_grad():
         z = torch.tensor(noise, dtype=torch.float32).to(generator.w_mean.device)
         w = generator.mapping(z)
@@ -46,30 +52,30 @@ def draw_faces(
     find: FindLandmarks,
     count: int,
     seed: int,
-    truncation: float = 0.8,
+    truncation: float = TRUNCATION,
     progress: Progress | None = None,
 ) -> Sample:
-    """Render `count` seeded faces small and keep those in which a face is found.
+    """Render `count` seeded faces small, and return those in which `find` sees a face.
 
-    Raises NoFaceError when they are fewer than MIN_FACES.
+    Raises NoFaceError when they are fewer than `LEAST_FACES`.
     """
     w = draw_latents(generator, count, seed, truncation)
     kept, points = [], []
-    for start in range(0, count, 4):
-        batch = w[start : start + 4]
+    for start in range(0, count, BATCH):
+        batch = w[start : start + BATCH]
         with torch.no_grad():
             small = generator.preview(generator.styles(generator.broadcast(batch)), PICTURE_SIZE)
         for i, picture in enumerate(to_uint8(small)):
-            found = find(picture)
-            if found is not None:
+            landmarks = find(picture)
+            if landmarks is not None:
                 kept.append(start + i)
-                points.append(found)
+                points.append(landmarks)
         if progress:
-            progress("faces", min(start + 4, count), count)
-    if len(kept) < MIN_FACES:
+            progress("faces", min(start + BATCH, count), count)
+    if len(kept) < LEAST_FACES:
         raise NoFaceError(
             f"{generator.name} drew {len(kept)} faces in {count} pictures, and a rig needs "
-            f"{MIN_FACES}: is it a generator of faces?"
+            f"{LEAST_FACES}: is it a generator of faces?"
         )
-    landmarks = np.stack(points)
-    return Sample(w[torch.tensor(kept)], landmarks, np.stack([all_signals(p) for p in landmarks]))
+    signals = np.stack([all_signals(p) for p in points])
+    return Sample(w[torch.tensor(kept)], np.stack(points), signals)

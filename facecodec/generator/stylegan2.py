@@ -1,4 +1,4 @@
-"""StyleGAN2 (arXiv 1912.04958), configurations e and f: the original of the paper's system."""
+"""StyleGAN2 (Karras et al. 2020, arXiv 1912.04958), configurations e and f."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from facecodec.generator.stylegan2_layout import W_DIM, Layout, read_layout
 Operator = Callable[..., Tensor]
 
 MAPPING_RATE = 0.01  # learning-rate multiplier of the mapping network, part of its weights' gain
+EPSILON = 1e-8  # added to the mean square of z before it is divided by
 
 
 class StyleGAN2(Generator):
@@ -24,8 +25,8 @@ class StyleGAN2(Generator):
 
     Style layers are numbered as in StyleSpace (arXiv 2011.12799), toRGB counted: "0" and "1" are
     the convolution and the toRGB at 4x4, then three a resolution: the upsampling convolution, the
-    second one, toRGB. 26 layers of 9088 channels in all for configuration f at 1024x1024. A
-    channel's value is its affine layer's output, with no gain: as published.
+    second one, toRGB. Configuration f at 1024x1024 has 26 layers of 9088 channels in all. A
+    channel's value is the output of its affine layer, without a gain, as published.
 
     `noise` turns the network's noise constants on (as trained) or off; it may be changed any time.
     """
@@ -36,6 +37,7 @@ class StyleGAN2(Generator):
     def __init__(
         self, tensors: Mapping[str, Tensor], layout: Layout, name: str, sha256: str
     ) -> None:
+        """Make the network of `tensors`, whose shapes [...] are those of `layout`."""
         super().__init__()
         self.name, self.sha256, self.noise = name, sha256, True
         self.resolution, self.num_ws = layout.resolution, layout.num_ws
@@ -61,7 +63,7 @@ class StyleGAN2(Generator):
     def from_tensors(
         cls, tensors: Mapping[str, Tensor | np.ndarray], name: str, sha256: str
     ) -> StyleGAN2:
-        """Build the network from tensors named as `stylegan2_layout` says.
+        """Build the network from tensors [...] named as `stylegan2_layout` says.
 
         Raises ModelError when one is missing or of the wrong shape.
         """
@@ -71,7 +73,7 @@ class StyleGAN2(Generator):
         )
 
     def _list_layers(self) -> tuple[list[_Modulated], tuple[StyleLayer, ...]]:
-        """List the style layers in the field's order; toRGB reads the row after its convolution."""
+        """List the style layers in the order of StyleSpace; toRGB reads the next row of W+."""
         entries: list[tuple[_Modulated, int, int]] = []
         for row, conv in enumerate(self._convs):
             side = 4 << (row + 1) // 2
@@ -86,14 +88,14 @@ class StyleGAN2(Generator):
         return [module for module, _, _ in entries], tuple(layers)
 
     def mapping(self, z: Tensor) -> Tensor:
-        """Map normal noise z [N, 512] to w [N, 512]: unit second moment, then dense layers."""
-        x = z * torch.rsqrt(z.square().mean(1, keepdim=True) + 1e-8)
+        """Map normal noise z [N, w_dim] to w [N, w_dim]: unit mean square, then dense layers."""
+        x = z * torch.rsqrt(z.square().mean(1, keepdim=True) + EPSILON)
         for layer in self.mapping_layers:
             x = F.leaky_relu(layer(x), cuda_ops.LEAK) * cuda_ops.GAIN
         return x
 
     def styles(self, w_plus: Tensor) -> Tensor:
-        """Return the style vectors [N, num_styles] of identity latents [N, num_ws, 512]."""
+        """Return the styles [N, num_styles] of identity latents [N, num_ws, w_dim]."""
         parts = [
             module.affine(w_plus[:, layer.ws_index])
             for module, layer in zip(self._modules_by_layer, self.layers, strict=True)
@@ -105,10 +107,11 @@ class StyleGAN2(Generator):
         return self._render(styles, self.resolution)
 
     def preview(self, styles: Tensor, size: int) -> Tensor:
-        """Render small pictures: the sum of the toRGB outputs up to the block of that size.
+        """Render styles [N, num_styles] to [N, 3, size, size], the toRGB outputs up to that size.
 
-        The styles of finer blocks have no effect on it, and what those blocks would add to the
-        coarse picture is missing. A network smaller than `size` has its whole picture enlarged.
+        What finer blocks would add to the picture is missing, so their styles have no effect. A
+        network smaller than `size` has its whole picture enlarged. Raises ValueError for a size
+        that is not in `preview_sizes`.
         """
         if size not in self.preview_sizes:
             raise ValueError(f"no preview of size {size}; there are {self.preview_sizes}")
@@ -118,16 +121,17 @@ class StyleGAN2(Generator):
         return F.interpolate(picture, size=(size, size), mode="bilinear")
 
     def _render(self, styles: Tensor, size: int) -> Tensor:
-        """Run the blocks up to the one of `size` and return its picture."""
+        """Return what the block of a size draws, [N, 3, size, size], of styles [N, num_styles]."""
         for operator, _, result in self.steps(styles):
             if operator is cuda_ops.modulated_rgb and result.shape[-1] == size:
                 return result
         raise ValueError(f"no block of size {size}")
 
     def steps(self, styles: Tensor) -> Iterator[tuple[Operator, tuple[Any, ...], Tensor]]:
-        """Run the network; yield every operator, what it is called on, and its result.
+        """Run the network on styles [N, num_styles]; yield each operator, its arguments and result.
 
-        `modulated_conv` makes feature maps, `modulated_rgb` the picture so far, once a block.
+        `modulated_conv` makes feature maps [N, C, S, S], and `modulated_rgb`, once a block, the
+        picture up to there, [N, 3, S, S].
         """
         parts = iter(styles.split([layer.size for layer in self.layers], 1))
         x = self.const.expand(len(styles), -1, -1, -1)
@@ -144,7 +148,10 @@ class StyleGAN2(Generator):
 
 
 class _Affine(nn.Module):
-    """A dense layer of 512 inputs, its gain rate / sqrt(512) folded in; the bias has `rate`."""
+    """A dense layer [N, W_DIM] -> [N, size]; its gain rate / sqrt(W_DIM) is part of the weights.
+
+    The bias is multiplied by `rate`.
+    """
 
     weight: Tensor
     bias: Tensor
@@ -155,11 +162,12 @@ class _Affine(nn.Module):
         self.register_buffer("bias", tensors[f"{name}.bias"] * rate)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the outputs [N, size] of inputs [N, W_DIM]."""
         return F.linear(x, self.weight, self.bias)
 
 
 class _Modulated(nn.Module):
-    """What convolutions and toRGB share: an affine layer that makes their style."""
+    """What convolutions and toRGB share: an affine layer [N, W_DIM] -> [N, C] for their style."""
 
     affine: _Affine
     weight: Tensor
@@ -173,7 +181,7 @@ class _Modulated(nn.Module):
 
 
 class _Conv(_Modulated):
-    """A modulated and demodulated 3x3 convolution."""
+    """A modulated and demodulated 3x3 convolution, weight [O, C, 3, 3]."""
 
     squares: Tensor
     noise: Tensor | None
@@ -198,7 +206,7 @@ class _Conv(_Modulated):
 
 
 class _ToRGB(_Modulated):
-    """A modulated 1x1 convolution to colours, gain 1 / sqrt(channels) folded in."""
+    """A modulated 1x1 convolution to colours, weight [3, C] with the gain 1 / sqrt(C) in it."""
 
     def __init__(self, tensors: Mapping[str, Tensor], name: str, clamp: float | None) -> None:
         super().__init__(tensors, name, clamp)

@@ -1,9 +1,9 @@
-"""What the tensors of a StyleGAN2 say about it: resolution, channels, and whether they fit.
+"""The layout of a StyleGAN2, read from its tensors: resolution, channels, and whether they fit.
 
 Names are those of NVIDIA's PyTorch code (`synthesis.b64.conv0.affine.weight`), values as trained,
-no gain folded in. The resample filter is always [1, 3, 3, 1] and not kept; two facts that are no
-weights ride along as tensors, so that they count in the generator's identity: `synthesis.clamp`
-[] where activations are clamped, and `mapping.w_avg` [512], the mean of w.
+without a gain. The resample filter is always [1, 3, 3, 1] and not stored. Two facts that are no
+weights are stored as tensors, so that they count in the generator's identity: `synthesis.clamp`
+[], the limit of activations where there is one, and `mapping.w_avg` [512], the mean of w.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from facecodec.errors import ModelError
+from facecodec.generator.base import Generator
 
-W_DIM = 512
+W_DIM = Generator.w_dim
+# Limits of what is loaded; published networks have up to 1024x1024, 512 channels and 8 layers.
 MAX_RESOLUTION = 1024
 MAX_CHANNELS = 1024
 MAX_MAPPING_LAYERS = 16
@@ -25,7 +27,8 @@ Shape = tuple[int, ...]
 class Layout:
     """The shape of one network of configuration e or f (skip architecture).
 
-    `channels` holds the width of the blocks at 4, 8, ... `resolution`.
+    `channels` holds the width of the blocks at 4, 8, ... `resolution`; `noise` and `clamp` say
+    whether there are noise constants and a limit of activations.
     """
 
     channels: tuple[int, ...]
@@ -45,7 +48,7 @@ class Layout:
 
     @property
     def num_ws(self) -> int:
-        """Return the number of W+ rows: one a convolution, and one for the last toRGB."""
+        """Return the number of rows of W+: one for each convolution, and one for the last toRGB."""
         return 2 * len(self.channels)
 
     def shapes(self) -> dict[str, Shape]:
