@@ -24,5 +24,5 @@ MAX_LEVEL = (1 << 18) - 1  # magnitude of a quantised value: times a step it is 
 MAX_F16 = 65504.0  # the largest finite half float
 MAX_VARINT = (1 << 63) - 1
 MAX_PTS = 1 << 48  # magnitude of a timestamp, in units of the time base
-# Bytes that may be checksummed in search of a chunk after damage, per byte of the file read.
+# Bytes that may be checksummed in search of a chunk after damage, per byte of the file so far.
 SCAN_WORK = 64

@@ -40,16 +40,26 @@ def tables() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "name", ["table words", "table segment", "table identity", "example", "trace"]
+    "name",
+    [
+        "table words",
+        "table segment",
+        "table identity",
+        "example",
+        "trace",
+        "second example",
+        "second trace",
+        "reports",
+    ],
 )
 def test_generated_parts_are_current(name):
     assert generated(name) == make_streams.parts_of_spec()[name]
 
 
-def example_bytes() -> bytes:
-    """Return the bytes of the worked example as printed in SPEC.md."""
+def example_bytes(name: str = "example") -> bytes:
+    """Return the bytes of a worked example as printed in SPEC.md."""
     out = bytearray()
-    for line in generated("example").splitlines():
+    for line in generated(name).splitlines():
         offset, text = line[:4], line[6:53]
         assert int(offset, 16) == len(out)
         out += bytes.fromhex(text)
@@ -65,6 +75,22 @@ def test_worked_example_is_the_golden_stream_and_decodes():
     assert [frame[0] for frame in got["frames"]] == [0, 1]
 
 
+def test_second_example_is_the_golden_stream_and_has_an_escape():
+    data = example_bytes("second example")
+    assert data == (make_streams.FOLDER / "second.fcv").read_bytes()
+    got = second_decoder.decode_stream(data, tables(), [0.0, 0.0])
+    controls = [struct.unpack("<2f", bytes.fromhex(frame[2])) for frame in got["frames"]]
+    assert controls == [(0.5, 0.0), (0.75, -0.5), (0.5, 0.0), (5.5, -0.5)]
+    assert "even" in generated("second trace")
+
+
+@pytest.mark.parametrize("name", EXPECTED["damaged"])
+def test_damaged_examples_give_the_report_of_the_spec(name):
+    data = (make_streams.FOLDER / name).read_bytes()
+    assert data == make_streams.damaged()[name]
+    assert make_streams.report(data) == EXPECTED["damaged"][name]
+
+
 @pytest.mark.parametrize("name", STREAMS)
 def test_golden_streams_decode_to_what_they_did(name):
     data = (make_streams.FOLDER / name).read_bytes()
@@ -74,7 +100,7 @@ def test_golden_streams_decode_to_what_they_did(name):
 @pytest.mark.parametrize("name", STREAMS)
 def test_second_decoder_agrees(name):
     data = (make_streams.FOLDER / name).read_bytes()
-    width = 2 if name == "example.fcv" else 8
+    width = 2 if name in ("example.fcv", "second.fcv") else 8
     assert second_decoder.decode_stream(data, tables(), mean(width)) == EXPECTED["files"][name]
 
 

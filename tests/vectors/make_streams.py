@@ -10,6 +10,8 @@ from __future__ import annotations
 import io
 import json
 import re
+import struct
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ import numpy as np
 
 from facecodec.bitstream import (
     AudioPacket,
+    AudioParameters,
+    FrameFlags,
     IdentityFile,
     StreamHeader,
     StreamReader,
@@ -34,7 +38,7 @@ from facecodec.bitstream.container.chunk_reader import ChunkReader
 from facecodec.bitstream.container.chunks import STREAM_MAGIC
 from facecodec.bitstream.fields import FieldReader
 from tests.helpers import toy_streams as streams
-from tests.helpers.damage import split
+from tests.helpers.damage import places, split, start
 
 HERE = Path(__file__).resolve().parent
 FOLDER = HERE / "streams"
@@ -73,9 +77,83 @@ def example() -> bytes:
     return file.getvalue()
 
 
+def second_example() -> bytes:
+    """The second worked example: audio, placement, two segments, an escape (SPEC.md section 13)."""
+    head = StreamHeader(
+        generator_name="toy",
+        generator_sha256=bytes(range(32)),
+        rig_sha256=bytes(range(32, 64)),
+        num_ws=1,
+        w_dim=2,
+        control_steps=np.array([0.25, 0.5], np.float32),
+        width=64,
+        height=48,
+        time_base=Fraction(1, 1000),
+        frame_rate=Fraction(25),
+        resolution=32,
+        creator="spec",
+        placement_steps=np.array([0.5, 0.5, 0.5, 1 / 256], np.float32),
+        num_controls=2,
+    )
+    controls = np.array([[0.5, 0], [0.75, -0.5], [0.5, 0], [5.5, -0.5]], np.float32)
+    places = np.array([[32, 24, 20, 0], [32.5, 24, 20, 0], [0] * 4, [33, 24, 21, 1 / 256]])
+    sound = [AudioPacket(1152 * i, 1152 * i, 1152, bytes([i, 255 - i])) for i in range(7)]
+    file = io.BytesIO()
+    with StreamWriter(file, head, 2) as writer:
+        writer.write_identity(np.array([[0.125, -0.0625]], np.float32), np.zeros(2, np.float32))
+        writer.set_audio(AudioParameters("mp3", 48000, 1, b"", Fraction(1, 48000)))
+        for i in range(4):
+            while sound and 1000 * sound[0].pts <= 48000 * 40 * i:
+                writer.write_audio(sound.pop(0))
+            flags = [0, 0, FrameFlags.NO_FACE, FrameFlags.LOW_CONFIDENCE][i]
+            writer.write_frame(40 * i, controls[i], None if i == 2 else places[i], flags)
+        for packet in sound:
+            writer.write_audio(packet)
+    return file.getvalue()
+
+
+def damaged() -> dict[str, bytes]:
+    """Return the damaged examples of SPEC.md section 13: the second one, hurt in three ways."""
+    data = second_example()
+    segments = [at for at, kind, _ in places(data) if kind == b"SE"]
+    flip = segments[0] + 9
+    return {
+        "damaged_flip.fcv": data[:flip] + bytes([data[flip] ^ 1]) + data[flip + 1 :],
+        "damaged_cut.fcv": data[: segments[1] + 12],
+        "damaged_loss.fcv": data[: segments[1] - 1] + data[start(data, b"EN") :],
+    }
+
+
+def report(data: bytes) -> dict[str, Any]:
+    """Return what a reader makes of a damaged stream: the bytes lost, and the frames.
+
+    A recovered frame is its number and timestamp: its values are not bound to the bit.
+    """
+    stream = StreamReader(io.BytesIO(data), "damaged")
+    frames, packets = [], []
+    for item in stream.items():
+        if isinstance(item, AudioPacket):
+            packets.append([item.pts, item.dts, item.duration, item.data.hex()])
+        elif item.recovered:
+            frames.append([item.index, item.pts, None, None, None])
+        else:
+            place = item.placement
+            frames.append(
+                [
+                    item.index,
+                    item.pts,
+                    int(item.flags),
+                    item.controls.astype("<f4").tobytes().hex(),
+                    None if place is None else place.astype("<f4").tobytes().hex(),
+                ]
+            )
+    damage = [[item.offset, item.size, item.reason] for item in stream.damage]
+    return {"damage": damage, "frames": frames, "audio": packets}
+
+
 def golden() -> dict[str, bytes]:
     """Return every golden file by name."""
-    files = {"example.fcv": example()}
+    files = {"example.fcv": example(), "second.fcv": second_example()}
     motion = streams.motion(14, COUNT)
     flags = [0, 0, 1, 1, 0, 0, 2, 0, 0, 3, 0, 0, 0, 0]
     files["quantised.fcv"] = streams.write(
@@ -179,25 +257,81 @@ def _fields(kind: bytes, payload: bytes) -> list[tuple[int, str]]:
     ]  # fmt: skip
 
 
-def listing() -> str:
-    """Return the example byte by byte."""
-    data = example()
+def listing(data: bytes, meaning: Callable[[bytes, bytes], list[tuple[int, str]]] = _fields) -> str:
+    """Return an example byte by byte; meaning: gives the fields of a payload."""
     rows = []
     reader = ChunkReader(io.BytesIO(data))
     for chunk in [reader.header(STREAM_MAGIC, "example"), *reader]:
         at, size = chunk.offset, len(chunk.payload)
         parts = [(len(chunk.type), "magic" if at == 0 else f"'{chunk.name}'")]
-        parts += [(1, f"length {size}"), *_fields(chunk.type, chunk.payload), (4, "CRC")]
-        for count, meaning in parts:
-            rows.append((at, data[at : at + count], meaning))
+        parts += [(1, f"length {size}"), *meaning(chunk.type, chunk.payload), (4, "CRC")]
+        for count, words in parts:
+            rows.append((at, data[at : at + count], words))
             at += count
         assert at == chunk.offset + chunk.size, chunk.type
     lines = []
-    for at, part, meaning in rows:
-        for start in range(0, len(part), 16):
-            text = part[start : start + 16].hex(" ")
-            lines.append(f"{at + start:04x}  {text:47}  {meaning if start == 0 else ''}".rstrip())
+    for at, part, words in rows:
+        for first in range(0, len(part), 16):
+            text = part[first : first + 16].hex(" ")
+            lines.append(f"{at + first:04x}  {text:47}  {words if first == 0 else ''}".rstrip())
     return "\n".join(lines)
+
+
+def _notes(kind: bytes, payload: bytes) -> list[tuple[int, str]]:
+    """Return (bytes, meaning) of the fields of a payload of the second example."""
+    fields = FieldReader(payload, "example")
+    rows: list[tuple[int, str]] = []
+
+    def note(meaning: str) -> None:
+        rows.append((fields.position - sum(size for size, _ in rows), meaning))
+
+    if kind == STREAM_MAGIC:
+        for size, meaning in (
+            (1, "version 1, quantised, placement steps given"), (1, "quality 60"),
+            (5, "shape: 2 controls, 1 row of 2 numbers, resolution 32"), (2, "width 64, height 48"),
+            (3, "time base 1/1000"), (2, "frame rate 25/1"), (32, "generator"), (32, "rig"),
+            (4, "placement steps 0.5, 0.5, 0.5 pixels and 1/256"), (4, "'toy'"), (5, "'spec'"),
+            (1, "no metadata"), (2, "unit of the control steps, the first"),
+        ):  # fmt: skip
+            fields.raw(size)
+            note(meaning)
+    elif kind == b"ID":
+        fields.raw(2)
+        note("quantised, step 0.0605")
+    elif kind == b"AP":
+        note(f"'{fields.string()}'")
+        note(f"{fields.varint()} Hz")
+        note(f"{fields.varint()} channel")
+        note(f"time base {fields.fraction('time base')}")
+        return rows
+    elif kind == b"AU":
+        note(f"first packet {fields.varint()}")
+        count = fields.varint()
+        note(f"{count} packets")
+        for _ in range(count):
+            dts, pts = fields.signed(1 << 50), fields.signed(1 << 50)
+            lasts, size = fields.varint(), fields.varint()
+            note(f"dts {dts:+}, pts {pts:+}, lasts {lasts}, {size} bytes")
+        fields.rest()
+        note("the packets")
+        return rows
+    elif kind == b"SE":
+        note(f"first frame {fields.varint()}")
+        note(f"{125 + fields.signed(240)} frames: 125 - 123")
+        note(f"pts, {fields.signed(1 << 50):+}")
+    elif kind == b"EN":
+        while len(payload) - fields.position > 1:
+            size = fields.varint()
+            note(f"size of the group: {size >> 1}" + (", and more to say" if size & 1 else ""))
+            if size & 1:
+                note(f"{125 + fields.signed(240)} frames: 125 - 123")
+                note(f"pts, {fields.signed(1 << 50):+}")
+        fields.raw(1)
+        note("size of this chunk")
+        return rows
+    fields.rest()
+    note("body" if kind != STREAM_MAGIC else "the second step: one unit further, coded")
+    return rows
 
 
 def context_name(number: int) -> str:
@@ -242,10 +376,9 @@ class Tracer(RangeDecoder):
         return self._note("even", 32768, before, super().even())
 
 
-def trace() -> str:
-    """Return the decisions of the example's segment."""
-    data = example()
-    payload = next(payload for kind, payload in split(data) if kind == b"SE")
+def trace(data: bytes) -> str:
+    """Return the decisions of an example's last segment."""
+    payload = [payload for kind, payload in split(data) if kind == b"SE"][-1]
     fields = FieldReader(payload, "segment")
     fields.raw(4)
     made: list[Tracer] = []
@@ -264,6 +397,28 @@ def trace() -> str:
     return "\n".join(["range     code          p  bit  context", *made[0].rows])
 
 
+def reports() -> str:
+    """Return what is to be said of the damaged examples, a line each."""
+    lines = []
+    for name, data in damaged().items():
+        lines.append(f"{name}, {len(data)} bytes")
+        found = report(data)
+        for offset, size, reason in found["damage"]:
+            lines.append(f"  reported: byte {offset:3}, {size:2} bytes: {reason}")
+        for index, pts, flags, controls, place in found["frames"]:
+            if controls is None:
+                lines.append(f"  frame {index}: pts {pts:3}, recovered")
+                continue
+            values = " ".join(f"{x:g}" for x in struct.unpack("<2f", bytes.fromhex(controls)))
+            where = "none"
+            if place is not None:
+                where = " ".join(f"{x:g}" for x in struct.unpack("<4f", bytes.fromhex(place)))
+            row = f"controls {values}, flags {flags}, placement {where}"
+            lines.append(f"  frame {index}: pts {pts:3}, {row}")
+        lines.append(f"  audio: {len(found['audio'])} packets")
+    return "\n".join(lines)
+
+
 def parts_of_spec() -> dict[str, str]:
     """Return the generated parts of SPEC.md by the name of their marker."""
 
@@ -274,8 +429,11 @@ def parts_of_spec() -> dict[str, str]:
         "table words": "\n".join(vocabulary.WHOLE),
         "table segment": table(trained.SEGMENT),
         "table identity": table(trained.IDENTITY),
-        "example": listing(),
-        "trace": trace(),
+        "example": listing(example()),
+        "trace": trace(example()),
+        "second example": listing(second_example(), _notes),
+        "second trace": trace(second_example()),
+        "reports": reports(),
     }
 
 
@@ -296,8 +454,15 @@ def main() -> None:
             latent = person.w_plus(streams.W_MEAN).astype("<f4").tobytes().hex()
             expected[name] = {"identity": latent, "tuning": (person.tuning or b"").hex()}
         print(f"{name}: {len(data)} bytes")
+    reported = {}
+    for name, data in damaged().items():
+        (FOLDER / name).write_bytes(data)
+        reported[name] = report(data)
+        print(f"{name}: {len(data)} bytes")
     mean = streams.W_MEAN.astype("<f4").tobytes().hex()
-    text = json.dumps({"w_mean": mean, "files": expected}, separators=(",", ":"))
+    text = json.dumps(
+        {"w_mean": mean, "files": expected, "damaged": reported}, separators=(",", ":")
+    )
     (FOLDER / "expected.json").write_text(
         text.replace('],["', '],\n["').replace("],[", "],\n[") + "\n"
     )

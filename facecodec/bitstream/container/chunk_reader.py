@@ -41,7 +41,6 @@ class ChunkReader:
         self._read = getattr(file, "read1", file.read)
         self._ended = False
         self._work = 0  # bytes checksummed in vain
-        self._seen = 0  # bytes read
 
     def header(self, magic: bytes, what: str) -> Chunk:
         """Take the header, of type `magic`; the CRCs of later chunks start from its own.
@@ -90,7 +89,6 @@ class ChunkReader:
             wanted = max(size - len(self.buffer), _LEAST_READ)
             data = self._read(min(wanted, _MOST_READ)) or b""
             self._ended = not data
-            self._seen += len(data)
             self.buffer += data
         return len(self.buffer) >= size
 
@@ -125,7 +123,7 @@ class ChunkReader:
         if zlib.crc32(self.buffer[start:end], self.seed) == crc:
             return Chunk(self.offset + start, kind, bytes(self.buffer[at:end]))
         self._work += size
-        if self._work > limits.SCAN_WORK * (self._seen + limits.MAX_CHUNK):
+        if self._work > limits.SCAN_WORK * (self.offset + start + limits.MAX_CHUNK):
             raise StreamError(f"byte {self.offset + start}: too damaged to search for whole chunks")
         return None
 
