@@ -16,9 +16,16 @@ from facecodec.face.landmarks import FaceEmbedder, LandmarkFinder
 from facecodec.fit.likeness import Likeness
 from facecodec.generator.base import Generator
 from facecodec.rig.rig import Rig, load_rig
-from facecodec.weights.catalogue import DEFAULT_GENERATOR
-from facecodec.weights.store import load_generator, model_path, readable_records
+from facecodec.weights.catalogue import CATALOGUE, DEFAULT_GENERATOR
+from facecodec.weights.store import (
+    how_to_install,
+    load_generator,
+    model_path,
+    readable_records,
+    require,
+)
 
+FACE_MODELS = ("dlib-landmarks", "dlib-embedding")
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -91,12 +98,18 @@ def load_generator_on(model: str, device: str) -> Generator:
     return load_generator(model).to(pick_device(device))
 
 
-def load_likeness(generator: Generator) -> Likeness | None:
-    """Return the face embedding a fit is guided by, None where it is not installed."""
-    try:
-        return Likeness(model_path("dlib-embedding"), generator.w_mean.device)
-    except ModelError:
-        return None
+def load_likeness(generator: Generator) -> Likeness:
+    """Return the face embedding a fit is guided by. Raises ModelError where it is not installed."""
+    return Likeness(model_path("dlib-embedding"), generator.w_mean.device)
+
+
+def require_models(*names: str, person: bool) -> None:
+    """Raise ModelError, before any work, unless all models of a task are installed.
+
+    names: its generators. person: whether a person is sought in pictures, for which a face
+    embedding is needed beside the landmarks.
+    """
+    require(*names, *FACE_MODELS[: 1 + person])
 
 
 def model_named_by(sha256: str, hint: str) -> str:
@@ -107,9 +120,11 @@ def model_named_by(sha256: str, hint: str) -> str:
     for record in readable_records():
         if record.kind == "generator" and record.sha256 == sha256:
             return record.name
+    remedy = "import the checkpoint it was made with: facecodec model import FILE"
+    if hint in CATALOGUE:  # the hint comes out of a file, which may say anything
+        remedy = f"run: {how_to_install(hint)}"
     raise ModelError(
-        f"needs the generator {hint!r} (SHA-256 {sha256[:12]}…), which is not installed; "
-        f"facecodec model install {hint}, or import the checkpoint it was made with"
+        f"needs the generator {hint!r} (SHA-256 {sha256[:12]}…), which is not installed; {remedy}"
     )
 
 

@@ -21,7 +21,7 @@ from facecodec.encoding.person import find_person, known_person
 from facecodec.encoding.presets import Preset, preset_name, preset_of
 from facecodec.encoding.tuning import check_tune, tune_person
 from facecodec.encoding.write import KeptPerson, new_header, write_clip
-from facecodec.models import load_likeness, load_models
+from facecodec.models import load_likeness, load_models, require_models
 from facecodec.progress import Progress, silent
 from facecodec.seconds import Time, seconds
 from facecodec.types import Picture
@@ -109,10 +109,11 @@ def encode(
     check_tune(tune, known=identity is not None)
     plan = preset_of(preset)
     given = load_identity_file(identity) if identity else None
+    require_models(model, person=not given)
     span = Span(seconds(start), seconds(end), max_frames)
     with _opened(source, span, fps, live, progress) as clip, KeptPerson(output) as kept:
         models = load_models(model, rig, device)
-        likeness = load_likeness(models.generator)
+        likeness = None if given else load_likeness(models.generator)
         stages.end("models")
         frames = len(clip)
         stages.end("face")

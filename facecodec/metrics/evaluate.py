@@ -32,7 +32,7 @@ from facecodec.metrics.temporal import correlation, jitter, lip_errors
 from facecodec.metrics.trace import Trace
 from facecodec.progress import Progress, silent
 from facecodec.types import Picture
-from facecodec.weights.store import model_path
+from facecodec.weights.store import model_path, require
 
 Values = NDArray[np.float64]
 
@@ -245,6 +245,7 @@ def _traces(stack: ExitStack, landmarker: Path | None) -> tuple[Trace, Trace]:
     read = None
     if landmarker is not None and landmarker_missing(landmarker) is None:
         read = stack.enter_context(Landmarker(landmarker))
+    require("dlib-landmarks", "dlib-embedding")
     models = model_path("dlib-landmarks"), model_path("dlib-embedding")
     return Trace(*models, read), Trace(*models, read)
 

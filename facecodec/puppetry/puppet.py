@@ -24,7 +24,7 @@ from facecodec.encoding.encode import encode
 from facecodec.encoding.person import find_person
 from facecodec.encoding.presets import Preset, preset_of
 from facecodec.face.expression import features
-from facecodec.models import FaceModel, load_likeness, load_stream_models
+from facecodec.models import FaceModel, load_likeness, load_stream_models, require_models
 from facecodec.progress import Progress, silent
 from facecodec.puppetry.retarget import (
     at_rest,
@@ -40,6 +40,7 @@ from facecodec.video.writer import refuse_output
 from facecodec.weights.catalogue import DEFAULT_GENERATOR
 
 SYNTHETIC = "synthetic: one person's face moved by another person's video"
+STORED = (".fci", ".fcv")  # sources that hold a person; all others show one
 SOURCE_FRAMES = 300  # of a source video are searched for the person
 
 
@@ -121,6 +122,9 @@ def puppet(
     (refuse_overwrite if to_stream else refuse_output)(
         output, force, [source, driver, driver_video]
     )
+    pictured = Path(source).suffix not in STORED
+    if pictured or retarget:
+        require_models(person=pictured)
     begin, plan = time.perf_counter(), preset_of(preset)
     encoded = partial(
         encode, model=model, rig=rig, preset=plan, device=device, max_frames=max_frames,
@@ -166,7 +170,7 @@ def _opened(
 
 def _person(source: Path, model: FaceModel, plan: Preset, progress: Progress) -> Avatar:
     """Return whoever `source` shows: a picture, a video, a `.fcv` or a `.fci`."""
-    if source.suffix in (".fci", ".fcv"):
+    if source.suffix in STORED:
         return load_avatar(source, model)
     likeness = load_likeness(model.generator)
     with Clip.open(source, max_frames=SOURCE_FRAMES, progress=progress) as clip:

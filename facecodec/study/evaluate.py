@@ -20,7 +20,7 @@ from facecodec.face.landmarks import LandmarkFinder
 from facecodec.metrics.detail import warranted_size
 from facecodec.metrics.evaluate import SIZE, Evaluation, evaluate, evaluate_puppet
 from facecodec.metrics.networks import load as load_networks
-from facecodec.models import landmark_finder
+from facecodec.models import landmark_finder, require_models
 from facecodec.progress import Progress, silent
 from facecodec.types import Picture
 from facecodec.video.reader import VideoReader
@@ -68,6 +68,7 @@ def evaluate_files(
     `layout` is none of these, and what `facecodec.decode` raises for a `.fcv`.
     """
     options = options or Options()
+    require_models(person=True)
     if layout not in LAYOUTS:
         raise UsageError(f"no layout {layout!r}; there are: {', '.join(LAYOUTS)}")
     span, reference, distorted = Span(max_frames=max_frames), Path(reference), Path(distorted)
@@ -109,6 +110,7 @@ def evaluate_puppet_files(
     is returned and raised: see `evaluate_files`.
     """
     options = options or Options()
+    require_models(person=True)
     span = Span(max_frames=max_frames)
     with ExitStack() as stack:
         first = Span(max_frames=SOURCE_FRAMES)

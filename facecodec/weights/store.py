@@ -129,15 +129,36 @@ def read_record(name: str) -> Record:
         if not all(isinstance(value, _TYPES[key]) for key, value in vars(record).items()):
             raise TypeError("a field of another type")
     except FileNotFoundError as error:
-        chosen = os.environ.get("FACECODEC_HOME")
-        lost = f" (FACECODEC_HOME names {home()}, which is not there)" if chosen else ""
-        where = "" if home().is_dir() else lost
+        where = _lost_home()
         raise ModelError(f"{name} is not installed{where}; run: {how_to_install(name)}") from error
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(f"{path} is damaged; run: {how_to_install(name)}") from error
     if record.file != Path(record.file).name:
         raise ModelError(f"{path} names a file outside the store; run: {how_to_install(name)}")
     return record
+
+
+def require(*names: str) -> None:
+    """Raise ModelError unless all these models are installed: one line, one command for all."""
+    there = installed()
+    missing = [name for name in dict.fromkeys(names) if check_name(name) not in there]
+    if len(missing) == 1:
+        read_record(missing[0])
+    if missing:
+        ours = [name for name in missing if name in CATALOGUE]
+        others = [how_to_install(name) for name in missing if name not in CATALOGUE]
+        commands = [f"facecodec model install {' '.join(ours)}"] if ours else []
+        raise ModelError(
+            f"{', '.join(missing)} are not installed{_lost_home()}; "
+            f"run: {', and '.join(commands + others)}"
+        )
+
+
+def _lost_home() -> str:
+    """Return, in brackets, that FACECODEC_HOME names a folder that is not there."""
+    if not os.environ.get("FACECODEC_HOME") or home().is_dir():
+        return ""
+    return f" (FACECODEC_HOME names {home()}, which is not there)"
 
 
 def write_record(record: Record) -> None:
