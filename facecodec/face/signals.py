@@ -18,7 +18,7 @@ from facecodec.face.layout import (
     UPPER_LID,
     UPPER_LIP,
 )
-from facecodec.types import Landmarks
+from facecodec.types import Floats, Landmarks
 
 SMALLEST_LENGTH = 1e-6  # pixels, by which a length is divided at least
 
@@ -28,9 +28,11 @@ NUM_POSE = len(POSE_SIGNALS)
 SIGNALS = (*POSE_SIGNALS, "mouth_opening", "mouth_width", "eye_opening")
 
 
-def eye_centres(points: Landmarks) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the centres of the left and the right eye of landmarks [68, 2], float64 [2] each."""
-    return points[LEFT_EYE].mean(0), points[RIGHT_EYE].mean(0)
+def eye_centres(points: Landmarks) -> tuple[Floats, Floats]:
+    """Return the centres [..., 2] of the left and the right eye of landmarks [..., 68, 2]."""
+    left: Floats = points[..., LEFT_EYE, :].mean(-2)
+    right: Floats = points[..., RIGHT_EYE, :].mean(-2)
+    return left, right
 
 
 def head_pose(points: Landmarks) -> NDArray[np.float64]:

@@ -1,1 +1,1 @@
-"""What the paper's tables measure; `facecodec.metrics.evaluate` is the way in."""
+"""Measures of quality; `facecodec.metrics.evaluate` computes all of them."""

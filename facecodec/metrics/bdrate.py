@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+INTEGRATION_POINTS = 201  # at which the curves are compared, ends included
+
 Points = Sequence[tuple[float, float]]  # (rate, quality), any order
 
 
@@ -24,13 +26,13 @@ def bd_rate(anchor: Points, other: Points, higher_is_better: bool = True) -> flo
     high = min(quality[-1] for quality, _ in curves)
     if high <= low:
         return None
-    at = np.linspace(low, high, 201)
+    at = np.linspace(low, high, INTEGRATION_POINTS)
     first, second = (np.interp(at, quality, rate) for quality, rate in curves)
     return float(100 * (np.exp((second - first).mean()) - 1))
 
 
 def _curve(points: Points, higher_is_better: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return quality and log(rate), only where spending more bought more."""
+    """Return quality [N] and log(rate) [N], without points that cost more and are no better."""
     sign = 1 if higher_is_better else -1
     kept: list[tuple[float, float]] = []
     for rate, quality in sorted(points):

@@ -53,14 +53,14 @@ def bands(picture: Picture) -> dict[int, Values]:
     """
     side = picture.shape[0]
     now = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float()
-    found: dict[int, Values] = {}
+    sizes: dict[int, Values] = {}
     for octave in octaves_of(side):
         smaller = F.avg_pool2d(now, 2)
         lost = now - F.interpolate(smaller, scale_factor=2, mode="bilinear")
         size = lost.abs().mean(1, keepdim=True)
-        found[octave] = F.interpolate(size, size=(side, side))[0, 0].double().numpy()
+        sizes[octave] = F.interpolate(size, size=(side, side))[0, 0].double().numpy()
         now = smaller
-    return found
+    return sizes
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,10 @@ class DetailMeter:
     _face: list[tuple[float, float, float]] = field(default_factory=list)
 
     def add(self, source: Picture, decoded: Picture, face: Mask | None) -> None:
-        """Compare a pair; `face` [S, S] is the inner face, None where there is none."""
+        """Compare a pair [S, S, 3]; `face` [S, S] is the inner face, None where there is none.
+
+        Raises ValueError for pictures of another size.
+        """
         shape = (self.size, self.size, 3)
         if source.shape != shape or decoded.shape != shape:
             raise ValueError(f"pictures of {source.shape} and {decoded.shape}, not {shape}")
@@ -150,7 +153,7 @@ class DetailMeter:
             self._face.append(_compared(source, decoded, face))
 
     def _add_spectra(self, name: str, picture: Picture, inside: Mask) -> None:
-        """Add the power of waves in patches that lie within a region as a whole."""
+        """Add the power of waves in those patches of a picture [S, S, 3] that lie in one region."""
         tiles = _tiles(picture.mean(2))
         belongs = _tiles(inside.astype(np.float64)).mean((1, 2))
         window = np.hanning(PATCH)
@@ -205,7 +208,7 @@ def _tiles(grey: Values) -> Values:
 
 
 def _compared(source: Picture, decoded: Picture, face: Mask) -> tuple[float, float, float]:
-    """Return PSNR, SSIM and difference of colour of the inner face."""
+    """Return PSNR, SSIM and difference of colour of the inner face, pictures [S, S, 3]."""
     rows, columns = np.flatnonzero(face.any(1)), np.flatnonzero(face.any(0))
     edge = WINDOW // 2
     window = np.s_[

@@ -39,24 +39,27 @@ Values = NDArray[np.float64]
 SIZE = 256  # side of the squares everything is measured on
 DETAIL_EVERY = 5  # spectra of large pictures cost as much as everything else of a frame
 IDENTITY_EVERY = 10  # the embedding costs as much as everything else of a frame
-HELD = 15  # frames without landmarks in which the inner face is still where it was: a hand, a blur
+# Frames without landmarks for which the inner face counts as where it was: a hand, a blur.
+HELD_FRAMES = 15
 CORRELATED = ("yaw", "pitch", "mouth_opening", "eye_opening")
 
 
 class PairMeasure(Protocol):
     """A measure that needs networks: told every pair of pictures, asked once at the end."""
 
-    def add(self, reference: Picture, distorted: Picture) -> None: ...  # noqa: D102
+    def add(self, reference: Picture, distorted: Picture) -> None:
+        """Add a pair, uint8 RGB [S, S, 3]."""
 
-    def result(self) -> float | None: ...  # noqa: D102
+    def result(self) -> float | None:
+        """Return the measure over all pairs, None where they are too few."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What came of a comparison.
+    """The result of a comparison.
 
-    values: measure -> value, None where it could not be had; `missing` then says why and how to
-    get it. per_frame: series [T] (`psnr`, `psnr_face`, `ssim_face`, `l1`, `lip_error`, `identity`
+    values: measure -> value, None where it is unknown; `missing` then says why, and what it needs.
+    per_frame: series [T] (`psnr`, `psnr_face`, `ssim_face`, `l1`, `lip_error`, `identity`
     NaN where not read, the inner face's where there is none). worst: the numbers of the frames with
     the lowest PSNR, worst first.
     detail: what the pictures show at their own size; None, and its values absent, where they are
@@ -106,11 +109,11 @@ def evaluate(
     """Compare two sequences of aligned squares, uint8 RGB [S, S, 3], frame by frame.
 
     Each picture is scaled to 256x256; detail is measured in every fifth, at the size in which they
-    come. landmarker: MediaPipe's face_landmarker.task, for
-    expression, gaze and pose. networks, missing: see `facecodec.metrics.networks.load`.
-    identity_every: the identity is read in every n-th frame. known: what `trace_of` read off the
-    same reference with the same options, so that it need not be read again. Raises UsageError when
-    one sequence ends before the other or both are empty, ModelError when a model is not installed.
+    come. landmarker: MediaPipe's face_landmarker.task, for expression, gaze and pose. networks,
+    missing: see `facecodec.metrics.networks.load`. identity_every: the identity is read in every
+    n-th frame. known: the result of `trace_of` for the same reference and options, which is then
+    not read again. total: number of frames, for `progress`. Raises UsageError when one sequence
+    ends before the other or both are empty, ModelError when a model is not installed.
     """
     with ExitStack() as stack:
         before, after = _traces(stack, landmarker)
@@ -139,7 +142,7 @@ def evaluate(
     values = {name: mean_known(series[name]) for name in (*quality.NAMES, "lip_error", "identity")}
     values |= _motion(before, after)
     values["jitter"] = jitter(before["points"], after["points"])
-    values["faces"] = _found_again(before, after)
+    values["faces"] = _seen_again(before, after)
     lowest = float(series["psnr_face"][worst[0]])
     values["worst_psnr_face"] = None if np.isnan(lowest) else lowest
     values |= {name: network.result() for name, network in (networks or {}).items()}
@@ -157,7 +160,10 @@ def trace_of(
     landmarker: Path | None = None,
     identity_every: int = IDENTITY_EVERY,
 ) -> Trace:
-    """Read a reference once, for many comparisons with it."""
+    """Read a reference, uint8 RGB [S, S, 3] each, once for many comparisons with it.
+
+    Options as for `evaluate`. Raises ModelError when a model is not installed.
+    """
     with ExitStack() as stack:
         trace, _ = _traces(stack, landmarker)
         for i, picture in enumerate(pictures):
@@ -179,7 +185,8 @@ def evaluate_puppet(
 ) -> Evaluation:
     """Compare a puppet with the person it should be and the motion it should make.
 
-    source: aligned squares of the person, any number; driver and result: frame by frame. The
+    All are aligned squares, uint8 RGB [S, S, 3]: of the person in `source`, any number; of `driver`
+    and `result` frame by frame. The
     identity distance is that of each result to the mean embedding of the source's pictures.
     FID, FVD and FVD_w compare the result with the source. Raises as `evaluate` does.
     """
@@ -203,7 +210,7 @@ def evaluate_puppet(
         raise UsageError("no face in the source's frames")
     mean = person["embeddings"][known].mean(0)
     series = {"identity": np.linalg.norm(after["embeddings"] - mean, axis=1)}
-    values = {"identity": mean_known(series["identity"]), "faces": _found_again(before, after)}
+    values = {"identity": mean_known(series["identity"]), "faces": _seen_again(before, after)}
     values |= _motion(before, after)
     values |= {name: network.result() for name, network in (networks or {}).items()}
     done = _finish(PUPPET, len(before), values, missing, landmarker, series, np.array([], int))
@@ -221,23 +228,27 @@ class _Quality:
         self._unseen = 0
 
     def add(self, a: Picture, b: Picture, points: Values | None) -> None:
-        """Compare a pair; without landmarks the face is where it was last, for `HELD` frames."""
+        """Compare a pair [S, S, 3]; `points` [68, 2] are the landmarks of the first.
+
+        Without them the face is where it was last, for `HELD_FRAMES`.
+        """
         mask = None if points is None else face_mask(points, SIZE)
         seen = mask is not None and mask.any()
         self._mask = mask if seen else self._mask
         self._unseen = 0 if seen else self._unseen + 1
-        there = self._mask is not None and self._unseen <= HELD
+        there = self._mask is not None and self._unseen <= HELD_FRAMES
         whole, *face = all_three(a, b, [None, self._mask] if there else [None])
         self._rows.append((*whole, *(face[0] if face else [np.nan] * len(whole))))
 
     def face(self, size: int) -> NDArray[np.bool_] | None:
         """Return the inner face [size, size] of the last pair, None where there is none."""
-        if self._mask is None or self._unseen > HELD:
+        if self._mask is None or self._unseen > HELD_FRAMES:
             return None
         factor = size // SIZE
         return self._mask.repeat(factor, 0).repeat(factor, 1)
 
     def series(self) -> dict[str, Values]:
+        """Return each of `NAMES` over the pairs, [T]."""
         return {name: np.array([row[i] for row in self._rows]) for i, name in enumerate(self.NAMES)}
 
 
@@ -251,6 +262,7 @@ def _traces(stack: ExitStack, landmarker: Path | None) -> tuple[Trace, Trace]:
 
 
 def _pairs(a: Iterable[Picture], b: Iterable[Picture]) -> Iterator[tuple[Picture, Picture]]:
+    """Yield the pictures [H, W, 3] of both. Raises UsageError where one ends before the other."""
     for i, (x, y) in enumerate(itertools.zip_longest(a, b)):
         if x is None or y is None:
             which = "first" if x is None else "second"
@@ -269,7 +281,7 @@ def small(picture: Picture) -> Picture:
 
 
 def _square(picture: Picture) -> int:
-    """Return the side of a square picture, 0 for another."""
+    """Return the side of a square picture [S, S, 3], 0 for another shape."""
     height, width = picture.shape[:2]
     return height if height == width else 0
 
@@ -281,23 +293,23 @@ def _unseen_detail(detail: Detail) -> dict[str, str]:
 
 
 def _motion(before: Trace, after: Trace) -> dict[str, float | None]:
-    found = {name: correlation(before.signal(name), after.signal(name)) for name in CORRELATED}
+    result = {name: correlation(before.signal(name), after.signal(name)) for name in CORRELATED}
     for name, signal in (("rho_au", "units"), ("rho_gaze", "gaze"), ("rho_pose", "pose")):
-        found[name] = correlation(before[signal], after[signal])
+        result[name] = correlation(before[signal], after[signal])
     both = [np.concatenate([trace["units"], trace["gaze"]], axis=1) for trace in (before, after)]
-    found["rho_au_gaze"] = correlation(both[0], both[1])
-    return found
+    result["rho_au_gaze"] = correlation(both[0], both[1])
+    return result
 
 
 def _moves(before: Trace) -> dict[str, float | None]:
-    found: dict[str, float | None] = {}
+    stds: dict[str, float | None] = {}
     for name in CORRELATED:
         known = before.signal(name)[before.seen]
-        found[name] = float(known.std()) if len(known) else None
-    return found
+        stds[name] = float(known.std()) if len(known) else None
+    return stds
 
 
-def _found_again(before: Trace, after: Trace) -> float | None:
+def _seen_again(before: Trace, after: Trace) -> float | None:
     return float(after.seen[before.seen].mean()) if before.seen.any() else None
 
 
@@ -310,7 +322,10 @@ def _finish(
     series: dict[str, Values],
     worst: NDArray[np.int64],
 ) -> Evaluation:
-    """Put the values in the table's order and say of each absent one why it is absent."""
+    """Return the values in the table's order, with the reason for each that is absent.
+
+    `series` are [T] each; `worst` [T] are frame numbers.
+    """
     reasons = dict(missing or {})
     lack = landmarker_missing(landmarker)
     for name in names:

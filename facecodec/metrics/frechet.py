@@ -24,7 +24,7 @@ def frechet_distance(a: Features, b: Features) -> float | None:
 
 
 def _factor(features: Features) -> Features:
-    """Return a matrix whose square is the covariance, with no more rows than it needs."""
+    """Return X [R, D] with X'X the covariance of features [N, D], R no larger than N and D."""
     centred = (features - features.mean(0)) / np.sqrt(len(features) - 1)
     if len(centred) <= centred.shape[1]:
         factor: Features = centred

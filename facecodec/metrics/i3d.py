@@ -1,4 +1,4 @@
-"""I3D (Carreira, Zisserman 2017, arXiv 1705.07750), RGB, Kinetics-400: what FVD measures with.
+"""I3D (Carreira, Zisserman 2017, arXiv 1705.07750), RGB, Kinetics-400: the network of FVD.
 
 Tensors are named as in the file `rgb_imagenet.pt` of the pytorch-i3d repository.
 """
@@ -9,13 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-FEATURES = 400
-SIDE = 224
-FRAMES = 16  # of a clip
+NUM_CLASSES = 400  # whose scores are the features
+INPUT_SIZE = 224  # side in pixels of the frames that the network reads
+CLIP_FRAMES = 16  # of a clip
 
 
 def _padded(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
-    """Pad [N, C, T, H, W] with zeros as TensorFlow's SAME does."""
+    """Pad features [N, C, T, H, W] with zeros as TensorFlow's SAME does."""
     edges: list[int] = []
     for size, k, s in reversed(list(zip(x.shape[2:], kernel, stride, strict=True))):
         missing = max((-(-size // s) - 1) * s + k - size, 0)
@@ -24,7 +24,7 @@ def _padded(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Tens
 
 
 class Unit(nn.Module):
-    """Convolution, batch normalisation, ReLU; the last one of the network is bare."""
+    """Convolution, batch normalisation, ReLU; the network's last one is a convolution alone."""
 
     def __init__(
         self, before: int, after: int, kernel: int = 1, stride: int = 1, bare: bool = False
@@ -35,12 +35,13 @@ class Unit(nn.Module):
         self.bn = None if bare else nn.BatchNorm3d(after, eps=1e-3)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the activation."""
+        """Return the activation [N, after, T, H, W] of features [N, before, T, H, W], strided."""
         x = self.conv3d(_padded(x, self.kernel, self.stride))
         return x if self.bn is None else F.relu(self.bn(x))
 
 
 def _pool(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> Tensor:
+    """Return the maxima of features [N, C, T, H, W], padded as TensorFlow's SAME does."""
     return F.max_pool3d(_padded(x, kernel, stride), kernel, stride)
 
 
@@ -56,7 +57,7 @@ class Mixed(nn.Module):
         self.b3b = Unit(before, pool)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the branches side by side."""
+        """Return the branches of features [N, before, T, H, W] along the channels."""
         pooled = _pool(x, (3, 3, 3), (1, 1, 1))
         return torch.cat(
             [self.b0(x), self.b1b(self.b1a(x)), self.b2b(self.b2a(x)), self.b3b(pooled)], 1
@@ -79,14 +80,14 @@ class I3D(nn.Module):
         self.Mixed_4f = Mixed(528, (256, 160, 320, 32, 128, 128))
         self.Mixed_5b = Mixed(832, (256, 160, 320, 32, 128, 128))
         self.Mixed_5c = Mixed(832, (384, 192, 384, 48, 128, 128))
-        self.logits = Unit(1024, FEATURES, bare=True)
+        self.logits = Unit(1024, NUM_CLASSES, bare=True)
 
     def forward(self, clips: Tensor) -> Tensor:
-        """Return the scores."""
+        """Return the class scores [N, 400] of clips [N, 3, T, H, W] in [-1, 1]."""
         n, c, t = clips.shape[:3]
         flat = clips.transpose(1, 2).reshape(n * t, c, *clips.shape[3:])
-        flat = F.interpolate(flat, (SIDE, SIDE), mode="bilinear", align_corners=False)
-        x = flat.reshape(n, t, c, SIDE, SIDE).transpose(1, 2)
+        flat = F.interpolate(flat, (INPUT_SIZE, INPUT_SIZE), mode="bilinear", align_corners=False)
+        x = flat.reshape(n, t, c, INPUT_SIZE, INPUT_SIZE).transpose(1, 2)
         flat_pool, half = (1, 3, 3), (1, 2, 2)
         x = _pool(self.Conv3d_1a_7x7(x), flat_pool, half)
         x = _pool(self.Conv3d_2c_3x3(self.Conv3d_2b_1x1(x)), flat_pool, half)

@@ -10,8 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-FEATURES = 2048
-SIDE = 299
+INPUT_SIZE = 299  # side in pixels of the pictures that the network reads
 
 
 class Conv(nn.Module):
@@ -26,11 +25,12 @@ class Conv(nn.Module):
         self.bn = nn.BatchNorm2d(after, eps=1e-3)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the activation."""
+        """Return the activation [N, after, H, W] of features [N, before, H, W], strided."""
         return F.relu(self.bn(self.conv(x)))
 
 
 def _average(x: Tensor) -> Tensor:
+    """Return means over 3x3 of features [N, C, H, W], padding left out."""
     return F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
 
 
@@ -47,7 +47,7 @@ class BlockA(nn.Module):
         self.branch_pool = Conv(before, pool, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the branches side by side."""
+        """Return the branches of features [N, C, H, W] along the channels."""
         five = self.branch5x5_2(self.branch5x5_1(x))
         three = self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x)))
         return torch.cat([self.branch1x1(x), five, three, self.branch_pool(_average(x))], 1)
@@ -64,7 +64,7 @@ class BlockB(nn.Module):
         self.branch3x3dbl_3 = Conv(96, 96, 3, 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the branches side by side."""
+        """Return the branches of features [N, C, H, W] along the channels."""
         three = self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x)))
         return torch.cat([self.branch3x3(x), three, F.max_pool2d(x, 3, 2)], 1)
 
@@ -87,7 +87,7 @@ class BlockC(nn.Module):
         self.branch_pool = Conv(768, 192, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the branches side by side."""
+        """Return the branches of features [N, C, H, W] along the channels."""
         seven = self.branch7x7_3(self.branch7x7_2(self.branch7x7_1(x)))
         double = self.branch7x7dbl_3(self.branch7x7dbl_2(self.branch7x7dbl_1(x)))
         double = self.branch7x7dbl_5(self.branch7x7dbl_4(double))
@@ -106,7 +106,7 @@ class BlockD(nn.Module):
         self.branch7x7x3_4 = Conv(192, 192, 3, 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the branches side by side."""
+        """Return the branches of features [N, C, H, W] along the channels."""
         three = self.branch3x3_2(self.branch3x3_1(x))
         seven = self.branch7x7x3_2(self.branch7x7x3_1(x))
         seven = self.branch7x7x3_4(self.branch7x7x3_3(seven))
@@ -130,7 +130,7 @@ class BlockE(nn.Module):
         self.branch_pool = Conv(before, 192, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the branches side by side."""
+        """Return the branches of features [N, C, H, W] along the channels."""
         three = self.branch3x3_1(x)
         double = self.branch3x3dbl_2(self.branch3x3dbl_1(x))
         pooled = F.max_pool2d(x, 3, 1, 1) if self.maximum else _average(x)
@@ -155,8 +155,8 @@ class Inception(nn.Module):
         self.Mixed_7c = BlockE(2048, True)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """Return the features."""
-        x = F.interpolate(pictures, (SIDE, SIDE), mode="bilinear", align_corners=False)
+        """Return the features [N, 2048] of pictures [N, 3, H, W] in [-1, 1]."""
+        x = F.interpolate(pictures, (INPUT_SIZE, INPUT_SIZE), mode="bilinear", align_corners=False)
         x = self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(x)))
         x = self.Conv2d_4a_3x3(self.Conv2d_3b_1x1(F.max_pool2d(x, 3, 2)))
         x = self.Mixed_5d(self.Mixed_5c(self.Mixed_5b(F.max_pool2d(x, 3, 2))))

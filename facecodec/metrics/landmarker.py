@@ -18,7 +18,7 @@ from facecodec.types import Picture
 
 Values = NDArray[np.float64]
 
-SCORES = 52  # blendshapes, of which eight are gaze and one is "neutral"
+NUM_UNITS = 43  # action units: of 52 blendshapes eight are gaze and one is "neutral"
 HOW_PACKAGE = "pip install 'facecodec[eval]'"
 HOW_FILE = "--face-landmarker face_landmarker.task, from MediaPipe's model page"
 
@@ -37,8 +37,8 @@ def missing(model: Path | None) -> str | None:
 class Landmarker:
     """Reads the signals of one face per picture; a context manager.
 
-    Pictures are looked at one by one (MediaPipe's image mode): its video mode smooths over time
-    and would hide jitter.
+    Pictures are read one by one (MediaPipe's image mode): its video mode smooths over time and
+    would hide jitter.
     """
 
     def __init__(self, model: Path) -> None:
@@ -84,7 +84,7 @@ class Landmarker:
 
 
 class Signals:
-    """What the landmarker says of one picture: action units [43], gaze [2], pose [3] (degrees)."""
+    """The landmarker's signals of one picture: action units [43], gaze [2], pose [3] in degrees."""
 
     def __init__(self, units: Values, gaze: Values, pose: Values) -> None:
         self.units, self.gaze, self.pose = units, gaze, pose
@@ -93,7 +93,7 @@ class Signals:
     def of(cls, result: Any) -> Signals:
         """Read a detection result; NaN everywhere when it holds no face."""
         if not result.face_blendshapes or not result.facial_transformation_matrixes:
-            return cls(*(np.full(n, np.nan) for n in (SCORES - 9, 2, 3)))
+            return cls(*(np.full(n, np.nan) for n in (NUM_UNITS, 2, 3)))
         scores = {shape.category_name: shape.score for shape in result.face_blendshapes[0]}
         units = [
             scores[name]
@@ -108,7 +108,7 @@ class Signals:
 
 
 def gaze_of(scores: dict[str, float]) -> Values:
-    """Return where the eyes look in the head, from blendshape scores: right, up, -1 to 1."""
+    """Return the gaze [2] in the head, to the right and up, -1 to 1, from blendshape scores."""
     right = (
         scores["eyeLookOutRight"] - scores["eyeLookInRight"]
         + scores["eyeLookInLeft"] - scores["eyeLookOutLeft"]
@@ -121,7 +121,7 @@ def gaze_of(scores: dict[str, float]) -> Values:
 
 
 def angles(matrix: Values) -> Values:
-    """Return yaw, pitch and roll in degrees of a rotation (upper left of [4, 4]): R = Ry Rx Rz."""
+    """Return yaw, pitch and roll [3] in degrees of a pose [4, 4] with the rotation R = Ry Rx Rz."""
     rotation = matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
     yaw = np.arctan2(rotation[0, 2], rotation[2, 2])
     pitch = np.arcsin(np.clip(-rotation[1, 2], -1, 1))

@@ -20,7 +20,9 @@ LAYERS = (
     ("features.8", 384, 256, 3, 1, 1, False),
     ("features.10", 256, 256, 3, 1, 1, False),
 )
+# Mean and standard deviation of ImageNet's colours, for pictures in [-1, 1].
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
+EPSILON = 1e-10  # added to a length before it is divided by
 
 
 class Lpips(nn.Module):
@@ -41,28 +43,31 @@ class Lpips(nn.Module):
 
     @classmethod
     def of(cls, backbone: Mapping[str, Tensor], heads: Mapping[str, Tensor]) -> Lpips:
-        """Build from torchvision's AlexNet tensors and the published heads' file."""
-        made = cls()
+        """Build from torchvision's AlexNet tensors and those of the published heads, [...] each.
+
+        Raises KeyError or RuntimeError for tensors of another network.
+        """
+        network = cls()
         state = {}
         for i, (key, *_) in enumerate(LAYERS):
             state[f"convs.{i}.weight"] = backbone[f"{key}.weight"]
             state[f"convs.{i}.bias"] = backbone[f"{key}.bias"]
             state[f"heads.{i}"] = heads[f"lin{i}.model.1.weight"].flatten()
-        made.load_state_dict(state)
-        return made.eval().requires_grad_(False)
+        network.load_state_dict(state)
+        return network.eval().requires_grad_(False)
 
     def features(self, pictures: Tensor) -> list[Tensor]:
-        """Return the five activations, each of unit length along its channels."""
+        """Return five activations [N, C, H, W] of pictures [N, 3, H, W], of unit length in C."""
         x = (pictures - self.shift) / self.scale
-        found = []
+        activations = []
         for conv, layer in zip(self.convs, LAYERS, strict=True):
             x = F.max_pool2d(x, 3, 2) if layer[-1] else x
             x = F.relu(conv(x))
-            found.append(x / (x.square().sum(1, keepdim=True).sqrt() + 1e-10))
-        return found
+            activations.append(x / (x.square().sum(1, keepdim=True).sqrt() + EPSILON))
+        return activations
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
-        """Return the distances [N]."""
+        """Return the distances [N] of pictures `a` and `b`, [N, 3, H, W] each, in [-1, 1]."""
         total = a.new_zeros(len(a))
         pairs = zip(self.heads, self.features(a), self.features(b), strict=True)
         for head, x, y in pairs:

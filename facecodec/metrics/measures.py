@@ -59,7 +59,7 @@ _ALL = (
     Measure("eye_opening", "eye opening over time (landmarks)", "r", "higher", 1, 3),
     Measure("lip_error", "lip error, of the eyes' distance", "", "lower", 0, 4),
     Measure("jitter", "jitter, of the eyes' distance", "", "lower", 0, 4),
-    Measure("faces", "frames whose face is found again", "share", "higher", 1, 3),
+    Measure("faces", "frames whose face is seen again", "share", "higher", 1, 3),
     Measure("worst_psnr_face", "worst frame: PSNR, inner face", "dB", "higher", float("inf"), 2),
 )
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from facecodec.errors import ModelError
 from facecodec.metrics.evaluate import PairMeasure
 from facecodec.metrics.frechet import frechet_distance
-from facecodec.metrics.i3d import FRAMES, I3D
+from facecodec.metrics.i3d import CLIP_FRAMES, I3D
 from facecodec.metrics.inception import Inception
 from facecodec.metrics.lpips import Lpips
 from facecodec.pixels import to_tensor
@@ -25,12 +25,12 @@ from facecodec.types import Picture
 from facecodec.weights.networks import how_to_get, load_network, read_tensors
 from facecodec.weights.store import installed
 
-STEP = 4  # frames from one clip of FVD to the next
-STRETCH = 64  # frames of a window of FVD_w
+CLIP_INTERVAL = 4  # frames from one clip of FVD to the next
+WINDOW_FRAMES = 64  # of a window of FVD_w
 
 
 def load(puppet: bool = False) -> tuple[dict[str, PairMeasure], dict[str, str]]:
-    """Return the measures that can be had, by name, and for the others what they need.
+    """Return the measures whose weights are installed, by name, and what the others need.
 
     puppet: those of the puppet's table. Raises ModelError for installed weights that do not fit.
     """
@@ -39,20 +39,20 @@ def load(puppet: bool = False) -> tuple[dict[str, PairMeasure], dict[str, str]]:
         "fvd": ("fvd-i3d", lambda t: Fvd(i3d_of(t))),
     }
     if puppet:
-        makers["fvd_w"] = ("fvd-i3d", lambda t: Fvd(i3d_of(t), STRETCH))
+        makers["fvd_w"] = ("fvd-i3d", lambda t: Fvd(i3d_of(t), WINDOW_FRAMES))
     else:
         makers["lpips"] = ("lpips-alexnet", lambda t: MeanLpips(lpips_of(t)))
-    found: dict[str, PairMeasure] = {}
+    available: dict[str, PairMeasure] = {}
     missing: dict[str, str] = {}
-    there = installed()
+    known = installed()
     for measure, (name, make) in makers.items():
-        if name not in there:
+        if name not in known:
             missing[measure] = f"needs {name}: {how_to_get(name)}"
         elif measure == "lpips" and heads_file() is None:
             missing[measure] = "needs the torchmetrics package: pip install 'facecodec[eval]'"
         else:
-            found[measure] = make(load_network(name))
-    return found, missing
+            available[measure] = make(load_network(name))
+    return available, missing
 
 
 class MeanLpips:
@@ -79,7 +79,7 @@ class Fid:
         self._rows: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
 
     def add(self, reference: Picture, distorted: Picture) -> None:
-        """Take in a pair."""
+        """Add a pair, uint8 RGB [S, S, 3]."""
         with torch.inference_mode():
             features = self._network(torch.cat([to_batch(reference), to_batch(distorted)]))
         for rows, row in zip(self._rows, features.double().numpy(), strict=True):
@@ -92,28 +92,28 @@ class Fid:
 
 
 class Fvd:
-    """The Fréchet distance of I3D scores of 16-frame clips, one begun every fourth frame.
+    """The Fréchet distance of I3D scores of 16-frame clips, one started every fourth frame.
 
-    stretch: the sequence is cut into windows of so many frames; the result is the mean over them.
+    `window`: the sequence is cut into windows of that many frames, and the result is their mean.
     """
 
-    def __init__(self, network: nn.Module, stretch: int | None = None) -> None:
-        self._network, self._stretch = network, stretch
+    def __init__(self, network: nn.Module, window: int | None = None) -> None:
+        self._network, self._window = network, window
         self._last: list[tuple[Tensor, Tensor]] = []
         self._rows: list[tuple[np.ndarray, np.ndarray]] = []
         self._done: list[float] = []
         self._count = 0
 
     def add(self, reference: Picture, distorted: Picture) -> None:
-        """Take in a pair; every fourth one completes a clip."""
-        self._last = [*self._last[-FRAMES + 1 :], (to_batch(reference), to_batch(distorted))]
+        """Add a pair, uint8 RGB [S, S, 3]; every fourth one completes a clip."""
+        self._last = [*self._last[-CLIP_FRAMES + 1 :], (to_batch(reference), to_batch(distorted))]
         self._count += 1
-        if len(self._last) == FRAMES and (self._count - FRAMES) % STEP == 0:
+        if len(self._last) == CLIP_FRAMES and (self._count - CLIP_FRAMES) % CLIP_INTERVAL == 0:
             clips = [torch.stack([pair[i][0] for pair in self._last], 1) for i in (0, 1)]
             with torch.inference_mode():
                 scores = self._network(torch.stack(clips)).double().numpy()
             self._rows.append((scores[0], scores[1]))
-        if self._stretch and self._count == self._stretch:
+        if self._window and self._count == self._window:
             self._close()
 
     def _close(self) -> None:
@@ -136,13 +136,16 @@ def to_batch(picture: Picture) -> Tensor:
 
 
 def fitted(network: nn.Module, tensors: Mapping[str, Tensor], name: str) -> nn.Module:
-    """Return a network with its tensors; what it has no place for (a classifier) is left out."""
+    """Return a network with its tensors [...]; those it has no place for are left out.
+
+    Such as a classifier. Raises ModelError for tensors that are missing or of other shapes.
+    """
     wanted = network.state_dict()
     counters = {key for key in wanted if key.endswith("num_batches_tracked")}
     lacking = [key for key in wanted if key not in tensors and key not in counters]
     if lacking:
         raise ModelError(
-            f"{name} is another network: {lacking[0]} and {len(lacking) - 1} more miss"
+            f"{name} is another network: {lacking[0]} and {len(lacking) - 1} more are missing"
         )
     try:
         network.load_state_dict({key: tensors[key] for key in wanted if key not in counters}, False)
@@ -152,12 +155,12 @@ def fitted(network: nn.Module, tensors: Mapping[str, Tensor], name: str) -> nn.M
 
 
 def i3d_of(tensors: Mapping[str, Tensor]) -> nn.Module:
-    """Return I3D with its tensors."""
+    """Return I3D with its tensors [...]. Raises ModelError when they do not fit."""
     return fitted(I3D(), tensors, "fvd-i3d")
 
 
 def heads_file() -> Path | None:
-    """Return torchmetrics' file of LPIPS heads, or None where the package is not."""
+    """Return torchmetrics' file of LPIPS heads, or None where the package is not installed."""
     spec = find_spec("torchmetrics")
     if spec is None or spec.origin is None:
         return None
@@ -166,7 +169,7 @@ def heads_file() -> Path | None:
 
 
 def lpips_of(backbone: Mapping[str, Tensor]) -> Lpips:
-    """Return LPIPS with an AlexNet's tensors. Raises ModelError when they do not fit."""
+    """Return LPIPS with an AlexNet's tensors [...]. Raises ModelError when they do not fit."""
     heads = heads_file()
     if heads is None:
         raise ModelError("LPIPS needs the torchmetrics package: pip install 'facecodec[eval]'")

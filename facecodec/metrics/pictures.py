@@ -20,16 +20,22 @@ Mask = NDArray[Any]
 # Wang, Bovik, Sheikh, Simoncelli 2004, "Image quality assessment: from error visibility to
 # structural similarity": Gaussian window 11x11, sigma 1.5, K1 = 0.01, K2 = 0.03.
 WINDOW, SIGMA, K1, K2 = 11, 1.5, 0.01, 0.03
-EQUAL = 100.0  # dB that a frame without any error counts in a mean over frames that have some
+PSNR_WHEN_EQUAL = 100.0  # dB of a frame without any error in a mean over frames that have some
 
 
 def l1(a: Picture, b: Picture, mask: Mask | None = None) -> float:
-    """Return the mean absolute difference in grey levels of 255: 0 (equal) to 255."""
+    """Return the mean absolute difference in grey levels, 0 (equal) to 255.
+
+    `a`, `b` [H, W, 3]; `mask` [H, W]. Raises ValueError as `ssim` does.
+    """
     return 255 * _mean(np.abs(_levels(a, b)), mask)
 
 
 def psnr(a: Picture, b: Picture, mask: Mask | None = None) -> float:
-    """Return the peak signal-to-noise ratio in dB over all three channels, inf when equal."""
+    """Return the peak signal-to-noise ratio in dB over all three channels, inf when equal.
+
+    `a`, `b` [H, W, 3]; `mask` [H, W]. Raises ValueError as `ssim` does.
+    """
     error = _mean(_levels(a, b) ** 2, mask)
     return float("inf") if error == 0 else float(-10 * np.log10(error))
 
@@ -37,8 +43,9 @@ def psnr(a: Picture, b: Picture, mask: Mask | None = None) -> float:
 def ssim(a: Picture, b: Picture, mask: Mask | None = None) -> float:
     """Return the structural similarity, at most 1 (equal); the mean over the three channels.
 
-    The windows centred within 5 pixels of the edge, which would need pixels that are not there,
-    are left out. Pictures smaller than 11x11 raise ValueError.
+    `a`, `b` [H, W, 3]; `mask` [H, W]. Windows centred within 5 pixels of the edge, which would need
+    pixels that are not there, are left out. Raises ValueError for pictures of two sizes or smaller
+    than 11x11, and for a mask of another size or of zeros.
     """
     _check(a, b)
     if min(a.shape[:2]) < WINDOW:
@@ -47,34 +54,40 @@ def ssim(a: Picture, b: Picture, mask: Mask | None = None) -> float:
 
 
 def all_three(a: Picture, b: Picture, masks: Sequence[Mask | None]) -> list[tuple[float, ...]]:
-    """Return (l1, psnr, ssim) for each of several masks, the work of all done once."""
+    """Return (l1, psnr, ssim) of `a` and `b` [H, W, 3] for each of several masks [H, W].
+
+    Differences are computed once for all masks. Raises ValueError as `ssim` does.
+    """
     _check(a, b)
     error, similar = _levels(a, b), _ssim_map(a, b)
     absolute, squared = np.abs(error).mean(2), (error * error).mean(2)
-    found: list[tuple[float, ...]] = []
+    results: list[tuple[float, ...]] = []
     for mask in masks:
         mse = _mean(squared, mask)
         decibels = float("inf") if mse == 0 else float(-10 * np.log10(mse))
-        found.append((255 * _mean(absolute, mask), decibels, _mean(similar, _inner(mask))))
-    return found
+        results.append((255 * _mean(absolute, mask), decibels, _mean(similar, _inner(mask))))
+    return results
 
 
 def mean_known(values: NDArray[np.float64]) -> float | None:
-    """Return the mean of what is known; among others a PSNR of inf counts as `EQUAL` dB."""
+    """Return the mean of the values [N] that are not NaN, None without any.
+
+    Beside finite ones a PSNR of inf counts as `PSNR_WHEN_EQUAL`.
+    """
     known = values[~np.isnan(values)]
     if np.isfinite(known).any():
-        known = np.minimum(known, EQUAL)
+        known = np.minimum(known, PSNR_WHEN_EQUAL)
     return float(known.mean()) if len(known) else None
 
 
 def _inner(mask: Mask | None) -> Mask | None:
-    """Return what of a mask belongs to the windows of SSIM."""
+    """Return the part [H - 10, W - 10] of a mask [H, W] that belongs to windows of SSIM."""
     edge = WINDOW // 2
     return None if mask is None else np.asarray(mask)[edge:-edge, edge:-edge]
 
 
 def _ssim_map(a: Picture, b: Picture) -> NDArray[np.float64]:
-    """Return the local similarity [H - 10, W - 10], the mean over the channels."""
+    """Return the local similarity [H - 10, W - 10] of pictures [H, W, 3], mean of channels."""
     # The middle grey is taken out first: in float32, E[x^2] - E[x]^2 of a bright patch is noise.
     shift = 0.5
     x, y = (torch.from_numpy(_unit(p)).permute(2, 0, 1) - shift for p in (a, b))
@@ -108,7 +121,7 @@ def _check(a: Picture, b: Picture) -> None:
 
 
 def _unit(picture: Picture) -> NDArray[np.float32]:
-    """Return a picture as float32, 0 to 1."""
+    """Return a picture [H, W, 3] as float32, 0 to 1. Raises ValueError for another type."""
     if picture.dtype == np.uint8:
         return picture.astype(np.float32) / np.float32(255)
     if not np.issubdtype(picture.dtype, np.floating):

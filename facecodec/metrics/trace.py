@@ -1,4 +1,4 @@
-"""What is read off a sequence of aligned pictures: landmarks, signals, embeddings, per frame."""
+"""Traces: landmarks, signals and embeddings of every picture of a sequence of aligned squares."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecodec.face.landmarks import FaceEmbedder, LandmarkFinder
+from facecodec.face.layout import NUM_LANDMARKS
 from facecodec.face.signals import SIGNALS, all_signals
-from facecodec.metrics.landmarker import SCORES, Landmarker
+from facecodec.metrics.landmarker import NUM_UNITS, Landmarker
 from facecodec.types import Picture
 
-SETTLE = 5  # readings of a still picture in which the finder's landmarks come to rest
+SETTLING_READINGS = 5  # of a still picture, in which the finder's landmarks come to rest
+EMBEDDING_SIZE = 128  # numbers of a face embedding
 
 Values = NDArray[np.float64]
 
 
 class Trace:
-    """Collects the face in each of a sequence of pictures; NaN where it is not found.
+    """Collects what the face of each picture shows; NaN where there is none.
 
     points [T, 68, 2] in pixels, signals [T, 6] (facecodec.face.signals.SIGNALS); with a
-    landmarker units [T, 43], gaze [T, 2] and pose [T, 3]; embeddings [T, 128] of the frames
-    asked for.
+    landmarker units [T, 43], gaze [T, 2] and pose [T, 3] in degrees; embeddings [T, 128], NaN for
+    frames of which none was asked for.
     """
 
     def __init__(
@@ -36,17 +38,17 @@ class Trace:
         }
 
     def add(self, picture: Picture, embed: bool = True) -> None:
-        """Look at the next picture, uint8 RGB [H, W, 3]; `embed`: read the identity too."""
-        found = settled(self._find, picture)
-        none = found is None
+        """Read the next picture, uint8 RGB [H, W, 3]; `embed`: its embedding too."""
+        points = settled(self._find, picture)
+        blank = np.full((NUM_LANDMARKS, 2), np.nan)
+        signals, embedding = np.full(len(SIGNALS), np.nan), np.full(EMBEDDING_SIZE, np.nan)
+        if points is not None:
+            signals = all_signals(points)
+            embedding = self._embed(picture, points) if embed else embedding
         rows = self._rows
-        rows["points"].append(np.full((68, 2), np.nan) if found is None else found)
-        rows["signals"].append(
-            np.full(len(SIGNALS), np.nan) if found is None else all_signals(found)
-        )
-        rows["embeddings"].append(
-            np.full(128, np.nan) if none or not embed else self._embed(picture, rows["points"][-1])
-        )
+        rows["points"].append(blank if points is None else points)
+        rows["signals"].append(signals)
+        rows["embeddings"].append(embedding)
         if self._landmarker is not None:
             read = self._landmarker(picture)
             rows["units"].append(read.units)
@@ -57,11 +59,11 @@ class Trace:
         return len(self._rows["points"])
 
     def __getitem__(self, name: str) -> Values:
-        """Return one of the series, [T, ...]; all NaN when no landmarker was there to read it."""
+        """Return a series, [T, ...]; NaN where it needs a landmarker and none was given."""
         rows = self._rows[name]
         if rows:
             return np.stack(rows)
-        width = {"units": SCORES - 9, "gaze": 2, "pose": 3}
+        width = {"units": NUM_UNITS, "gaze": 2, "pose": 3}
         return np.full((len(self), width.get(name, 1)), np.nan)
 
     def signal(self, name: str) -> Values:
@@ -75,17 +77,17 @@ class Trace:
 
     @property
     def seen(self) -> NDArray[np.bool_]:
-        """Return in which frames a face was found, [T]."""
-        found: NDArray[np.bool_] = np.isfinite(self["points"][:, 0, 0])
-        return found
+        """Return which frames show a face, [T]."""
+        seen: NDArray[np.bool_] = np.isfinite(self["points"][:, 0, 0])
+        return seen
 
 
 def settled(find: LandmarkFinder, picture: Picture) -> Values | None:
-    """Return landmarks [68, 2] that hardly remember the frame before, or None without a face.
+    """Return landmarks [68, 2] of a picture [H, W, 3] that depend little on the one before.
 
-    The finder starts from where it saw the face last, so that its landmarks creep over several
-    frames even on a still picture. Asked a few times, they settle; the mean is less noisy.
+    None without a face. The finder starts from where it saw the face last, so its landmarks drift
+    for several readings even of a still picture. They settle, and the mean is less noisy.
     """
-    found = [find(picture) for _ in range(SETTLE)]
-    known = [points for points in found[1:] if points is not None]
+    readings = [find(picture) for _ in range(SETTLING_READINGS)]
+    known = [points for points in readings[1:] if points is not None]
     return np.mean(known, axis=0) if known else None

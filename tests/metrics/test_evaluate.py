@@ -11,7 +11,7 @@ import pytest
 
 from facecodec.errors import UsageError
 from facecodec.face.crop import resize
-from facecodec.metrics.evaluate import HELD, evaluate, evaluate_puppet, trace_of
+from facecodec.metrics.evaluate import HELD_FRAMES, evaluate, evaluate_puppet, trace_of
 from facecodec.metrics.measures import MEASURES, RESYNTHESIS
 
 FRAMES = 12
@@ -183,11 +183,11 @@ def test_a_still_picture_has_no_motion(woman):
 
 def test_a_scene_without_a_face_has_no_inner_face(woman):
     """What is shown after the face has gone is not held against it."""
-    black = [np.zeros_like(woman[0])] * (HELD + 3)
-    white = [np.full_like(woman[0], 255)] * (HELD + 3)
+    black = [np.zeros_like(woman[0])] * (HELD_FRAMES + 3)
+    white = [np.full_like(woman[0], 255)] * (HELD_FRAMES + 3)
     gone = evaluate(woman[:3] + black, woman[:3] + white)
     face = gone.per_frame["psnr_face"]
-    assert np.isfinite(face[3 : 3 + HELD]).all() and np.isnan(face[3 + HELD :]).all()
+    assert np.isfinite(face[3 : 3 + HELD_FRAMES]).all() and np.isnan(face[3 + HELD_FRAMES :]).all()
     assert np.isfinite(gone.per_frame["psnr"][3:]).all()
     never = evaluate(black, white)
     assert never["psnr_face"] is None and never["worst_psnr_face"] is None

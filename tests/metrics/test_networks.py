@@ -120,7 +120,9 @@ def test_fid_on_stand_in_weights(store, pictures, monkeypatch):
         if isinstance(module, torch.nn.Conv2d):  # so that something arrives at the other end
             torch.nn.init.kaiming_normal_(module.weight)
     save_network("fid-inception", network.state_dict(), "made here")
-    monkeypatch.setattr(inception, "SIDE", 107)  # the layers are the same, the maps are smaller
+    monkeypatch.setattr(
+        inception, "INPUT_SIZE", 107
+    )  # the layers are the same, the maps are smaller
     same = networks.load()[0]["fid"]
     other = copy.deepcopy(same)
     clean, noisy = pictures
@@ -148,7 +150,7 @@ def test_fvd_counts_clips(pictures):
             return clips.mean((3, 4)).reshape(2, -1)
 
     clean, noisy = pictures
-    whole, windows = networks.Fvd(Mean()), networks.Fvd(Mean(), stretch=32)
+    whole, windows = networks.Fvd(Mean()), networks.Fvd(Mean(), window=32)
     same = networks.Fvd(Mean())
     short = networks.Fvd(Mean())
     for i in range(70):
@@ -164,7 +166,7 @@ def test_fvd_counts_clips(pictures):
 
 
 def test_fvd_on_stand_in_weights(store, pictures, monkeypatch):
-    monkeypatch.setattr(i3d, "SIDE", 64)
+    monkeypatch.setattr(i3d, "INPUT_SIZE", 64)
     torch.manual_seed(3)
     network = I3D()
     for module in network.modules():
