@@ -23,6 +23,7 @@ test-all: models  ## all tests
 lint: setup  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run -Werror cuda_ops/*/*.h cuda_ops/*/*.cpp cuda_ops/*/*.cu
 	$(BIN)/mypy
 
 api: setup  ## the API reference: build/api/index.html

@@ -1,11 +1,20 @@
-// What Python hands over, as plain structures; cuda_ops/cpu/library.py mirrors them field by field.
+// What Python hands over, as plain structures; cuda_ops/cpu/abi.py mirrors them field by field.
 #pragma once
 
 #include <cstdint>
 
 extern "C" {
 
-// One separable convolution: weights packed by `pack`, noise rows padded to a multiple of PANEL.
+// What a block ends in; Picture of cuda_ops/operands.py.
+enum FacecodecPicture : int32_t {
+  FACECODEC_NO_PICTURE = 0,
+  FACECODEC_COLOURS = 1, // the last 1x1 convolution's channels are the colours
+  FACECODEC_HAAR = 2,    // its twelve bands are transformed to colours of twice the size
+  FACECODEC_BYTES = 3,   // the same, as bytes
+};
+
+// One separable convolution: weights and noise packed by cuda_ops/cpu/packing.py, the rows of noise
+// padded to a multiple of PANEL.
 struct FacecodecConv {
   const float *depthwise; // [in][9]
   const void *pointwise;  // packed: floats as in gemm.h, or bf16 as in bf16.h
@@ -13,8 +22,8 @@ struct FacecodecConv {
   const float *bias;      // [out]
   const float *style;     // [frames], style_stride floats apart, of [in]
   int64_t style_stride;
-  int32_t in, out; // `out` may be fewer than there are
-  int32_t packed;  // output channels that there are
+  int32_t in, out;    // `out` may be fewer than there are
+  int32_t packed;     // output channels that there are
   int32_t products16; // 0: in float32; else Products16 of bf16.h
 };
 
@@ -25,11 +34,11 @@ struct FacecodecBlock {
   const float *gain; // [frames], gain_stride apart, of [channels]; null for none
   int64_t gain_stride;
   float gain_factor;
-  int32_t haar; // 1: an inverse Haar transform doubles the source
+  int32_t haar;                            // 1: an inverse Haar transform doubles the source
   int32_t frames, channels, height, width; // channels, height and width after the transform
   int32_t convs;
   FacecodecConv conv[2];
-  int32_t head; // 0 none, 1 colours, 2 inverse Haar to colours, 3 the same to bytes
+  FacecodecPicture head;
   const float *head_weight; // [3 or 12][out], not packed
   const float *head_bias;
   const float *head_style; // [frames], head_stride apart, of [out]
@@ -38,7 +47,7 @@ struct FacecodecBlock {
   int32_t threads;
 };
 
-// The way back through a separable convolution; maps are [frames][channels][height][width].
+// The backward pass of a separable convolution; maps are [frames][channels][height][width].
 struct FacecodecBackward {
   const float *gradient, *output; // of and from the activation, [out]
   const float *input;             // [in]
@@ -52,7 +61,7 @@ struct FacecodecBackward {
   int32_t products16; // 0: in float32; else Products16 of bf16.h
 };
 
-// The way back through gain and inverse Haar transform.
+// The backward pass of gain and inverse Haar transform.
 struct FacecodecHaarBackward {
   const float *gradient; // [frames][channels][2 height][2 width]
   const float *source;   // [frames][4 channels][height][width]
@@ -63,9 +72,11 @@ struct FacecodecHaarBackward {
   int32_t frames, channels, height, width, threads;
 };
 
+// Jobs return 0, or 1 when a thread found no memory.
 int facecodec_lanes();
 int facecodec_products16();
+int facecodec_size(int which);
 int facecodec_block(const FacecodecBlock *block);
 int facecodec_backward(const FacecodecBackward *job);
-void facecodec_haar_backward(const FacecodecHaarBackward *job);
+int facecodec_haar_backward(const FacecodecHaarBackward *job);
 }

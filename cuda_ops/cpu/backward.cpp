@@ -50,7 +50,8 @@ void load_gradient(const FacecodecBackward &job, ptrdiff_t frame, int y, int row
 
 #if FACECODEC_BF16
 // The same in bf16, two channels a word.
-void load_gradient16(const FacecodecBackward &job, ptrdiff_t frame, int y, int row, Panels16 panels) {
+void load_gradient16(const FacecodecBackward &job, ptrdiff_t frame, int y, int row,
+                     Panels16 panels) {
   const int width = job.width, out = job.out;
   panels.blank_rest(row);
   for (int pair = 0; pair < panels.filled(); ++pair) {
@@ -85,20 +86,19 @@ struct Sums {
 void transposed_product(const FacecodecBackward &job, const Panels &panels, int from, int to,
                         const IntoLines &into) {
   const float *weights = static_cast<const float *>(job.pointwise);
-  for_groups(weights, job.in, job.in, job.out,
-             [&]<int M>(int first, const float *group, int step) {
-               for (int y = from; y < to; ++y) {
-                 for (int panel = 0; panel < panels.per_row; ++panel) {
-                   Vec acc[M][2];
-                   product<M>(group, step, panels.at(y - from, panel), job.out, acc);
-                   for (int m = 0; m < M; ++m) into.put(first + m, y, panel, acc[m]);
-                 }
-                 for (int m = 0; m < M; ++m) into.close_row(first + m, y);
-               }
-             });
+  for_groups(weights, job.in, job.in, job.out, [&]<int M>(int first, const float *group, int step) {
+    for (int y = from; y < to; ++y) {
+      for (int panel = 0; panel < panels.per_row; ++panel) {
+        Vec acc[M][2];
+        product<M>(group, step, panels.at(y - from, panel), job.out, acc);
+        for (int m = 0; m < M; ++m) into.put(first + m, y, panel, acc[m]);
+      }
+      for (int m = 0; m < M; ++m) into.close_row(first + m, y);
+    }
+  });
 }
 
-// Rows [from, to) of the way back through the product, `buffer` holding its panels.
+// Rows [from, to) of the backward pass through the product, `buffer` holding its panels.
 void product_rows(const FacecodecBackward &job, ptrdiff_t frame, int from, int to, float *buffer,
                   const Lines &lines) {
   const int per_row = round_up(job.width, PANEL) / PANEL;
@@ -116,7 +116,7 @@ void product_rows(const FacecodecBackward &job, ptrdiff_t frame, int from, int t
   transposed_product(job, panels, from, to, {lines});
 }
 
-// One row of the way back to a channel's input: the style on one side and, for the style's sum, the
+// One row of the gradient to a channel's input: the style on one side and, for the style's sum, the
 // input that it had scaled on the other.
 struct BackRow {
   const float *input;
@@ -159,8 +159,10 @@ void transposed_depthwise(const FacecodecBackward &job, ptrdiff_t frame, const L
       const BackRow top{input + at, result + at}, bottom{top.input + width, top.result + width};
       for (int x = 0; x < width; x += LANES) {
         Vec a = three(above + x, w, 0, Vec{}), b = three(here + x, w, 0, Vec{});
-        a = three(here + x, w, 3, a), b = three(below + x, w, 3, b);
-        a = three(below + x, w, 6, a), b = three(last + x, w, 6, b);
+        a = three(here + x, w, 3, a);
+        b = three(below + x, w, 3, b);
+        a = three(below + x, w, 6, a);
+        b = three(last + x, w, 6, b);
         top.put(x, width, a, gain, sum, total);
         if (pair) bottom.put(x, width, b, gain, sum, total);
       }
@@ -176,7 +178,8 @@ void band(const FacecodecBackward &job, int frame, int from, int to, float *styl
   const int step = std::min(std::max(2, STRETCH_PIXELS / job.width), job.height);
   const int ring = step + 4, width = job.width;
   const size_t zeros = Lines::stride_of(width), between = Lines::size(job.in, ring, width);
-  const size_t panels = std::max(Panels::size(job.out, step, width), Panels16::size(job.out, step, width));
+  const size_t panels =
+      std::max(Panels::size(job.out, step, width), Panels16::size(job.out, step, width));
   float *memory = scratch.floats(zeros + between + panels);
   std::memset(memory, 0, zeros * sizeof(float));
   Lines lines;
@@ -217,10 +220,19 @@ void haar_channel(const FacecodecHaarBackward &job, ptrdiff_t frame, int c) {
       const float a = top[2 * j], b = top[2 * j + 1], d = bottom[2 * j], e = bottom[2 * j + 1];
       const float ll = 0.5f * (a + b + d + e), lh = 0.5f * (a + b - d - e);
       const float hl = 0.5f * (a - b + d - e), hh = 0.5f * (a - b - d + e);
-      s0 += ll * x0[j], s1 += lh * x1[j], s2 += hl * x2[j], s3 += hh * x3[j];
-      g0[j] = ll * gain[0], g1[j] = lh * gain[1], g2[j] = hl * gain[2], g3[j] = hh * gain[3];
+      s0 += ll * x0[j];
+      s1 += lh * x1[j];
+      s2 += hl * x2[j];
+      s3 += hh * x3[j];
+      g0[j] = ll * gain[0];
+      g1[j] = lh * gain[1];
+      g2[j] = hl * gain[2];
+      g3[j] = hh * gain[3];
     }
-    sum[0] += s0, sum[1] += s1, sum[2] += s2, sum[3] += s3;
+    sum[0] += s0;
+    sum[1] += s1;
+    sum[2] += s2;
+    sum[3] += s3;
   }
   for (int i = 0; i < 4; ++i) job.gain_gradient[frame * 4 * channels + channel[i]] = sum[i];
 }
@@ -247,9 +259,10 @@ extern "C" int facecodec_backward(const FacecodecBackward *given) {
   return failed ? 1 : 0;
 }
 
-extern "C" void facecodec_haar_backward(const FacecodecHaarBackward *given) {
+extern "C" int facecodec_haar_backward(const FacecodecHaarBackward *given) {
   const FacecodecHaarBackward job = *given;
 #pragma omp parallel for num_threads(job.threads)
   for (int item = 0; item < job.frames * job.channels; ++item)
     facecodec::haar_channel(job, item / job.channels, item % job.channels);
+  return 0;
 }

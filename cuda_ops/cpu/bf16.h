@@ -76,7 +76,8 @@ inline void depthwise16(const Lines &in, const float *taps, const float *style, 
       const bool both = y + 1 < to;
       const float *line[2][4];
       for (int i = 0; i < 2; ++i)
-        for (int j = 0; j < 4; ++j) line[i][j] = in.row_or_blank(i ? d : c, y - 1 + j - (j == 3 && !both));
+        for (int j = 0; j < 4; ++j)
+          line[i][j] = in.row_or_blank(i ? d : c, y - 1 + j - (j == 3 && !both));
       for (int panel = 0; panel < out.per_row; ++panel) {
         uint32_t *top = out.at(y - from, panel) + pair * PANEL;
         uint32_t *bottom = out.at(y - from + both, panel) + pair * PANEL;
@@ -86,8 +87,10 @@ inline void depthwise16(const Lines &in, const float *taps, const float *style, 
 #pragma GCC unroll 2
           for (int i = 0; i < 2; ++i) {
             a[i] = three(line[i][0] + x, w[i], 0, a[i]);
-            a[i] = three(line[i][1] + x, w[i], 3, a[i]), b[i] = three(line[i][1] + x, w[i], 0, b[i]);
-            a[i] = three(line[i][2] + x, w[i], 6, a[i]), b[i] = three(line[i][2] + x, w[i], 3, b[i]);
+            a[i] = three(line[i][1] + x, w[i], 3, a[i]);
+            b[i] = three(line[i][1] + x, w[i], 0, b[i]);
+            a[i] = three(line[i][2] + x, w[i], 6, a[i]);
+            b[i] = three(line[i][2] + x, w[i], 3, b[i]);
             b[i] = three(line[i][3] + x, w[i], 6, b[i]);
           }
           if (both) store_pair(bottom + v, b[0], b[1]);
@@ -117,16 +120,19 @@ template <typename Into> struct Finish {
     const int count = conv.out - first < M ? conv.out - first : M;
     for (int m = 0; m < count; ++m, sums += PANEL) {
       const float bias = conv.bias[first + m];
-      const Vec v[2] = {leaky(load(sums) + (left + bias)), leaky(load(sums + LANES) + (right + bias))};
+      const Vec v[2] = {leaky(load(sums) + (left + bias)),
+                        leaky(load(sums + LANES) + (right + bias))};
       into.put(first + m, y, panel, v);
     }
   }
   void close_row(int channel, int y) const { into.close_row(channel, y); }
 };
 
-// Weights are tiles [group][block of 32 inputs][2][16 outputs][16 pairs], zero where there are none.
+// Weights are tiles [group][block of 32 inputs][2][16 outputs][16 pairs], zero where there are
+// none.
 template <typename Then>
-inline void product_tiles(Weights16 given, const Panels16 &panels, int from, int to, const Then &then) {
+inline void product_tiles(Weights16 given, const Panels16 &panels, int from, int to,
+                          const Then &then) {
 #if FACECODEC_AMX
   const int blocks = Panels16::pairs(given.in) / Panels16::PAIRS;
   const uint32_t *weights = given.data;
@@ -135,17 +141,23 @@ inline void product_tiles(Weights16 given, const Panels16 &panels, int from, int
     for (int y = from; y < to; ++y) {
       for (int panel = 0; panel < panels.per_row; ++panel) {
         const uint32_t *pixels = panels.at(y - from, panel);
-        _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3);
+        _tile_zero(0);
+        _tile_zero(1);
+        _tile_zero(2);
+        _tile_zero(3);
         for (int k = 0; k < blocks; ++k, pixels += Panels16::PAIRS * PANEL) {
           _tile_loadd(4, weights + 2 * k * SIZE, 64);
           _tile_loadd(6, pixels, 4 * PANEL);
           _tile_loadd(7, pixels + TILE, 4 * PANEL);
           _tile_loadd(5, weights + (2 * k + 1) * SIZE, 64);
-          _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(1, 4, 7);
-          _tile_dpbf16ps(2, 5, 6); _tile_dpbf16ps(3, 5, 7);
+          _tile_dpbf16ps(0, 4, 6);
+          _tile_dpbf16ps(1, 4, 7);
+          _tile_dpbf16ps(2, 5, 6);
+          _tile_dpbf16ps(3, 5, 7);
         }
         alignas(64) float sums[TILE_GROUP * PANEL];
-        _tile_stored(0, sums, 4 * PANEL); _tile_stored(1, sums + TILE, 4 * PANEL);
+        _tile_stored(0, sums, 4 * PANEL);
+        _tile_stored(1, sums + TILE, 4 * PANEL);
         _tile_stored(2, sums + TILE * PANEL, 4 * PANEL);
         _tile_stored(3, sums + TILE * PANEL + TILE, 4 * PANEL);
         then.template take<TILE_GROUP>(sums, first, y, panel);
@@ -158,7 +170,8 @@ inline void product_tiles(Weights16 given, const Panels16 &panels, int from, int
 
 // Weights are [group][pair][12 outputs], zero where there are none.
 template <typename Then>
-inline void product_dots(Weights16 given, const Panels16 &panels, int from, int to, const Then &then) {
+inline void product_dots(Weights16 given, const Panels16 &panels, int from, int to,
+                         const Then &then) {
   const int pairs = (given.in + 1) / 2;
   const uint32_t *weights = given.data;
   for (int first = 0; first < given.out; first += DOT_GROUP, weights += DOT_GROUP * pairs) {

@@ -9,6 +9,7 @@
 #include "lines.h"
 #include "separable.h"
 #include "source.h"
+#include "stylegan2_abi.h"
 
 namespace facecodec {
 namespace {
@@ -60,7 +61,7 @@ private:
   void rows(int from, int to) {
     if (block_.head) {
       last_stage(from, to, IntoPanels{picture_, from});
-      if (block_.head == 1)
+      if (block_.head == FACECODEC_COLOURS)
         head_colours(block_, frame_, picture_, from, to, head_weights_, head_bias_);
       else
         head_haar(block_, frame_, picture_, from, to, head_weights_, head_bias_);
@@ -128,6 +129,15 @@ int bands_a_frame(const FacecodecBlock &block) {
 extern "C" int facecodec_lanes() { return facecodec::LANES; }
 
 extern "C" int facecodec_products16() { return facecodec::products16(); }
+
+// The sizes of the jobs in the order of LAUNCHERS in abi.py, so that the mirror can be checked.
+extern "C" int facecodec_size(int which) {
+  const int sizes[] = {sizeof(FacecodecBlock),        sizeof(FacecodecBackward),
+                       sizeof(FacecodecHaarBackward), sizeof(FacecodecModulated),
+                       sizeof(FacecodecSmooth),       sizeof(FacecodecColours),
+                       sizeof(FacecodecFir)};
+  return sizes[which];
+}
 
 extern "C" int facecodec_block(const FacecodecBlock *given) {
   using namespace facecodec;

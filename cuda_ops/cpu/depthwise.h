@@ -45,8 +45,10 @@ inline void depthwise(const Lines &in, const float *taps, const float *style, in
           const int x = panel * PANEL + v;
           Vec a = Vec{}, b = Vec{};
           a = three(above + x, w, 0, a);
-          a = three(here + x, w, 3, a), b = three(here + x, w, 0, b);
-          a = three(below + x, w, 6, a), b = three(below + x, w, 3, b);
+          a = three(here + x, w, 3, a);
+          b = three(here + x, w, 0, b);
+          a = three(below + x, w, 6, a);
+          b = three(below + x, w, 3, b);
           b = three(last + x, w, 6, b);
           if (pair) store(bottom + v, b);
           store(top + v, a);

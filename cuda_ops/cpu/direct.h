@@ -1,8 +1,8 @@
-// StyleGAN2's 3x3 convolutions by AMX tiles. Tiles multiply so fast that fewer products (toom.h) would
-// cost more in transforms than they save: the nine taps are nine products of a shifted map.
+// StyleGAN2's 3x3 convolutions by AMX tiles. Tiles multiply so fast that fewer products (toom.h)
+// would cost more in transforms than they save: the nine taps are nine products of a shifted map.
 //
-// The pixels of some rows are one sequence, border and all, so that a tap is a constant shift and a tile
-// is any 16 pixels that follow each other; what is made of the border is thrown away.
+// The pixels of some rows are one sequence, border and all, so that a tap is a constant shift and a
+// tile is any 16 pixels that follow each other; what is made of the border is thrown away.
 #pragma once
 
 #include <algorithm>
@@ -20,13 +20,16 @@ constexpr int MADE = 2 * TILE; // pixels, and output channels, of one block of s
 // Bytes that a thread's rows may take of its core's own cache.
 inline size_t room() { return static_cast<size_t>(core_cache()) / 2; }
 
-// Products of MADE pixels from `pixel` on and MADE output channels, summed over shifts of the map. Weights
-// are tiles [shift][32 inputs][2][16 pairs of inputs][16 outputs][2].
-inline const uint16_t *shifted_products(const RoundedRows &map, ptrdiff_t pixel, const int *shifts, int count,
-                                        const uint16_t *weights, float *sums) {
+// Products of MADE pixels from `pixel` on and MADE output channels, summed over shifts of the map.
+// Weights are tiles [shift][32 inputs][2][16 pairs of inputs][16 outputs][2].
+inline const uint16_t *shifted_products(const RoundedRows &map, ptrdiff_t pixel, const int *shifts,
+                                        int count, const uint16_t *weights, float *sums) {
   constexpr int SIZE = 2 * TILE * TILE;
   const ptrdiff_t line = map.step() * sizeof(uint16_t), below = TILE * map.step();
-  FACECODEC_TILE_ZERO(0); FACECODEC_TILE_ZERO(1); FACECODEC_TILE_ZERO(2); FACECODEC_TILE_ZERO(3);
+  FACECODEC_TILE_ZERO(0);
+  FACECODEC_TILE_ZERO(1);
+  FACECODEC_TILE_ZERO(2);
+  FACECODEC_TILE_ZERO(3);
   for (int i = 0; i < count; ++i) {
     const uint16_t *from = map.at(pixel + shifts[i]);
     for (int k = 0; k < map.deep(); k += PAIRED, from += PAIRED, weights += 2 * SIZE) {
@@ -34,8 +37,10 @@ inline const uint16_t *shifted_products(const RoundedRows &map, ptrdiff_t pixel,
       FACECODEC_TILE_LOAD(5, from + below, line);
       FACECODEC_TILE_LOAD(6, weights, 64);
       FACECODEC_TILE_LOAD(7, weights + SIZE, 64);
-      FACECODEC_TILE_MULTIPLY(0, 4, 6); FACECODEC_TILE_MULTIPLY(1, 4, 7);
-      FACECODEC_TILE_MULTIPLY(2, 5, 6); FACECODEC_TILE_MULTIPLY(3, 5, 7);
+      FACECODEC_TILE_MULTIPLY(0, 4, 6);
+      FACECODEC_TILE_MULTIPLY(1, 4, 7);
+      FACECODEC_TILE_MULTIPLY(2, 5, 6);
+      FACECODEC_TILE_MULTIPLY(3, 5, 7);
     }
   }
   constexpr ptrdiff_t row = MADE * sizeof(float);
@@ -46,13 +51,17 @@ inline const uint16_t *shifted_products(const RoundedRows &map, ptrdiff_t pixel,
   return weights;
 }
 
-// Calls put(i, y, x) for those of MADE pixels of the sequence from `first` on that lie in a map: `i` counts
-// them, x < width, y < height.
-template <class Put> inline void for_pixels(int first, int wide, int width, int height, const Put &put) {
+// Calls put(i, y, x) for those of MADE pixels of the sequence from `first` on that lie in a map:
+// `i` counts them, x < width, y < height.
+template <class Put>
+inline void for_pixels(int first, int wide, int width, int height, const Put &put) {
   int y = first / wide, x = first % wide;
   for (int i = 0; i < MADE && y < height; ++i) {
     if (x < width) put(i, y, x);
-    if (++x == wide) x = 0, ++y;
+    if (++x == wide) {
+      x = 0;
+      ++y;
+    }
   }
 }
 
@@ -70,11 +79,13 @@ private:
   int count_, shares_;
 };
 
-// A convolution that keeps the size: bands of rows that fit a core's cache, for which its weights are read.
+// A convolution that keeps the size: bands of rows that fit a core's cache, for which its weights
+// are read.
 class DirectSame {
 public:
   explicit DirectSame(const FacecodecModulated &job)
-      : job_(job), rows_(fitting(job)), bands_((job.height + rows_ - 1) / rows_), blocks_(job, job.frames * bands_) {
+      : job_(job), rows_(fitting(job)), bands_((job.height + rows_ - 1) / rows_),
+        blocks_(job, job.frames * bands_) {
     if (bands_ > 1) bands_ = std::min(job.height, round_up(bands_, std::max(1, job.threads)));
     rows_ = (job.height + bands_ - 1) / bands_;
   }
@@ -96,14 +107,16 @@ public:
     alignas(64) float sums[MADE * MADE];
     for (int b = blocks_.first(share); b < blocks_.last(share); ++b)
       for (int pixel = 0; pixel < pixels; pixel += MADE) {
-        shifted_products(map, pixel, shifts, 9, static_cast<const uint16_t *>(job_.weights) + b * block, sums);
+        shifted_products(map, pixel, shifts, 9,
+                         static_cast<const uint16_t *>(job_.weights) + b * block, sums);
         for (int c = 0; c < MADE && b * MADE + c < job_.out; c += LANES) {
           const int channel = b * MADE + c;
           const Finishing finish(job_.finish, frame, job_.out, channel);
           const ptrdiff_t plane = frame * job_.height;
           for_pixels(pixel, wide, job_.width, count, [&](int i, int y, int x) {
             const ptrdiff_t here = static_cast<ptrdiff_t>(first + y) * job_.width + x;
-            store(job_.result + (plane * job_.width + here) * job_.out + channel, finish(here, load(sums + i * MADE + c)));
+            store(job_.result + (plane * job_.width + here) * job_.out + channel,
+                  finish(here, load(sums + i * MADE + c)));
           });
         }
       }
@@ -122,11 +135,13 @@ private:
   Blocks blocks_;
 };
 
-// The transposed convolution of stride 2, y[2i] = w0 x[i] + w2 x[i-1], y[2i+1] = w1 x[i], on both axes: four
-// kinds of pixels, of four, two, two and one shift; the filter follows while rows lie in cache.
+// The transposed convolution of stride 2, y[2i] = w0 x[i] + w2 x[i-1], y[2i+1] = w1 x[i], on both
+// axes: four kinds of pixels, of four, two, two and one shift; the filter follows while rows lie in
+// cache.
 class DirectUp {
 public:
-  explicit DirectUp(const FacecodecModulated &job) : job_(job), blocks_(job, deep(job) ? 1 : job.threads) {
+  explicit DirectUp(const FacecodecModulated &job)
+      : job_(job), blocks_(job, deep(job) ? 1 : job.threads) {
     const int wanted = blocks_.shares() > 1 ? 1 : BANDS * job.threads;
     bands_ = std::max(1, std::min(wanted, (job.height + 1) / LEAST));
   }
@@ -152,9 +167,10 @@ public:
   }
 
 private:
-  static constexpr int BANDS = 2, LEAST = 16; // of rows; each band makes two of them anew
-  static constexpr int KEPT = 4;              // rows of the convolution that the next ones still need
-  static constexpr size_t DEEP = 1u << 20;    // bytes of weights that are better shared out
+  static constexpr int BANDS = 2,
+                       LEAST = 16; // of rows; each band computes two of its neighbour's again
+  static constexpr int KEPT = 4;   // rows of the convolution that the next ones still need
+  static constexpr size_t DEEP = 1u << 20; // bytes of weights that are better shared out
 
   static bool deep(const FacecodecModulated &job) {
     return static_cast<size_t>(9) * 2 * job.in * job.out > DEEP;
@@ -165,11 +181,15 @@ private:
     const size_t made = UpsampledRows(job_, 0, begin * MADE, end * MADE, 1).floats() / 2;
     const size_t taken = RoundedRows(job_, 2).floats() - RoundedRows(job_, 1).floats();
     const size_t most = room() / sizeof(float), fixed = (KEPT + 1) * made + taken;
-    return most < fixed + 2 * (2 * made + taken) ? 2 : static_cast<int>((most - fixed) / (2 * made + taken));
+    return most < fixed + 2 * (2 * made + taken)
+               ? 2
+               : static_cast<int>((most - fixed) / (2 * made + taken));
   }
 
-  // Rows [row, row + count) of the map, and the border beside them, to twice as many of the convolution.
-  void multiply(const RoundedRows &map, int row, int count, int begin, int end, const UpsampledRows &rows) const {
+  // Rows [row, row + count) of the map, and the border beside them, to twice as many of the
+  // convolution.
+  void multiply(const RoundedRows &map, int row, int count, int begin, int end,
+                const UpsampledRows &rows) const {
     const TilesInUse tiles(true);
     const int wide = map.wide(), pixels = (count - 1) * wide + job_.width + 1;
     // from pixel (y, x) of the sequence, which is x[y - 1][x - 1]

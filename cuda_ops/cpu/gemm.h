@@ -5,8 +5,8 @@
 
 namespace facecodec {
 
-// With 16 registers the sums take all: a constant that the compiler keeps in one across the loop would
-// push a sum out to memory, which halves the speed. A call keeps them apart.
+// With 16 registers the sums take all: a constant that the compiler keeps in one across the loop
+// would push a sum out to memory, which halves the speed. A call keeps them apart.
 #if FACECODEC_LANES == 16
 #define FACECODEC_PRODUCT inline __attribute__((always_inline))
 #else
@@ -19,8 +19,7 @@ FACECODEC_PRODUCT void product(const float *__restrict weights, int step,
                                const float *__restrict pixels, int depth, Vec (&result)[M][2]) {
   Vec acc[M][2];
 #pragma GCC unroll 16
-  for (int m = 0; m < M; ++m)
-    acc[m][0] = acc[m][1] = Vec{};
+  for (int m = 0; m < M; ++m) acc[m][0] = acc[m][1] = Vec{};
   for (int k = 0; k < depth; ++k, weights += step, pixels += PANEL) {
     const Vec left = load(pixels), right = load(pixels + LANES);
 #pragma GCC unroll 16
@@ -31,8 +30,10 @@ FACECODEC_PRODUCT void product(const float *__restrict weights, int step,
     }
   }
 #pragma GCC unroll 16
-  for (int m = 0; m < M; ++m)
-    result[m][0] = acc[m][0], result[m][1] = acc[m][1];
+  for (int m = 0; m < M; ++m) {
+    result[m][0] = acc[m][0];
+    result[m][1] = acc[m][1];
+  }
 }
 
 // Call visit<M>(first, weights, step) for every group of the first `wanted` of `packed` output

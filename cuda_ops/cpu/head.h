@@ -23,20 +23,22 @@ inline void to_bytes(const float (&rows)[COLOURS][2 * PANEL], int count, unsigne
     }
   }
   for (int i = 0; i < count; ++i)
-    for (int c = 0; c < COLOURS; ++c) out[COLOURS * i + c] = static_cast<unsigned char>(levels[c][i]);
+    for (int c = 0; c < COLOURS; ++c)
+      out[COLOURS * i + c] = static_cast<unsigned char>(levels[c][i]);
 }
 
 // The weights of one frame, its style folded in: per colour the bands ll, lh, hl, hh together.
 inline void fold_head(const FacecodecBlock &block, int frame, int depth, float *weights,
                       float *bias) {
-  const int bands = block.head == 1 ? 1 : 4;
+  const int bands = block.head == FACECODEC_COLOURS ? 1 : 4;
   const float *style = block.head_style + frame * block.head_stride;
   for (int c = 0; c < COLOURS; ++c) {
     for (int band = 0; band < bands; ++band) {
       const int row = band == 0 ? c : COLOURS + 3 * c + band - 1;
       const float half = bands == 4 ? 0.5f : 1.0f;
       for (int k = 0; k < depth; ++k)
-        weights[(c * depth + k) * bands + band] = block.head_weight[row * depth + k] * style[k] * half;
+        weights[(c * depth + k) * bands + band] =
+            block.head_weight[row * depth + k] * style[k] * half;
       bias[c * bands + band] = block.head_bias[row] * half;
     }
   }
@@ -73,13 +75,15 @@ inline void head_haar(const FacecodecBlock &block, int frame, const Panels &in, 
           const Vec a = ll + lh + (hl + hh), b = ll + lh - (hl + hh);
           const Vec d = ll - lh + (hl - hh), e = ll - lh - (hl - hh);
           float *top = rows[0][c] + 2 * v * LANES, *bottom = rows[1][c] + 2 * v * LANES;
-          store(top, interleave_low(a, b)), store(top + LANES, interleave_high(a, b));
-          store(bottom, interleave_low(d, e)), store(bottom + LANES, interleave_high(d, e));
+          store(top, interleave_low(a, b));
+          store(top + LANES, interleave_high(a, b));
+          store(bottom, interleave_low(d, e));
+          store(bottom + LANES, interleave_high(d, e));
         }
       }
       const int x = 2 * panel * PANEL, count = width - x < 2 * PANEL ? width - x : 2 * PANEL;
       for (int a = 0; a < 2; ++a) {
-        if (block.head == 3) {
+        if (block.head == FACECODEC_BYTES) {
           const ptrdiff_t at = (static_cast<ptrdiff_t>(frame) * height + 2 * y + a) * width + x;
           to_bytes(rows[a], count, static_cast<unsigned char *>(block.result) + COLOURS * at);
           continue;

@@ -46,9 +46,14 @@ struct Lines {
 
   void open(float *memory, const float *zeros, int channels_, int rows_, int height_, int width_,
             int first) {
-    data = memory, blank = zeros + LANES;
-    channels = channels_, rows = rows_, height = height_, width = width_;
-    stride = stride_of(width), made = first;
+    data = memory;
+    blank = zeros + LANES;
+    channels = channels_;
+    rows = rows_;
+    height = height_;
+    width = width_;
+    stride = stride_of(width);
+    made = first;
     for (ptrdiff_t i = 0; i < static_cast<ptrdiff_t>(channels) * rows; ++i) {
       float *row = data + i * stride;
       store(row, Vec{});

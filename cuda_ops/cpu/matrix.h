@@ -15,9 +15,9 @@ struct InFloats {
   typedef float Number;
   static void put(Number *to, Vec v) { store(to, v); }
   template <int M>
-  static inline __attribute__((always_inline)) void rows(const Number *__restrict rows, ptrdiff_t pitch,
-                                                         const Number *__restrict columns, int depth,
-                                                         float *__restrict to) {
+  static inline __attribute__((always_inline)) void
+  rows(const Number *__restrict rows, ptrdiff_t pitch, const Number *__restrict columns, int depth,
+       float *__restrict to) {
     Vec acc[M][2];
 #pragma GCC unroll 16
     for (int m = 0; m < M; ++m) acc[m][0] = acc[m][1] = Vec{};
@@ -31,7 +31,10 @@ struct InFloats {
       }
     }
 #pragma GCC unroll 16
-    for (int m = 0; m < M; ++m) store(to + m * PANEL, acc[m][0]), store(to + m * PANEL + LANES, acc[m][1]);
+    for (int m = 0; m < M; ++m) {
+      store(to + m * PANEL, acc[m][0]);
+      store(to + m * PANEL + LANES, acc[m][1]);
+    }
   }
 };
 
@@ -44,9 +47,9 @@ struct InBf16 {
     std::memcpy(to, &rounded, sizeof rounded);
   }
   template <int M>
-  static inline __attribute__((always_inline)) void rows(const Number *__restrict rows, ptrdiff_t pitch,
-                                                         const Number *__restrict columns, int depth,
-                                                         float *__restrict to) {
+  static inline __attribute__((always_inline)) void
+  rows(const Number *__restrict rows, ptrdiff_t pitch, const Number *__restrict columns, int depth,
+       float *__restrict to) {
     __m512 acc[M][2];
 #pragma GCC unroll 16
     for (int m = 0; m < M; ++m) acc[m][0] = acc[m][1] = _mm512_setzero_ps();
@@ -80,7 +83,9 @@ inline void matrix_product(const typename P::Number *rows, ptrdiff_t pitch, int 
 #if FACECODEC_LANES == 16
   if (count >= 6) {
     P::template rows<6>(rows, pitch, columns, depth, to);
-    count -= 6, rows += 6 * pitch, to += 6 * PANEL;
+    count -= 6;
+    rows += 6 * pitch;
+    to += 6 * PANEL;
   }
 #endif
   switch (count) {

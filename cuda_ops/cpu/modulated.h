@@ -1,5 +1,5 @@
-// StyleGAN2's 3x3 convolutions as items of work for the threads: strips of tiles where the size stays;
-// where it doubles, bands of rows, which the filter follows while they lie in cache.
+// StyleGAN2's 3x3 convolutions as items of work for the threads: strips of tiles where the size
+// stays; where it doubles, bands of rows, which the filter follows while they lie in cache.
 #pragma once
 
 #include <algorithm>
@@ -34,9 +34,11 @@ public:
 
   void run(int item, Scratch &scratch) const {
     const int part = item / cut_.shares, first = part % strips_ * length_;
-    const int tiles = Some::across(job_) * Some::down(job_), count = std::min(length_, tiles - first);
+    const int tiles = Some::across(job_) * Some::down(job_),
+              count = std::min(length_, tiles - first);
     if (count <= 0) return;
-    const ptrdiff_t frame = part / strips_, plane = static_cast<ptrdiff_t>(job_.height) * job_.width;
+    const ptrdiff_t frame = part / strips_,
+                    plane = static_cast<ptrdiff_t>(job_.height) * job_.width;
     float *memory = scratch.floats(Some::floats(job_, cut_.together, count));
     Some some(job_, frame, cut_.share(item % cut_.shares), cut_.together, memory);
     some.run(first, count, [&](int y, int x, int channel) {
@@ -59,12 +61,13 @@ private:
 // The transposed convolution of stride 2, the filter, and what follows.
 template <class P> class Doubling {
   typedef Tiles<Up, P> Some;
-  static constexpr int BANDS = 2;   // a thread; each makes one row of tiles anew
-  static constexpr int LEAST = 8;   // rows of tiles in a band
+  static constexpr int BANDS = 2; // a thread; each computes one row of its neighbour's tiles again
+  static constexpr int LEAST = 8; // rows of tiles in a band
 
 public:
   explicit Doubling(const FacecodecModulated &job) : job_(job), cut_(job) {
-    const int down = Some::down(job), wanted = cut_.shares > 1 ? job.threads / cut_.shares : BANDS * job.threads;
+    const int down = Some::down(job),
+              wanted = cut_.shares > 1 ? job.threads / cut_.shares : BANDS * job.threads;
     bands_ = std::max(1, std::min(wanted, down / LEAST));
   }
   int items() const { return job_.frames * bands_ * cut_.shares; }
@@ -74,8 +77,10 @@ public:
     const int part = item / cut_.shares, band = part % bands_;
     const int down = Some::down(job_), across = Some::across(job_);
     const int first = down * band / bands_, last = down * (band + 1) / bands_;
-    const int step = std::min(last - first + 1, std::max(1, cut_.most / across)); // rows of tiles at once
-    UpsampledRows rows(job_, part / bands_, share.first * PANEL, share.last * PANEL, (step + 1) * Up::MADE);
+    const int step =
+        std::min(last - first + 1, std::max(1, cut_.most / across)); // rows of tiles at once
+    UpsampledRows rows(job_, part / bands_, share.first * PANEL, share.last * PANEL,
+                       (step + 1) * Up::MADE);
     const int at_once = std::min(cut_.most, step * across);
     const size_t tiles = Some::floats(job_, cut_.together, at_once);
     float *memory = scratch.floats(tiles + rows.floats());

@@ -16,14 +16,14 @@ constexpr int PAIRED = 2 * TILE; // channels of a row of a tile
 class RoundedRows {
 public:
   RoundedRows(const FacecodecModulated &job, int rows)
-      : job_(job), deep_(round_up(job.in, PAIRED)), step_(deep_ % 128 ? deep_ : deep_ + PAIRED), wide_(job.width + 2),
-        size_((static_cast<size_t>(rows) * wide_ + SPARE) * step_) {}
+      : job_(job), deep_(round_up(job.in, PAIRED)), step_(deep_ % 128 ? deep_ : deep_ + PAIRED),
+        wide_(job.width + 2), size_((static_cast<size_t>(rows) * wide_ + SPARE) * step_) {}
 
   size_t floats() const { return size_ / 2; }
   void open(float *memory) { data_ = reinterpret_cast<uint16_t *>(memory); }
-  int deep() const { return deep_; }           // channels, whole rows of tiles
-  int wide() const { return wide_; }           // pixels of a row, border and all
-  ptrdiff_t step() const { return step_; }     // numbers from one pixel to the next: no power of two
+  int deep() const { return deep_; }       // channels, whole rows of tiles
+  int wide() const { return wide_; }       // pixels of a row, border and all
+  ptrdiff_t step() const { return step_; } // numbers from one pixel to the next: no power of two
   const uint16_t *at(ptrdiff_t pixel) const { return data_ + pixel * step_; }
 
   // Takes `count` rows of a frame from row `first` on, which may lie outside.
@@ -37,8 +37,10 @@ public:
       }
       blank(row, 1);
       blank(row + (wide_ - 1) * step_, 1);
-      const float *map = job_.source + (frame * job_.height + y) * static_cast<ptrdiff_t>(job_.width) * job_.in;
-      for (int x = 0; x < job_.width; ++x) round(map + static_cast<ptrdiff_t>(x) * job_.in, frame, row + (x + 1) * step_);
+      const float *map =
+          job_.source + (frame * job_.height + y) * static_cast<ptrdiff_t>(job_.width) * job_.in;
+      for (int x = 0; x < job_.width; ++x)
+        round(map + static_cast<ptrdiff_t>(x) * job_.in, frame, row + (x + 1) * step_);
     }
   }
 
@@ -47,9 +49,7 @@ private:
   typedef unsigned Word __attribute__((vector_size(4 * LANES), may_alias));
   typedef uint16_t Half __attribute__((vector_size(2 * LANES), aligned(2), may_alias));
 
-  void blank(uint16_t *to, int pixels) const {
-    std::memset(to, 0, pixels * step_ * sizeof *to);
-  }
+  void blank(uint16_t *to, int pixels) const { std::memset(to, 0, pixels * step_ * sizeof *to); }
 
   // To the nearest, halves to even.
   static void put(uint16_t *to, Vec v) {

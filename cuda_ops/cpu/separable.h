@@ -13,7 +13,8 @@ struct IntoLines {
   Lines lines;
   void put(int channel, int y, int panel, const Vec (&v)[2]) const {
     float *to = lines.row(channel, y) + panel * PANEL;
-    store(to, v[0]), store(to + LANES, v[1]);
+    store(to, v[0]);
+    store(to + LANES, v[1]);
   }
   void close_row(int channel, int y) const { lines.row(channel, y)[lines.width] = 0.0f; }
 };
@@ -25,7 +26,8 @@ struct IntoMap {
     const int x = panel * PANEL;
     float *to = map + (static_cast<ptrdiff_t>(channel) * height + y) * width + x;
     if (x + PANEL <= width) {
-      store(to, v[0]), store(to + LANES, v[1]);
+      store(to, v[0]);
+      store(to + LANES, v[1]);
     } else {
       std::memcpy(to, v, (width - x) * sizeof(float));
     }
@@ -38,7 +40,8 @@ struct IntoPanels {
   int first; // the row that lies at 0
   void put(int channel, int y, int panel, const Vec (&v)[2]) const {
     float *to = panels.at(y - first, panel) + channel * PANEL;
-    store(to, v[0]), store(to + LANES, v[1]);
+    store(to, v[0]);
+    store(to + LANES, v[1]);
   }
   void close_row(int, int) const {}
 };
@@ -48,23 +51,26 @@ template <typename Into>
 inline void pointwise(const FacecodecConv &conv, const Panels &panels, int from, int to, int width,
                       const Into &into) {
   const int padded = round_up(width, PANEL);
-  for_groups(static_cast<const float *>(conv.pointwise), conv.packed, conv.out, conv.in, [&]<int M>(int first, const float *weights, int step) {
-    for (int y = from; y < to; ++y) {
-      for (int panel = 0; panel < panels.per_row; ++panel) {
-        Vec acc[M][2];
-        product<M>(weights, step, panels.at(y - from, panel), conv.in, acc);
-        const float *noise = conv.noise + static_cast<ptrdiff_t>(y) * padded + panel * PANEL;
-        const Vec left = load(noise), right = load(noise + LANES);
+  for_groups(static_cast<const float *>(conv.pointwise), conv.packed, conv.out, conv.in,
+             [&]<int M>(int first, const float *weights, int step) {
+               for (int y = from; y < to; ++y) {
+                 for (int panel = 0; panel < panels.per_row; ++panel) {
+                   Vec acc[M][2];
+                   product<M>(weights, step, panels.at(y - from, panel), conv.in, acc);
+                   const float *noise =
+                       conv.noise + static_cast<ptrdiff_t>(y) * padded + panel * PANEL;
+                   const Vec left = load(noise), right = load(noise + LANES);
 #pragma GCC unroll 16
-        for (int m = 0; m < M; ++m) {
-          const float bias = conv.bias[first + m];
-          const Vec v[2] = {leaky(acc[m][0] + (left + bias)), leaky(acc[m][1] + (right + bias))};
-          into.put(first + m, y, panel, v);
-        }
-      }
-      for (int m = 0; m < M; ++m) into.close_row(first + m, y);
-    }
-  });
+                   for (int m = 0; m < M; ++m) {
+                     const float bias = conv.bias[first + m];
+                     const Vec v[2] = {leaky(acc[m][0] + (left + bias)),
+                                       leaky(acc[m][1] + (right + bias))};
+                     into.put(first + m, y, panel, v);
+                   }
+                 }
+                 for (int m = 0; m < M; ++m) into.close_row(first + m, y);
+               }
+             });
 }
 
 template <typename Into>

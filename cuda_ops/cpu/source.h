@@ -48,8 +48,10 @@ inline void haar_rows(const FacecodecBlock &block, const float *map, const float
     for (; j < width; ++j) {
       const float ll = scale[0] * band[0][j], lh = scale[1] * band[1][j];
       const float hl = scale[2] * band[2][j], hh = scale[3] * band[3][j];
-      top[2 * j] = ll + lh + hl + hh, top[2 * j + 1] = ll + lh - hl - hh;
-      bottom[2 * j] = ll - lh + hl - hh, bottom[2 * j + 1] = ll - lh - hl + hh;
+      top[2 * j] = ll + lh + hl + hh;
+      top[2 * j + 1] = ll + lh - hl - hh;
+      bottom[2 * j] = ll - lh + hl - hh;
+      bottom[2 * j + 1] = ll - lh - hl + hh;
     }
   }
 }

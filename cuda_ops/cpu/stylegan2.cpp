@@ -35,14 +35,18 @@ template <class Work> bool for_rows(int frames, int height, int threads, size_t 
 
 template <class Convolution> bool convolve(const FacecodecModulated &job) {
   const Convolution work(job);
-  return for_items(work.items(), 1, job.threads, [&](int item, Scratch &memory) { work.run(item, memory); });
+  return for_items(work.items(), 1, job.threads,
+                   [&](int item, Scratch &memory) { work.run(item, memory); });
 }
 
-bool direct(const FacecodecModulated &job) { return job.up ? convolve<DirectUp>(job) : convolve<DirectSame>(job); }
+bool direct(const FacecodecModulated &job) {
+  return job.up ? convolve<DirectUp>(job) : convolve<DirectSame>(job);
+}
 
 template <class P> bool toom(const FacecodecModulated &job) {
   if (job.up) return convolve<Doubling<P>>(job);
-  return job.tile == Same6::MADE ? convolve<SameSize<Same6, P>>(job) : convolve<SameSize<Same, P>>(job);
+  return job.tile == FACECODEC_TILES_SAME6 ? convolve<SameSize<Same6, P>>(job)
+                                           : convolve<SameSize<Same, P>>(job);
 }
 
 void smooth_map(const FacecodecSmooth &job, ptrdiff_t frame, int y, float *line) {
@@ -53,7 +57,9 @@ void smooth_map(const FacecodecSmooth &job, ptrdiff_t frame, int y, float *line)
   float *result = job.result + (frame * job.height * job.width + first) * channels;
   const auto put = [&](int c) {
     const Finishing finish(job.finish, frame, channels, c);
-    return [=](int x, Vec v) { store(result + static_cast<ptrdiff_t>(x) * channels + c, finish(first + x, v)); };
+    return [=](int x, Vec v) {
+      store(result + static_cast<ptrdiff_t>(x) * channels + c, finish(first + x, v));
+    };
   };
   if (!job.filter) {
     for (int c = 0; c < channels; c += LANES) {
@@ -91,14 +97,16 @@ void add_doubled(const float *plane, int height, int width, int y, float *line, 
 void colour_row(const FacecodecColours &job, ptrdiff_t frame, int y, float *line) {
   const int channels = job.channels;
   const ptrdiff_t plane = static_cast<ptrdiff_t>(job.height) * job.width;
-  const float *pixel = job.source + (frame * plane + static_cast<ptrdiff_t>(y) * job.width) * channels;
+  const float *pixel =
+      job.source + (frame * plane + static_cast<ptrdiff_t>(y) * job.width) * channels;
   const float *weight = job.weight + frame * 3 * channels;
   float *result = job.result + frame * 3 * plane + static_cast<ptrdiff_t>(y) * job.width;
   for (int x = 0; x < job.width; ++x, pixel += channels) {
     Vec a = Vec{}, b = Vec{}, d = Vec{};
     for (int c = 0; c < channels; c += LANES) {
       const Vec v = load(pixel + c);
-      a += v * load(weight + c), b += v * load(weight + channels + c);
+      a += v * load(weight + c);
+      b += v * load(weight + channels + c);
       d += v * load(weight + 2 * channels + c);
     }
     const float colours[3] = {sum(a), sum(b), sum(d)};
@@ -110,7 +118,8 @@ void colour_row(const FacecodecColours &job, ptrdiff_t frame, int y, float *line
   if (!job.coarse) return;
   const int height = job.height / 2, width = job.width / 2;
   for (int i = 0; i < 3; ++i)
-    add_doubled(job.coarse + (frame * 3 + i) * height * width, height, width, y, line, result + i * plane);
+    add_doubled(job.coarse + (frame * 3 + i) * height * width, height, width, y, line,
+                result + i * plane);
 }
 
 // One row of one plane: down into a line of the source's width, then along it.
@@ -142,7 +151,7 @@ void fir_row(const FacecodecFir &job, ptrdiff_t plane, int y, float *line) {
 // All return 0, or 1 when a thread found no memory.
 extern "C" int facecodec_modulated(const FacecodecModulated *job) {
   using namespace facecodec;
-  if (!job->tile) return !direct(*job);
+  if (job->tile == FACECODEC_TILES_AMX) return !direct(*job);
 #if FACECODEC_BF16
   if (job->bf16) return !toom<InBf16>(*job);
 #endif
@@ -152,15 +161,17 @@ extern "C" int facecodec_modulated(const FacecodecModulated *job) {
 extern "C" int facecodec_smooth(const FacecodecSmooth *job) {
   using namespace facecodec;
   const size_t line = static_cast<size_t>(job->width + 3) * job->channels;
-  return !for_rows(job->frames, job->height, job->threads, line,
-                   [&](ptrdiff_t frame, int y, float *memory) { smooth_map(*job, frame, y, memory); });
+  return !for_rows(
+      job->frames, job->height, job->threads, line,
+      [&](ptrdiff_t frame, int y, float *memory) { smooth_map(*job, frame, y, memory); });
 }
 
 extern "C" int facecodec_colours(const FacecodecColours *job) {
   using namespace facecodec;
   const size_t line = static_cast<size_t>(job->width) / 2 + 2;
-  return !for_rows(job->frames, job->height, job->threads, line,
-                   [&](ptrdiff_t frame, int y, float *memory) { colour_row(*job, frame, y, memory); });
+  return !for_rows(
+      job->frames, job->height, job->threads, line,
+      [&](ptrdiff_t frame, int y, float *memory) { colour_row(*job, frame, y, memory); });
 }
 
 extern "C" int facecodec_fir(const FacecodecFir *job) {

@@ -1,4 +1,4 @@
-// What Python hands over for StyleGAN2; cuda_ops/cpu/stylegan2_library.py mirrors it field by field.
+// What Python hands over for StyleGAN2; cuda_ops/cpu/abi.py mirrors it field by field.
 // Maps are channels-last, [frames][height][width][channels], with channels a multiple of LANES.
 #pragma once
 
@@ -14,15 +14,25 @@ struct FacecodecFinish {
   float clamp;        // below zero: none
 };
 
-// A 3x3 convolution, its input scaled by styles: by fewer products (toom.h), or by AMX tiles (direct.h).
+// What a map is cut into: the side of a tile in pixels, or AMX tiles; Tile of modulated.py.
+enum FacecodecTile : int32_t {
+  FACECODEC_TILES_AMX = 0,
+  FACECODEC_TILES_UP = 3,
+  FACECODEC_TILES_SAME = 4,
+  FACECODEC_TILES_SAME6 = 6,
+};
+
+// A 3x3 convolution, its input scaled by styles: by fewer products (toom.h), or by AMX tiles
+// (direct.h).
 struct FacecodecModulated {
   const float *source; // [frames][height][width][in]
   const float *style;  // [frames][in]
-  const void *weights; // [out / PANEL][kinds of products][in][PANEL], bf16: [in / 2][PANEL][2]; or direct.h's
-  float *result; // [frames][height][width][out], or with `up` [2 height][2 width]
+  const void *weights; // [out / PANEL][kinds of products][in][PANEL], bf16: [in / 2][PANEL][2]; or
+                       // direct.h's
+  float *result;       // [frames][height][width][out], or with `up` [2 height][2 width]
   int32_t frames, in, out, height, width;
-  int32_t up;   // 1: the transposed convolution of stride 2, and the filter of FacecodecSmooth
-  int32_t tile; // side of a tile: 4 or 6, with `up` 3; 0: by AMX tiles
+  int32_t up; // 1: the transposed convolution of stride 2, and the filter of FacecodecSmooth
+  FacecodecTile tile;
   int32_t bf16; // 1: tiles and weights are multiplied in bf16, where the processor does that
   FacecodecFinish finish;
   int32_t threads;

@@ -1,6 +1,6 @@
-// AMX tiles: eight registers of 16 rows of 64 bytes, and the product of two of pairs of bf16, summed in
-// float32. Where the processor has none they are plain C++ of the same meaning, slow, so that what is
-// made of them is tested there.
+// AMX tiles: eight registers of 16 rows of 64 bytes, and the product of two of pairs of bf16,
+// summed in float32. Where the processor has none they are plain C++ of the same meaning, slow, so
+// that what is made of them is tested there.
 #pragma once
 
 #include <cstddef>
@@ -42,7 +42,10 @@ struct TilesInUse {
   explicit TilesInUse(bool wanted) : on(wanted) {
     if (!on) return;
     TileConfig config;
-    for (int i = 0; i < 8; ++i) config.bytes[i] = 64, config.rows[i] = TILE;
+    for (int i = 0; i < 8; ++i) {
+      config.bytes[i] = 64;
+      config.rows[i] = TILE;
+    }
     _tile_loadconfig(&config);
   }
   ~TilesInUse() {
@@ -69,10 +72,12 @@ inline float upper_half(uint32_t word) { return lower_half(word >> 16); }
 
 inline void zero_tile(int n) { tiles[n] = Tile{}; }
 inline void load_tile(int n, const void *from, ptrdiff_t stride) {
-  for (int i = 0; i < TILE; ++i) std::memcpy(tiles[n].words[i], static_cast<const char *>(from) + i * stride, 64);
+  for (int i = 0; i < TILE; ++i)
+    std::memcpy(tiles[n].words[i], static_cast<const char *>(from) + i * stride, 64);
 }
 inline void store_tile(int n, void *to, ptrdiff_t stride) {
-  for (int i = 0; i < TILE; ++i) std::memcpy(static_cast<char *>(to) + i * stride, tiles[n].words[i], 64);
+  for (int i = 0; i < TILE; ++i)
+    std::memcpy(static_cast<char *>(to) + i * stride, tiles[n].words[i], 64);
 }
 inline void multiply_tiles(int sum, int a, int b) {
   for (int i = 0; i < TILE; ++i) {

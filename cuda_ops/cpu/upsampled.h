@@ -1,4 +1,5 @@
-// The transposed convolution of stride 2 row by row, and the filter that follows while it lies in cache.
+// The transposed convolution of stride 2 row by row, and the filter that follows while it lies in
+// cache.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +14,8 @@ public:
   static constexpr int BELOW = 2; // rows of the convolution that a row needs below its own
 
   UpsampledRows(const FacecodecModulated &job, ptrdiff_t frame, int from, int to, int count)
-      : job_(job), frame_(frame), count_(count), from_(from), channels_(std::min(to, job.out) - from),
+      : job_(job), frame_(frame), count_(count), from_(from),
+        channels_(std::min(to, job.out) - from),
         stride_(static_cast<ptrdiff_t>(2 * job.width + 1) * channels_) {}
   size_t floats() const { return static_cast<size_t>(count_) * stride_ + stride_ + 2 * channels_; }
   void open(float *memory, int next) { data_ = memory, next_ = next; }

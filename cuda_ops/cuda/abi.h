@@ -24,6 +24,13 @@ struct FacecodecSeparable {
   int32_t frames, in, out, height, width;
 };
 
+// What a head makes; Picture of cuda_ops/operands.py.
+enum FacecodecPicture : int32_t {
+  FACECODEC_COLOURS = 1, // its three channels are the colours
+  FACECODEC_HAAR = 2,    // its twelve bands are transformed to colours of twice the size
+  FACECODEC_BYTES = 3,   // the same, as bytes
+};
+
 // The 1x1 convolution that ends in a picture.
 struct FacecodecHead {
   const float *source; // [frames][in][height][width]
@@ -33,11 +40,11 @@ struct FacecodecHead {
   int64_t style_stride;
   void *result; // floats [frames][3][...] or bytes [frames][...][3]
   int32_t frames, in, height, width;
-  int32_t kind; // 1 colours, 2 inverse Haar to colours, 3 the same to bytes
+  FacecodecPicture kind;
 };
 
-// Upsampling with zeros, padding, a separable filter, downsampling; then, as with FacecodecAct,
-// scale, noise, bias and activation where `act` is 1.
+// Upsampling with zeros, padding, a separable filter, downsampling; then, where `act` is 1, scale,
+// noise, bias, leaky ReLU times the root of 2, and clamp.
 struct FacecodecFir {
   const float *source; // [frames][channels][height][width]
   float *result;       // [frames][channels][out_height][out_width]

@@ -13,8 +13,9 @@ FACECODEC_BODY unsigned char level(float v) {
   return static_cast<unsigned char>(between(0.0f, v * 127.5f + 127.5f, 255.0f) + shift - shift);
 }
 
-template <int KIND> struct PictureHead {
-  static constexpr int COLOURS = 3, BANDS = KIND == 1 ? 3 : 12, DEPTH = 64, THREADS = 128;
+template <FacecodecPicture KIND> struct PictureHead {
+  static constexpr int COLOURS = 3, BANDS = KIND == FACECODEC_COLOURS ? 3 : 12, DEPTH = 64,
+                       THREADS = 128;
   static constexpr int SHARED = BANDS * DEPTH;
 
   struct State {
@@ -51,7 +52,7 @@ private:
   FACECODEC_BODY void store(int frame, int64_t pixel, const State &state) const {
     const int y = static_cast<int>(pixel / job.width), x = static_cast<int>(pixel % job.width);
     for (int c = 0; c < COLOURS; ++c) {
-      if constexpr (KIND == 1)
+      if constexpr (KIND == FACECODEC_COLOURS)
         put(frame, c, y, x, job.height, job.width, state.sum[c] + job.bias[c]);
       else
         store_square(frame, c, y, x, state);
@@ -77,7 +78,7 @@ private:
   }
 
   FACECODEC_BODY void put(int frame, int c, int y, int x, int height, int width, float v) const {
-    if (KIND == 3) {
+    if (KIND == FACECODEC_BYTES) {
       const int64_t at = (static_cast<int64_t>(frame) * height + y) * width + x;
       static_cast<unsigned char *>(job.result)[COLOURS * at + c] = level(v);
     } else {

@@ -9,11 +9,12 @@ namespace {
 
 template <int HAAR> int separable(const FacecodecSeparable &job, void *stream) {
   using Job = Separable<HAAR>;
-  const int64_t tiles = static_cast<int64_t>(parts(job.height, Job::ROWS)) * parts(job.width, Job::COLUMNS);
+  const int64_t tiles =
+      static_cast<int64_t>(parts(job.height, Job::ROWS)) * parts(job.width, Job::COLUMNS);
   return launch(Job{job}, Grid{tiles, parts(job.out, Job::OUTPUTS), job.frames}, stream);
 }
 
-template <int KIND> int head(const FacecodecHead &job, void *stream) {
+template <FacecodecPicture KIND> int head(const FacecodecHead &job, void *stream) {
   using Job = PictureHead<KIND>;
   const int64_t pixels = static_cast<int64_t>(job.height) * job.width;
   return launch(Job{job}, Grid{(pixels + Job::THREADS - 1) / Job::THREADS, 1, job.frames}, stream);
@@ -28,9 +29,9 @@ extern "C" int facecodec_separable(const FacecodecSeparable *job, void *stream) 
 
 extern "C" int facecodec_head(const FacecodecHead *job, void *stream) {
   switch (job->kind) {
-  case 1: return facecodec::head<1>(*job, stream);
-  case 2: return facecodec::head<2>(*job, stream);
-  default: return facecodec::head<3>(*job, stream);
+  case FACECODEC_COLOURS: return facecodec::head<FACECODEC_COLOURS>(*job, stream);
+  case FACECODEC_HAAR: return facecodec::head<FACECODEC_HAAR>(*job, stream);
+  default: return facecodec::head<FACECODEC_BYTES>(*job, stream);
   }
 }
 

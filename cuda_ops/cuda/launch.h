@@ -62,7 +62,9 @@ template <class Job> int launch(const Job &job, Grid grid, void *stream) {
 #else
 
 template <class Job> int launch(const Job &job, Grid grid, void *) {
-  struct alignas(16) Four { float v[4]; };
+  struct alignas(16) Four {
+    float v[4];
+  };
   std::vector<Four> memory(Job::SHARED / 4 + 1);
   float *shared = memory.front().v;
   for (int z = 0; z < grid.z; ++z)

@@ -49,7 +49,9 @@ template <int HAAR> struct Separable {
 
 private:
   FACECODEC_BODY int top(const Place &at) const { return at.x / parts(job.width, COLUMNS) * ROWS; }
-  FACECODEC_BODY int left(const Place &at) const { return at.x % parts(job.width, COLUMNS) * COLUMNS; }
+  FACECODEC_BODY int left(const Place &at) const {
+    return at.x % parts(job.width, COLUMNS) * COLUMNS;
+  }
 
   FACECODEC_BODY void load(int chunk, const Place &at, float *shared) const {
     const float *map = job.source + at.z * job.source_stride;

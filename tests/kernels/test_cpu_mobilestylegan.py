@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
+
 import pytest
 import torch
 
 import cuda_ops
 from cuda_ops import Head, MobileBlock, dispatch
 from cuda_ops.backend import REFERENCE
-from cuda_ops.cpu import library
+from cuda_ops.cpu import abi, library
 from tests.helpers.networks import SHAPES, assert_close, separable, small_network
 
 pytestmark = pytest.mark.skipif(
@@ -21,6 +23,11 @@ def kernels():
     """The C++ kernels, and what was chosen before put back."""
     with cuda_ops.using("cpu", "fp32"):
         yield
+
+
+def test_structures_are_those_of_the_headers():
+    for which, job in enumerate(abi.LAUNCHERS):
+        assert ctypes.sizeof(job) == library.library().facecodec_size(which), job
 
 
 @pytest.mark.parametrize("shape", SHAPES)

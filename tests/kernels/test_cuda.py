@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,8 +17,10 @@ import torch
 import cuda_ops
 from cuda_ops import Head, MobileBlock, ModulatedConv, build, dispatch
 from cuda_ops.backend import REFERENCE
+from cuda_ops.cpu.modulated import Tile
 from cuda_ops.cuda import library
 from cuda_ops.cuda.backend import CudaBackend
+from cuda_ops.operands import Picture
 from tests.helpers.networks import SHAPES, assert_close, separable, small_network
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -145,6 +148,20 @@ def test_views_and_frames_that_lie_apart():
 def test_structures_are_those_of_the_header():
     for which, job in enumerate(library.LAUNCHERS):
         assert ctypes.sizeof(job) == library.library("cpu").facecodec_size(which)
+
+
+def test_kinds_have_the_numbers_of_the_headers():
+    """An enumeration that Python and C++ share is one of the same names and numbers."""
+    for header, prefix, kinds in (
+        ("cuda/abi.h", "", Picture),
+        ("cpu/abi.h", "", Picture),
+        ("cpu/stylegan2_abi.h", "TILES_", Tile),
+    ):
+        text = (build.SOURCES / header).read_text(encoding="utf-8")
+        found = dict(re.findall(rf"FACECODEC_{prefix}(\w+) = (\d+)", text))
+        found.pop("NO_PICTURE", None)
+        wanted = {kind.name: str(int(kind)) for kind in kinds if kind is not Picture.NONE}
+        assert found == wanted, header
 
 
 def test_graphs_on_the_cpu_call_the_function():
