@@ -9,6 +9,7 @@ import pytest
 
 from facecodec.errors import ModelError
 from facecodec.process import set_process_defaults
+from tests.helpers.presets import TINY, fast_is
 
 set_process_defaults()  # before torch is loaded
 
@@ -22,6 +23,13 @@ def clips() -> Path:
     if not folder.is_dir():
         pytest.skip("no real clips: point FACECODEC_TEST_CLIPS at a folder of talking heads")
     return folder
+
+
+@pytest.fixture
+def tiny_fits():
+    """The preset that commands call `fast` takes every step of an encode once or twice."""
+    with fast_is(TINY):
+        yield
 
 
 @pytest.fixture(scope="session")

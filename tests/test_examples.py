@@ -6,15 +6,11 @@ import runpy
 import sys
 from pathlib import Path
 
-from facecodec.encoding.presets import PRESETS
-from tests.helpers.presets import TINY
-
 FOLDER = Path(__file__).resolve().parent.parent / "examples"
 FIRST = "encode_decode.py"
 
 
-def test_examples_run_twice(tmp_path, monkeypatch, capsys, generator, finder):
-    monkeypatch.setitem(PRESETS, "fast", TINY)
+def test_examples_run_twice(tmp_path, monkeypatch, capsys, generator, finder, tiny_fits):
     names = sorted(path.name for path in FOLDER.glob("*.py"))
     order = [FIRST, *(name for name in names if name != FIRST)]
     readme = (FOLDER / "README.md").read_text()

@@ -5,14 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from facecodec.encoding.presets import PRESETS
-from tests.helpers.presets import TINY
-
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_python_of_the_readme(tmp_path, monkeypatch, generator, finder):
-    monkeypatch.setitem(PRESETS, "fast", TINY)
+def test_python_of_the_readme(tmp_path, monkeypatch, generator, finder, tiny_fits):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "samples").symlink_to(ROOT / "samples")
     code = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)

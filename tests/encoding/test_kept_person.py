@@ -14,7 +14,7 @@ import facecodec
 import facecodec.encoding.encode as encoding
 from facecodec.bitstream import load_identity_file
 from facecodec.cli.main import run
-from tests.helpers.presets import TINY
+from tests.helpers.presets import TINY, fast_is
 
 ARGUMENTS = {"preset": TINY, "max_frames": 2}
 
@@ -68,10 +68,7 @@ def test_what_is_raised_says_where_the_person_is(
 
 def test_the_command_says_so_in_its_one_line(dying, sample, generator, finder, tmp_path, capsys):
     dying(KeyboardInterrupt())
-    from facecodec.encoding.presets import PRESETS
-
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as stop:
-        patch.setitem(PRESETS, "fast", TINY)
+    with fast_is(TINY), pytest.raises(SystemExit) as stop:
         run(["encode", str(sample), str(tmp_path / "a.fcv"), "--preset", "fast",
              "--max-frames", "2", "-q"])  # fmt: skip
     error = capsys.readouterr().err

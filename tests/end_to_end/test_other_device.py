@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from facecodec.encoding.presets import PRESETS, Preset
+from facecodec.encoding.presets import Preset
 from facecodec.fit.inversion import InversionPlan
 from facecodec.fit.light_tuning import LightTuningPlan
 from facecodec.fit.photometric import TrackingPlan
@@ -17,6 +17,7 @@ from facecodec.rig.sheet import contact_sheet
 from facecodec.weights.store import load_generator
 from tests.helpers import pretend_gpu
 from tests.helpers.commands import run
+from tests.helpers.presets import fast_is
 
 TRACKING = TrackingPlan(size=64, iterations=1, preview_renders=1, cold_recomputations=0)
 SHORT = Preset(
@@ -33,8 +34,7 @@ SHORT = Preset(
 @pytest.fixture
 def other_device(monkeypatch):
     """`--device cuda` is the pretended device, and fits are short."""
-    monkeypatch.setitem(PRESETS, "fast", SHORT)
-    with pretend_gpu.pretended(monkeypatch):
+    with fast_is(SHORT), pretend_gpu.pretended(monkeypatch):
         yield
 
 

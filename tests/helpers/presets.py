@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from facecodec.encoding.presets import Preset
+from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest import mock
+
+from facecodec.encoding.presets import PRESETS, Preset
 from facecodec.fit.inversion import InversionPlan
 from facecodec.fit.light_tuning import LightTuningPlan
 from facecodec.fit.photometric import TrackingPlan
@@ -15,3 +19,10 @@ TINY = Preset(
     tuning=LightTuningPlan(keyframes=2, steps=2, fine_steps=0),
     weights=WeightTuningPlan(steps=2, fine_steps=0),
 )
+
+
+@contextmanager
+def fast_is(preset: Preset) -> Iterator[None]:
+    """While entered, the preset that commands call `fast` is this one; Python may pass its own."""
+    with mock.patch.dict(PRESETS, {"fast": preset}):
+        yield

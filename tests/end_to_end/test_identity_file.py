@@ -10,25 +10,11 @@ import av
 import pytest
 
 from facecodec.bitstream import load_identity_file, open_stream
-from facecodec.encoding.presets import PRESETS, Preset
 from facecodec.errors import StreamError
-from facecodec.fit.inversion import InversionPlan
-from facecodec.fit.light_tuning import LightTuningPlan
-from facecodec.fit.photometric import TrackingPlan
 from tests.helpers.commands import run
 
 
-def test_encode_against_an_identity_file(tmp_path, generator, finder, sample, monkeypatch):
-    monkeypatch.setitem(
-        PRESETS,
-        "fast",
-        Preset(
-            1,
-            InversionPlan(w_steps=2, w_plus_steps=2, fine_steps=1),
-            TrackingPlan(iterations=1, preview_renders=2, cold_recomputations=0),
-            LightTuningPlan(),
-        ),
-    )
+def test_encode_against_an_identity_file(tmp_path, generator, finder, sample, tiny_fits):
     if not sample.is_file():
         pytest.skip("samples/sample.mp4 is not made yet: make sample")
     alone, fci, shared = (tmp_path / name for name in ("alone.fcv", "who.fci", "shared.fcv"))

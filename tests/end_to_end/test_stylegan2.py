@@ -9,10 +9,6 @@ import numpy as np
 import pytest
 
 from facecodec.bitstream import StreamReader
-from facecodec.encoding.presets import PRESETS, Preset
-from facecodec.fit.inversion import InversionPlan
-from facecodec.fit.light_tuning import LightTuningPlan
-from facecodec.fit.photometric import TrackingPlan
 from facecodec.generator.stylegan2_layout import Layout
 from facecodec.rig.rig import Offset, PoseAxis, Rig
 from facecodec.weights import store
@@ -20,6 +16,7 @@ from tests.helpers.checkpoints import SMALL, random_tensors, write_nvidia
 from tests.helpers.commands import run
 
 FRAMES = 2
+pytestmark = pytest.mark.usefixtures("tiny_fits")  # noise is fitted to no face anyway
 F_1024 = Layout((512, 512, 512, 512, 512, 256, 128, 64, 32), 8, noise=True, clamp=False)
 
 
@@ -46,18 +43,6 @@ def some_rig(name: str) -> Rig:
     )
     offsets = tuple(Offset("6", channel, 1.0, "mouth", 1.0, 0.5) for channel in range(32))
     return Rig(name, generator.sha256, 3, 0, pose, offsets)
-
-
-@pytest.fixture(autouse=True)
-def short_fit(monkeypatch):
-    """Few steps: noise cannot be fitted to a face however long it takes."""
-    plan = Preset(
-        1,
-        InversionPlan(w_steps=2, w_plus_steps=2, fine_steps=1),
-        TrackingPlan(iterations=1, preview_renders=2, cold_recomputations=0),
-        LightTuningPlan(),
-    )
-    monkeypatch.setitem(PRESETS, "fast", plan)
 
 
 def round_trip(layout: Layout, clip: Path, folder: Path, frames: int) -> None:
