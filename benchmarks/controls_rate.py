@@ -42,7 +42,7 @@ Levels = NDArray[np.int64]
 class Clip:
     """Levels [frames, controls], frames a segment, frames a second, and where a stream's bytes go.
 
-    parts: of the first ten seconds, without audio; None where there are none to be had.
+    parts: of the first ten seconds, without audio; None where they cannot be measured.
     """
 
     levels: Levels

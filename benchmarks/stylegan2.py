@@ -161,7 +161,7 @@ def main() -> None:
             found = differences(network, ours)
         equal.append([str(size), str(base), *(f"{value:.1e}" for value in found.values())])
         print(*equal[-1], sep="  ", flush=True)
-    # built outside of inference mode, whose tensors tell no version: weights would be packed anew
+    # built outside of inference mode, whose tensors tell no version: weights would be packed again
     # for every frame
     network = nvidia_network(given.nvidia, 1024, 32768)
     ours = our_network(network, 1024, 32768)

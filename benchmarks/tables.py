@@ -39,7 +39,7 @@ def markdown(facts: dict[str, Any], which: str = "table") -> str:
 
 
 def filled(document: str, results: Path = RESULTS) -> str:
-    """Return the document with every marked table written anew; absent results stay as they are."""
+    """Return the document with every marked table rewritten; absent results stay as they are."""
 
     def table(match: re.Match[str]) -> str:
         path = results / f"{match['name']}.json"

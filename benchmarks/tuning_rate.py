@@ -3,7 +3,7 @@
     python benchmarks/tuning_rate.py clip.light.fcv=clip.mp4 other.light.fcv=other.mp4 \\
         --json benchmarks/results/tuning_rate.json
 
-Input: streams of `encode --tune light`, each with its source video. The tuning is coded anew with
+Input: streams of `encode --tune light`, each with its source video. The tuning is coded again with
 coarser steps, or with only one of its two parts, and every `--every`th frame rendered with the
 controls as they are, and compared with the aligned source at 256x256: PSNR and SSIM over the inner
 face (the middle 60 % of the square each way), and the distance of dlib's embeddings.

@@ -66,7 +66,7 @@ def draw(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.float64]]
 
 
 class Examples:
-    """Faces with something before them, or not: made anew every time."""
+    """Faces with something before them, or not: generated for every batch."""
 
     def __init__(self, faces: NDArray[np.uint8], landmarks: NDArray[np.float64]) -> None:
         self.faces = faces

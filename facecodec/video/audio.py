@@ -1,4 +1,4 @@
-"""Audio that rides along: codec parameters as plain data, packets untouched.
+"""Audio that is copied: codec parameters as plain data, packets untouched.
 
 libav copies a stream's parameters only from another open stream. So that packets can be written
 long after their source is gone, the parameters are laid out as the header of a Matroska file in

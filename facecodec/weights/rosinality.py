@@ -100,7 +100,7 @@ def rename(state: Mapping[Any, Any]) -> dict[str, StoredTensor]:
         else:
             raise ModelError(f"tensor {key[:80]!r} has no place in a StyleGAN2")
     if not any(_NOISE.fullmatch(key) for key in state):
-        # Early files left the noise out and drew it anew every time: there is none to keep.
+        # Early files left the noise out and drew it again every time: there is none to keep.
         tensors = {k: v for k, v in tensors.items() if not k.endswith(".noise_strength")}
     return tensors
 

@@ -1,4 +1,4 @@
-"""A slice of the stream fuzzer: seeded, so that a failure can be had again."""
+"""A slice of the stream fuzzer: seeded, so that a failure can be reproduced."""
 
 from __future__ import annotations
 

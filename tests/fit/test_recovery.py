@@ -1,4 +1,4 @@
-"""Recovery: a frame whose face does not do what its landmarks do begins anew; others stay."""
+"""Recovery: a frame whose face does not do what its landmarks do is restarted; others stay."""
 
 from __future__ import annotations
 

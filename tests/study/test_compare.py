@@ -44,7 +44,7 @@ def test_no_encoder_makes_this_process_real_time(moving, name):
     def classes():
         found = set()
         for thread in Path("/proc/self/task").iterdir():
-            # an encoder's thread of before may end between the listing and the look
+            # a thread of an earlier encoder may end between the listing and the check
             with contextlib.suppress(ProcessLookupError):
                 found.add(os.sched_getscheduler(int(thread.name)))
         return found
