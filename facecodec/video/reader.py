@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -82,7 +83,7 @@ class VideoReader:
     def _open_video(self) -> None:
         with self._opened() as (container, stream):
             self.time_base = Fraction(stream.time_base or 1)
-            rate = stream.average_rate
+            rate = stream.guessed_rate if _unstamped(container) else stream.average_rate
             self.rate = Fraction(rate) if rate and rate > 0 else None
             self.frame_count = stream.frames or None
             sound = tracks.audio_track(container, self.path, self._audio_track)
@@ -185,15 +186,26 @@ class VideoReader:
     def _decoded(
         self, container: InputContainer, stream: VideoStream, clock: Clock
     ) -> Iterator[av.VideoFrame]:
+        due: list[int] = []  # decoding times of packets whose frames have not come out yet
+        unstamped = _unstamped(container)
         # One thread: with more, what a damaged packet takes with it depends on how many there are.
         stream.thread_type, stream.codec_context.thread_count = "NONE", 1
         self._why = ""
         for packet in demuxed(container, stream):
             clock.shift(packet)
+            if unstamped and packet.size and packet.dts is not None:
+                heapq.heappush(due, packet.dts)
             try:
-                yield from packet.decode()
+                frames = packet.decode()
             except (av.FFmpegError, OverflowError, ValueError) as error:
                 self._why = f" ({reason(error)})"
+                due = [dts for dts in due if dts != packet.dts]
+                heapq.heapify(due)
+                continue
+            for frame in frames:
+                if unstamped:
+                    frame.pts = heapq.heappop(due) if due else None
+                yield frame
 
     def _picture(self, frame: av.VideoFrame, stream: VideoStream) -> Picture:
         """Return a frame in square pixels, in colours of BT.709, upright, of the clip's size."""
@@ -228,6 +240,11 @@ class VideoReader:
                 time = packet.pts * self.audio.time_base - self.begin
                 if (start is None or time >= start) and (end is None or time < end):
                     yield packet
+
+
+def _unstamped(container: InputContainer) -> bool:
+    """Return whether a format says when packets are decoded, but not when frames are shown."""
+    return container.format.name == "avi"
 
 
 def read_picture(path: Path) -> Picture:

@@ -189,3 +189,19 @@ def test_nothing_but_broken_packets_is_one_line(tmp_path):
             out.mux(packet)
     with pytest.raises(FacecodecError, match=r"x.mkv: holds no picture that can be decoded \("):
         VideoReader(tmp_path / "x.mkv")
+
+
+@pytest.mark.parametrize("bf", [0, 1, 3])
+@pytest.mark.parametrize("suffix", [".avi", ".mkv", ".mp4", ".ts"])
+def test_frames_that_were_coded_out_of_order_come_in_order(tmp_path, suffix, bf):
+    """AVI has no times for showing; each frame of it once took that of another."""
+    pictures = [gradient((160, 120), shade=2 * i) for i in range(20)]
+    options = {"bf": str(bf), "g": "10", "crf": "10"}
+    path = write_clip(tmp_path / f"x{suffix}", pictures, options=options)
+    with VideoReader(path) as reader:
+        frames = list(reader.frames())
+        shown = [f.pts * reader.time_base - reader.begin for f in frames]
+        assert reader.rate == RATE
+    assert [float(t) for t in shown] == pytest.approx([i / RATE for i in range(20)], abs=0.002)
+    shades = [float(f.image.mean()) for f in frames]
+    assert shades == sorted(shades)
