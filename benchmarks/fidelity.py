@@ -103,7 +103,7 @@ def measure(
 
 
 def cells(rows: list[dict[str, Any]]) -> list[str]:
-    """Return what COLUMNS say of one row, or the means of several."""
+    """Return the values of COLUMNS for one row, or the means of several."""
     values = {m: [r["values"][m] for r in rows if r["values"][m] is not None] for m in MEASURES}
     motion = np.mean([row["controls_bytes"] / row["frames"] for row in rows])
     tuning = np.mean([row["tuning_bytes"] / 1000 for row in rows])

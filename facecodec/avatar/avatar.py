@@ -181,6 +181,7 @@ class Avatar:
         controls: [N, K] as in `render`. size: a side in pixels that divides the generator's
         resolution. Drawn at twice the size or more and shrunk, or at full size where the generator
         has no such preview. Returns uint8 RGB [N, size, size, 3], as `render` does.
+        Raises UsageError for a size that does not divide the full one.
         """
         if size < 1 or self.resolution % size:
             raise UsageError(f"size {size} does not divide {self.resolution}")

@@ -28,7 +28,10 @@ class FieldWriter:
         return self
 
     def varint(self, value: int) -> FieldWriter:
-        """Append 0..2^63-1: seven bits a byte, low bits first, top bit set on all but the last."""
+        """Append 0..2^63-1: seven bits a byte, low bits first, top bit set on all but the last.
+
+        Raises ValueError for a number out of range.
+        """
         if not 0 <= value <= MAX_VARINT:
             raise ValueError(f"varint out of range: {value}")
         while value > 127:
@@ -42,7 +45,10 @@ class FieldWriter:
         return self.varint(2 * value if value >= 0 else -2 * value - 1)
 
     def fraction(self, value: Fraction | None) -> FieldWriter:
-        """Append numerator and denominator as two varints below 2^32; None is 0/0."""
+        """Append numerator and denominator as two varints below 2^32; None is 0/0.
+
+        Raises ValueError for a fraction out of range.
+        """
         numerator, denominator = (value.numerator, value.denominator) if value else (0, 0)
         if max(numerator, denominator) > _MAX_FRACTION_PART:
             raise ValueError(f"fraction out of range: {value}")
@@ -85,7 +91,10 @@ class FieldReader:
         return StreamError(f"{self.what}: {reason}")
 
     def raw(self, size: int) -> bytes:
-        """Take `size` bytes."""
+        """Take `size` bytes.
+
+        Raises StreamError where fewer are left.
+        """
         end = self.position + size
         if end > len(self.data):
             raise self.fail("ends before its fields do")
@@ -98,7 +107,10 @@ class FieldReader:
         return self._within(int.from_bytes(self.raw(size), "little"), low, high, name)
 
     def varint(self, low: int = 0, high: int = MAX_VARINT, name: str = "") -> int:
-        """Take a varint and hold it to [low, high]; a longer form than needed is refused."""
+        """Take a varint and hold it to [low, high].
+
+        Raises StreamError for a number outside, and for one in more bytes than it needs.
+        """
         value = shift = 0
         while True:
             byte = self.raw(1)[0]
@@ -118,7 +130,10 @@ class FieldReader:
         return value >> 1 if value % 2 == 0 else -(value >> 1) - 1
 
     def fraction(self, name: str) -> Fraction | None:
-        """Take a fraction: both parts positive, or None for 0/0."""
+        """Take a fraction: both parts positive, or None for 0/0.
+
+        Raises StreamError for any other.
+        """
         numerator = self.varint(0, _MAX_FRACTION_PART, f"{name}'s numerator")
         denominator = self.varint(0, _MAX_FRACTION_PART, f"{name}'s denominator")
         if numerator == denominator == 0:
@@ -128,7 +143,10 @@ class FieldReader:
         return Fraction(numerator, denominator)
 
     def string(self) -> str:
-        """Take a text: a word of the table, or a length byte and that many bytes of UTF-8."""
+        """Take a text: a word of the table, or a length byte and that many bytes of UTF-8.
+
+        Raises StreamError for an unknown word and for text that is not UTF-8.
+        """
         start = ""
         size = self.integer(1)
         if FIRST_WHOLE <= size < FIRST_WHOLE + len(WHOLE):
@@ -148,7 +166,10 @@ class FieldReader:
         return self.raw(len(self.data) - self.position)
 
     def end(self) -> None:
-        """Refuse bytes after the last field."""
+        """Refuse bytes after the last field.
+
+        Raises StreamError where there are any.
+        """
         if self.position != len(self.data):
             raise self.fail(f"{len(self.data) - self.position} bytes after its last field")
 

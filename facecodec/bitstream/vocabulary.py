@@ -1,4 +1,4 @@
-"""Words that streams say often, a byte each: the tables of SPEC.md section 1.
+"""Words that streams contain often, a byte each: the tables of SPEC.md section 1.
 
 Both tables are part of the format. Words may be appended; the order may not change.
 """

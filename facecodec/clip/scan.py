@@ -34,7 +34,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Scan:
-    """What the first pass found in the frames of a span.
+    """The result of the first pass over the frames of a span.
 
     pts [T]; `alignments` one a frame; `landmarks` [T, 68, 2] in units of the aligned square, 0 to
     1, and `signals` [T, 6] (facecodec.face.signals), both meaningful where `seen` [T];

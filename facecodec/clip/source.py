@@ -79,7 +79,11 @@ class FramesInMemory:
         times: Sequence[Time] | None = None,
         name: str = "frames",
     ) -> None:
-        """`frames`: uint8 RGB [T, H, W, 3], or T pictures [H, W, 3]; see `Clip.from_frames`."""
+        """`frames`: uint8 RGB [T, H, W, 3], or T pictures [H, W, 3]; see `Clip.from_frames`.
+
+        Raises UsageError for no pictures, pictures of several sizes, and a rate that is not
+        positive.
+        """
         self.path = Path(name)
         self._frames = frames if isinstance(frames, np.ndarray | Sequence) else list(frames)
         if len(self._frames) == 0:

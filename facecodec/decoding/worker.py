@@ -24,7 +24,10 @@ class Background:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def submit(self, job: Callable[..., None], *arguments: Any) -> None:
-        """Queue a job; waits while the queue is full."""
+        """Queue a job; waits while the queue is full.
+
+        Raises the error of an earlier job that failed.
+        """
         if self._error is not None:
             raise self._error
         self._jobs.put((job, arguments))

@@ -14,7 +14,7 @@ from facecodec.avatar.avatar import Avatar
 from facecodec.bitstream import FrameFlags
 from facecodec.clip.clip import Clip
 from facecodec.clip.scan import Scan
-from facecodec.encoding.person import FARTHEST, Enrolment, pose_change, pose_from_landmarks
+from facecodec.encoding.person import POSE_LIMIT, Enrolment, pose_change, pose_from_landmarks
 from facecodec.fit.correction import CorrectionPlan, corrected
 from facecodec.fit.frame_selection import SIGNAL_SPREADS
 from facecodec.fit.photometric import TrackingPlan
@@ -24,8 +24,8 @@ from facecodec.progress import Progress
 from facecodec.rig.rig import NUM_POSE, Rig
 from facecodec.types import Controls, Flags, Floats
 
-UNEXPLAINED = 2.0  # times the median residual: a hand, a blur, another face
-LIKE = 2  # examples whose landmarks are most like a frame's, from which its search may start
+UNEXPLAINED_RATIO = 2.0  # times the median residual: a hand, a blur, another face
+NEAREST_EXAMPLES = 2  # with landmarks most like a frame's, from which its search may start
 
 
 @dataclass(frozen=True)
@@ -99,12 +99,14 @@ def _starts(
     moved = np.inf
     if previous is not None:
         moved = float(np.linalg.norm((scan.signals[i - 1] - scan.signals[i]) / SIGNAL_SPREADS))
-    for k in np.argsort(away)[:LIKE]:
+    for k in np.argsort(away)[:NEAREST_EXAMPLES]:
         if away[k] > moved:
             break
         like = torch.from_numpy(enrolment.controls[k]).clone()
         change = pose_change(rig, scan.signals[i] - enrolment.signals[k])
-        like[:NUM_POSE] = (like[:NUM_POSE] + torch.from_numpy(change)).clamp(-FARTHEST, FARTHEST)
+        like[:NUM_POSE] = (like[:NUM_POSE] + torch.from_numpy(change)).clamp(
+            -POSE_LIMIT, POSE_LIMIT
+        )
         starts.append(like)
     return starts
 
@@ -113,7 +115,7 @@ def _unexplained(residual: Floats, flags: NDArray[np.uint8]) -> Flags:
     """Return which frames [T] are left far worse explained than the clip's usual one."""
     there = flags & FrameFlags.NO_FACE == 0
     usual = float(np.median(residual[there])) if there.any() else 0.0
-    result: Flags = there & (residual > UNEXPLAINED * usual)
+    result: Flags = there & (residual > UNEXPLAINED_RATIO * usual)
     return result
 
 

@@ -31,9 +31,9 @@ from facecodec.progress import Progress
 from facecodec.rig.rig import NUM_POSE, Rig
 from facecodec.types import Floats
 
-TRUSTED = 0.7  # held-out correlation of a pose axis with the landmarks
-FARTHEST = 3.0  # standard deviations
-PICTURE = 256  # pixels of the picture in which a known person's face is read
+LEAST_POSE_CORRELATION = 0.7  # held-out, of a pose axis that landmarks may set
+POSE_LIMIT = 3.0  # standard deviations to which landmarks may set a pose control
+READING_SIZE = 256  # side in pixels of the picture in which a known person's face is read
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def known_person(clip: Clip, avatar: Avatar, id_frame: int | None) -> Enrolment:
     """
     first = identity_frame(clip.scan, id_frame)
     at_rest = np.zeros((1, avatar.num_controls), np.float32)
-    points = landmark_finder()(avatar.render(at_rest, PICTURE)[0])
+    points = landmark_finder()(avatar.render(at_rest, READING_SIZE)[0])
     neutral = clip.signals[first] if points is None else all_signals(points)
     return Enrolment(first, neutral, neutral[None], at_rest.astype(np.float64))
 
@@ -127,8 +127,8 @@ def pose_change(rig: Rig, change: Floats) -> Floats:
     pictures, and no axis goes farther than the generator's own faces do.
     """
     spread = np.array([axis.std for axis in rig.pose])
-    trusted = np.array([axis.correlation >= TRUSTED for axis in rig.pose])
-    return np.clip(np.where(trusted, change[:NUM_POSE] / spread, 0.0), -FARTHEST, FARTHEST)
+    trusted = np.array([axis.correlation >= LEAST_POSE_CORRELATION for axis in rig.pose])
+    return np.clip(np.where(trusted, change[:NUM_POSE] / spread, 0.0), -POSE_LIMIT, POSE_LIMIT)
 
 
 def turned_mean(rig: Rig, signals: Floats) -> Tensor:
@@ -137,7 +137,7 @@ def turned_mean(rig: Rig, signals: Floats) -> Tensor:
     A search that starts from a frontal face does not find one in half profile.
     """
     yaw = rig.pose[0]
-    amount = float(np.clip(signals[0] / yaw.std, -FARTHEST, FARTHEST))
+    amount = float(np.clip(signals[0] / yaw.std, -POSE_LIMIT, POSE_LIMIT))
     return amount * torch.tensor(yaw.direction)
 
 

@@ -28,10 +28,10 @@ from facecodec.models import FaceModel, load_likeness, load_stream_models, requi
 from facecodec.progress import Progress, silent
 from facecodec.puppetry.retarget import (
     at_rest,
+    limited,
     neutral_frame,
     pose_between,
     retargeted,
-    within_reach,
 )
 from facecodec.types import Controls, Floats
 from facecodec.version import __version__
@@ -146,7 +146,7 @@ def puppet(
         followed = controls is not None
         if controls is None:
             shift = pose_between(who, own) if absolute else -nearest
-            controls = within_reach(driven + shift)
+            controls = limited(driven + shift)
         if to_stream:
             frames = _write_stream(moving.stream, who, controls, output, audio)
         else:

@@ -20,17 +20,27 @@ from facecodec.rig.regions import Region
 from facecodec.rig.rig import Rig
 from facecodec.types import Controls, Floats
 
-# standard deviations that another person's control may go: yaw and pitch, roll, offsets
-REACH = (4.0, 2.0, 5.0)
-RESTING = 0.1  # that a feature of pose counts beside lips and lids when a rest is sought
-TURNED = 0.06 * POSE_WEIGHT  # by this much a head is turned away from the clip's median
-SHARE = 0.25  # of the driver's offsets that the source begins with; landmarks say the rest
-WHOLE, STEPS = Region.EXPRESSION, (1.0, 2.0)  # what moves a whole face goes half as far
-UNSEEN = Region.GAZE  # landmarks do not show it: the driver's offsets are all there is
+# Standard deviations that a control may reach on another person's face.
+YAW_PITCH_LIMIT, ROLL_LIMIT, OFFSET_LIMIT = 4.0, 2.0, 5.0
+# When the frame at rest is chosen:
+RESTING_POSE_WEIGHT = 0.1  # of a feature of pose, beside 1 for those of lips and lids
+SHUT_LIPS = 10  # percentile over the clip of the lips' features that counts as shut
+OPEN_LIDS = 70  # percentile over the clip of the lids' features that counts as open
+# Features of pose by which a head is turned away from the clip's median, not only at rest.
+TURNED_AWAY = 0.06 * POSE_WEIGHT
+# Of the driver's offsets, that the source's start from: landmarks decide the rest. A region that
+# landmarks do not show has nothing but the driver's.
+INITIAL_SHARE = 0.25
+UNSEEN_REGION = Region.GAZE
+# Standard deviations of the differences that give the derivative; an expression moves all at once.
+EXPRESSION_STEP, OFFSET_STEP = 1.0, 2.0
 
 
 def neutral_frame(stream: StreamReader) -> tuple[int, Controls]:
-    """Return the number and controls of the frame nearest to controls 0."""
+    """Return the number and controls [K] of the frame nearest to controls 0.
+
+    Raises NoFaceError for a stream without a frame that shows a face.
+    """
     best: FrameRecord | None = None
     for frame in stream.frames():
         if frame.flags & FrameFlags.NO_FACE:
@@ -44,53 +54,58 @@ def neutral_frame(stream: StreamReader) -> tuple[int, Controls]:
 
 @dataclass(frozen=True)
 class Rest:
-    """A driver at rest: the frame that shows it, and its controls [35] and features [50]."""
+    """A driver at rest: the frame that shows it, and its controls [K] and features [50]."""
 
     frame: int
     controls: Controls
     features: Floats
 
 
-def at_rest(controls: Controls, done: Floats) -> Rest | None:
+def at_rest(controls: Controls, driver_features: Floats) -> Rest | None:
     """Return a driver at rest: head as it mostly is, lips together, eyes open.
 
-    `controls` [T, 35] and features `done` [T, 50] of its frames. What lies nearest to controls 0
-    may well be speaking, and no face can shut its mouth further than shut. Where lips meet in a
-    turned head alone, the median of the frames' pose stands in for that frame's: turns from there
-    would add up to more than another face can do. None where no frame shows a face.
+    `controls` [T, K] and `driver_features` [T, 50] are those of its frames. The frame nearest to
+    controls 0 may well be speaking, and from there no face could shut its mouth as far. Where the
+    lips meet only in frames with a turned head, the median pose of the clip replaces that frame's:
+    turns counted from there would add up to more than another face can do. None where no frame
+    shows a face.
     """
-    seen = np.isfinite(done).all(1)
+    seen = np.isfinite(driver_features).all(1)
     if not seen.any():
         return None
-    ahead = np.median(done[seen, :NUM_POSE], axis=0)
-    shut = np.percentile(done[seen, LIP_FEATURES], 10, axis=0)
-    awake = np.percentile(done[seen, LID_FEATURES], 70, axis=0)
-    turned = np.abs(done[:, :NUM_POSE] - ahead)
-    away = RESTING * turned.sum(1)
-    lips, lids = np.abs(done[:, LIP_FEATURES] - shut), np.abs(done[:, LID_FEATURES] - awake)
-    away += lips.mean(1) + lids.mean(1)
-    frame = int(np.nanargmin(away))
-    moved, shown = controls[frame].copy(), done[frame].copy()
-    if turned[frame].max() > TURNED:
-        moved[:NUM_POSE] = np.median(controls[seen, :NUM_POSE], axis=0)
-        shown[:NUM_POSE] = ahead
-    return Rest(frame, moved, shown)
+    ahead = np.median(driver_features[seen, :NUM_POSE], axis=0)
+    shut = np.percentile(driver_features[seen, LIP_FEATURES], SHUT_LIPS, axis=0)
+    awake = np.percentile(driver_features[seen, LID_FEATURES], OPEN_LIDS, axis=0)
+    turned = np.abs(driver_features[:, :NUM_POSE] - ahead)
+    distance = RESTING_POSE_WEIGHT * turned.sum(1)
+    lips = np.abs(driver_features[:, LIP_FEATURES] - shut)
+    lids = np.abs(driver_features[:, LID_FEATURES] - awake)
+    distance += lips.mean(1) + lids.mean(1)
+    frame = int(np.nanargmin(distance))
+    rest_controls, rest_features = controls[frame].copy(), driver_features[frame].copy()
+    if turned[frame].max() > TURNED_AWAY:
+        rest_controls[:NUM_POSE] = np.median(controls[seen, :NUM_POSE], axis=0)
+        rest_features[:NUM_POSE] = ahead
+    return Rest(frame, rest_controls, rest_features)
 
 
-def reaches(count: int) -> Floats:
-    """Return how far each of `count` controls may go on another's face, in standard deviations."""
-    turn, roll, offset = REACH
-    return np.array([turn, turn, roll] + [offset] * (count - NUM_POSE))
+def control_limits(count: int) -> Floats:
+    """Return how far each of `count` controls may go on another's face, [count].
+
+    In standard deviations.
+    """
+    pose = [YAW_PITCH_LIMIT, YAW_PITCH_LIMIT, ROLL_LIMIT]
+    return np.array(pose + [OFFSET_LIMIT] * (count - NUM_POSE))
 
 
-def within_reach(controls: Controls) -> Controls:
-    """Return controls [..., 35] bent so that none goes farther than `REACH`; small ones stay.
+def limited(controls: Controls) -> Controls:
+    """Return controls [..., K] bent so that none exceeds its limit; small ones hardly change.
 
-    A tracker drives a control to ten standard deviations and more where that explains a pixel of
+    A tracker takes a control to ten standard deviations and more where that explains a pixel of
     its own clip. On another face the same number tears a mouth or doubles an eye.
     """
-    reach = reaches(controls.shape[-1]).astype(np.float32)
-    result: Controls = reach * np.tanh(controls / reach)
+    limits = control_limits(controls.shape[-1]).astype(np.float32)
+    result: Controls = limits * np.tanh(controls / limits)
     return result
 
 
@@ -113,16 +128,17 @@ def pose_between(source: Avatar, driver: Avatar) -> Controls:
 def retargeted(
     source: Avatar,
     controls: Controls,
-    done: Floats,
+    driver_features: Floats,
     rest: Rest,
     absolute: bool,
     progress: Progress,
 ) -> Controls | None:
     """Return controls [T, K] that make the source's face do what the driver's does.
 
-    `controls` [T, K] are the driver's and `done` [T, 50] the features of their frames; what they
-    do beyond `rest` is what the source's face is to do beyond controls 0. `absolute`: the head's
-    pose is the driver's own. None where no face can be read in the source's picture.
+    `controls` [T, K] and `driver_features` [T, 50] are those of the driver's frames. How these
+    differ from `rest` is how the source's face is to differ from itself at controls 0.
+    `absolute`: the head's pose is the driver's own. None where no face can be read in the source's
+    picture.
     """
     count, rig, face = controls.shape[1], source.rig, source.face_reader()
     here, base = face(np.zeros((1, count)))[0], rest.features.copy()
@@ -130,13 +146,14 @@ def retargeted(
         base[:NUM_POSE] = here[:NUM_POSE]
     if not np.isfinite(here).all():
         return None
-    steps = np.where(np.array(rig.regions) == WHOLE, *STEPS)
-    retargeter = Retargeter(face, reaches(count), steps=steps)
+    whole_face = np.array(rig.regions) == Region.EXPRESSION
+    steps = np.where(whole_face, EXPRESSION_STEP, OFFSET_STEP)
+    retargeter = Retargeter(face, control_limits(count), steps=steps)
     usual = _usual(rig, controls - rest.controls)
     moved, information = np.zeros(usual.shape), np.zeros((*usual.shape, usual.shape[1]))
     for t in range(len(controls)):
-        if np.isfinite(done[t]).all():
-            moved[t], information[t] = retargeter.follow(usual[t], here + done[t] - base)
+        if np.isfinite(driver_features[t]).all():
+            moved[t], information[t] = retargeter.follow(usual[t], here + driver_features[t] - base)
         else:
             moved[t] = usual[t]
             retargeter.forget()
@@ -146,10 +163,10 @@ def retargeted(
 
 
 def _usual(rig: Rig, controls: Controls) -> Floats:
-    """Return where the source's controls begin, [T, 35]."""
-    share = np.full(controls.shape[1], SHARE)
+    """Return the controls [T, K] near which the source's are sought, from the driver's [T, K]."""
+    share = np.full(controls.shape[1], INITIAL_SHARE)
     share[:NUM_POSE] = 1.0
     for k, offset in enumerate(rig.offsets):
-        if offset.region == UNSEEN:
+        if offset.region == UNSEEN_REGION:
             share[NUM_POSE + k] = 1.0
-    return share * within_reach(controls).astype(np.float64)
+    return share * limited(controls).astype(np.float64)

@@ -27,7 +27,7 @@ from facecodec.video.reader import VideoReader
 
 LAYOUTS = ("auto", "frame", "square")
 LOOKED_AT = 30  # frames in which to look for a face before its layout is decided
-SOURCE_FRAMES = 60  # of a puppet's source are looked at
+SOURCE_FRAMES = 60  # of a puppet's source are read
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def same_squares(
     layout: str = "auto",
     size: int = SIZE,
 ) -> Iterator[Picture]:
-    """Yield what `after` shows of the squares found in `before`; see `evaluate_files`."""
+    """Yield what `after` shows of the squares in `before`; see `evaluate_files`."""
     where = _placer(before, after, span, alignments, layout)
     for i, frame in enumerate(after.frames(span.start, span.end, span.max_frames)):
         if i < len(alignments):  # a longer video is refused where the sequences are compared

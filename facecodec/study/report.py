@@ -152,7 +152,10 @@ class _Panels:
         )  # fmt: skip
 
     def references(self) -> Iterator[Picture]:
-        """Yield the reference's squares, those of the stream's placement track."""
+        """Yield the squares [S, S, 3] of the reference, at the placements of the stream.
+
+        Raises UsageError for a stream without placements or a reference with fewer frames.
+        """
         assert self._reader is not None
         records = [item for item in self._items if isinstance(item, FrameRecord)]
         first = records[0].pts * self._stream.reader.header.time_base - self._reader.begin

@@ -85,6 +85,7 @@ def encode_at_rate(
 
     frames: called for every try, yields uint8 RGB of any size. When the rate lies below what the
     worst quality needs, or above what the best one does, that one is returned.
+    `frames` are uint8 RGB [H, W, 3].
     """
     encoder = encoder_named(name)
     low, high = encoder.best, encoder.worst
@@ -132,7 +133,10 @@ def encoder_named(name: str) -> Encoder:
 def encode(
     frames: Iterable[Picture], name: str, size: tuple[int, int], rate: Fraction, quality: int
 ) -> Encoded:
-    """Encode frames, scaled to `size` (width, height; even), at one quality."""
+    """Encode frames, uint8 RGB [H, W, 3], scaled to `size` (width, height; even), at one quality.
+
+    Raises FacecodecError for a codec that libav lacks.
+    """
     encoder = encoder_named(name)
     context = av.CodecContext.create(encoder.codec, "w")
     if not isinstance(context, av.VideoCodecContext):
@@ -155,7 +159,10 @@ def encode(
 
 
 def decoded(made: Encoded, size: tuple[int, int]) -> Iterator[Picture]:
-    """Yield the frames of an encoded clip, scaled to `size` (width, height)."""
+    """Yield the frames [H, W, 3] of an encoded clip, scaled to `size` (width, height).
+
+    Raises FacecodecError for a codec that libav lacks.
+    """
     names = {"libx264": "h264", "libx265": "hevc", "libsvtav1": "libdav1d", "libvpx-vp9": "vp9"}
     context = av.CodecContext.create(names[made.codec], "r")
     if not isinstance(context, av.VideoCodecContext):

@@ -61,7 +61,10 @@ class ContainerSink(Sink):
         metadata: dict[str, str],
         keep_times: bool = False,
     ) -> None:
-        """See `facecodec.video.writer.open_sink`."""
+        """See `facecodec.video.writer.open_sink`.
+
+        Raises FacecodecError for a file that cannot be written.
+        """
         self.path, self.time_base = path, time_base
         kind = KINDS[path.suffix.lower()]
         self._stack = ExitStack()

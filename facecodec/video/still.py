@@ -15,7 +15,10 @@ from facecodec.types import Picture
 
 
 def encode_jpeg(image: NDArray[np.uint8], quality: int = 4) -> bytes:
-    """Return a picture, uint8 RGB [H, W, 3] with even sides, as JPEG; quality: 2 best, 31 worst."""
+    """Return a picture, uint8 RGB [H, W, 3] with even sides, as JPEG; quality: 2 best, 31 worst.
+
+    Raises FacecodecError where libav has no JPEG encoder.
+    """
     context = av.CodecContext.create("mjpeg", "w")
     if not isinstance(context, av.VideoCodecContext):
         raise FacecodecError("libav was built without a JPEG encoder")

@@ -93,6 +93,6 @@ def _refuse_series(path: Path) -> None:
     name = re.compile(rf"{before}(\d+){after}")
     with os.scandir(path.parent) as entries:
         for entry in entries:
-            found = name.fullmatch(entry.name)
-            if found and numbered(path.name, int(found[1])) == entry.name:
+            match = name.fullmatch(entry.name)
+            if match and numbered(path.name, int(match[1])) == entry.name:
                 raise UsageError(f"{path.parent / entry.name} exists already; -f overwrites it")

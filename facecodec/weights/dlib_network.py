@@ -1,7 +1,7 @@
 """Read the tensors of dlib's face embedding from its serialised network.
 
 dlib writes every parameter block as a tensor: version 2, four sizes, then raw little-endian
-float32. Blocks are found in the order in which the picture passes them, so the file is checked
+float32. Blocks are in the order in which the picture passes them, so the file is checked
 against the whole architecture, and nothing else in it is interpreted.
 """
 
@@ -74,10 +74,10 @@ class _Blocks:
 
     def take(self, rows: int, columns: int) -> Array:
         mark = b"".join(_integer(n) for n in (2, rows, columns, 1, 1))
-        found = self.data.find(mark, self.position)
-        start = found + len(mark)
+        mark_at = self.data.find(mark, self.position)
+        start = mark_at + len(mark)
         end = start + 4 * rows * columns
-        if found < 0 or end > len(self.data):
+        if mark_at < 0 or end > len(self.data):
             raise ModelError(
                 f"{self.path} is not dlib's face embedding: no block of {rows} numbers"
             )

@@ -66,7 +66,10 @@ def install_network(name: str, source: Path | None) -> store.Record:
 
 
 def read_tensors(source: Path) -> dict[str, Tensor]:
-    """Return the float tensors of a file of torch.save; nothing in it is executed."""
+    """Return the float tensors [...] of a file of torch.save; nothing in it is executed.
+
+    Raises ModelError for a file of anything else.
+    """
     try:
         loaded = torch.load(source, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises whatever its reader stumbles over

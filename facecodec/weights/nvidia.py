@@ -35,13 +35,16 @@ class Module:
     state: dict[str, Any]
 
     def part(self, kind: str) -> dict[str, Any]:
-        """Return `_modules`, `_parameters` or `_buffers`."""
-        found = self.state.get(kind)
-        if not isinstance(found, dict) or len(found) > MAX_PARTS:
+        """Return `_modules`, `_parameters` or `_buffers`.
+
+        Raises ModelError where the module has none.
+        """
+        parts = self.state.get(kind)
+        if not isinstance(parts, dict) or len(parts) > MAX_PARTS:
             raise ModelError(f"the pickled {self.class_name} has no {kind}: it is damaged")
-        if not all(isinstance(key, str) for key in found):
+        if not all(isinstance(key, str) for key in parts):
             raise ModelError(f"the pickled {self.class_name} has no {kind}: it is damaged")
-        return found
+        return parts
 
 
 def _module(meta: Any) -> Module:
@@ -108,18 +111,18 @@ def read(path: Path) -> dict[str, StoredTensor | float]:
 
 def _walk(root: Module) -> dict[str, Module]:
     """Return all modules below `root` by their dotted names, `root` itself left out."""
-    found: dict[str, Module] = {}
+    modules: dict[str, Module] = {}
     pending = [("", root, 0)]
     while pending:
         prefix, parent, depth = pending.pop()
         for name, module in parent.part("_modules").items():
             if not isinstance(module, Module):
                 raise ModelError(f"{prefix}{name[:40]} is no module of the network")
-            found[f"{prefix}{name}"] = module
-            if depth >= MAX_DEPTH or len(found) > MAX_MODULES:
+            modules[f"{prefix}{name}"] = module
+            if depth >= MAX_DEPTH or len(modules) > MAX_MODULES:
                 raise ModelError("the network nests or holds more modules than a StyleGAN2 has")
             pending.append((f"{prefix}{name}.", module, depth + 1))
-    return found
+    return modules
 
 
 def check_filter(tensor: StoredTensor, name: str, gain: float) -> None:
@@ -129,7 +132,7 @@ def check_filter(tensor: StoredTensor, name: str, gain: float) -> None:
 
 
 def _check_settings(name: str, module: Module) -> None:
-    """Raise ModelError for a setting this network does not have: what it is, what was found."""
+    """Raise ModelError for a setting this network does not have: what it must be, and is."""
     wanted: dict[str, Any] = {}
     if module.class_name == "SynthesisBlock":
         wanted = {"architecture": "skip"}
@@ -140,9 +143,9 @@ def _check_settings(name: str, module: Module) -> None:
     elif module.class_name == "FullyConnectedLayer" and name.startswith("mapping.fc"):
         wanted = {"activation": "lrelu", "bias_gain": 0.01}
     for key, value in wanted.items():
-        found = module.state.get(key)
-        if not isinstance(found, str | int | float) or found != value:
-            raise ModelError(f"{name} has {key} {shown(found)!r}; only {value!r} is rendered")
+        actual = module.state.get(key)
+        if not isinstance(actual, str | int | float) or actual != value:
+            raise ModelError(f"{name} has {key} {shown(actual)!r}; only {value!r} is rendered")
 
 
 def _clamp(modules: dict[str, Module]) -> float | None:

@@ -38,7 +38,10 @@ class Graph:
             self.inputs.setdefault(target, {})[edge.get("to-port", "")] = source
 
     def constant(self, identifier: str) -> np.ndarray | None:
-        """Return a float32 constant by layer id, or None for anything else."""
+        """Return a float32 constant by layer id, or None for anything else.
+
+        Raises ModelError for one that lies outside the data file.
+        """
         layer = self.layers[identifier]
         data = layer.find("data")
         if layer.get("type") != "Const" or data is None or data.get("element_type") != "f32":
@@ -63,7 +66,10 @@ class Graph:
 
 
 def read_mapping(xml: bytes, blob: bytes) -> dict[str, np.ndarray]:
-    """Return `mapping.{0..7}.weight` [512, 512] and `.bias` [512], gains already folded in."""
+    """Return `mapping.{0..7}.weight` [512, 512] and `.bias` [512], gains already folded in.
+
+    Raises ModelError for another network.
+    """
     graph = Graph(xml, blob)
     weights, biases = [], []
     for identifier in graph.layers:
@@ -87,6 +93,7 @@ def read_synthesis(xml: bytes, blob: bytes) -> dict[str, np.ndarray]:
 
     Affine layers are multiplied by the constant the graph applies to their output; demodulation
     and noise are constants of the graph already.
+    Raises ModelError for another network.
     """
     graph = Graph(xml, blob)
     tensors: dict[str, np.ndarray] = {}

@@ -58,14 +58,14 @@ def read(value: Any) -> dict[str, StoredTensor]:
 
 def _decoder(state: Mapping[Any, Any]) -> dict[str, Any]:
     prefix = "decoder."
-    found = {
+    matching = {
         key.removeprefix(prefix): tensor
         for key, tensor in state.items()
         if isinstance(key, str) and key.startswith(prefix)
     }
-    if not found:
+    if not matching:
         raise ModelError("the state_dict of this encoder has no decoder.*")
-    return found
+    return matching
 
 
 def _one_row(mean: StoredTensor) -> StoredTensor:

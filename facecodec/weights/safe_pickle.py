@@ -94,13 +94,19 @@ class _Machine:
         self._allowance = 0  # what calls may still take in: text and bytes by length, items by one
 
     def result(self) -> Any:
-        """Return the one value that is left."""
+        """Return the one value that is left at the end.
+
+        Raises ModelError where there is not exactly one.
+        """
         if len(self._stack) != 1 or self._stack[0] is _MARK:
             raise ModelError("the pickle does not end with one value")
         return self._stack[0]
 
     def step(self, name: str, argument: Any) -> None:
-        """Obey one opcode."""
+        """Execute one opcode.
+
+        Raises ModelError for an opcode that no checkpoint needs.
+        """
         stack = self._stack
         self._allowance += ALLOWANCE
         if name in _PUSH:

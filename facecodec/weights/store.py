@@ -215,7 +215,11 @@ def model_path(name: str) -> Path:
 
 
 def load_tensors(name: str) -> tuple[dict[str, np.ndarray], Record]:
-    """Return the tensors of an installed generator and its record, both hashes checked."""
+    """Return the tensors of an installed generator and its record, both hashes checked.
+
+    Raises UsageError for a model that is no generator, ModelError for a file that is damaged or not
+    the one on record.
+    """
     record = verify(name)
     if record.kind != "generator":
         raise UsageError(f"{name} is no generator; facecodec model list shows which models are")

@@ -105,7 +105,10 @@ class StoredTensor:
 
 
 def rebuild_tensor(storage: Any, offset: Any, shape: Any, stride: Any, *_: Any) -> StoredTensor:
-    """Stand for torch._utils._rebuild_tensor_v2, with every bound checked."""
+    """Do what torch._utils._rebuild_tensor_v2 does, with every bound checked.
+
+    Raises ModelError for a tensor that reaches beyond its storage.
+    """
     numbers = (offset, *shape, *stride)
     if (
         not isinstance(storage, Storage)
@@ -243,6 +246,7 @@ def read_legacy(file: BinaryIO) -> Any:
     """Return the value of a file of the older format, which begins at `file`'s position.
 
     `file` is a BytesIO or a memory map, and must stay open while tensors are read.
+    Raises ModelError for a file that is cut short, damaged, or from a big-endian machine.
     """
     for expected in (MAGIC, PROTOCOL):
         if load(file, {}) != expected:

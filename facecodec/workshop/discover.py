@@ -39,9 +39,9 @@ from facecodec.rig.rig import Rig
 from facecodec.video.reader import VideoReader
 
 # Of a pose axis, on held-out faces. The weakest one of the shipped rig, roll, has 0.48; an axis
-# that is not found scatters about 0, to either side.
+# that the faces do not show scatters about 0, to either side.
 MIN_CORRELATION = 0.3
-FRAMES = 150  # of every clip are looked at
+FRAMES = 150  # of every clip are read
 CHOSEN = 16  # of them are explained, spread over expressions
 FRONTAL = 1.0  # standard deviations of yaw and pitch from the identity frame
 
@@ -99,9 +99,9 @@ def refuse_lost_axes(rig: Rig) -> None:
     """Raise ModelError for a pose axis that is none: unseen faces do not turn as it says."""
     lost = [axis for axis in rig.pose if not axis.correlation >= MIN_CORRELATION]
     if lost:
-        found = ", ".join(f"{axis.name} ({axis.correlation:.2f})" for axis in lost)
+        names = ", ".join(f"{axis.name} ({axis.correlation:.2f})" for axis in lost)
         raise ModelError(
-            f"no axis for {found} is found in the generator: the correlation on held-out faces "
+            f"the generator has no axis for {names}: the correlation on held-out faces "
             f"must be {MIN_CORRELATION:.2f} at least; sample more faces"
         )
 

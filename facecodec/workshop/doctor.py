@@ -63,15 +63,15 @@ def _torch() -> Finding:
 
 
 def _packages() -> Finding:
-    found, missing = [], []
+    installed, missing = [], []
     for name, module in (("PyAV", "av"), ("dlib", "dlib"), ("numpy", "numpy")):
         try:
-            found.append(f"{name} {__import__(module).__version__}")
+            installed.append(f"{name} {__import__(module).__version__}")
         except (ImportError, AttributeError) as error:
             missing.append(f"{name} ({error})")
     if missing:
         return Finding("packages", "bad", "cannot be imported: " + ", ".join(missing))
-    return Finding("packages", "good", ", ".join(found))
+    return Finding("packages", "good", ", ".join(installed))
 
 
 def _compiler() -> Finding:

@@ -26,7 +26,7 @@ from facecodec.cli.main import main, run
 from facecodec.errors import NoFaceError, UsageError
 from facecodec.fit.weight_tuning import tensor_sizes
 from facecodec.models import FaceModel
-from facecodec.puppetry.retarget import within_reach
+from facecodec.puppetry.retarget import limited
 from facecodec.video.reader import VideoReader
 from facecodec.video.writer import encode_png, open_sink
 from tests.helpers.presets import TINY, fast_is
@@ -155,7 +155,7 @@ def test_a_puppet_goes_no_farther_than_faces_do(tmp_path, stream):
     moved = np.array([frame.controls for frame in facecodec.open_stream(tmp_path / "p.fcv")])
     assert np.abs(moved).max() < 5.5
     small = np.linspace(-1, 1, 35, dtype=np.float32)
-    assert within_reach(small) == pytest.approx(small, abs=0.08)
+    assert limited(small) == pytest.approx(small, abs=0.08)
 
 
 def test_a_puppet_does_what_its_driver_does(tmp_path, stream, generator, rig):

@@ -33,7 +33,10 @@ def code_magnitude_pair(coder: Coder, first: int, second: int, magnitude: int) -
 
 
 def code_exp_golomb(coder: Coder, value: int) -> int:
-    """Code an integer >= 0 with even bits: Exp-Golomb of order 0, at most 48 bits of value."""
+    """Code an integer >= 0 with even bits: Exp-Golomb of order 0, at most 48 bits of value.
+
+    Raises StreamError for a coded number of more bits.
+    """
     value += 1
     width = max(value.bit_length(), 1)
     count = 1

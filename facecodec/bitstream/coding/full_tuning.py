@@ -51,7 +51,10 @@ def pack_full(tuning: FullTuning) -> bytes:
 
 
 def parse_full(payload: bytes, weights: int) -> FullTuning:
-    """Read a full tuning made for a network of so many weights; StreamError for anything else."""
+    """Read a full tuning made for a network of so many weights.
+
+    Raises StreamError for anything else.
+    """
     fields = FieldReader(payload, "tuning")
     light, step, count = _head(fields)
     if count != weights:
@@ -67,7 +70,9 @@ def parse_full(payload: bytes, weights: int) -> FullTuning:
 
 
 def check_full(payload: bytes) -> bytes:
-    """Return the light tuning within; StreamError where its levels are not those it names.
+    """Return the light tuning within a full one.
+
+    Raises StreamError where its levels are not as many as it says.
 
     The levels are inflated in pieces and not kept.
     """

@@ -127,7 +127,10 @@ class StreamHeader:
 
 
 def parse_header(payload: bytes) -> StreamHeader:
-    """Read the header chunk's payload; StreamError for anything outside the promised limits."""
+    """Read the header chunk's payload.
+
+    Raises StreamError for another version and for anything outside the promised limits.
+    """
     fields = FieldReader(payload, "stream header")
     form, version = divmod(fields.integer(1), 1 << _VERSION_BITS)
     if version != limits.VERSION:

@@ -43,7 +43,10 @@ IDENTITY = (
 
 
 def initial_probabilities(table: str, contexts: int) -> list[int]:
-    """Return the probabilities of a table of hexadecimal bytes, in units of 2^-16."""
+    """Return the probabilities of a table of hexadecimal bytes, in units of 2^-16.
+
+    Raises ValueError for a table of another number of contexts.
+    """
     if not table:
         return [32768] * contexts
     codes = bytes.fromhex(table)

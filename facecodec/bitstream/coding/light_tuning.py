@@ -59,7 +59,10 @@ def pack_light(tuning: LightTuning) -> bytes:
 
 
 def parse_light(payload: bytes, num_controls: int, num_styles: int) -> LightTuning:
-    """Read a light tuning made for so many controls and styles; StreamError for anything else."""
+    """Read a light tuning made for so many controls and styles.
+
+    Raises StreamError for anything else.
+    """
     fields = FieldReader(payload, "tuning")
     rows, styles = _shape(fields)
     if (rows, styles) != (num_controls + 1, num_styles):

@@ -165,7 +165,10 @@ def pack_segment(header: StreamHeader, segment: Segment) -> bytes:
 
 
 def parse_segment(header: StreamHeader, payload: bytes) -> Segment:
-    """Decode the payload of a segment chunk; StreamError when it breaks the format."""
+    """Decode the payload of a segment chunk.
+
+    Raises StreamError where it breaks the format.
+    """
     fields = FieldReader(payload, "segment")
     clock = frame_clock(header)
     first, frames, start = _start(fields, header, clock)
@@ -219,7 +222,10 @@ def segment_start(header: StreamHeader, payload: bytes) -> tuple[int, int, int]:
 
 
 def take_frames(fields: FieldReader, usual: int) -> int:
-    """Take a number of frames, stored as its difference to the usual one."""
+    """Take a number of frames, stored as its difference to the usual one.
+
+    Raises StreamError for a number outside the limits.
+    """
     frames = usual + fields.signed(limits.MAX_SEGMENT_FRAMES, "number of frames")
     if not 1 <= frames <= limits.MAX_SEGMENT_FRAMES:
         raise fields.fail(f"number of frames is {frames}, allowed is 1 to 240")

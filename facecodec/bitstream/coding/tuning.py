@@ -9,7 +9,7 @@ from facecodec.bitstream.coding.light_tuning import check_light
 def check_tuning(data: bytes, num_controls: int | None = None) -> None:
     """Raise StreamError for a tuning of an unknown kind, or one that breaks the format.
 
-    Everything is looked at that does not take the generator. num_controls: of the stream that
+    Everything is checked that does not need the generator. num_controls: of the stream that
     carries the tuning; None where it is not known, as in a `.fci` file.
     """
     if kind_of(data) == FULL:

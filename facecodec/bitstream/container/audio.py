@@ -28,7 +28,10 @@ def pack_audio_parameters(parameters: AudioParameters) -> bytes:
 
 
 def parse_audio_parameters(payload: bytes) -> AudioParameters:
-    """Read the payload of the audio parameters chunk; StreamError when it breaks the format."""
+    """Read the payload of the audio parameters chunk.
+
+    Raises StreamError where it breaks the format.
+    """
     fields = FieldReader(payload, "audio parameters")
     codec = fields.string()
     sample_rate = fields.varint(1, _MAX_SAMPLE_RATE, "sample rate")

@@ -96,7 +96,10 @@ def _foreseen(clock: Fraction | None, before: IndexEntry | None, ahead: int, fir
 
 
 def parse_index(header: StreamHeader, chunk: Chunk) -> Index:
-    """Read an end chunk; the offsets are from its own, so that bytes lost earlier do no harm."""
+    """Read an end chunk; the offsets are from its own, so that bytes lost earlier do no harm.
+
+    Raises StreamError where its entries or its size do not fit.
+    """
     fields = FieldReader(chunk.payload, "end chunk")
     clock = frame_clock(header)
     digits = varint_size(chunk.size)

@@ -82,7 +82,11 @@ class Preamble:
         w_mean: NDArray[np.float32],
         identity_file: IdentityFile | None,
     ) -> NDArray[np.float32]:
-        """Return the identity latent, float32 [num_ws, w_dim]: see `StreamReader.identity`."""
+        """Return the identity latent, float32 [num_ws, w_dim]: see `StreamReader.identity`.
+
+        Raises StreamError where it is damaged, or where the identity file it needs is not the given
+        one.
+        """
         if self.identity_payload is not None:
             return parse_identity(self.identity_payload, header.num_ws, header.w_dim, w_mean)
         if self.identity_reference is None:

@@ -158,7 +158,7 @@ class StreamReader:
     ) -> Iterator[FrameRecord | AudioPacket]:
         """Yield frames and, unless told otherwise, audio packets, in the order of the file.
 
-        This is the way to read both from a pipe. In a file that can seek, `start` is found
+        This is the way to read both from a pipe. In a file that can seek, `start` is located
         through the index; audio packets are then those written near the frames asked for.
         Raises StreamError where frames are missing that no lost bytes explain.
         """
@@ -273,7 +273,10 @@ class StreamReader:
         return groups.index
 
     def size(self) -> int:
-        """Return the bytes of the file from the beginning of the stream; UsageError for a pipe."""
+        """Return the bytes of the file from the beginning of the stream.
+
+        Raises UsageError for a pipe.
+        """
         if self._base is None:
             raise UsageError(f"{self.name}: a pipe has no size")
         return self._file.seek(0, 2) - self._base

@@ -11,7 +11,10 @@ _PART_BYTES = limits.MAX_CHUNK - 16
 
 
 def split_tuning(data: bytes) -> list[bytes]:
-    """Return the payloads of the tuning chunks that carry `data`; none for no bytes."""
+    """Return the payloads of the tuning chunks that carry `data`; none for no bytes.
+
+    Raises UsageError for more bytes than a stream may carry.
+    """
     parts = -(-len(data) // _PART_BYTES)
     if parts > limits.MAX_TUNING_PARTS:
         raise UsageError(f"a tuning of {len(data)} bytes is too large for a stream")
@@ -30,7 +33,10 @@ class TuningParts:
         self._count = 0
 
     def add(self, payload: bytes) -> None:
-        """Take one payload; StreamError when it breaks the format."""
+        """Add the payload of one chunk.
+
+        Raises StreamError where it does not belong to the parts before it.
+        """
         fields = FieldReader(payload, "tuning")
         part = fields.varint(0, limits.MAX_TUNING_PARTS - 1, "part")
         parts = fields.varint(part + 1, limits.MAX_TUNING_PARTS, "number of parts")

@@ -29,7 +29,7 @@ def verify(stream: StreamReader) -> tuple[int, list[Damage]]:
 
 
 def verify_identity(person: IdentityFile) -> list[Damage]:
-    """Return what is wrong with the tuning of a `.fci` file; reading it has looked at the rest."""
+    """Return what is wrong with the tuning of a `.fci` file; reading it has checked the rest."""
     try:
         if person.tuning is not None:
             check_tuning(person.tuning)

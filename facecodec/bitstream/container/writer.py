@@ -77,6 +77,7 @@ class StreamWriter:
 
         steps: quantiser step of W+, one or [num_ws]. In the exact precisions the latent is stored
         as float32 whatever the steps.
+        Raises UsageError for a latent of another shape.
         """
         shape = (self.header.num_ws, self.header.w_dim)
         if np.shape(w_plus) != shape or np.shape(w_mean) != shape[1:]:
@@ -89,7 +90,10 @@ class StreamWriter:
         self._identity(chunks.IDENTITY, payload)
 
     def write_identity_reference(self, sha256: bytes) -> None:
-        """Write the SHA-256 of the `.fci` file that holds the identity, instead of the identity."""
+        """Write the SHA-256 of the `.fci` file that holds the identity, instead of the identity.
+
+        Raises UsageError for anything but 32 bytes.
+        """
         if len(sha256) != 32:
             raise UsageError("a SHA-256 has 32 bytes")
         self._identity(chunks.IDENTITY_REFERENCE, sha256)
@@ -101,7 +105,10 @@ class StreamWriter:
         self._has_identity = True
 
     def set_audio(self, parameters: AudioParameters) -> None:
-        """Announce audio; call it before the first frame."""
+        """Announce audio; call it before the first frame.
+
+        Raises UsageError when called twice.
+        """
         self._before_frames("audio parameters")
         if self._has_audio:
             raise UsageError("a stream has one audio track; its parameters are already written")
@@ -130,6 +137,8 @@ class StreamWriter:
         pts: in units of the header's time base, larger than the frame's before. controls:
         [num_controls] in rig units, finite. placement: [4] centre x, y and size in source pixels,
         angle in radians; None where there is none. flags: of FrameFlags.
+        Raises UsageError before the identity is written, for a time that does not rise or is out of
+        range, and for controls or a placement that are not finite or not of the right shape.
         """
         if not self._has_identity:
             raise UsageError("write the identity before the first frame")
@@ -152,7 +161,10 @@ class StreamWriter:
             self._flush()
 
     def write_audio(self, packet: AudioPacket) -> None:
-        """Add one audio packet; packets are grouped and written with the next segment."""
+        """Add one audio packet; packets are grouped and written with the next segment.
+
+        Raises UsageError before `set_audio`.
+        """
         if not self._has_audio:
             raise UsageError("call set_audio before writing packets")
         check_packet(packet)
