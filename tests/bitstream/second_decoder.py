@@ -44,7 +44,9 @@ def decode_stream(data: bytes, tables: dict[str, bytes], mean: list[float]) -> d
         def string():
             n = number(1)
             if n >= 192:
-                return ["facecodec "][n - 192] + take(number(1)).decode()
+                start, n = ["facecodec "][n - 192], number(1)
+                assert n < 128
+                return start + take(n).decode()
             return tables["words"][n - 128] if n >= 128 else take(n).decode()
 
         def fraction():
@@ -74,6 +76,7 @@ def decode_stream(data: bytes, tables: dict[str, bytes], mean: list[float]) -> d
         state = [2**32 - 1, 0]
         for _ in range(4):
             state[1] = state[1] * 256 + following()
+        assert state[1] < state[0], "no encoder makes it"
 
         def decide(bound):
             one = state[1] < bound
@@ -95,6 +98,7 @@ def decode_stream(data: bytes, tables: dict[str, bytes], mean: list[float]) -> d
             state[0] >>= 1
             one = state[1] < state[0]
             state[1] -= 0 if one else state[0]
+            assert state[1] < state[0], "no encoder makes it"
             while state[0] < 2**24:
                 state[:] = [state[0] * 256, state[1] * 256 + following()]
             return int(one)
@@ -199,7 +203,9 @@ def decode_stream(data: bytes, tables: dict[str, bytes], mean: list[float]) -> d
         return floor(n * clock + Fraction(1, 2))
 
     result: dict[str, Any] = {"texts": texts, "frames": [], "audio": [], "tuning": None}
-    parts, groups, begins = {}, [], None
+    parts, groups = {}, []
+    # The body begins with the first of these.
+    begins = next(at for kind, _, at in found if kind in (b"SE", b"AU", b"EN"))
     for kind, payload, at in found[1:]:
         take, number, varint, svarint, string, fraction, rest = fields(payload)
         if kind == b"IR":
@@ -283,10 +289,15 @@ def decode_stream(data: bytes, tables: dict[str, bytes], mean: list[float]) -> d
             assert rest()[::-1] == backwards(len(data) - at), "not the size of the chunk"
             starts = [at - sum(e[0] for e in entries[i:]) for i in range(len(entries))]
             assert groups == [(s, *e[1:]) for s, e in zip(starts, entries, strict=True)]
-        # A group begins where the preamble or the segment before it ends.
-        if kind == b"SE" or kind not in (b"AU", b"EN"):
-            begins = found[found.index((kind, payload, at)) + 1][2]
+        # The next group begins where this segment ends.
+        if kind == b"SE":
+            begins = at + chunk_size(kind, payload)
     return result
+
+
+def chunk_size(kind, payload) -> int:
+    """Return the bytes of a chunk: type, length, payload, CRC."""
+    return len(kind) + max(1, -(-len(payload).bit_length() // 7)) + len(payload) + 4
 
 
 def backwards(size) -> bytes:
