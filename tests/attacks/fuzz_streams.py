@@ -1,22 +1,30 @@
 """A seeded mutation fuzzer over real streams: no crash, no hang, no large allocation.
 
     python -m tests.attacks.fuzz_streams --mutants 200000 --seed 1
+    python -m tests.attacks.fuzz_streams --flips
+    python -m tests.attacks.fuzz_streams --third --mutants 20000
 
 Half of the mutants are hurt bytes, which a reader must refuse or report (CRCs); the other half
 have their CRCs made right again, so that what lies behind them is reached. Any error but
 StreamError, a mutant that computes for over ten seconds, or one that silently decodes to
 something else, is a failure and is written to the current folder.
-`tests/attacks/test_streams_fuzz.py` runs a slice of it.
+`tests/attacks/test_streams_fuzz.py` runs a slice of it. --flips: every byte of streams with and
+without audio, placement and tuning, flipped in three ways; all but the hurt segment must come.
+--third: the third decoder must make the same of each mutant, refusals included. --results FILE
+adds what happened to a file of results.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import itertools
 import json
 import random
 import resource
 import signal
+import sys
+import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -29,7 +37,17 @@ from facecodec.bitstream import StreamReader, read_identity
 from facecodec.bitstream.container.describe import describe, list_chunks
 from facecodec.bitstream.container.verify import verify
 from facecodec.errors import StreamError
-from tests.helpers.damage import MAGIC, Chunks, check, join, read_all, split
+from tests.helpers import third, toy_streams
+from tests.helpers.damage import (
+    MAGIC,
+    Chunks,
+    check,
+    join,
+    places,
+    read_all,
+    segments,
+    split,
+)
 
 GOLDEN = Path(__file__).resolve().parent.parent / "vectors" / "streams"
 TYPES = [MAGIC, b"ID", b"IR", b"AP", b"TU", b"AU", b"SE", b"EN", b"NW", b"nw"]
@@ -42,10 +60,19 @@ class Hang(Exception):
 
 
 def corpus() -> dict[str, bytes]:
-    """Return the golden streams, the longest one left out for speed."""
+    """Return the golden streams, the longest one left out for speed, and some of other shapes."""
     files = sorted(GOLDEN.glob("*.fc[vi]"))
     files = [path for path in files if path.name != "long.fcv" and "damaged" not in path.name]
-    return {path.name: path.read_bytes() for path in files}
+    streams = {path.name: path.read_bytes() for path in files}
+    streams["single.fcv"] = toy_streams.write(8, place=False, segment_frames=1)
+    streams["tuned.fcv"] = toy_streams.write(
+        9,
+        head=toy_streams.header(metadata={"tune": "light"}),
+        audio=toy_streams.packets(18, 12),
+        tuning=toy_streams.light_tuning(styles=40),
+        segment_frames=4,
+    )
+    return streams
 
 
 # Mutations of bytes.
@@ -264,14 +291,73 @@ def fuzz(
     }
 
 
+def flips() -> dict:
+    """Flip every byte of six streams and more in three ways; return what happened.
+
+    Raises AssertionError for a silent difference, a refusal though all but the header is whole,
+    or a frame lost that is not of the segment that was hurt.
+    """
+    counts = {"streams": 0, "flips": 0, "refused": 0, "read": 0}
+    for name, data in corpus().items():
+        if name.endswith(".fci"):
+            continue
+        whole, parts, header = read_all(data), segments(data), places(data)[1][0]
+        counts["streams"] += 1
+        for at, pattern in itertools.product(range(len(data)), (0x01, 0x80, 0xFF)):
+            hurt = data[:at] + bytes([data[at] ^ pattern]) + data[at + 1 :]
+            got = check(hurt, whole, pipe=at % 2 == 1)
+            counts["flips"] += 1
+            counts["refused" if got is None else "read"] += 1
+            assert (got is None) == (at < header), f"{name}, byte {at}: refused though readable"
+            if got is not None:
+                lost = [frames for where, frames in parts if at in where]
+                assert set(got.frames) == set(whole.frames).difference(*lost), f"{name}, byte {at}"
+    return counts | {"silent": 0, "refused_though_readable": 0, "frames_lost_needlessly": 0}
+
+
+def beside_the_third(seed: int, mutants: int, first: int = 0) -> dict:
+    """Hold mutants of streams against the third decoder; return what happened.
+
+    Raises AssertionError where the two differ, a stream that only one refuses included.
+    """
+    files = {name: data for name, data in corpus().items() if name.endswith(".fcv")}
+    read = 0
+    for begin in range(first, mutants, 1000):
+        numbers = range(begin, min(begin + 1000, mutants))
+        made = [mutate(random.Random(f"{seed}/{i}"), files)[0] for i in numbers]
+        with tempfile.TemporaryDirectory() as folder:
+            wrong, some = third.disagreements(made, Path(folder))
+        assert not wrong, f"seed {seed}: mutants {[begin + i for i in wrong]}"
+        read += some
+    count = mutants - first
+    return {"seed": seed, "mutants": count, "read": read, "refused": count - read,
+            "different": 0, "refused_by_one": 0}  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--mutants", type=int, default=200_000, help="stop before this mutant")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--first", type=int, default=0, help="begin with this mutant, to go on")
+    parser.add_argument("--flips", action="store_true", help="flip every byte instead")
+    parser.add_argument("--third", action="store_true", help="compare with the third decoder")
+    parser.add_argument("--results", type=Path, help="add what happened to this JSON file")
     options = parser.parse_args()
-    found = fuzz(options.seed, options.mutants, None, say=True, first=options.first)
+    begin = time.perf_counter()
+    if options.flips:
+        found = flips()
+    elif options.third:
+        found = beside_the_third(options.seed, options.mutants, options.first)
+    else:
+        found = fuzz(options.seed, options.mutants, None, say=True, first=options.first)
+    found["seconds"] = round(time.perf_counter() - begin, 1)
     print(json.dumps(found, indent=2))
+    if options.results:
+        given = [argument for argument in sys.argv[1:] if argument != "--results"]
+        given.remove(str(options.results))
+        run = {"command": " ".join(["python -m tests.attacks.fuzz_streams", *given])} | found
+        runs = json.loads(options.results.read_text()) if options.results.exists() else []
+        options.results.write_text(json.dumps([*runs, run], indent=2) + "\n")
 
 
 if __name__ == "__main__":

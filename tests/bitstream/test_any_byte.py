@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from facecodec.bitstream import StreamReader
-from facecodec.bitstream.coding.segment import segment_start
 from tests.helpers import toy_streams
-from tests.helpers.damage import check, places, read_all, start
+from tests.helpers.damage import check, places, read_all, segments, start
 
 GOLDEN = Path(__file__).resolve().parent.parent / "vectors" / "streams"
 
@@ -33,19 +32,6 @@ NAMES = ["example.fcv", "quantised.fcv", "rough.fcv", "f16.fcv", "f32.fcv", "var
 
 def stream_bytes(name: str) -> bytes:
     return MADE[name]() if name in MADE else (GOLDEN / name).read_bytes()
-
-
-def segments(data: bytes) -> list[tuple[range, range]]:
-    """Return (bytes, frames) of every segment of a whole stream."""
-    header = StreamReader(io.BytesIO(data)).header
-    chunks = places(data)
-    ends = [at for at, _, _ in chunks[1:]] + [len(data)]
-    found = []
-    for (at, kind, payload), end in zip(chunks, ends, strict=True):
-        if kind == b"SE":
-            first, frames, _ = segment_start(header, payload)
-            found.append((range(at, end), range(first, first + frames)))
-    return found
 
 
 @pytest.mark.parametrize("name", NAMES)

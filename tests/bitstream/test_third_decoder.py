@@ -1,101 +1,26 @@
-"""A decoder in another language, from SPEC.md alone, agrees to the bit: whole streams and damaged."""
+"""A decoder in another language, from SPEC.md alone, agrees on whole and damaged streams."""
 
 from __future__ import annotations
 
-import io
-import json
 import random
-import shutil
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from facecodec.bitstream import AudioPacket, StreamReader
-from facecodec.errors import StreamError
 from tests.attacks import fuzz_streams
-from tests.helpers import toy_streams
+from tests.helpers import third, toy_streams
 from tests.vectors import make_streams
 
-DECODER = Path(__file__).resolve().parent / "third_decoder.mjs"
-NODE = shutil.which("node")
 MUTANTS = 1500  # about two seconds
 
-pytestmark = pytest.mark.skipif(NODE is None, reason="needs node")
-
-
-def theirs(streams: list[bytes], folder: Path) -> list[dict[str, Any]]:
-    """Return what the third decoder makes of streams, all of one run."""
-    paths = []
-    for i, data in enumerate(streams):
-        paths.append(folder / f"{i}.fcv")
-        paths[-1].write_bytes(data)
-    mean = toy_streams.W_MEAN.astype("<f4").tobytes().hex()
-    command = [str(NODE), str(DECODER), str(make_streams.SPEC), mean, *map(str, paths)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-def ours(data: bytes) -> dict[str, Any]:
-    """Return the same of the product."""
-    try:
-        stream = StreamReader(io.BytesIO(data), "stream")
-        frames: list[list[Any]] = []
-        packets = []
-        for item in stream.items():
-            if isinstance(item, AudioPacket):
-                packets.append([item.pts, item.dts, item.duration, item.data.hex()])
-                continue
-            row = [int(item.flags), item.controls.astype("<f4").tobytes().hex(), None]
-            if item.placement is not None:
-                row[2] = item.placement.astype("<f4").tobytes().hex()
-            frames.append([item.index, item.pts, *([None] * 3 if item.recovered else row)])
-    except StreamError:
-        return {"refused": True}
-    head = stream.header
-    identity = None
-    if stream.identity_payload is not None:
-        try:
-            mean = np.resize(toy_streams.W_MEAN, head.w_dim)
-            identity = stream.identity(mean).astype("<f4").tobytes().hex()
-        except StreamError:
-            identity = "breaks the format"
-    reference, tuning = stream.identity_reference, stream.tuning
-    return {
-        "texts": [
-            head.generator_name,
-            head.creator,
-            *(text for pair in sorted(head.metadata.items()) for text in pair),
-        ],
-        "damage": sorted({(item.offset, item.size) for item in stream.damage if item.size}),
-        "reported": bool(stream.damage),
-        "frames": frames,
-        "audio": packets,
-        "identity": identity,
-        "reference": reference.hex() if reference else None,
-        "tuning": None if tuning is None else tuning.hex(),
-    }
-
-
-def comparable(found: dict[str, Any]) -> dict[str, Any]:
-    """Return a line of the third decoder in our words."""
-    if "refused" in found:
-        return {"refused": True}
-    found["damage"] = sorted({(offset, size) for offset, size in found["damage"]})
-    found["reported"] = found.pop("reports") > 0
-    return found
+pytestmark = pytest.mark.skipif(third.NODE is None, reason="needs node")
 
 
 def assert_agreement(streams: list[bytes], folder: Path) -> int:
     """Compare both on every stream; return how many were not refused."""
-    read = 0
-    for i, (data, found) in enumerate(zip(streams, theirs(streams, folder), strict=True)):
-        wanted = ours(data)
-        assert comparable(found) == wanted, f"stream {i}"
-        read += "refused" not in wanted
+    wrong, read = third.disagreements(streams, folder)
+    assert not wrong
     return read
 
 

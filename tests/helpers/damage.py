@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from facecodec.bitstream import AudioPacket, StreamReader
+from facecodec.bitstream.coding.segment import segment_start
 from facecodec.bitstream.fields import FieldReader, FieldWriter
 from facecodec.errors import StreamError
 from tests.helpers import toy_streams
@@ -41,6 +42,19 @@ def start(data: bytes, kind: bytes, last: bool = False) -> int:
     """Return where the first (or last) chunk of a type begins."""
     found = [at for at, name, _ in places(data) if name == kind]
     return found[-1 if last else 0]
+
+
+def segments(data: bytes) -> list[tuple[range, range]]:
+    """Return (bytes, frames) of every segment of a whole stream."""
+    header = StreamReader(io.BytesIO(data)).header
+    chunks = places(data)
+    ends = [at for at, _, _ in chunks[1:]] + [len(data)]
+    found = []
+    for (at, kind, payload), end in zip(chunks, ends, strict=True):
+        if kind == b"SE":
+            first, frames, _ = segment_start(header, payload)
+            found.append((range(at, end), range(first, first + frames)))
+    return found
 
 
 def join(chunks: Chunks) -> bytes:
