@@ -44,6 +44,7 @@ from facecodec.cli.progress import shown
     "--live", is_flag=True,
     help="Smooth with past frames alone, as in a call; the person is best given by --identity.",
 )  # fmt: skip
+@options.tracks
 @options.no_audio
 @options.kernel
 @options.as_json
@@ -65,6 +66,8 @@ def command(
     tune: str,
     identity: str | None,
     live: bool,
+    video_track: int | None,
+    audio_track: int | None,
     no_audio: bool,
     json_: bool,
     quiet: bool,
@@ -83,7 +86,9 @@ def command(
 
     console = Console(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
     if not no_audio:
-        with VideoReader(Path(source)) as reader:  # to say so before the work
+        with VideoReader(
+            Path(source), video_track, audio_track
+        ) as reader:  # to say so before the work
             if reader.audio_dropped:
                 left_out = f"its audio ({reader.audio_dropped}) cannot be stored, and is left out"
                 console.print(f"{escape(source)}: {left_out}")
@@ -91,6 +96,7 @@ def command(
         done = encode(
             source, output, model=model, rig=rig, preset=preset, device=device,
             start=start, end=end, max_frames=max_frames, audio=not no_audio, quality=quality,
+            video_track=video_track, audio_track=audio_track,
             precision=precision, id_frame=id_frame, tune=tune, identity=identity, live=live,
             force=force, progress=progress,
         )  # fmt: skip

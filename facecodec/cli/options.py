@@ -40,6 +40,16 @@ def span(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def tracks(command: Callable[..., None]) -> Callable[..., None]:
+    """Add --video-track and --audio-track."""
+    for kind in ("audio", "video"):
+        command = click.option(
+            f"--{kind}-track", type=click.IntRange(0), metavar="N",
+            help=f"Which {kind} track to read, from 0; the file's default where not given.",
+        )(command)  # fmt: skip
+    return command
+
+
 model = click.option(
     "--model", default=DEFAULT_GENERATOR, show_default=True, help="Installed generator to use."
 )

@@ -69,18 +69,22 @@ class Clip:
         end: Time | None = None,
         max_frames: int | None = None,
         *,
+        video_track: int | None = None,
+        audio_track: int | None = None,
         live: bool = False,
         progress: Progress = silent,
     ) -> Clip:
         """Open a video, or a picture, of one person.
 
         start, end: seconds of the video (12.5, "1:30" or a Fraction); the frames with
-        start <= time < end are taken, at most `max_frames`. live, progress: see `Clip`.
+        start <= time < end are taken, at most `max_frames`. video_track, audio_track: which of
+        the file's, from 0; those that ffmpeg takes when None. live, progress: see `Clip`.
         Raises UsageError when the file is missing or a time is none, FacecodecError when it is not
         a video.
         """
         span = Span(seconds(start), seconds(end), max_frames)
-        return cls(VideoReader(Path(path)), span, live=live, progress=progress)
+        reader = VideoReader(Path(path), video_track, audio_track)
+        return cls(reader, span, live=live, progress=progress)
 
     @classmethod
     def from_frames(

@@ -69,6 +69,8 @@ def encode(
     max_frames: int | None = None,
     fps: Time = 25,
     audio: bool = True,
+    video_track: int | None = None,
+    audio_track: int | None = None,
     quality: int = DEFAULT_QUALITY,
     precision: str = "quantised",
     id_frame: int | None = None,
@@ -88,7 +90,9 @@ def encode(
     preset: 'fast', 'medium' or 'slow', or a `Preset`. device: 'auto', 'cpu' or 'cuda'.
     start, end: seconds of a video file (12.5, "1:30" or a Fraction): the frames with
     start <= time < end. max_frames: at most so many.
-    audio: copy the video's audio. quality: 0 to 100, how finely controls are quantised; 16 points
+    audio: copy the video's audio. video_track, audio_track: which of the file's, from 0; those
+    that ffmpeg takes when None: the default, else the largest picture and the most channels.
+    quality: 0 to 100, how finely controls are quantised; 16 points
     halve the step. precision: 'quantised', or 'f16' or 'f32', which store controls as they are.
     id_frame: the frame of the span, from 0, to take the person from; the best one when None.
     tune: 'light' spends some 70 KB of the stream on a better likeness, 'full' some 700 KB.
@@ -110,8 +114,8 @@ def encode(
     plan = preset_of(preset)
     given = load_identity_file(identity) if identity else None
     require_models(model, person=not given)
-    span = Span(seconds(start), seconds(end), max_frames)
-    with _opened(source, span, fps, live, progress) as clip, KeptPerson(output) as kept:
+    span, tracks = Span(seconds(start), seconds(end), max_frames), (video_track, audio_track)
+    with _opened(source, span, fps, live, progress, tracks) as clip, KeptPerson(output) as kept:
         models = load_models(model, rig, device)
         likeness = None if given else load_likeness(models.generator)
         stages.end("models")
@@ -158,13 +162,18 @@ def encode(
 
 
 def _opened(
-    source: Source, span: Span, fps: Time, live: bool, progress: Progress
+    source: Source,
+    span: Span,
+    fps: Time,
+    live: bool,
+    progress: Progress,
+    tracks: tuple[int | None, int | None],
 ) -> AbstractContextManager[Clip]:
     """Open the source as a clip, which is closed at the end unless it is the caller's own."""
     if isinstance(source, Clip):
         return nullcontext(source)
     if isinstance(source, str | Path):
-        return Clip(VideoReader(Path(source)), span, live=live, progress=progress)
+        return Clip(VideoReader(Path(source), *tracks), span, live=live, progress=progress)
     return Clip(FramesInMemory(source, fps), span, live=live, progress=progress)
 
 

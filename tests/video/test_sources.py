@@ -8,12 +8,15 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
-from facecodec.errors import FacecodecError, UsageError
+from facecodec.cli.main import main
+from facecodec.errors import FacecodecError, NoFaceError, UsageError
 from facecodec.video.reader import VideoReader, read_picture
 from facecodec.video.source import reason
 from tests.helpers.clips import SIZE, gradient, level_error, tone, write_clip
+from tests.helpers.commands import run
 
 LISTS = {
     "list.m3u8": "#EXTM3U\n#EXT-X-VERSION:3\n#EXTINF:1,\n{other}\n#EXT-X-ENDLIST\n",
@@ -212,3 +215,23 @@ def test_reasons_hold_no_numbers_of_errors():
     error = av.error.ArgumentError(22, "avcodec_send_packet() returned 22")
     assert reason(error) == "the decoder refuses it"
     assert "1094995529" not in reason(av.error.InvalidDataError(1094995529, "Invalid data", "x"))
+
+
+def test_encode_takes_tracks_and_refuses_what_is_no_video(tmp_path):
+    path = tracks(tmp_path / "x.mkv", [(64, True), (48, False)], [("mono", True)])
+    out = tmp_path / "x.fcv"
+    stream = Path(__file__).parents[1] / "vectors" / "streams" / "rough.fcv"
+    for given, why in [
+        ([path, "--video-track", 5], "no video track 5; it has 2"),
+        ([path, "--audio-track", 1], "no audio track 1; it has 1"),
+        ([stream], "decode it to get a video"),
+    ]:
+        with pytest.raises(UsageError, match=why):
+            run("encode", given[0], out, *given[1:])
+
+
+def test_encode_says_before_the_work_which_sound_it_leaves_out(tmp_path, finder):
+    path = write_clip(tmp_path / "x.mov", [gradient()] * 2, audio="pcm_s16le")
+    done = CliRunner().invoke(main, ["encode", str(path), str(tmp_path / "x.fcv")])
+    assert isinstance(done.exception, NoFaceError)
+    assert "its audio (pcm_s16le) cannot be stored, and is left out" in done.stderr
