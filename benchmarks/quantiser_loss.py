@@ -43,7 +43,7 @@ INNER = slice(SIZE // 5, SIZE - SIZE // 5)
 
 
 def sources(video: Path, frames: list[FrameRecord]) -> Iterator[NDArray[np.uint8]]:
-    """Yield the inner face of the aligned source for each frame."""
+    """Yield the inner face [S, S, 3] of the aligned source for each frame."""
     wanted = {frame.pts: frame for frame in frames}
     with VideoReader(video) as reader:
         for picture in reader.frames():
@@ -58,7 +58,7 @@ def sources(video: Path, frames: list[FrameRecord]) -> Iterator[NDArray[np.uint8
 def mean_psnr(
     avatar: Avatar, controls: NDArray[np.float32], faces: list[NDArray[np.uint8]]
 ) -> float:
-    """Return the mean PSNR of the rendered controls against the source."""
+    """Return the mean PSNR of the rendered controls [T, K] against squares [S, S, 3]."""
     got = [
         psnr(avatar.render(row[None], SIZE)[0][INNER, INNER], face)
         for row, face in zip(controls, faces, strict=True)
@@ -69,7 +69,7 @@ def mean_psnr(
 def coded_size(
     stream: StreamReader, controls: NDArray[np.float32], rig: Rig, quality: int
 ) -> tuple[int, NDArray[np.float32]]:
-    """Return the bytes of the controls at a quality, and the steps."""
+    """Return the bytes of the controls [T, K] at a quality, and the steps [K]."""
     fields = dict(stream.header.__dict__)
     fields |= {
         "precision": "quantised",

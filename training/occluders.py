@@ -33,7 +33,7 @@ class Canvas:
         self.x, self.y = np.meshgrid(axis, axis)
 
     def shade(self, rng: Random, cover: NDArray[np.float32]) -> None:
-        """Darken what lies beside something that covers."""
+        """Darken what lies beside something that covers, `cover` [S, S] of 0 to 1."""
         dx, dy = (int(v) for v in rng.integers(-5, 6, 2))
         shadow = np.roll(np.roll(cover, dy, 0), dx, 1)
         for _ in range(3):
@@ -43,14 +43,14 @@ class Canvas:
         self.picture *= 1 - dark[..., None]
 
     def put(self, cover: NDArray[np.float32], colours: Picture) -> None:
-        """Lay colours over the picture where `cover` is 1."""
+        """Lay colours [S, S, 3] over the picture where `cover` [S, S] is 1."""
         self.picture += cover[..., None] * (colours - self.picture)
         self.mask = np.maximum(self.mask, cover)
 
     def capsule(
         self, a: NDArray[np.float64], b: NDArray[np.float64], wide: float, end: float
     ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        """Return a limb from `a` to `b`: its cover, and where a pixel lies across and along it."""
+        """Return a limb from `a` [2] to `b` [2]: cover, and places across and along it, [S, S]."""
         along = b - a
         t = ((self.x - a[0]) * along[0] + (self.y - a[1]) * along[1]) / max(along @ along, 1e-6)
         t = np.clip(t, 0, 1)
@@ -66,7 +66,7 @@ def limb_colours(
     rng: Random, canvas: Canvas, colour: NDArray[np.float32], side: NDArray[np.float32],
     t: NDArray[np.float32], light: float, creases: Iterable[float],
 ) -> Picture:  # fmt: skip
-    """Return the colours of a round limb in light from one side, with creases along it."""
+    """Return the colours [S, S, 3] of a round limb [S, S] lit from one side, with creases."""
     bright = 1 - rng.uniform(0.1, 0.4) * np.clip(side, -1, 1) ** 2 + light * np.clip(side, -1, 1)
     for crease in creases:
         bright = bright - rng.uniform(0, 0.15) * np.exp(-(((t - crease) / 0.04) ** 2))
@@ -75,7 +75,7 @@ def limb_colours(
 
 
 def hand(rng: Random, canvas: Canvas, colour: NDArray[np.float32]) -> None:
-    """Draw a hand that comes from somewhere below or beside: forearm, palm, fingers."""
+    """Draw a hand from below or beside, forearm, palm and fingers, of a colour [3]."""
     centre = np.array([0.5 + rng.normal(0, 0.17), 0.62 + rng.normal(0, 0.16)])
     size = rng.uniform(0.09, 0.17)  # half the palm's width
     angle = rng.normal(0, 0.8)  # 0: fingers up
@@ -126,7 +126,7 @@ def hand(rng: Random, canvas: Canvas, colour: NDArray[np.float32]) -> None:
 
 
 def thing(rng: Random, canvas: Canvas, texture: Picture) -> None:
-    """Draw something that is no hand: a cup, a telephone, a microphone, a scarf, an edge."""
+    """Draw a cup, a telephone, a microphone, a scarf or an edge, of a texture [S, S, 3]."""
     kind = rng.integers(4)
     centre = np.array([0.5 + rng.normal(0, 0.2), 0.65 + rng.normal(0, 0.2)])
     angle = rng.uniform(-np.pi, np.pi)
@@ -182,7 +182,7 @@ def covered(
 
 
 def seen_by_a_camera(rng: Random, picture: Picture) -> Picture:
-    """Return a picture in other light, colours and sharpness, as clips have them."""
+    """Return a picture [S, S, 3] in other light, colours and sharpness, as clips have them."""
     made = picture ** rng.uniform(0.7, 1.4)
     grey = made.mean(2, keepdims=True)
     made = grey + rng.uniform(0.2, 1.3) * (made - grey)

@@ -69,6 +69,7 @@ class Examples:
     """Faces with something before them, or not: generated for every batch."""
 
     def __init__(self, faces: NDArray[np.uint8], landmarks: NDArray[np.float64]) -> None:
+        """`faces` [N, S, S, 3] and their landmarks [N, 68, 2] in units of the square."""
         self.faces = faces
         self.inner = np.array([face_mask(points * SIZE, SIZE) for points in landmarks])
         inside = torch.from_numpy(self.inner)[:, None].float()
@@ -97,7 +98,7 @@ class Examples:
 
 
 def judge(net: torch.nn.Module, held: tuple[Tensor, Tensor, Tensor]) -> tuple[float, float]:
-    """Return the overlap with what is covered, and the share found on bare faces."""
+    """Return the overlap with what is covered, and the share marked on bare faces [N, ...]."""
     pictures, masks, taught = held
     net.eval()
     with torch.inference_mode():

@@ -108,7 +108,7 @@ def groups_of(base: int) -> list[list[int]]:
 
 
 def learn(counts: NDArray[np.float64], groups: list[list[int]], strength: float = 3) -> bytes:
-    """Return a byte a context; contexts seldom seen lean on what their group says."""
+    """Return a byte a context from counts [contexts, 2]; rare contexts follow their group."""
     probability = np.full(len(counts), 0.5)
     for group in groups:
         total = counts[group].sum(0)

@@ -258,7 +258,7 @@ class Clip:
         return {i: self._squares[i] for i in sorted(set(frames))}
 
     def target(self, frame: int, square: Picture, device: torch.device) -> Target:
-        """Return what a fit is to explain of a frame, given its aligned square."""
+        """Return what a fit is to explain of a frame, given its aligned square [S, S, 3]."""
         return make_target(self.scan, frame, square, device)
 
     def targets(self, frames: Sequence[int], device: torch.device) -> list[Target]:

@@ -29,7 +29,7 @@ def with_occlusions(
     progress: Progress,
     live: bool = False,
 ) -> Scan:
-    """Return the scan with its occluded frames marked, given all aligned squares.
+    """Return the scan with its occluded frames marked, given all aligned squares [S, S, 3].
 
     `live`: no frame is marked for what a later one shows.
     """

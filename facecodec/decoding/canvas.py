@@ -38,7 +38,7 @@ class Canvas:
         self._under = np.full((self.size[1], self.size[0], 3), PLAIN, np.uint8)
 
     def __call__(self, face: Picture, frame: FrameRecord) -> Picture:
-        """Return the output frame for a rendered square."""
+        """Return the output frame [H, W, 3] for a rendered square [S, S, 3]."""
         if not self.whole:
             return face
         if self._pictures is not None:

@@ -122,6 +122,7 @@ class _Clip:
     def __init__(
         self, reader: VideoReader, stream: Path, max_frames: int, options: Options
     ) -> None:
+        """Raises UsageError for a stream without placements or with more frames than the video."""
         opened = Stream(stream)
         records = list(islice(opened, max_frames))
         self.where = [record.placement for record in records if record.placement is not None]
@@ -144,18 +145,18 @@ class _Clip:
         self._scaled: dict[tuple[int, int], list[Picture]] = {}
 
     def seen(self, frames: Iterator[Picture]) -> Iterator[Picture]:
-        """Yield the squares of frames of the clip's size."""
+        """Yield the squares [S, S, 3] of frames [H, W, 3] of the clip's size."""
         for frame, where in zip(frames, self.where, strict=True):
             yield crop(frame, where, SIZE)
 
     def at_size(self, size: tuple[int, int]) -> list[Picture]:
-        """Return the frames scaled to a size, the last one asked for kept."""
+        """Return the frames [H, W, 3] scaled to a size; the last size is kept."""
         if size not in self._scaled:
             self._scaled = {size: [resize(frame, size) for frame in self.frames]}
         return self._scaled[size]
 
     def measure(self, squares: Iterator[Picture]) -> dict[str, float | None]:
-        """Return the values of decoded squares."""
+        """Return the values of decoded squares [S, S, 3]."""
         result = evaluate(
             self.squares, squares, landmarker=self.options.landmarker,
             identity_every=self.options.identity_every, known=self.trace,

@@ -131,7 +131,7 @@ def size_of(alignments: Sequence[Alignment]) -> int:
 
 
 def whole_squares(reader: VideoReader, span: Span, size: int = SIZE) -> Iterator[Picture]:
-    """Yield the frames themselves, scaled to `size`."""
+    """Yield the frames themselves, scaled to [size, size, 3]."""
     for frame in reader.frames(span.start, span.end, span.max_frames):
         yield crop(frame.image, _whole(frame.image), size)
 
@@ -144,7 +144,7 @@ def same_squares(
     layout: str = "auto",
     size: int = SIZE,
 ) -> Iterator[Picture]:
-    """Yield what `after` shows of the squares in `before`; see `evaluate_files`."""
+    """Yield the squares of `before` in `after`, [size, size, 3]; see `evaluate_files`."""
     where = _placer(before, after, span, alignments, layout)
     for i, frame in enumerate(after.frames(span.start, span.end, span.max_frames)):
         if i < len(alignments):  # a longer video is refused where the sequences are compared
@@ -156,7 +156,7 @@ def same_squares(
 def own_squares(
     stack: ExitStack, path: Path, span: Span, options: Options, progress: Progress
 ) -> Iterator[Picture]:
-    """Yield the aligned squares of a video or a picture, or the rendered ones of a `.fcv`."""
+    """Yield the squares [S, S, 3] of a video or a picture, or the rendered ones of a `.fcv`."""
     if path.suffix == ".fcv":
         for _, picture in rendered(path, span, options):
             yield picture
@@ -170,7 +170,7 @@ def own_squares(
 def rendered(
     path: Path, span: Span, options: Options, size: int = SIZE
 ) -> Iterator[tuple[Alignment | None, Picture]]:
-    """Yield the placement and the rendered square of each frame of a `.fcv`."""
+    """Yield the placement and the rendered square [S, S, 3] of each frame of a `.fcv`."""
     stream = Stream(path, rig=options.rig, device=options.device)
     pictures = stream.pictures(size, span.start, span.end)
     for frame, picture in islice(pictures, span.max_frames):

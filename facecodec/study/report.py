@@ -175,7 +175,7 @@ class _Panels:
             )
 
     def decoded(self) -> Iterator[Picture]:
-        """Yield the rendered squares, each after its reference was asked for."""
+        """Yield the rendered squares [S, S, 3], each after its reference was asked for."""
         for item in self._items:
             if isinstance(item, AudioPacket):
                 self._sink.write_audio(item)

@@ -116,7 +116,7 @@ class ContainerSink(Sink):
         return video
 
     def write(self, image: Picture, pts: int) -> None:
-        """Add a picture."""
+        """Add a picture, uint8 RGB [H, W, 3], at `pts` ticks."""
         if self._origin is None:
             self._origin = pts
         held, self._held = self._held, []

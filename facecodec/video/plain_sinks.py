@@ -33,7 +33,7 @@ class PictureSink(Sink):
         self._folder = self._stack.enter_context(folder_whole(pattern.parent))
 
     def write(self, image: Picture, pts: int) -> None:
-        """Write the next file."""
+        """Write a picture, uint8 RGB [H, W, 3], as the next file."""
         self.count += 1
         path = self._folder / numbered(self.pattern.name, self.count)
         png = encode_png(image)
@@ -64,7 +64,7 @@ class Y4MSink(Sink):
         self._file.write(f"{head} C420mpeg2 XCOLORRANGE=LIMITED\n".encode())
 
     def write(self, image: Picture, pts: int) -> None:
-        """Add a picture; `pts` is not kept."""
+        """Add a picture, uint8 RGB [H, W, 3]; `pts` is not stored."""
         frame = av.VideoFrame.from_ndarray(image, format="rgb24")
         frame = frame.reformat(format="yuv420p", dst_colorspace="ITU601", dst_color_range="MPEG")
         self._file.write(b"FRAME\n" + frame.to_ndarray().tobytes())

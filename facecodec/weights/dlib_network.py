@@ -73,6 +73,7 @@ class _Blocks:
         return Convolution(weight * scale[:, None, None, None], both[count:] * scale + shift)
 
     def take(self, rows: int, columns: int) -> Array:
+        """Return the next block [rows, columns]. Raises ModelError where there is none."""
         mark = b"".join(_integer(n) for n in (2, rows, columns, 1, 1))
         mark_at = self.data.find(mark, self.position)
         start = mark_at + len(mark)

@@ -85,7 +85,7 @@ def read_tensors(source: Path) -> dict[str, Tensor]:
 
 
 def save_network(name: str, tensors: Mapping[str, Tensor], source: str) -> store.Record:
-    """Write a network's tensors and record into the store."""
+    """Write a network's tensors [...] and record into the store."""
     arrays = {key: np.ascontiguousarray(value.float().numpy()) for key, value in tensors.items()}
     data = save(arrays)
     path = store.write_file(f"{name}.safetensors", data)
@@ -99,7 +99,10 @@ def save_network(name: str, tensors: Mapping[str, Tensor], source: str) -> store
 
 
 def load_network(name: str) -> dict[str, Tensor]:
-    """Return the tensors of an installed network. Raises ModelError when missing or damaged."""
+    """Return the tensors [...] of an installed network.
+
+    Raises ModelError where it is missing or damaged.
+    """
     return {
         key: torch.from_numpy(value) for key, value in load_file(store.model_path(name)).items()
     }

@@ -28,7 +28,7 @@ def operator_cases(generator: Generator, styles: Tensor) -> Iterator[Case]:
 
 
 def without_grad(call: Callable[..., Tensor], *arguments: Any) -> Callable[[], Any]:
-    """Return a call that builds no graph."""
+    """Return a call that builds no graph for gradients, of tensors [...]."""
 
     @torch.inference_mode()
     def run() -> Tensor:

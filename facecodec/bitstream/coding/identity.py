@@ -73,7 +73,7 @@ def parse_identity(
 def code_levels(
     coder: Coder, shape: tuple[int, ...], levels: NDArray[np.int64] | None
 ) -> NDArray[np.int64]:
-    """Code rows of levels, int64 of `shape`, each value predicted by the one above; return them.
+    """Code levels, int64 [rows, columns] of `shape`, each predicted by the one above; return them.
 
     levels: to encode, None to decode. Raises StreamError for a value beyond MAX_LEVEL.
     """

@@ -21,13 +21,13 @@ ALL_STEPS: NDArray[np.float32] = np.ldexp(
 
 
 def step_codes(steps: NDArray[np.floating]) -> bytes:
-    """Return the byte of the nearest storable step for each positive value."""
+    """Return the byte of the nearest storable step for each positive value [K]."""
     middles = (ALL_STEPS[1:].astype(np.float64) + ALL_STEPS[:-1]) / 2
     return np.searchsorted(middles, np.asarray(steps, np.float64)).astype(np.uint8).tobytes()
 
 
 def steps_from_codes(codes: bytes) -> NDArray[np.float32]:
-    """Return the float32 steps that bytes stand for; any byte is a valid step."""
+    """Return the float32 steps [K] that K bytes stand for; any byte is a valid step."""
     return ALL_STEPS[np.frombuffer(codes, np.uint8)]
 
 
@@ -53,7 +53,7 @@ def control_steps(
 
 
 def to_levels(values: NDArray[np.floating], steps: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Return value / step rounded to the nearest integer, halves away from zero.
+    """Return values [..., K] / steps [K] rounded to integers, halves away from zero.
 
     Raises UsageError for a value that is not finite or lies beyond the 2^18 levels either side.
     """
@@ -64,5 +64,5 @@ def to_levels(values: NDArray[np.floating], steps: NDArray[np.float32]) -> NDArr
 
 
 def from_levels(levels: NDArray[np.int64], steps: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return level * step as float32; the product is exact, so every machine gets the same."""
+    """Return levels [..., K] * steps [K] as float32, exactly, so the same on every machine."""
     return levels.astype(np.float32) * steps

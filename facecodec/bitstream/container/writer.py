@@ -32,7 +32,8 @@ class StreamWriter:
     Every full segment is written and flushed at once, so that an encode cut short leaves a stream
     that decodes up to the cut. As a context manager it closes on success only.
 
-    segment_frames: frames per segment, 1 to 240; about five seconds when left out.
+    segment_frames: frames per segment, 1 to 240; about five seconds when left out. Raises
+    UsageError for another number.
     """
 
     def __init__(
