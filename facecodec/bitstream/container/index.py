@@ -58,7 +58,7 @@ class Index:
         """Return the payload of the end chunk, which begins at byte `end` of the stream.
 
         An entry is the size of a group, and frames and timestamp only where they are not as
-        foreseen. The last field is the size of the chunk, readable from behind.
+        predicted. The last field is the size of the chunk, readable from behind.
         """
         out = FieldWriter()
         clock = frame_clock(header)
@@ -67,10 +67,10 @@ class Index:
         usual = frames = usual_frames(header)
         ends = [entry.offset for entry in self.entries[1:]] + [end]
         for entry, stop in zip(self.entries, ends, strict=True):
-            pts = _foreseen(clock, before, ahead, entry.first)
-            as_foreseen = (entry.frames, entry.pts) == (frames, pts)
-            out.varint(2 * (stop - entry.offset) + (not as_foreseen))
-            if not as_foreseen:
+            pts = _predicted_pts(clock, before, ahead, entry.first)
+            as_predicted = (entry.frames, entry.pts) == (frames, pts)
+            out.varint(2 * (stop - entry.offset) + (not as_predicted))
+            if not as_predicted:
                 out.signed(entry.frames - usual).signed(entry.pts - pts)
             ahead = entry.pts - before.pts if before else 0
             before, frames = entry, entry.frames
@@ -83,8 +83,10 @@ class Index:
             size = real
 
 
-def _foreseen(clock: Fraction | None, before: IndexEntry | None, ahead: int, first: int) -> int:
-    """Return the timestamp foreseen for a segment, `ahead` being the last distance between two.
+def _predicted_pts(
+    clock: Fraction | None, before: IndexEntry | None, ahead: int, first: int
+) -> int:
+    """Return the timestamp predicted for a segment, `ahead` being the last distance between two.
 
     With a frame rate: as far from its clock as the segment before; without: `ahead` once more.
     """
@@ -116,7 +118,7 @@ def parse_index(header: StreamHeader, chunk: Chunk) -> Index:
         held += size >> 1
         if held > chunk.offset:
             raise fields.fail("its segments are larger than the stream")
-        pts = _foreseen(clock, before, ahead, first)
+        pts = _predicted_pts(clock, before, ahead, first)
         if size & 1:
             frames = take_frames(fields, usual)
             pts += fields.signed(2 * limits.MAX_PTS, "timestamp")
