@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup models demo test test-all lint api sample moving-sample tables cuda gpu-check clean
+.PHONY: help setup models demo test test-all lint api sample moving-sample tables sanitize cuda gpu-check clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,15 @@ moving-sample: models  ## make the README's moving picture again
 
 tables: setup  ## write benchmarks/results into the documents' tables
 	$(BIN)/python benchmarks/tables.py README.md docs/*.md
+
+# The C++ stops at the first bad access or undefined operation. Python itself leaks by design, and
+# tests that start processes of their own or take minutes this way stay out.
+sanitize: setup  ## the kernels' tests under address and undefined-behaviour sanitizers
+	FACECODEC_SANITIZE=1 ASAN_OPTIONS=detect_leaks=0 \
+	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" \
+	$(BIN)/pytest tests/kernels/test_gradients.py tests/kernels/test_cuda.py \
+	  tests/kernels/test_cpu_mobilestylegan.py tests/kernels/test_cpu_stylegan2.py \
+	  -k "not gradcheck and not whole_frames and not previews and not without_a_gpu"
 
 cuda: setup  ## compile the CUDA kernels with nvcc, which needs no GPU
 	$(BIN)/python -c "from cuda_ops import build; from cuda_ops.cuda.library import recipe; print(build.build(recipe()))"

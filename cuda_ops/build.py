@@ -42,6 +42,16 @@ STALE = 24 * 3600.0  # seconds after which a folder of an unfinished build is sw
 _log = logging.getLogger("cuda_ops.build")
 
 
+SANITIZE = "FACECODEC_SANITIZE"  # set: built to stop at the first bad access (make sanitize)
+# With -O1 and lines, so that a report says where.
+SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1")
+
+
+def sanitizers() -> tuple[str, ...]:
+    """Return the flags that make g++'s libraries check themselves, where that is asked for."""
+    return SANITIZERS if os.environ.get(SANITIZE) else ()
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How to make one library: `sources` relative to this package, flags to compile and to link."""

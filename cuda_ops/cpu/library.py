@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from cuda_ops import arithmetic
-from cuda_ops.build import Recipe, load
+from cuda_ops.build import Recipe, load, sanitizers
 from cuda_ops.cpu import abi
 
 # Output channels of a register tile (GROUP of vec.h), by the lanes of a vector.
@@ -42,7 +42,7 @@ def recipe() -> Recipe:
     compiler = os.environ.get("CXX") or shutil.which("g++") or "c++"
     # torch brings an OpenMP of its own: two of them in one process fight over the cores.
     own = sorted((Path(torch.__file__).parent / "lib").glob("libgomp*.so*"))
-    return Recipe("cpu", compiler, SOURCES, FLAGS, tuple(map(str, own[:1])))
+    return Recipe("cpu", compiler, SOURCES, (*FLAGS, *sanitizers()), tuple(map(str, own[:1])))
 
 
 @functools.cache

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from cuda_ops.build import Recipe, load
+from cuda_ops.build import Recipe, load, sanitizers
 from cuda_ops.errors import KernelError
 
 TOOLKIT = Path("/usr/local/cuda/bin/nvcc")
@@ -83,7 +83,7 @@ def recipe() -> Recipe:
 def host_recipe() -> Recipe:
     """Return how the CPU's copy is made."""
     compiler = os.environ.get("CXX") or shutil.which("g++") or "c++"
-    return Recipe("cuda-on-host", compiler, ("cuda/host.cpp",), HOST_FLAGS)
+    return Recipe("cuda-on-host", compiler, ("cuda/host.cpp",), (*HOST_FLAGS, *sanitizers()))
 
 
 @functools.cache
