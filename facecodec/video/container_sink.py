@@ -18,13 +18,14 @@ from facecodec.errors import FacecodecError
 from facecodec.types import Picture
 from facecodec.video.audio import CODECS
 from facecodec.video.audio_source import PRIMING
-from facecodec.video.sink import Packet, Sink
+from facecodec.video.sink import Packet, Sink, readable_errors
 from facecodec.video.sound_out import open_sound
 from facecodec.video.source import AnyPacket, reason
 
 _X264 = {"crf": "17", "preset": "superfast"}
 _VP9 = {"crf": "24", "b:v": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "1"}
 LOOK_EVERY = 8  # frames between looks at the space left
+CLUSTER = "1000"  # milliseconds of a Matroska file that are written at once
 SPARE = 1 << 18  # bytes that have to be free: more than libav holds back before it writes
 
 
@@ -97,6 +98,8 @@ class ContainerSink(Sink):
             options = {"movflags": "+faststart+use_metadata_tags"}
             if self.time_base.numerator == 1 and self.time_base.denominator < 1 << 31:
                 options["video_track_timescale"] = str(self.time_base.denominator)
+        else:  # clusters are held back in memory, and a full disk is noticed late
+            options = {"cluster_time_limit": CLUSTER}
         # as a file whatever its folder is called: "http:" may be a name too
         url = f"file:{self._temporary.absolute()}"
         return av.open(url, "w", format=kind.name, options=options)
@@ -125,7 +128,7 @@ class ContainerSink(Sink):
         frame = av.VideoFrame.from_ndarray(image, format="rgb24")
         frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
         frame.pts, frame.time_base = pts - self._origin, self.time_base
-        with self._readable_errors():
+        with readable_errors(self.path):
             self._mux(self._video.encode(frame))
         if self._frames % LOOK_EVERY == 0:
             self._look_at_space()
@@ -144,15 +147,12 @@ class ContainerSink(Sink):
             PRIMING, self._track.sample_rate
         ):
             return
-        with self._readable_errors():
+        with readable_errors(self.path):
             self._mux(self._sound.packets(packet, -round(begin / base)))
 
     def _mux(self, packets: list[AnyPacket]) -> None:
         assert self._out is not None
         self._out.mux(packets)
-
-    def _readable_errors(self) -> _Readable:
-        return _Readable(self.path)
 
     def _look_at_space(self) -> None:
         """Fail while little work is lost: libav writes long after it was given a frame."""
@@ -164,7 +164,7 @@ class ContainerSink(Sink):
         """Flush the encoders and rename the file into place."""
         assert self._out is not None
         try:
-            with self._readable_errors():
+            with readable_errors(self.path):
                 self._mux(self._video.encode(None))
                 if self._sound is not None:
                     self._mux(self._sound.flush())
@@ -180,18 +180,3 @@ class ContainerSink(Sink):
             with suppress(av.FFmpegError, OSError, ValueError):  # the file goes away next
                 self._out.close()
         self._stack.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
-
-
-class _Readable:
-    """Turns libav's errors into one line that names the file."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, av.FFmpegError | OSError | OverflowError | ValueError):
-            why = f"{self._path}: cannot be written ({reason(error)})"
-            raise FacecodecError(why) from error

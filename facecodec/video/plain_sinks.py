@@ -8,10 +8,10 @@ from pathlib import Path
 
 import av
 
-from facecodec.atomic import folder_whole, opened_whole
+from facecodec.atomic import STANDARD_OUTPUT, folder_whole, opened_whole
 from facecodec.pipe import PipeWriter
 from facecodec.types import Picture
-from facecodec.video.sink import Sink
+from facecodec.video.sink import Sink, readable_errors
 from facecodec.video.still import commented, encode_png
 
 
@@ -37,7 +37,8 @@ class PictureSink(Sink):
         self.count += 1
         path = self._folder / numbered(self.pattern.name, self.count)
         png = encode_png(image)
-        path.write_bytes(commented(png, self.comment) if self.comment else png)
+        with readable_errors(self.pattern):
+            path.write_bytes(commented(png, self.comment) if self.comment else png)
 
     def close(self) -> None:
         """Move the files into place."""
@@ -57,6 +58,7 @@ class Y4MSink(Sink):
     def __init__(self, target: Path, size: tuple[int, int], rate: Fraction | None) -> None:
         """`target` is a path, or - for standard output."""
         self._stack = ExitStack()
+        self._path = None if str(target) == STANDARD_OUTPUT else target
         self._file = self._stack.enter_context(opened_whole(target))
         rate = (rate or Fraction(30)).limit_denominator(1_000_000)
         width, height = size
@@ -67,7 +69,12 @@ class Y4MSink(Sink):
         """Add a picture, uint8 RGB [H, W, 3]; `pts` is not stored."""
         frame = av.VideoFrame.from_ndarray(image, format="rgb24")
         frame = frame.reformat(format="yuv420p", dst_colorspace="ITU601", dst_color_range="MPEG")
-        self._file.write(b"FRAME\n" + frame.to_ndarray().tobytes())
+        coded = b"FRAME\n" + frame.to_ndarray().tobytes()
+        if self._path is None:  # who reads a pipe may go away: that is no failure to write
+            self._file.write(coded)
+            return
+        with readable_errors(self._path):
+            self._file.write(coded)
 
     def close(self) -> None:
         """Flush, and rename the file into place."""

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
+import av
+
+from facecodec.errors import FacecodecError
 from facecodec.types import Picture
+from facecodec.video.source import reason
 
 
 class Packet(Protocol):
@@ -20,6 +27,15 @@ class Packet(Protocol):
     def duration(self) -> int: ...  # noqa: D102
     @property
     def data(self) -> bytes: ...  # noqa: D102
+
+
+@contextmanager
+def readable_errors(path: Path) -> Iterator[None]:
+    """Turn errors of libav and of the system into one line that names the output."""
+    try:
+        yield
+    except (av.FFmpegError, OSError, OverflowError, ValueError) as error:
+        raise FacecodecError(f"{path}: cannot be written ({reason(error)})") from error
 
 
 class Sink(ABC):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -186,3 +188,27 @@ def test_y4m_holds_the_colours_that_its_readers_assume(tmp_path):
         shown = next(reader.frames()).image
     assert np.abs(shown[:, 4:28].astype(int) - colours[:, 4:28]).max() <= 3
     assert np.abs(shown[:, 36:60].astype(int) - colours[:, 36:60]).max() <= 3
+
+
+@pytest.mark.parametrize("suffix", [*KINDS, ".y4m"])
+def test_a_file_that_may_not_grow_is_noticed_soon(tmp_path, suffix):
+    """Under a limit of the system: nothing is held back until the end, nothing is left behind."""
+    program = (
+        "import resource, sys; from fractions import Fraction; import numpy as np\n"
+        "from facecodec.errors import FacecodecError\n"
+        "from facecodec.video.writer import open_sink\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
+        "noise = np.random.default_rng(0).integers(0, 256, (20, 128, 128, 3), np.uint8)\n"
+        "try:\n"
+        "    with open_sink(sys.argv[1], (128, 128), Fraction(1, 25), Fraction(25)) as sink:\n"
+        "        for i in range(150):\n"
+        "            sink.write(noise[i % 20], i)\n"
+        "except FacecodecError as error:\n"
+        "    print(i, error)\n"
+    )
+    path = tmp_path / f"x{suffix}"
+    run = [sys.executable, "-c", program, str(path)]
+    said = subprocess.run(run, check=True, capture_output=True, text=True, timeout=120).stdout
+    frame, message = said.split(" ", 1)
+    assert int(frame) < 110
+    assert message.startswith(f"{path}: cannot be written (") and list(tmp_path.iterdir()) == []
