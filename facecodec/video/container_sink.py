@@ -13,12 +13,12 @@ from av.container import OutputContainer
 from av.video.stream import VideoStream
 
 from facecodec.atomic import written_whole
-from facecodec.bitstream.audio import AudioParameters
+from facecodec.bitstream.audio import AudioPacket, AudioParameters
 from facecodec.errors import FacecodecError
 from facecodec.types import Picture
 from facecodec.video.audio import CODECS
 from facecodec.video.audio_source import PRIMING
-from facecodec.video.sink import Packet, Sink, readable_errors
+from facecodec.video.sink import Sink, readable_errors
 from facecodec.video.sound_out import open_sound
 from facecodec.video.source import AnyPacket, reason
 
@@ -73,7 +73,7 @@ class ContainerSink(Sink):
         self._out: OutputContainer | None = None
         self._frames = 0
         self._origin: int | None = 0 if keep_times else None  # units of the time base
-        self._held: list[Packet] = []  # audio that came before the first frame
+        self._held: list[AudioPacket] = []  # audio that came before the first frame
         self._track = audio
         try:
             self._out = self._opened(kind)
@@ -134,7 +134,7 @@ class ContainerSink(Sink):
             self._look_at_space()
         self._frames += 1
 
-    def write_audio(self, packet: Packet) -> None:
+    def write_audio(self, packet: AudioPacket) -> None:
         """Add an audio packet; what ends before the first frame is left out."""
         if self._sound is None or self._track is None:
             return

@@ -7,26 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
 
 import av
 
+from facecodec.bitstream.audio import AudioPacket
 from facecodec.errors import FacecodecError
 from facecodec.types import Picture
 from facecodec.video.source import reason
-
-
-class Packet(Protocol):
-    """An audio packet, of a file or of a stream."""
-
-    @property
-    def pts(self) -> int: ...  # noqa: D102
-    @property
-    def dts(self) -> int: ...  # noqa: D102
-    @property
-    def duration(self) -> int: ...  # noqa: D102
-    @property
-    def data(self) -> bytes: ...  # noqa: D102
 
 
 @contextmanager
@@ -52,7 +39,7 @@ class Sink(ABC):
     def write(self, image: Picture, pts: int) -> None:
         """Add a picture, uint8 RGB [H, W, 3], at `pts` times the time base seconds."""
 
-    def write_audio(self, packet: Packet) -> None:  # noqa: B027
+    def write_audio(self, packet: AudioPacket) -> None:  # noqa: B027
         """Add an audio packet; a sink without audio drops it."""
 
     @abstractmethod

@@ -10,10 +10,9 @@ import av
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 
-from facecodec.bitstream.audio import AudioParameters
+from facecodec.bitstream.audio import AudioPacket, AudioParameters
 from facecodec.errors import FacecodecError
 from facecodec.video.audio import open_parameters
-from facecodec.video.sink import Packet
 from facecodec.video.source import AnyPacket
 
 OPUS_RATES = (8000, 12000, 16000, 24000, 48000)  # Hz that the codec knows
@@ -30,7 +29,7 @@ class CopiedSound:
         self._stream = out.add_stream_from_template(self._parameters.streams.audio[0])
         self._base = track.time_base
 
-    def packets(self, packet: Packet, shift: int) -> list[AnyPacket]:
+    def packets(self, packet: AudioPacket, shift: int) -> list[AnyPacket]:
         """Return what to write for a packet, moved by `shift` units of the track's time base."""
         out = av.Packet(packet.data)
         out.pts, out.dts, out.duration = packet.pts + shift, packet.dts + shift, packet.duration
@@ -63,7 +62,7 @@ class RecodedSound:
         self._next: int | None = None  # the time of the next sample, in units of 1 / rate
         self._rate = rate
 
-    def packets(self, packet: Packet, shift: int) -> list[AnyPacket]:
+    def packets(self, packet: AudioPacket, shift: int) -> list[AnyPacket]:
         """Return what to write for a packet, moved by `shift` units of the track's time base."""
         coded = av.Packet(packet.data)
         coded.pts, coded.dts, coded.duration = packet.pts, packet.dts, packet.duration

@@ -27,7 +27,7 @@ from tests.helpers import toy_streams as streams
 from tests.helpers.commands import run
 from tests.helpers.damage import start
 
-TUNING = streams.light_tuning()
+TUNING = streams.light_tuning(styles=4)
 
 
 @pytest.fixture
