@@ -112,8 +112,6 @@ class VideoReader:
         container, file = self._source.open()
         try:
             stream = tracks.video_track(container, self.path, self._video_track)
-            if stream.codec_context is None:
-                raise FacecodecError(f"{self.path}: no decoder reads its kind of video")
             if stream.width and stream.height:
                 check_picture_size(stream.width, stream.height, self.path)
             yield container, stream

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from av.audio.codeccontext import AudioCodecContext
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Disposition
@@ -25,7 +26,11 @@ def video_track(container: InputContainer, path: Path, number: int | None) -> Vi
         cover = ", only a cover picture" if container.streams.video else ""
         raise FacecodecError(f"{path}: holds no video{cover}")
     if number is not None:
-        return tracks[_checked(number, len(tracks), path, "video")]
+        track = tracks[_checked(number, len(tracks), path, "video")]
+        tracks = [track]
+    tracks = [s for s in tracks if s.codec_context is not None]
+    if not tracks:
+        raise FacecodecError(f"{path}: no decoder reads its kind of video")
     return max(tracks, key=lambda s: s.width * s.height + _marked(s.disposition))
 
 
@@ -39,7 +44,12 @@ def audio_track(container: InputContainer, path: Path, number: int | None) -> Au
         return tracks[_checked(number, len(tracks), path, "audio")]
     if not tracks:
         return None
-    return max(tracks, key=lambda s: s.codec_context.channels + _marked(s.disposition))
+    return max(tracks, key=lambda s: _channels(s) + _marked(s.disposition))
+
+
+def _channels(track: AudioStream) -> int:
+    context: AudioCodecContext | None = track.codec_context  # None where no decoder knows it
+    return context.channels if context is not None else 0
 
 
 def _marked(disposition: Disposition) -> int:

@@ -177,6 +177,18 @@ def test_sound_alone_is_no_video(tmp_path):
         VideoReader(tmp_path / "x.flac")
 
 
+def test_a_codec_that_nothing_decodes_is_one_line(tmp_path):
+    path = write_clip(tmp_path / "x.mp4", [gradient()] * 2, audio="aac")
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"avc1", b"zzz1").replace(b"avcC", b"zzzC"))
+    with pytest.raises(FacecodecError, match="x.mp4: no decoder reads its kind of video"):
+        VideoReader(path)
+    sound = write_clip(tmp_path / "x.mkv", [gradient()] * 2, audio="aac")
+    sound.write_bytes(sound.read_bytes().replace(b"A_AAC", b"A_ZZZ"))
+    with VideoReader(sound) as reader:
+        assert reader.audio is None and reader.audio_dropped == "unknown"
+
+
 def test_metadata_of_another_encoding_does_not_matter(tmp_path):
     path = write_clip(tmp_path / "x.avi", [gradient()] * 2, "mpeg4")
     with av.open(str(path)) as source, av.open(str(tmp_path / "y.mkv"), "w") as out:
