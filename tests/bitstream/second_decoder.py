@@ -15,7 +15,7 @@ from typing import Any
 
 
 def decode_stream(data: bytes, tables: dict[str, bytes], mean: list[float]) -> dict[str, Any]:
-    """Return all that is in a whole stream, as `make_streams.decoded` does."""
+    """Return all that is in a whole stream, as `golden_streams.decoded` does."""
 
     def fields(buffer):
         """Return functions that take fields off the front of a buffer."""

@@ -15,15 +15,16 @@ from facecodec.bitstream import limits, read_identity
 from facecodec.bitstream.coding import segment, tracks
 from facecodec.bitstream.coding.steps import ALL_STEPS
 from tests.bitstream import second_decoder
-from tests.vectors import make_streams
+from tests.helpers import toy_streams as streams
+from tests.vectors import golden_streams, spec_parts
 
-SPEC = make_streams.SPEC.read_text()
-EXPECTED = json.loads((make_streams.FOLDER / "expected.json").read_text())
+SPEC = spec_parts.SPEC.read_text()
+EXPECTED = json.loads((golden_streams.FOLDER / "expected.json").read_text())
 STREAMS = sorted(name for name in EXPECTED["files"] if name.endswith(".fcv"))
 
 
 def generated(name: str) -> str:
-    found = make_streams.block(name).search(SPEC)
+    found = spec_parts.block(name).search(SPEC)
     assert found is not None, f"SPEC.md has no part {name!r}"
     return found[2]
 
@@ -53,7 +54,7 @@ def tables() -> dict[str, Any]:
     ],
 )
 def test_generated_parts_are_current(name):
-    assert generated(name) == make_streams.parts_of_spec()[name]
+    assert generated(name) == spec_parts.parts_of_spec()[name]
 
 
 def example_bytes(name: str = "example") -> bytes:
@@ -68,7 +69,7 @@ def example_bytes(name: str = "example") -> bytes:
 
 def test_worked_example_is_the_golden_stream_and_decodes():
     data = example_bytes()
-    assert data == (make_streams.FOLDER / "example.fcv").read_bytes()
+    assert data == (golden_streams.FOLDER / "example.fcv").read_bytes()
     got = second_decoder.decode_stream(data, tables(), [0.0, 0.0])
     controls = [struct.unpack("<2f", bytes.fromhex(frame[2])) for frame in got["frames"]]
     assert controls == [(0.5, 0.0), (-0.25, 0.0)]
@@ -77,7 +78,7 @@ def test_worked_example_is_the_golden_stream_and_decodes():
 
 def test_second_example_is_the_golden_stream_and_has_an_escape():
     data = example_bytes("second example")
-    assert data == (make_streams.FOLDER / "second.fcv").read_bytes()
+    assert data == (golden_streams.FOLDER / "second.fcv").read_bytes()
     got = second_decoder.decode_stream(data, tables(), [0.0, 0.0])
     controls = [struct.unpack("<2f", bytes.fromhex(frame[2])) for frame in got["frames"]]
     assert controls == [(0.5, 0.0), (0.75, -0.5), (0.5, 0.0), (5.5, -0.5)]
@@ -86,39 +87,39 @@ def test_second_example_is_the_golden_stream_and_has_an_escape():
 
 @pytest.mark.parametrize("name", EXPECTED["damaged"])
 def test_damaged_examples_give_the_report_of_the_spec(name):
-    data = (make_streams.FOLDER / name).read_bytes()
-    assert data == make_streams.damaged()[name]
-    assert make_streams.report(data) == EXPECTED["damaged"][name]
+    data = (golden_streams.FOLDER / name).read_bytes()
+    assert data == golden_streams.damaged()[name]
+    assert golden_streams.report(data) == EXPECTED["damaged"][name]
 
 
 @pytest.mark.parametrize("name", STREAMS)
 def test_golden_streams_decode_to_what_they_did(name):
-    data = (make_streams.FOLDER / name).read_bytes()
-    assert make_streams.decoded(data) == EXPECTED["files"][name]
+    data = (golden_streams.FOLDER / name).read_bytes()
+    assert golden_streams.decoded(data) == EXPECTED["files"][name]
 
 
 @pytest.mark.parametrize("name", STREAMS)
 def test_second_decoder_agrees(name):
-    data = (make_streams.FOLDER / name).read_bytes()
+    data = (golden_streams.FOLDER / name).read_bytes()
     width = 2 if name in ("example.fcv", "second.fcv") else 8
     assert second_decoder.decode_stream(data, tables(), mean(width)) == EXPECTED["files"][name]
 
 
 def test_second_decoder_agrees_on_fresh_streams():
     for seed in range(3):
-        controls = make_streams.streams.motion(40, 35, seed) * 3 ** (seed - 1)
-        data = make_streams.streams.write(40, controls=controls.astype(np.float32))
-        ours = make_streams.decoded(data)
+        controls = streams.motion(40, 35, seed) * 3 ** (seed - 1)
+        data = streams.write(40, controls=controls.astype(np.float32))
+        ours = golden_streams.decoded(data)
         assert second_decoder.decode_stream(data, tables(), mean()) == ours
 
 
 def test_writing_gives_the_golden_bytes():
-    for name, data in make_streams.golden().items():
-        assert (make_streams.FOLDER / name).read_bytes() == data, name
+    for name, data in golden_streams.golden().items():
+        assert (golden_streams.FOLDER / name).read_bytes() == data, name
 
 
 def test_golden_identity_file():
-    person = read_identity(io.BytesIO((make_streams.FOLDER / "person.fci").read_bytes()))
+    person = read_identity(io.BytesIO((golden_streams.FOLDER / "person.fci").read_bytes()))
     wanted = EXPECTED["files"]["person.fci"]
     assert (
         person.w_plus(np.array(mean(), np.float32)).astype("<f4").tobytes().hex()

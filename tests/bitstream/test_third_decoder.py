@@ -10,7 +10,7 @@ import pytest
 
 from tests.attacks import fuzz_streams
 from tests.helpers import third, toy_streams
-from tests.vectors import make_streams
+from tests.vectors.golden_streams import FOLDER
 
 MUTANTS = 1500  # about two seconds
 
@@ -25,7 +25,7 @@ def assert_agreement(streams: list[bytes], folder: Path) -> int:
 
 
 def test_golden_streams(tmp_path):
-    streams = [path.read_bytes() for path in sorted(make_streams.FOLDER.glob("*.fcv"))]
+    streams = [path.read_bytes() for path in sorted(FOLDER.glob("*.fcv"))]
     assert assert_agreement(streams, tmp_path) == len(streams) > 10
 
 
@@ -50,7 +50,7 @@ def test_streams_of_every_shape(tmp_path):
 
 @pytest.mark.parametrize("name", ["second.fcv", "quantised.fcv", "variable.fcv", "f16.fcv"])
 def test_every_byte_flipped(name, tmp_path):
-    data = (make_streams.FOLDER / name).read_bytes()
+    data = (FOLDER / name).read_bytes()
     flips = [data[:at] + bytes([data[at] ^ 4]) + data[at + 1 :] for at in range(len(data))]
     assert assert_agreement(flips, tmp_path) > len(data) / 3
 
