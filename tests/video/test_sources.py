@@ -247,3 +247,20 @@ def test_encode_says_before_the_work_which_sound_it_leaves_out(tmp_path, finder)
     done = CliRunner().invoke(main, ["encode", str(path), str(tmp_path / "x.fcv")])
     assert isinstance(done.exception, NoFaceError)
     assert "its audio (pcm_s16le) cannot be stored, and is left out" in done.stderr
+
+
+def test_ogg_theora_is_read_with_its_empty_packets():
+    """repeats.ogv, by ffmpeg: the second and fourth frame repeat the one before, in no byte."""
+    with VideoReader(Path(__file__).parent / "repeats.ogv") as reader:
+        assert [f.pts for f in reader.frames()] == [0, 2, 4, 5, 6, 7]
+        assert (reader.width, reader.height) == (48, 32)
+
+
+def test_real_files_give_what_they_show(faults):
+    base = read_picture(faults / "base.mp4")
+    assert level_error(read_picture(faults / "hlg.mp4"), base) < 3
+    assert level_error(read_picture(faults / "two_video.mp4"), base) < 3
+    assert read_picture(faults / "mat8.mp4").shape == base.shape
+    for name, codec in [("av.ts", "aac"), ("av_flac.mkv", "flac")]:
+        with VideoReader(faults / name) as reader:
+            assert reader.audio is not None and reader.audio.codec == codec
