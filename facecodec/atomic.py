@@ -19,7 +19,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from facecodec.errors import FacecodecError, UsageError
+from facecodec.errors import ExistsError, FacecodecError, UsageError
 from facecodec.pipe import PipeWriter
 
 STANDARD_OUTPUT = "-"
@@ -53,7 +53,7 @@ def refuse_overwrite(
     target = _target(path)
     if target.exists():
         if not force:
-            raise UsageError(f"{path} exists already; -f overwrites it")
+            raise ExistsError(f"{path} exists already")
         _refuse_foreign(path, target)
     probe(target.parent, path)
 

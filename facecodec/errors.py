@@ -13,6 +13,10 @@ class UsageError(FacecodecError):
     exit_code = 2
 
 
+class ExistsError(UsageError):
+    """An output exists already, and nobody said that it may be overwritten."""
+
+
 class NoFaceError(FacecodecError):
     """No frame of the input shows a face."""
 

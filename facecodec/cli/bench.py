@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 
-from facecodec.cli import options
+from facecodec.cli import console, options
 from facecodec.cli.progress import shown
-
-WIDE = 200  # columns of a table that goes to a file
 
 if TYPE_CHECKING:
     from facecodec.workshop.bench import Row
@@ -40,7 +34,7 @@ if TYPE_CHECKING:
 @click.option("--threads", type=click.IntRange(1), help="Threads to compute on.  [default: all]")
 @click.option(
     "--openvino",
-    type=click.Path(exists=True, dir_okay=False),
+    type=options.FILE,
     metavar="SynthesisNetwork.xml",
     help="Run this IR of the default generator through OpenVINO too; needs: pip install openvino.",
 )
@@ -50,6 +44,7 @@ if TYPE_CHECKING:
     help="Measure a StyleGAN2 of this size with random weights instead of an installed model.",
 )
 @options.as_json
+@options.verbosity
 def command(
     model: str,
     device: str,
@@ -60,7 +55,7 @@ def command(
     stylegan2: str | None,
     json_: bool,
 ) -> None:
-    """Measure every implementation of the kernels on this machine, in one run.
+    """Measure every implementation of the kernels on this machine.
 
     Medians of calls made in turn. "reference" is plain torch, operator by operator.
 
@@ -76,36 +71,23 @@ def command(
 
     if threads:
         torch.set_num_threads(threads)
-    with shown(json_) as progress:
+    with shown({"bench": 1.0}) as progress:
         size = int(stylegan2) if stylegan2 else None
         rows = bench(model, device, rounds, frames, openvino, progress, size)
     facts = machine()
     if json_:
-        click.echo(json.dumps({"machine": facts, "rows": [asdict(row) for row in rows]}, indent=2))
+        console.json_result({"machine": facts, "rows": [asdict(row) for row in rows]})
         return
-    console = Console(highlight=False, soft_wrap=True)
-    if not console.is_terminal:
-        console.width = WIDE
-    console.print(
+    console.result(
         f"{facts['processor']}, {facts['threads']} threads, torch {facts['torch']}; "
         "milliseconds, and times faster than the reference"
     )
-    console.print(_table(rows))
-
-
-def _table(rows: list[Row]) -> Table:
     names = list(dict.fromkeys(name for row in rows for name in row.milliseconds))
-    table = Table(box=SIMPLE_HEAD)
-    table.add_column("", no_wrap=True)
-    for name in names:
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("")
-    for row in rows:
-        table.add_row(row.name, *(_cell(row, name) for name in names), row.note)
-    return table
+    cells = [(row.name, *(_cell(row, name) for name in names), row.note) for row in rows]
+    console.table(["", *names, ""], cells, right=names)
 
 
-def _cell(row: Any, name: str) -> str:
+def _cell(row: Row, name: str) -> str:
     if name not in row.milliseconds:
         return ""
     taken, ratio = row.milliseconds[name], row.speedup(name)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from facecodec.atomic import opened_whole, refuse_overwrite
-from facecodec.cli import options
-from facecodec.cli.progress import shown
+from facecodec.cli import console, options
+from facecodec.cli.progress import COMPARE, shown
 from facecodec.metrics.measures import MEASURES, written
 
 
@@ -28,12 +23,14 @@ def _numbers(_: click.Context, param: click.Parameter, value: str) -> tuple[floa
 
 
 @click.command()
-@click.argument("source", type=click.Path(path_type=Path), metavar="IN")
+@click.argument("source", type=options.PATH, metavar="IN")
 @click.option(
-    "--stream", "streams", multiple=True, type=click.Path(path_type=Path), metavar="FILE.fcv",
+    "--stream", "streams", multiple=True, type=options.PATH, metavar="FILE.fcv",
     help="Made of IN already; may be given several times.  [default: IN is encoded]",
 )  # fmt: skip
-@click.option("--codecs", default="x264,x265,svtav1,vp9", show_default=True)
+@click.option(
+    "--codecs", default="x264,x265,svtav1,vp9", show_default=True, help="Encoders to compare with."
+)
 @click.option(
     "--rates", default="5,10,20,40", show_default=True, callback=_numbers, help="Wanted kbps."
 )
@@ -45,17 +42,17 @@ def _numbers(_: click.Context, param: click.Parameter, value: str) -> tuple[floa
     "--lengths", default="10,60", show_default=True, callback=_numbers,
     help="Seconds of clip for which the rate is told.",
 )  # fmt: skip
-@click.option("--max-frames", type=click.IntRange(8), default=300, show_default=True)
 @click.option(
-    "--face-landmarker", type=click.Path(path_type=Path), envvar="FACECODEC_FACE_LANDMARKER",
-    metavar="FILE", help="MediaPipe's face_landmarker.task: expression, gaze and pose.",
+    "--max-frames", type=click.IntRange(8), default=300, show_default=True,
+    help="Stop after so many frames.",
 )  # fmt: skip
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Curves: a page, OUT.html.")
+@options.face_landmarker
+@click.option("-o", "--output", type=options.PATH, help="Curves: a page, OUT.html.")
 @options.preset
 @options.rig
 @options.device
 @options.as_json
-@options.quiet
+@options.verbosity
 @options.force
 def command(
     source: Path,
@@ -71,7 +68,6 @@ def command(
     rig: str | None,
     device: str,
     json_: bool,
-    quiet: bool,
     force: bool,
 ) -> None:
     """Compare with x264, x265, AV1 and VP9 at the same bytes.
@@ -80,7 +76,7 @@ def command(
 
     \b
     facecodec compare talk.mp4 -o curves.html
-    facecodec compare talk.mp4 --stream talk.fcv --codecs x265,svtav1 --rates 3,6,12,24 --json
+    facecodec compare talk.mp4 --stream talk.fcv --rates 3,6,12 --json
     """
     from facecodec.study.compare import compare
     from facecodec.study.compare_page import compare_page
@@ -89,7 +85,7 @@ def command(
     if output:
         refuse_overwrite(output, force, [source, *streams])
     chosen = Options(face_landmarker, rig=Path(rig) if rig else None, device=device)
-    with shown(quiet) as progress:
+    with shown(COMPARE) as progress:
         result = compare(
             source, streams=streams, codecs=tuple(c for c in codecs.split(",") if c), rates=rates,
             scales=scales, lengths=lengths, max_frames=max_frames, preset=preset,
@@ -99,22 +95,17 @@ def command(
         with opened_whole(output) as file:
             file.write(compare_page(result).encode())
     if json_:
-        click.echo(json.dumps(result.as_json(), indent=1))
-        return
-    if quiet:
+        console.json_result(result.as_json(), output)
         return
     measures = ("psnr_face", "ssim_face", "identity", "rho_au", "rho_gaze", "rho_pose")
-    table = Table(box=SIMPLE_HEAD)
-    columns = ["codec", "scale", "bytes", "kbps", *(f"{s:g} s" for s in lengths)]
-    for heading in [*columns, *(MEASURES[name].title.split(":")[0] for name in measures)]:
-        table.add_column(heading, justify="left" if heading == "codec" else "right")
-    for p in result.points:
-        rates_at = [f"{kbps:.1f}" for kbps in p.at.values()]
-        table.add_row(
-            escape(p.codec), f"{p.scale:g}", str(p.bytes), f"{p.kbps:.1f}", *rates_at,
-            *(written(name, p.values[name]) for name in measures),
-        )  # fmt: skip
-    console = Console(highlight=False, width=None if Console().is_terminal else 160)
-    console.print(table)
+    numbers = ["scale", "bytes", "kbps", *(f"{s:g} s" for s in lengths)]
+    numbers += [MEASURES[name].title.split(":")[0] for name in measures]
+    rows = [
+        (p.codec, f"{p.scale:g}", p.bytes, f"{p.kbps:.1f}", *(f"{k:.1f}" for k in p.at.values()),
+         *(written(name, p.values[name]) for name in measures))
+        for p in result.points
+    ]  # fmt: skip
+    if str(output) != "-":
+        console.table(["codec", *numbers], rows, right=numbers)
     for note in result.notes:
-        console.print(escape(note))
+        console.say(note)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from fractions import Fraction
 
 import click
 
-from facecodec.cli import options
+from facecodec.cli import console, options
 
 
 @click.command()
-@click.argument("source", type=click.Path(), metavar="IN.fcv")
-@click.argument("output", type=click.Path(), metavar="OUT.fcv")
+@click.argument("source", type=options.FILE, metavar="IN.fcv")
+@click.argument("output", type=options.FILE, metavar="OUT.fcv")
 @click.option("--start", type=options.Seconds(), help="Begin at this time: 12.5 or 0:12.5.")
 @click.option("--end", type=options.Seconds(), help="Stop before this time.")
 @options.as_json
-@options.quiet
+@options.verbosity
 @options.force
 def command(
     source: str,
@@ -25,24 +24,23 @@ def command(
     start: Fraction | None,
     end: Fraction | None,
     json_: bool,
-    quiet: bool,
     force: bool,
 ) -> None:
-    """Cut a part out of a .fcv stream, exact to the frame, without encoding it again.
+    """Cut a part out of a .fcv stream, exact to the frame.
 
-    Times are those of the source, and stay so: a cut that begins at 1:30 still says 1:30.
+    Nothing is encoded again. Times are those of the source, and stay so: a cut that begins at 1:30
+    still says 1:30.
 
     \b
     facecodec cut talk.fcv part.fcv --start 1:30 --end 1:40.5
+    facecodec cut talk.fcv - --end 10 | facecodec decode - ten.mp4
     """
     from facecodec.decoding.cut import cut
 
     done = cut(source, output, start=start, end=end, force=force)
     if json_:
         facts = asdict(done) | {"damage": [str(damage) for damage in done.damage]}
-        click.echo(json.dumps(facts, indent=2))
-    if quiet:
-        return
-    click.echo(f"{output}: {done.frames} frames, {done.bytes} bytes", err=True)
+        console.json_result(facts, output)
+    console.say(f"{output}: {done.frames} frames, {done.bytes} bytes")
     for damage in done.damage:
-        click.echo(f"damaged stream, {damage}; frames in it were interpolated", err=True)
+        console.say(f"damaged stream, {damage}; frames in it were interpolated")

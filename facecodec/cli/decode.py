@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from fractions import Fraction
 
 import click
-from rich.console import Console
-from rich.markup import escape
 
-from facecodec.cli import options
-from facecodec.cli.progress import shown
+from facecodec.cli import console, options, progress
 
 
 @click.command()
-@click.argument("source", type=click.Path(allow_dash=True), metavar="IN.fcv")
-@click.argument("output", type=click.Path(allow_dash=True), metavar="OUT")
-@click.option("--size", type=int, help="Side of the face square in pixels: 1024, 512 or 256.")
+@click.argument("source", type=options.FILE, metavar="IN.fcv")
+@click.argument("output", type=options.FILE, metavar="OUT")
+@options.size
 @options.span
 @click.option(
     "--canvas", type=click.Choice(["face", "source"]), default="face", show_default=True,
     help="The face square alone, or back in a frame of the source's size.",
 )  # fmt: skip
-@click.option("--background", type=click.Path(), help="Picture or video behind --canvas source.")
-@click.option("--identity", type=click.Path(), help="The .fci file the stream refers to.")
+@click.option("--background", type=options.FILE, help="Picture or video behind --canvas source.")
+@options.identity
 @options.rig
 @options.device
 @options.kernel
@@ -34,7 +30,7 @@ from facecodec.cli.progress import shown
     help="Keep the source's times; otherwise the output begins at 0.",
 )  # fmt: skip
 @options.as_json
-@options.quiet
+@options.verbosity
 @options.force
 def command(
     source: str,
@@ -51,7 +47,6 @@ def command(
     no_audio: bool,
     keep_times: bool,
     json_: bool,
-    quiet: bool,
     force: bool,
 ) -> None:
     """Render a .fcv stream.
@@ -66,25 +61,22 @@ def command(
     """
     from facecodec.decoding.decode import decode
 
-    with shown(quiet) as progress:
+    with progress.shown(progress.DECODE) as report:
         done = decode(
             source, output, size=size, start=start, end=end, max_frames=max_frames,
             canvas=canvas, background=background, identity=identity, rig=rig, device=device,
-            audio=not no_audio, keep_times=keep_times, force=force, progress=progress,
+            audio=not no_audio, keep_times=keep_times, force=force, progress=report,
         )  # fmt: skip
     if json_:
         facts = asdict(done) | {"damage": [str(damage) for damage in done.damage]}
-        click.echo(json.dumps(facts, indent=2), err=output == "-")
-    if quiet:
-        return
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    console.print(
-        f"{escape(output)}: {done.frames} frames in {done.seconds:.1f} s, "
+        console.json_result(facts, output)
+    console.say(
+        f"{output}: {done.frames} frames in {done.seconds:.1f} s, "
         f"{1000 * done.rendering / done.frames:.0f} ms a frame to render"
     )
     for damage in done.damage:
-        console.print(f"damaged stream, {escape(str(damage))}; frames in it were interpolated")
+        console.say(f"damaged stream, {damage}; frames in it were interpolated")
     if done.audio_dropped:
-        console.print(f"audio left out: this output takes no {done.audio_dropped}")
+        console.say(f"audio left out: this output takes no {done.audio_dropped}")
     if done.audio_recoded:
-        console.print(f"audio coded again, as {done.audio_recoded}, which this output takes")
+        console.say(f"audio coded again, as {done.audio_recoded}, which this output takes")

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.markup import escape
 
 from facecodec.bitstream import DEFAULT_QUALITY
-from facecodec.cli import options
-from facecodec.cli.progress import shown
+from facecodec.cli import console, options, progress
+
+if TYPE_CHECKING:
+    from facecodec.encoding.encode import EncodeSummary
 
 
 @click.command()
-@click.argument("source", type=click.Path(), metavar="IN")
-@click.argument("output", type=click.Path(allow_dash=True), metavar="OUT.fcv")
+@click.argument("source", type=options.FILE, metavar="IN")
+@click.argument("output", type=options.FILE, metavar="OUT.fcv")
 @options.model
 @options.rig
 @options.preset
@@ -37,9 +37,7 @@ from facecodec.cli.progress import shown
     "--tune", type=click.Choice(["none", "light", "full"]), default="none", show_default=True,
     help="A better likeness, once a stream: light for some 70 KB, full for 700 KB (archives).",
 )  # fmt: skip
-@click.option(
-    "--identity", type=click.Path(dir_okay=False), help="A .fci file with the person to use."
-)
+@click.option("--identity", type=options.FILE, help="A .fci file with the person to use.")
 @click.option(
     "--live", is_flag=True,
     help="Smooth with past frames alone, as in a call; the person is best given by --identity.",
@@ -48,7 +46,7 @@ from facecodec.cli.progress import shown
 @options.no_audio
 @options.kernel
 @options.as_json
-@options.quiet
+@options.verbosity
 @options.force
 def command(
     source: str,
@@ -70,7 +68,6 @@ def command(
     audio_track: int | None,
     no_audio: bool,
     json_: bool,
-    quiet: bool,
     force: bool,
 ) -> None:
     """Encode a video of one person into a .fcv stream.
@@ -84,34 +81,40 @@ def command(
     from facecodec.encoding.encode import encode
     from facecodec.video.reader import VideoReader
 
-    console = Console(stderr=True, highlight=False, soft_wrap=True, quiet=quiet)
     if not no_audio:
-        with VideoReader(
-            Path(source), video_track, audio_track
-        ) as reader:  # to say so before the work
+        # to say so before the work
+        with VideoReader(Path(source), video_track, audio_track) as reader:
             if reader.audio_dropped:
                 left_out = f"its audio ({reader.audio_dropped}) cannot be stored, and is left out"
-                console.print(f"{escape(source)}: {left_out}")
-    with shown(quiet) as progress:
+                console.say(f"{source}: {left_out}")
+    stages = {"none": progress.ENCODE, "light": progress.TUNE, "full": progress.FULL_TUNE}[tune]
+    with progress.shown(stages) as report:
         done = encode(
             source, output, model=model, rig=rig, preset=preset, device=device,
             start=start, end=end, max_frames=max_frames, audio=not no_audio, quality=quality,
             video_track=video_track, audio_track=audio_track,
             precision=precision, id_frame=id_frame, tune=tune, identity=identity, live=live,
-            force=force, progress=progress,
+            force=force, progress=report,
         )  # fmt: skip
     if json_:
-        click.echo(json.dumps(asdict(done) | {"kbps": done.kbps}, indent=2), err=output == "-")
-    if quiet:
-        return
-    seconds = sum(done.stages.values())
-    sound = ", audio included" if done.audio else ""
-    console.print(
-        f"{escape(output)}: {done.frames} frames, {done.duration:.2f} s, {done.bytes} bytes "
-        f"({done.kbps:.1f} kbps{sound}), encoded in {seconds:.1f} s"
+        console.json_result(asdict(done) | {"kbps": done.kbps}, output)
+    console.say(
+        f"{output}: {done.frames} frames, {done.duration:.2f} s, {done.bytes} bytes "
+        f"({done.kbps:.1f} kbps), encoded in {sum(done.stages.values()):.1f} s"
     )
+    console.say(f"  {_parts(done)}")
     if done.no_face or done.low_confidence:
-        console.print(
-            f"{done.no_face} frames without a face (the last controls are held), "
+        console.say(
+            f"  {done.no_face} frames without a face (the last controls are held), "
             f"{done.low_confidence} of low confidence"
         )
+
+
+def _parts(done: EncodeSummary) -> str:
+    """Return what the bytes are spent on."""
+    rate = 8e-3 / max(done.duration, 1e-9)
+    sound = f"{rate * done.audio_bytes:.1f} kbps" if done.audio else "none"
+    return (
+        f"person: {done.person_bytes} bytes once; motion: {rate * done.motion_bytes:.1f} kbps; "
+        f"audio: {sound}"
+    )

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
-from facecodec.cli import options
-from facecodec.cli.progress import shown
+from facecodec.cli import console, options
+from facecodec.cli.progress import EVALUATE, shown
 from facecodec.metrics.detail import FULL, Detail
 from facecodec.metrics.measures import MEASURES, written
 
 
 @click.command()
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="REF DIST")
+@click.argument("paths", nargs=-1, type=options.PATH, metavar="REF DIST")
 @click.option("--aligned", is_flag=True, help="Both already are aligned face squares.")
 @click.option(
     "--layout", type=click.Choice(["auto", "frame", "square"]), default="auto",
@@ -27,11 +22,8 @@ from facecodec.metrics.measures import MEASURES, written
 @click.option(
     "--puppet", is_flag=True, help="Compare a puppet: takes SOURCE DRIVER RESULT instead."
 )
-@click.option(
-    "--face-landmarker", type=click.Path(path_type=Path), envvar="FACECODEC_FACE_LANDMARKER",
-    metavar="FILE", help="MediaPipe's face_landmarker.task: expression, gaze and pose.",
-)  # fmt: skip
-@click.option("--max-frames", type=click.IntRange(1), help="Stop after so many frames.")
+@options.face_landmarker
+@options.max_frames
 @click.option(
     "--identity-every", type=click.IntRange(1), default=10, show_default=True,
     help="Read the identity in every n-th frame.",
@@ -40,7 +32,7 @@ from facecodec.metrics.measures import MEASURES, written
 @options.device
 @options.kernel
 @options.as_json
-@options.quiet
+@options.verbosity
 def command(
     paths: tuple[Path, ...],
     aligned: bool,
@@ -52,7 +44,6 @@ def command(
     rig: str | None,
     device: str,
     json_: bool,
-    quiet: bool,
 ) -> None:
     """Measure a decoded video against its reference.
 
@@ -72,7 +63,7 @@ def command(
         names = "SOURCE DRIVER RESULT" if puppet else "REF DIST"
         raise click.UsageError(f"takes {wanted} files, {names}; there are {len(paths)}")
     chosen = Options(face_landmarker, identity_every, Path(rig) if rig else None, device)
-    with shown(quiet) as progress:
+    with shown(EVALUATE) as progress:
         if puppet:
             result = evaluate_puppet_files(
                 *paths, max_frames=max_frames, options=chosen, progress=progress
@@ -84,26 +75,22 @@ def command(
             )  # fmt: skip
     if json_:
         facts = {"files": [str(path) for path in paths], "puppet": puppet} | result.as_json()
-        click.echo(json.dumps(facts, indent=1))
+        console.json_result(facts)
         return
-    table = Table(box=SIMPLE_HEAD)
-    table.add_column("measure")
-    table.add_column("value", justify="right")
-    table.add_column("better")
+    rows = []
     for name, value in result.values.items():
         measure = MEASURES[name]
         if value is None:
-            table.add_row(measure.title, "n/a", f"({escape(result.missing.get(name, ''))})")
+            rows.append((measure.title, "n/a", f"({result.missing.get(name, '')})"))
         else:
             moves = result.moves.get(name)
             still = "" if moves is None else f"  (the reference moves {moves:.3f})"
-            table.add_row(measure.title, written(name, value), measure.better + still)
-    console = Console(highlight=False, width=None if Console().is_terminal else 160)
-    console.print(table)
+            rows.append((measure.title, written(name, value), measure.better + still))
+    console.table(("measure", "value", "better"), rows, right=("value",))
     if result.detail:
-        console.print(_detail_words(result.detail))
+        console.result(_detail_words(result.detail))
     worst = f"; worst: {', '.join(map(str, result.worst[:5]))}" if result.worst else ""
-    console.print(f"{result.frames} frames{worst}")
+    console.result(f"{result.frames} frames{worst}")
 
 
 def _detail_words(detail: Detail) -> str:

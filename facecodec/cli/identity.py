@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
 
 from facecodec.bitstream import IdentityFile, load_identity_file
-from facecodec.cli import options
+from facecodec.cli import console, options
 
 
 @click.group()
@@ -23,29 +22,41 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("source", type=click.Path(), metavar="IN.fcv")
-@click.argument("output", type=click.Path(), metavar="OUT.fci")
+@click.argument("source", type=options.FILE, metavar="IN.fcv")
+@click.argument("output", type=options.FILE, metavar="OUT.fci")
 @click.option("--no-tuning", is_flag=True, help="Leave the tuning of the generator out.")
 @options.as_json
+@options.verbosity
 @options.force
 def extract(source: str, output: str, no_tuning: bool, json_: bool, force: bool) -> None:
-    """Write the person of a stream to a .fci file."""
+    """Write the person of a stream to a .fci file.
+
+    \b
+    facecodec identity extract alice.fcv alice.fci
+    """
     from facecodec.decoding.identity import extract_identity
 
     person = extract_identity(source, output, tuning=not no_tuning, force=force)
-    show(output, person, json_)
+    if json_ or not console.is_quiet():
+        show(output, person, json_, output)
 
 
 @command.command()
-@click.argument("file", type=click.Path(), metavar="FILE.fci")
+@click.argument("file", type=options.FILE, metavar="FILE.fci")
 @options.as_json
 def info(file: str, json_: bool) -> None:
-    """Show what is in a .fci file, and the SHA-256 that streams refer to it by."""
+    """Show what is in a .fci file, and its SHA-256.
+
+    Streams refer to the file by that SHA-256.
+
+    \b
+    facecodec identity info alice.fci --json
+    """
     show(file, load_identity_file(file), json_)
 
 
-def show(file: str, person: IdentityFile, json_: bool) -> None:
-    """Print what is in a `.fci` file."""
+def show(file: str, person: IdentityFile, json_: bool, output: str = "") -> None:
+    """Print what is in a `.fci` file; on standard error where `output`, its copy, is -."""
     facts: dict[str, Any] = {
         "file": file,
         "sha256": person.sha256.hex(),
@@ -57,9 +68,9 @@ def show(file: str, person: IdentityFile, json_: bool) -> None:
         "creator": person.creator,
     }
     if json_:
-        click.echo(json.dumps(facts, indent=2))
-        return
-    width = max(map(len, facts))
-    for name, value in facts.items():
-        text = f"{value[0]} x {value[1]}" if name == "shape" else str(value)
-        click.echo(f"{name.replace('_', ' '):{width}}  {text}")
+        console.json_result(facts, output)
+    elif output == "-":
+        console.say(f"{file}: SHA-256 {person.sha256.hex()}")
+    else:
+        rows = (facts | {"shape": f"{person.num_ws} x {person.w_dim}"}).items()
+        console.facts((name.replace("_", " "), value) for name, value in rows)

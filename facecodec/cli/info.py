@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from facecodec.bitstream.container.describe import PARTS, describe, list_chunks
 from facecodec.bitstream.container.files import is_identity_file, load_identity_file, open_stream
-from facecodec.cli import options
+from facecodec.cli import console, options
 from facecodec.cli.identity import show
 
 
 @click.command()
-@click.argument("file", type=click.Path(), metavar="FILE")
+@click.argument("file", type=options.FILE, metavar="FILE")
 @options.as_json
+@options.verbosity
 @click.option("--rates", is_flag=True, help="Read every frame; show where the bytes go.")
 @click.option("--chunks", is_flag=True, help="List the chunks of the file too.")
 def command(file: str, json_: bool, rates: bool, chunks: bool) -> None:
@@ -43,21 +39,20 @@ def command(file: str, json_: bool, rates: bool, chunks: bool) -> None:
         facts["looked_at"] = "all chunks"
         facts["damage"] = [str(damage) for damage in stream.damage]
     if json_:
-        click.echo(json.dumps(facts, indent=2))
+        console.json_result(facts)
         return
-    console = Console(soft_wrap=True, highlight=False)
-    console.print(_summary(file, facts))
+    console.facts(_summary(file, facts))
     if rates:
-        console.print(_rates(facts))
+        _show_rates(facts)
     if chunks:
-        console.print(_chunk_table(facts["chunks"]))
+        _show_chunks(facts["chunks"])
     for line in facts["damage"]:
-        console.print(escape(f"damaged: {line}"))
+        console.result(f"damaged: {line}")
     if not (rates or chunks):
-        console.print(f"looked at: {facts['looked_at']}; the rest was not read")
+        console.say(f"looked at: {facts['looked_at']}; the rest was not read")
 
 
-def _summary(file: str, facts: dict[str, Any]) -> Table:
+def _summary(file: str, facts: dict[str, Any]) -> list[tuple[str, object]]:
     audio = facts["audio"]
     sound = (
         f"{audio['codec']}, {audio['sample_rate']} Hz, {audio['channels']} ch" if audio else "no"
@@ -66,11 +61,8 @@ def _summary(file: str, facts: dict[str, Any]) -> Table:
     identity = facts["identity"]
     if facts["identity_reference"]:
         identity += f" with SHA-256 {facts['identity_reference']}"
-    table = Table(box=None, show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
     rate = facts["frame_rate"] or "variable"
-    for name, value in (
+    return [
         ("file", file),
         ("made by", facts["creator"] or "not said"),
         ("generator", f"{facts['generator']}, SHA-256 {facts['generator_sha256'][:12]}"),
@@ -84,37 +76,30 @@ def _summary(file: str, facts: dict[str, Any]) -> Table:
         ("identity", identity),
         ("audio", sound),
         *((f"meta: {name}", text) for name, text in facts["metadata"].items()),
-    ):
-        table.add_row(name, escape(str(value)))
-    return table
+    ]
 
 
 def _per_second(facts: dict[str, Any]) -> str:
     return f", {facts['kbps']:.2f} kbps" if "kbps" in facts else ""
 
 
-def _rates(facts: dict[str, Any]) -> Table:
-    table = Table(box=SIMPLE_HEAD)
-    table.add_column("where the bytes go")
-    for heading in ("bytes", "share", "bytes a frame", "kbps"):
-        table.add_column(heading, justify="right")
+def _show_rates(facts: dict[str, Any]) -> None:
     total = facts["bytes"]
     sizes = [(name, facts[f"{name}_bytes"]) for name in PARTS]
+    rows = []
     for name, size in [*sizes, ("all", total)]:
         per_frame = f"{size / facts['frames']:.2f}" if facts["frames"] else ""
         rate = 8 * size / 1000 / facts["duration"] if facts["duration"] else None
         kbps = "" if rate is None else f"{rate:.2f}"
-        table.add_row(name, str(size), f"{size / total:.1%}", per_frame, kbps)
-    return table
+        rows.append((name, size, f"{size / total:.1%}", per_frame, kbps))
+    numbers = ("bytes", "share", "bytes a frame", "kbps")
+    console.table(("where the bytes go", *numbers), rows, right=numbers)
 
 
-def _chunk_table(rows: list[dict[str, Any]]) -> Table:
-    table = Table(box=SIMPLE_HEAD)
-    table.add_column("offset", justify="right")
-    table.add_column("chunk")
-    table.add_column("bytes", justify="right")
-    table.add_column("")
-    for row in rows:
-        kind = {True: "critical", False: "ancillary", None: row["note"]}[row["critical"]]
-        table.add_row(str(row["offset"]), row["type"], str(row["bytes"]), escape(kind))
-    return table
+def _show_chunks(chunks: list[dict[str, Any]]) -> None:
+    kinds = {True: "critical", False: "ancillary"}
+    rows = [
+        (row["offset"], row["type"], row["bytes"], kinds.get(row["critical"], row["note"]))
+        for row in chunks
+    ]
+    console.table(("offset", "chunk", "bytes", ""), rows, right=("offset", "bytes"))

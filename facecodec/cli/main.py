@@ -13,7 +13,9 @@ from typing import NoReturn
 
 import click
 
-from facecodec.errors import FacecodecError
+from facecodec.cli.completion import VARIABLE
+from facecodec.cli.console import printable
+from facecodec.errors import ExistsError, FacecodecError
 from facecodec.process import set_process_defaults
 from facecodec.version import __version__
 
@@ -36,6 +38,7 @@ COMMANDS = {
     "view": "view",
     "bench": "bench",
     "doctor": "doctor",
+    "completion": "completion",
 }
 
 
@@ -99,20 +102,25 @@ def run(argv: Sequence[str] | None = None) -> None:
     number after another signal.
     """
     _end_as_by_ctrl_c()
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    debug = "--debug" in arguments
-    if debug:
-        arguments = ["--debug", *(a for a in arguments if a != "--debug")]
+    arguments, debug = _without_debug(list(sys.argv[1:] if argv is None else argv))
     try:
-        sys.exit(main.main(args=arguments, prog_name="facecodec", standalone_mode=False) or 0)
+        sys.exit(
+            main.main(
+                args=arguments, prog_name="facecodec", standalone_mode=False, complete_var=VARIABLE
+            )
+            or 0
+        )
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.exceptions.Abort as abort:  # click's name for an interrupt
         _interrupted(abort.__cause__ or abort)
     except KeyboardInterrupt as stop:
         _interrupted(stop)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        _say(*_misuse(error), error=error)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()
@@ -122,17 +130,35 @@ def run(argv: Sequence[str] | None = None) -> None:
             raise
         code = error.exit_code if isinstance(error, FacecodecError) else 1
         name = "" if isinstance(error, FacecodecError) else f"{type(error).__name__}: "
-        _say(f"{name}{error}", error)
+        hint = ["-f overwrites it"] if isinstance(error, ExistsError) else []
+        _say(f"{name}{error}", *hint, error=error)
         sys.exit(code)
 
 
+def _without_debug(arguments: list[str]) -> tuple[list[str], bool]:
+    """Take --debug out, wherever it stands among the options."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    kept = [argument for argument in arguments[:end] if argument != "--debug"]
+    return [*kept, *arguments[end:]], len(kept) < end
+
+
+def _misuse(error: click.ClickException) -> list[str]:
+    """Return what is wrong with a command line, and what to do."""
+    words = [error.format_message().rstrip(".")]
+    if isinstance(error, click.NoSuchOption):
+        words.append(f"a name that begins with a dash is written ./{error.option_name}")
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        words.append(f"see {context.command_path} --help")
+    return words
+
+
 def _interrupted(error: BaseException) -> NoReturn:
-    _say("interrupted", error)
+    _say("interrupted", error=error)
     sys.exit(128 + (error.number if isinstance(error, Terminated) else signal.SIGINT))
 
 
-def _say(message: str, error: BaseException) -> None:
-    """Print one line: the message, and what was noted of the error, such as a file that is kept."""
-    notes = getattr(error, "__notes__", ())
-    line = "; ".join([message, *notes])
-    click.echo(f"facecodec: {' '.join(line.split())}", err=True)
+def _say(*parts: str, error: BaseException) -> None:
+    """Print one line: what is wrong, and what was noted of it, such as a file that is kept."""
+    line = "; ".join([*parts, *getattr(error, "__notes__", ())])
+    click.echo(f"facecodec: {printable(' '.join(line.split()))}", err=True)

@@ -1,17 +1,26 @@
-"""Options several commands share, and the types of their values."""
+"""Options that several commands share, declared once, and the types of their values."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
-from facecodec.errors import UsageError
+from facecodec.cli import console
+from facecodec.errors import FacecodecError, UsageError
 from facecodec.seconds import seconds
-from facecodec.weights.catalogue import DEFAULT_GENERATOR
+from facecodec.weights.catalogue import CATALOGUE, DEFAULT_GENERATOR
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+# A file or -, given as it is typed: whether it can be read or written is for the work to say.
+FILE = click.Path(allow_dash=True)
+PATH = click.Path(path_type=Path)
 
 
 class Seconds(click.ParamType):  # type: ignore[type-arg]  # generic for type checkers alone
@@ -29,33 +38,63 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # generic for type ch
             self.fail(str(error), param, ctx)
 
 
-def span(command: Callable[..., None]) -> Callable[..., None]:
-    """Add --start, --end and --max-frames."""
-    for option in (
-        click.option("--max-frames", type=click.IntRange(1), help="Stop after so many frames."),
-        click.option("--end", type=Seconds(), help="Stop before this time."),
-        click.option("--start", type=Seconds(), help="Begin at this time: 12.5 or 0:12.5."),
-    ):
-        command = option(command)
-    return command
+class ModelName(click.ParamType):  # type: ignore[type-arg]
+    """The name of a model; shells complete it from what is installed and can be installed."""
+
+    name = "name"
+
+    def __init__(self, catalogue: bool = False) -> None:
+        """`catalogue`: names that can be installed; otherwise those that are."""
+        self.catalogue = catalogue
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the names that begin as what is typed."""
+        from facecodec.weights import store
+
+        try:
+            names = list(CATALOGUE) if self.catalogue else store.installed()
+        except FacecodecError:
+            names = []
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
-def tracks(command: Callable[..., None]) -> Callable[..., None]:
-    """Add --video-track and --audio-track."""
-    for kind in ("audio", "video"):
-        command = click.option(
+def together(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    """Return one decorator that adds several options, in this order."""
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+max_frames = click.option("--max-frames", type=click.IntRange(1), help="Stop after so many frames.")
+span = together(
+    click.option("--start", type=Seconds(), help="Begin at this time: 12.5 or 0:12.5."),
+    click.option("--end", type=Seconds(), help="Stop before this time."),
+    max_frames,
+)
+tracks = together(
+    *(
+        click.option(
             f"--{kind}-track", type=click.IntRange(0), metavar="N",
             help=f"Which {kind} track to read, from 0; the file's default where not given.",
-        )(command)  # fmt: skip
-    return command
-
-
+        )
+        for kind in ("video", "audio")
+    )
+)  # fmt: skip
 model = click.option(
-    "--model", default=DEFAULT_GENERATOR, show_default=True, help="Installed generator to use."
-)
-rig = click.option(
-    "--rig", type=click.Path(dir_okay=False), help="Rig file, for a generator without its own."
-)
+    "--model", type=ModelName(), default=DEFAULT_GENERATOR, show_default=True,
+    help="Installed generator to use.",
+)  # fmt: skip
+rig = click.option("--rig", type=FILE, help="Rig file, for a generator without its own.")
+identity = click.option(
+    "--identity", type=FILE, metavar="FILE.fci",
+    help="The person's file, where the stream refers to one and it is not beside it.",
+)  # fmt: skip
 preset = click.option(
     "--preset", type=click.Choice(["fast", "medium", "slow"]), default="medium",
     show_default=True, help="Time spent on fitting.",
@@ -64,10 +103,39 @@ device = click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
     help="Where to compute.",
 )  # fmt: skip
+size = click.option(
+    "--size", type=int, metavar="PIXELS", help="Side of the face square: 1024, 512 or 256."
+)
+face_landmarker = click.option(
+    "--face-landmarker", type=PATH, envvar="FACECODEC_FACE_LANDMARKER", metavar="FILE",
+    help="MediaPipe's face_landmarker.task: expression, gaze and pose.",
+)  # fmt: skip
 force = click.option("-f", "--force", is_flag=True, help="Overwrite the output.")
 no_audio = click.option("--no-audio", is_flag=True, help="Leave the audio out.")
-as_json = click.option("--json", "json_", is_flag=True, help="Print the summary as JSON.")
-quiet = click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+as_json = click.option(
+    "--json", "json_", is_flag=True,
+    help="Print the result as JSON (on standard error where the output is -).",
+)  # fmt: skip
+
+
+def _quiet(_: click.Context, __: click.Parameter, value: bool) -> None:
+    console.set_quiet(value)
+
+
+def _verbose(_: click.Context, __: click.Parameter, value: bool) -> None:
+    console.set_verbose(value)
+
+
+verbosity = together(
+    click.option(
+        "-q", "--quiet", is_flag=True, expose_value=False, callback=_quiet,
+        help="No progress and no remarks.",
+    ),
+    click.option(
+        "-v", "--verbose", is_flag=True, expose_value=False, callback=_verbose,
+        help="Say more, such as which kernel computes.",
+    ),
+)  # fmt: skip
 
 
 def kernel(command: Callable[..., None]) -> Callable[..., None]:
@@ -93,5 +161,17 @@ def kernel(command: Callable[..., None]) -> Callable[..., None]:
             except cuda_ops.KernelError as error:
                 raise UsageError(str(error)) from error
         command(*args, **kwargs)
+        if console.is_verbose():
+            console.detail(_which_kernel(kwargs.get("device") or "auto"))
 
     return wrapped
+
+
+def _which_kernel(device: str) -> str:
+    import cuda_ops
+    from facecodec.models import pick_device
+
+    try:
+        return f"computed by: {cuda_ops.describe(pick_device(device).type)}"
+    except cuda_ops.KernelError as error:
+        return f"computed by: {error}"

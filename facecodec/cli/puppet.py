@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 
 import click
-from rich.console import Console
-from rich.markup import escape
 
-from facecodec.cli import options
-from facecodec.cli.progress import shown
+from facecodec.cli import console, options, progress
 
 
 @click.command()
-@click.option("--source", required=True, help="Who: a picture, a video, a .fcv or a .fci.")
-@click.option("--driver", required=True, help="Motion: a video or a .fcv.")
-@click.argument("output", metavar="OUT")
+@click.option(
+    "--source", type=options.FILE, required=True, help="Who: a picture, a video, a .fcv or a .fci."
+)
+@click.option("--driver", type=options.FILE, required=True, help="Motion: a video or a .fcv.")
+@click.argument("output", type=options.FILE, metavar="OUT")
 @click.option("--absolute", is_flag=True, help="Turn the head as far as the driver's is turned.")
 @click.option(
     "--no-retarget", is_flag=True, help="Copy the controls, without looking at the source's face."
 )
-@click.option("--size", type=int, help="Side of the face square in pixels: 1024, 512 or 256.")
+@options.size
 @options.model
 @options.rig
 @options.preset
 @options.device
-@click.option("--max-frames", type=click.IntRange(1), help="Stop after so many frames.")
+@options.max_frames
 @options.kernel
 @options.no_audio
 @options.as_json
-@options.quiet
+@options.verbosity
 @options.force
 def command(
     source: str,
@@ -46,7 +44,6 @@ def command(
     max_frames: int | None,
     no_audio: bool,
     json_: bool,
-    quiet: bool,
     force: bool,
 ) -> None:
     """Give the person in --source the motion of --driver.
@@ -62,16 +59,14 @@ def command(
     """
     from facecodec.puppetry.puppet import puppet
 
-    with shown(quiet) as progress:
+    with progress.shown(progress.PUPPET) as report:
         done = puppet(
             source, driver, output, absolute=absolute, retarget=not no_retarget, size=size,
             model=model, rig=rig, preset=preset, device=device, max_frames=max_frames,
-            audio=not no_audio, force=force, progress=progress,
+            audio=not no_audio, force=force, progress=report,
         )  # fmt: skip
     if json_:
-        click.echo(json.dumps(asdict(done), indent=2), err=output == "-")
-    if not quiet:
-        console = Console(stderr=True, highlight=False, soft_wrap=True)
-        if not (done.retargeted or no_retarget):
-            console.print("no face can be read in the source's picture: controls are copied")
-        console.print(f"{escape(output)}: {done.frames} frames in {done.seconds:.1f} s")
+        console.json_result(asdict(done), output)
+    if not (done.retargeted or no_retarget):
+        console.say("no face can be read in the source's picture: controls are copied")
+    console.say(f"{output}: {done.frames} frames in {done.seconds:.1f} s")

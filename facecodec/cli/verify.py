@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from facecodec.bitstream.container.chunks import Damage
 from facecodec.bitstream.container.files import is_identity_file, load_identity_file, open_stream
 from facecodec.bitstream.container.verify import verify, verify_identity
-from facecodec.cli import options
+from facecodec.cli import console, options
 from facecodec.errors import StreamError
 
 
 @click.command()
-@click.argument("file", type=click.Path(), metavar="FILE")
+@click.argument("file", type=options.FILE, metavar="FILE")
 @options.as_json
+@options.verbosity
 def command(file: str, json_: bool) -> None:
-    """Walk through a .fcv stream or .fci identity, all of it, and list the damage.
+    """Look through a whole .fcv or .fci file and list the damage.
 
-    Ends with 0 when the file is whole, 1 when it is not.
+    FILE may be -, standard input. Ends with 0 when it is whole, 1 when it is not; -q says nothing
+    else.
 
     \b
-    facecodec verify talk.fcv && echo sound
+    facecodec verify talk.fcv
+    facecodec verify -q talk.fcv && echo sound
     """
     frames: int | None = None
     refused: str | None = None
@@ -40,13 +41,18 @@ def command(file: str, json_: bool) -> None:
             {"offset": item.offset, "bytes": item.size, "reason": item.reason} for item in damage
         ]
         facts = {"file": file, "whole": whole, "refused": refused, "frames": frames}
-        click.echo(json.dumps(facts | {"damage": rows}, indent=2))
-    elif refused is not None:
-        click.echo(f"refused: {refused}")
-    else:
-        count = "" if frames is None else f", {frames} frames decoded"
-        click.echo(f"{file}: {'whole' if whole else 'damaged'}{count}")
-        for item in damage:
-            click.echo(f"  {item}")
+        console.json_result(facts | {"damage": rows})
+    elif not console.is_quiet():
+        _show(file, refused, frames, damage)
     if not whole:
         raise SystemExit(1)
+
+
+def _show(file: str, refused: str | None, frames: int | None, damage: list[Damage]) -> None:
+    if refused is not None:
+        console.result(f"refused: {refused}")
+        return
+    count = "" if frames is None else f", {frames} frames decoded"
+    console.result(f"{file}: {'damaged' if damage else 'whole'}{count}")
+    for item in damage:
+        console.result(f"  {item}")

@@ -8,26 +8,34 @@ from pathlib import Path
 import click
 
 from facecodec.atomic import scratch_folder
-from facecodec.cli import options
+from facecodec.cli import console, options
 
 
 @click.command()
-@click.argument("source", type=click.Path(path_type=Path), metavar="IN.fcv")
+@click.argument("source", type=options.PATH, metavar="IN.fcv")
 @click.option(
-    "--person", "people", multiple=True, type=click.Path(path_type=Path), metavar="FILE",
+    "--person", "people", multiple=True, type=options.PATH, metavar="FILE",
     help="A .fci or .fcv whose person can be swapped in; may be given several times.",
 )  # fmt: skip
-@click.option("--identity", type=click.Path(path_type=Path), help="The .fci file IN refers to.")
-@click.option("--size", type=int, default=512, show_default=True, help="Side of the picture.")
+@options.identity
+@click.option(
+    "--size",
+    type=int,
+    metavar="PIXELS",
+    default=512,
+    show_default=True,
+    help="Side of the picture.",
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="[default: any free one]")
 @click.option("--no-browser", is_flag=True, help="Only print the address.")
 @options.rig
 @options.device
 @options.kernel
+@options.verbosity
 def command(
     source: Path,
     people: tuple[Path, ...],
-    identity: Path | None,
+    identity: str | None,
     size: int,
     port: int,
     no_browser: bool,
@@ -46,15 +54,15 @@ def command(
     from facecodec.study.view import Studio
 
     studio = Studio(
-        source, people=people, identity=identity, rig=Path(rig) if rig else None, device=device,
-        size=size,
+        source, people=people, identity=Path(identity) if identity else None,
+        rig=Path(rig) if rig else None, device=device, size=size,
     )  # fmt: skip
     with ViewServer(studio, port) as server, scratch_folder() as folder:
-        click.echo(server.url)
+        console.result(server.url)
         if not no_browser:
             # By way of a file that only this user can read: everybody sees a process's arguments.
             webbrowser.open(server.redirect_file(folder).as_uri())
         try:
             server.serve_forever()
         except KeyboardInterrupt:
-            click.echo("closed", err=True)
+            console.say("closed")

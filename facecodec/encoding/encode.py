@@ -36,7 +36,8 @@ class EncodeSummary:
     """What an encode did.
 
     frames, and how many of them show no face or were tracked with low confidence; the clip's
-    length in seconds; bytes of the stream; seconds spent in each stage; the identity frame;
+    length in seconds; bytes of the stream, and those of the person (once a stream) and the audio
+    in them, the rest being motion; seconds spent in each stage; the identity frame;
     whether the stream has audio, and the codec of audio that it could not take.
     """
 
@@ -45,6 +46,8 @@ class EncodeSummary:
     low_confidence: int
     duration: float
     bytes: int
+    person_bytes: int
+    audio_bytes: int
     stages: dict[str, float]
     identity_frame: int
     audio: bool
@@ -54,6 +57,11 @@ class EncodeSummary:
     def kbps(self) -> float:
         """Return the rate of the whole stream in kilobits a second."""
         return self.bytes * 8 / 1000 / max(self.duration, 1e-9)
+
+    @property
+    def motion_bytes(self) -> int:
+        """Return the bytes of the frames, and of the little that holds the stream together."""
+        return self.bytes - self.person_bytes - self.audio_bytes
 
 
 def encode(
@@ -153,7 +161,9 @@ def encode(
             no_face=_count(motion, FrameFlags.NO_FACE),
             low_confidence=_count(motion, FrameFlags.LOW_CONFIDENCE),
             duration=float(clip.duration),
-            bytes=written,
+            bytes=written.bytes_written,
+            person_bytes=written.person_bytes,
+            audio_bytes=written.audio_bytes,
             stages=stages.seconds,
             identity_frame=enrolment.frame,
             audio=audio and clip.audio is not None,

@@ -69,8 +69,8 @@ def write_clip(
     person: Avatar | bytes,
     motion: Motion,
     audio: bool,
-) -> int:
-    """Write the stream: the person, then frames with their audio. Returns its bytes.
+) -> StreamWriter:
+    """Write the stream: the person, then frames with their audio. Returns the closed writer.
 
     person: the avatar, or the SHA-256 of the `.fci` file that holds it.
     """
@@ -93,7 +93,7 @@ def write_clip(
         while packet:
             writer.write_audio(packet)
             packet = next(packets, None)
-    return writer.bytes_written
+    return writer
 
 
 def write_stream(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from facecodec.atomic import probe, refuse_overwrite
 from facecodec.bitstream.audio import AudioParameters
-from facecodec.errors import UsageError
+from facecodec.errors import ExistsError, UsageError
 from facecodec.video.container_sink import KINDS, ContainerSink
 from facecodec.video.plain_sinks import PictureSink, Y4MSink, numbered
 from facecodec.video.sink import Sink
@@ -95,4 +95,4 @@ def _refuse_series(path: Path) -> None:
         for entry in entries:
             match = name.fullmatch(entry.name)
             if match and numbered(path.name, int(match[1])) == entry.name:
-                raise UsageError(f"{path.parent / entry.name} exists already; -f overwrites it")
+                raise ExistsError(f"{path.parent / entry.name} exists already")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from facecodec.errors import ModelError, UsageError
+from facecodec.errors import ExistsError, ModelError, UsageError
 from facecodec.generator.stylegan2_layout import W_DIM, Layout, Shape, read_layout
 from facecodec.weights import nvidia, rosinality, store, torch_file
 from facecodec.weights.catalogue import CATALOGUE
@@ -132,5 +132,5 @@ def _free_name(name: str, force: bool) -> str:
     if name in CATALOGUE:
         raise UsageError(f"{name} is the catalogue's own; give another name")
     if name in store.installed() and not force:
-        raise UsageError(f"a model {name} is there already; -f replaces it, or give another name")
+        raise ExistsError(f"a model {name} exists already; give another name")
     return name

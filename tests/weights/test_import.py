@@ -176,7 +176,7 @@ def test_import_installs_and_loads(tensors, tmp_path):
     assert record.facts["parameters"] == sum(value.size for value in tensors.values())
     generator = store.load_generator("my-net")
     assert (generator.sha256, generator.resolution) == (record.sha256, 64)
-    with pytest.raises(UsageError, match="-f replaces it"):
+    with pytest.raises(UsageError, match="exists already"):
         import_checkpoint(path)
     import_checkpoint(path, force=True)
 

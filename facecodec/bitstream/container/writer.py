@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from types import TracebackType
 from typing import BinaryIO
 
@@ -23,6 +24,7 @@ from facecodec.bitstream.container.index import Index, IndexEntry
 from facecodec.bitstream.container.tuning_parts import split_tuning
 from facecodec.errors import UsageError
 
+_PERSON = (chunks.IDENTITY, chunks.IDENTITY_REFERENCE, chunks.TUNING)
 _AUDIO_GROUP = 1 << 18  # bytes of packets kept for one chunk
 
 
@@ -49,6 +51,7 @@ class StreamWriter:
         self.frames = 0
         self._file = file
         self._offset = 0
+        self._spent: Counter[bytes] = Counter()  # bytes written, by the type of chunk
         self._group_offset = 0
         self._seed = 0
         self._has_identity = False
@@ -67,6 +70,16 @@ class StreamWriter:
     def bytes_written(self) -> int:
         """Return the bytes written so far; of the whole stream once it is closed."""
         return self._offset
+
+    @property
+    def person_bytes(self) -> int:
+        """Return the bytes of the person written so far: identity or a reference, and tuning."""
+        return sum(self._spent[k] for k in _PERSON)
+
+    @property
+    def audio_bytes(self) -> int:
+        """Return the bytes of audio written so far, its parameters included."""
+        return self._spent[chunks.AUDIO] + self._spent[chunks.AUDIO_PARAMETERS]
 
     def write_identity(
         self,
@@ -228,7 +241,9 @@ class StreamWriter:
     def _chunk(self, kind: bytes, payload: bytes) -> None:
         if self._closed:
             raise UsageError("the stream is closed")
+        before = self._offset
         self._write(chunks.pack_chunk(kind, payload, self._seed))
+        self._spent[kind] += self._offset - before
         if kind not in (chunks.SEGMENT, chunks.AUDIO):
             self._group_offset = self._offset  # frames can begin here at the earliest
 
