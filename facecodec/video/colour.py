@@ -90,11 +90,13 @@ def to_standard(coded: NDArray[np.uint16], transfer: int, primaries: int) -> Pic
         light = light @ _to_bt709(primaries).T
     np.maximum(light, 0, out=light)
     if transfer in (PQ, HLG):
-        brightest = light.max(-1)
+        brightest = np.maximum(np.maximum(light[..., 0], light[..., 1]), light[..., 2])
         over = brightest > KNEE
         light[over] *= (rolled_off(brightest[over]) / brightest[over])[:, None]
-    levels = np.minimum(light * (LEVELS - 1) + 0.5, LEVELS - 1).astype(np.uint16)
-    picture: Picture = _level_of_light()[levels]
+    light *= LEVELS - 1
+    light += 0.5
+    np.minimum(light, LEVELS - 1, out=light)
+    picture: Picture = _level_of_light()[light.astype(np.uint16)]
     return picture
 
 
