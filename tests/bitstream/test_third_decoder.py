@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.attacks import fuzz_streams
+from tests.attacks import mutations
 from tests.helpers import third, toy_streams
 from tests.vectors.golden_streams import FOLDER
 
@@ -57,7 +57,7 @@ def test_every_byte_flipped(name, tmp_path):
 
 def test_mutants(tmp_path):
     """Hurt bytes, and chunks that say something else with right CRCs."""
-    files = {k: v for k, v in fuzz_streams.corpus().items() if k.endswith(".fcv")}
-    mutants = [fuzz_streams.mutate(random.Random(f"3/{i}"), files)[0] for i in range(MUTANTS)]
+    files = {k: v for k, v in mutations.corpus().items() if k.endswith(".fcv")}
+    mutants = [mutations.mutate(random.Random(f"3/{i}"), files)[0] for i in range(MUTANTS)]
     read = assert_agreement(mutants, tmp_path)
     assert MUTANTS / 20 < read < MUTANTS * 19 / 20
