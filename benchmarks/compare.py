@@ -47,26 +47,26 @@ def rows(result: Comparison) -> list[list[str]]:
     """Return the table's rows of one clip."""
     ours = [p for p in result.points if p.codec not in CODECS]
     others = [nearest(result, c) for c in CODECS if any(p.codec == c for p in result.points)]
-    found = []
+    rows = []
     for point in [*ours, *others]:
         name = f"facecodec, tune {point.codec}" if point in ours else point.codec
         name += f" at {point.scale:g}" if point.scale != 1 else ""
         values = [written(measure, point.values[measure]) for measure in MEASURES]
-        found.append([Path(result.source).stem, name, f"{point.kbps:.1f}",
+        rows.append([Path(result.source).stem, name, f"{point.kbps:.1f}",
                       f"{point.at.get('60', point.kbps):.1f}", *values])  # fmt: skip
-    return found
+    return rows
 
 
 def streams_of(clip: Path, folder: Path, tunes: list[str], preset: str, frames: int) -> list[Path]:
     """Return a clip's streams, one a tuning; what the folder lacks is encoded."""
-    found = []
+    streams = []
     for tune in tunes:
-        found.append(folder / f"{clip.stem}.{tune}.fcv")
-        if not found[-1].is_file():
+        streams.append(folder / f"{clip.stem}.{tune}.fcv")
+        if not streams[-1].is_file():
             with shown() as progress:
-                encode(clip, found[-1], tune=tune, preset=preset, max_frames=frames,
+                encode(clip, streams[-1], tune=tune, preset=preset, max_frames=frames,
                        audio=False, progress=progress)  # fmt: skip
-    return found
+    return streams
 
 
 def with_tunes(result: Comparison, streams: list[Path]) -> Comparison:

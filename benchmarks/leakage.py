@@ -59,8 +59,8 @@ def main() -> None:
             find.reset()
             with torch.inference_mode():
                 rest = generator.styles(w.expand(1, generator.num_ws, -1))
-            found = embeddings(generator, rest + moves @ basis, find)
-            away.append(np.linalg.norm(found[1:] - found[0], axis=1).reshape(2, -1))
+            embedded = embeddings(generator, rest + moves @ basis, find)
+            away.append(np.linalg.norm(embedded[1:] - embedded[0], axis=1).reshape(2, -1))
             progress("people", k + 1, given.people)
     mean = np.nanmean(away, axis=0)
     local = {offset.name: offset.locality for offset in rig.offsets}

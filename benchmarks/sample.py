@@ -36,7 +36,7 @@ def run(*arguments: str) -> dict[str, Any]:
 def measured(preset: str, tune: str, folder: Path) -> dict[str, Any]:
     """Return the summaries of encode, info and eval for one pair."""
     stream = folder / f"{preset}-{tune}.fcv"
-    found: dict[str, Any] = {}
+    summaries: dict[str, Any] = {}
     for name, arguments in (
         ("encode", ("encode", SAMPLE, str(stream), "--preset", preset, "--tune", tune, "-f")),
         ("info", ("info", str(stream), "--rates")),
@@ -45,14 +45,14 @@ def measured(preset: str, tune: str, folder: Path) -> dict[str, Any]:
         kept = folder / f"{preset}-{tune}.{name}.json"
         if not kept.is_file():
             kept.write_text(json.dumps(run(*arguments)))
-        found[name] = json.loads(kept.read_text())
-    return found
+        summaries[name] = json.loads(kept.read_text())
+    return summaries
 
 
-def row(preset: str, tune: str, found: dict[str, Any]) -> list[str]:
+def row(preset: str, tune: str, summaries: dict[str, Any]) -> list[str]:
     """Return one row of the table."""
-    encoded, values = found["encode"], found["eval"]["values"]
-    info = found["info"]
+    encoded, values = summaries["encode"], summaries["eval"]["values"]
+    info = summaries["info"]
     seconds = sum(encoded["stages"].values())
     person = info["identity_bytes"] + info["tuning_bytes"]
     return [

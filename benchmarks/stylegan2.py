@@ -77,22 +77,22 @@ def differences(network: Any, ours: StyleGAN2) -> dict[str, float]:
     picture = network.synthesis(w_plus, noise_mode="const")
     for hook in hooks:
         hook.remove()
-    found = ours.styles(w_plus)
+    styled = ours.styles(w_plus)
     layers = 0.0
-    for operator, _, result in ours.steps(found):
+    for operator, _, result in ours.steps(styled):
         if operator is cuda_ops.modulated_conv:
             layers = max(layers, apart(maps.pop(0), result))
     assert not maps
-    style = (found - torch.cat(styles, 1)).abs().max()
+    style = (styled - torch.cat(styles, 1)).abs().max()
     return {
         "styles": float(style),
         "layers": layers,
-        "picture": apart(picture, ours.synthesize(found)),
+        "picture": apart(picture, ours.synthesize(styled)),
     }
 
 
-def apart(expected: Tensor, found: Tensor) -> float:
-    return float((expected - found).abs().max() / (expected.max() - expected.min()))
+def apart(expected: Tensor, actual: Tensor) -> float:
+    return float((expected - actual).abs().max() / (expected.max() - expected.min()))
 
 
 def runners(network: Any, ours: StyleGAN2) -> dict[str, Callable[[], Any]]:
@@ -109,12 +109,12 @@ def runners(network: Any, ours: StyleGAN2) -> dict[str, Callable[[], Any]]:
 
         return render
 
-    found = {
+    renderers = {
         "NVIDIA, fused": theirs(True),
         "NVIDIA, unfused": theirs(False),
         "facecodec": facecodec("fp32"),
     }
-    return found | ({"facecodec, bf16": facecodec("bf16")} if dispatch.has_bf16() else {})
+    return renderers | ({"facecodec, bf16": facecodec("bf16")} if dispatch.has_bf16() else {})
 
 
 def memory() -> dict[str, float]:
@@ -158,8 +158,8 @@ def main() -> None:
         network = nvidia_network(given.nvidia, size, base)
         ours = our_network(network, size, base)
         with torch.inference_mode():
-            found = differences(network, ours)
-        equal.append([str(size), str(base), *(f"{value:.1e}" for value in found.values())])
+            gaps = differences(network, ours)
+        equal.append([str(size), str(base), *(f"{value:.1e}" for value in gaps.values())])
         print(*equal[-1], sep="  ", flush=True)
     # built outside of inference mode, whose tensors tell no version: weights would be packed again
     # for every frame

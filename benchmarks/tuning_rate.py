@@ -101,7 +101,7 @@ def main() -> None:
             progress("clips", i + 1, len(given.pairs))
     rows: list[list[Any]] = []
     for name in next(iter(clips.values())):
-        size, db, similar, apart = np.mean([found[name] for found in clips.values()], axis=0)
+        size, db, similar, apart = np.mean([measures[name] for measures in clips.values()], axis=0)
         rows.append([name, f"{size:.1f}", f"{db:.2f} dB", f"{similar:.3f}", f"{apart:.3f}"])
         print(*rows[-1], sep=" | ")
     save(given.json, COMMAND, given.made_on, table={"columns": COLUMNS, "rows": rows}, clips=clips)

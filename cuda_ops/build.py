@@ -128,8 +128,8 @@ def build(recipe: Recipe) -> Path:
 
 def find_ninja() -> str | None:
     """Return the ninja program: on the path, or the one its Python package brings."""
-    if found := shutil.which("ninja"):
-        return found
+    if program := shutil.which("ninja"):
+        return program
     spec = importlib.util.find_spec("ninja")
     if spec is None:
         return None

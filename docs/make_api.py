@@ -26,8 +26,8 @@ def modules() -> list[str]:
     """Return the names of all modules, packages before what they hold."""
     names = []
     for package in PACKAGES:
-        found = pkgutil.walk_packages(package.__path__, package.__name__ + ".")
-        names += [package.__name__, *(module.name for module in found)]
+        modules = pkgutil.walk_packages(package.__path__, package.__name__ + ".")
+        names += [package.__name__, *(module.name for module in modules)]
     return [name for name in names if name not in LEFT_OUT]
 
 

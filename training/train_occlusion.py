@@ -102,12 +102,12 @@ def judge(net: torch.nn.Module, held: tuple[Tensor, Tensor, Tensor]) -> tuple[fl
     pictures, masks, taught = held
     net.eval()
     with torch.inference_mode():
-        found = net(pictures) > 0
+        marked = net(pictures) > 0
     net.train()
     wanted, there = masks > 0.5, taught > 0.5
     bare = ~(wanted & there).flatten(1).any(1)
-    overlap = (found & wanted & there).sum() / ((found | wanted) & there).sum()
-    false = (found & there)[bare].sum() / there[bare].sum()
+    overlap = (marked & wanted & there).sum() / ((marked | wanted) & there).sum()
+    false = (marked & there)[bare].sum() / there[bare].sum()
     return float(overlap), float(false)
 
 

@@ -74,8 +74,8 @@ LAUNCHERS: dict[type[Structure], str] = {
 
 def recipe() -> Recipe:
     """Return how the GPU's library is made: $NVCC, nvcc of the path, or the toolkit's own."""
-    found = os.environ.get("NVCC") or shutil.which("nvcc")
-    compiler = found or (str(TOOLKIT) if TOOLKIT.is_file() else "nvcc")
+    nvcc = os.environ.get("NVCC") or shutil.which("nvcc")
+    compiler = nvcc or (str(TOOLKIT) if TOOLKIT.is_file() else "nvcc")
     flags = ("-std=c++17", "-O3", "-Xcompiler=-fPIC", "--no-compress", *TARGETS)
     return Recipe("cuda", compiler, ("cuda/kernels.cu",), flags)
 

@@ -29,7 +29,7 @@ def command(json_: bool) -> None:
         console.json_result([asdict(finding) for finding in findings])
     else:
         marks = {"good": "ok", "note": "note", "bad": "BAD"}
-        rows = [(marks[found.state], found.topic, found.text) for found in findings]
+        rows = [(marks[finding.state], finding.topic, finding.text) for finding in findings]
         console.table(("", "", "what there is"), rows)
     if any(finding.state == "bad" for finding in findings):
         raise SystemExit(1)

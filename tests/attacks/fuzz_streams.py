@@ -227,17 +227,17 @@ def main() -> None:
     options = parser.parse_args()
     begin = time.perf_counter()
     if options.flips:
-        found = flips()
+        tally = flips()
     elif options.third:
-        found = beside_the_third(options.seed, options.mutants, options.first)
+        tally = beside_the_third(options.seed, options.mutants, options.first)
     else:
-        found = fuzz(options.seed, options.mutants, None, say=True, first=options.first)
-    found["seconds"] = round(time.perf_counter() - begin, 1)
-    print(json.dumps(found, indent=2))
+        tally = fuzz(options.seed, options.mutants, None, say=True, first=options.first)
+    tally["seconds"] = round(time.perf_counter() - begin, 1)
+    print(json.dumps(tally, indent=2))
     if options.results:
         given = [argument for argument in sys.argv[1:] if argument != "--results"]
         given.remove(str(options.results))
-        run = {"command": " ".join(["python -m tests.attacks.fuzz_streams", *given])} | found
+        run = {"command": " ".join(["python -m tests.attacks.fuzz_streams", *given])} | tally
         runs = json.loads(options.results.read_text()) if options.results.exists() else []
         options.results.write_text(json.dumps([*runs, run], indent=2) + "\n")
 

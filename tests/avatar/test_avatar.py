@@ -131,9 +131,9 @@ def test_the_right_identity_file_is_found_beside_the_stream(avatar, model, contr
         with StreamWriter(file, header) as writer:
             writer.write_identity_reference(digest)
             writer.write_frame(0, controls[0])
-    found = Avatar.from_stream(path, model=model)
+    avatar = Avatar.from_stream(path, model=model)
     want = load_avatar(tmp_path / "zoe.fci", model)
-    np.testing.assert_array_equal(found.latent, want.latent)
+    np.testing.assert_array_equal(avatar.latent, want.latent)
     (tmp_path / "zoe.fci").rename(tmp_path / "zoe.moved")
     assert identity_for(open_stream(path)) is None
     with pytest.raises(StreamError, match=digest.hex()):

@@ -160,7 +160,7 @@ def decode_stream(data: bytes, tables: dict[str, bytes], mean: list[float]) -> d
         return table
 
     # Section 2: the chunks.
-    found, at, seed = [], 0, 0
+    chunks, at, seed = [], 0, 0
     while at < len(data):
         take, _, varint, *_ = fields(data[at:])
         kind = take(2 if at else 4)
@@ -169,13 +169,13 @@ def decode_stream(data: bytes, tables: dict[str, bytes], mean: list[float]) -> d
         after = at + len(kind) + max(1, -(-size.bit_length() // 7)) + size
         assert zlib.crc32(data[at:after], seed) == int.from_bytes(take(4), "little"), "damaged"
         seed = seed if at else zlib.crc32(data[:after])
-        found.append((kind, payload, at))
+        chunks.append((kind, payload, at))
         at = after + 4
-    assert found[0][0] == bytes.fromhex("89464356")
-    assert found[-1][0] == b"EN"
+    assert chunks[0][0] == bytes.fromhex("89464356")
+    assert chunks[-1][0] == b"EN"
 
     # Section 4: the header.
-    take, number, varint, svarint, string, fraction, rest = fields(found[0][1])
+    take, number, varint, svarint, string, fraction, rest = fields(chunks[0][1])
     form = number(1)
     precision = form >> 4 & 3
     assert form & 0x8F == 1
@@ -205,8 +205,8 @@ def decode_stream(data: bytes, tables: dict[str, bytes], mean: list[float]) -> d
     result: dict[str, Any] = {"texts": texts, "frames": [], "audio": [], "tuning": None}
     parts, groups = {}, []
     # The body begins with the first of these.
-    begins = next(at for kind, _, at in found if kind in (b"SE", b"AU", b"EN"))
-    for kind, payload, at in found[1:]:
+    begins = next(at for kind, _, at in chunks if kind in (b"SE", b"AU", b"EN"))
+    for kind, payload, at in chunks[1:]:
         take, number, varint, svarint, string, fraction, rest = fields(payload)
         if kind == b"IR":
             result["identity_reference"] = payload.hex()

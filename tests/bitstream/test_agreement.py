@@ -28,7 +28,7 @@ def reader(data: bytes) -> StreamReader:
 
 def reports(data: bytes) -> dict[str, list[str]]:
     """Return what every way to read a stream reports."""
-    found: dict[str, list[str]] = {"verify": [str(item) for item in verify(reader(data))[1]]}
+    lines: dict[str, list[str]] = {"verify": [str(item) for item in verify(reader(data))[1]]}
     ways: dict[str, Callable[[StreamReader], object]] = {
         "frames": lambda stream: list(stream.frames()),
         "items": lambda stream: list(stream.items()),
@@ -37,15 +37,15 @@ def reports(data: bytes) -> dict[str, list[str]]:
     for name, way in ways.items():
         stream = reader(data)
         way(stream)
-        found[name] = [str(item) for item in stream.damage]
-    return found
+        lines[name] = [str(item) for item in stream.damage]
+    return lines
 
 
 def test_packets_without_parameters_are_reported_by_every_way_to_read():
     data = toy_streams.write(12, audio=toy_streams.packets(24))
-    found = reports(join([chunk for chunk in split(data) if chunk[0] != b"AP"]))
+    lines = reports(join([chunk for chunk in split(data) if chunk[0] != b"AP"]))
     for way in ("verify", "frames", "items"):
-        assert any("parameters are missing" in line for line in found[way]), way
+        assert any("parameters are missing" in line for line in lines[way]), way
 
 
 def test_a_lost_segment_is_reported_or_not_looked_at(tmp_path):

@@ -20,17 +20,17 @@ EXACT = toy_streams.header(precision="f32", num_controls=1, control_steps=[1.0])
 
 def hurt_segments(data: bytes, which: list[int]) -> bytes:
     """Return a stream with one byte of some of its segments flipped."""
-    found = [at for at, kind, _ in places(data) if kind == b"SE"]
+    segment_starts = [at for at, kind, _ in places(data) if kind == b"SE"]
     out = bytearray(data)
     for place in which:
-        out[found[place] + 4] ^= 0x20
+        out[segment_starts[place] + 4] ^= 0x20
     return bytes(out)
 
 
 def cut_off(data: bytes, segments: int) -> bytes:
     """Return a stream whose last segments are garbage of the same size, its end chunk whole."""
-    found = [at for at, kind, _ in places(data) if kind == b"SE"]
-    at, end = found[-segments], start(data, b"EN")
+    segment_starts = [at for at, kind, _ in places(data) if kind == b"SE"]
+    at, end = segment_starts[-segments], start(data, b"EN")
     return data[:at] + bytes(end - at) + data[end:]
 
 

@@ -24,9 +24,9 @@ STREAMS = sorted(name for name in EXPECTED["files"] if name.endswith(".fcv"))
 
 
 def generated(name: str) -> str:
-    found = spec_parts.block(name).search(SPEC)
-    assert found is not None, f"SPEC.md has no part {name!r}"
-    return found[2]
+    match = spec_parts.block(name).search(SPEC)
+    assert match is not None, f"SPEC.md has no part {name!r}"
+    return match[2]
 
 
 def mean(count: int = 8) -> list[float]:
@@ -36,8 +36,8 @@ def mean(count: int = 8) -> list[float]:
 
 def tables() -> dict[str, Any]:
     """Return the tables as a reader of SPEC.md finds them."""
-    found = {name: bytes.fromhex(generated(f"table {name}")) for name in ("segment", "identity")}
-    return found | {"words": generated("table words").splitlines()}
+    parts = {name: bytes.fromhex(generated(f"table {name}")) for name in ("segment", "identity")}
+    return parts | {"words": generated("table words").splitlines()}
 
 
 @pytest.mark.parametrize(

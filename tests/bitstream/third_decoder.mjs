@@ -641,15 +641,15 @@ function decode(data) {
         report(0, 0);
         continue;
       }
-      const found = loosely(chunk, () => {
+      const parsed = loosely(chunk, () => {
         const [first, packets] = parsePackets(chunk.payload);
         breaks(first < heard, "was there before");
         return [first, packets];
       });
-      if (!found) continue;
-      if (found[0] > heard) report(chunk.offset, 0);
-      result.audio.push(...found[1]);
-      heard = found[0] + found[1].length;
+      if (!parsed) continue;
+      if (parsed[0] > heard) report(chunk.offset, 0);
+      result.audio.push(...parsed[1]);
+      heard = parsed[0] + parsed[1].length;
     } else if (chunk.type === "SE") {
       const frames = loosely(chunk, () => {
         const parsed = parseSegment(head, chunk.payload);

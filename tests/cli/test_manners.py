@@ -38,15 +38,15 @@ def ends(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, s
 
 
 def leaves() -> list[tuple[str, ...]]:
-    found: list[tuple[str, ...]] = []
+    names: list[tuple[str, ...]] = []
     context = click.Context(main)
     for name in COMMANDS:
         command = main.get_command(context, name)
         if isinstance(command, click.Group):
-            found += [(name, sub) for sub in command.commands]
+            names += [(name, sub) for sub in command.commands]
         else:
-            found.append((name,))
-    return found
+            names.append((name,))
+    return names
 
 
 LEAVES = leaves()
@@ -67,9 +67,9 @@ def test_every_option_is_explained(path):
     command: click.Command = main
     for name in path:
         assert isinstance(command, click.Group)
-        found = command.get_command(click.Context(command), name)
-        assert found is not None
-        command = found
+        subcommand = command.get_command(click.Context(command), name)
+        assert subcommand is not None
+        command = subcommand
     for parameter in command.params:
         if isinstance(parameter, click.Option):
             assert parameter.help, f"{path}: {parameter.name}"

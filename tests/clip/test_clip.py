@@ -83,8 +83,8 @@ def test_times_of_frames_are_kept():
     seen = [frame.pts * exact.time_base for frame in exact.frames()]
     assert seen == [0, Fraction(1, 24), Fraction(1, 10)]
     assert exact.rate is None
-    found = [f.pts for f in FramesInMemory(pictures, fps=10).frames(Fraction(1, 10), None, 1)]
-    assert found == [1]
+    times = [f.pts for f in FramesInMemory(pictures, fps=10).frames(Fraction(1, 10), None, 1)]
+    assert times == [1]
 
 
 @pytest.mark.parametrize(

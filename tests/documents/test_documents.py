@@ -72,9 +72,9 @@ def test_commands_and_options_exist(document):
     for words in commands_in(document):
         command, rest = main, words
         while isinstance(command, click.Group) and rest and rest[0].islower():
-            found = command.get_command(context, rest[0])
-            assert found is not None, f"{document.name}: no command {' '.join(words)}"
-            command, rest = found, rest[1:]
+            subcommand = command.get_command(context, rest[0])
+            assert subcommand is not None, f"{document.name}: no command {' '.join(words)}"
+            command, rest = subcommand, rest[1:]
         options = {name for given in command.params for name in given.opts + given.secondary_opts}
         for word in rest:
             if re.fullmatch(r"--?[a-z][a-z0-9-]*", word):

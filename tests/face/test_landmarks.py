@@ -85,10 +85,10 @@ def test_a_turned_head_does_not_seem_to_roll(clips, find):
 
 def test_a_reading_hardly_depends_on_the_box(frame, find):
     """Landmarks of a face that glides by an eighth of a pixel a frame are as steady as it is."""
-    found = []
+    readings = []
     for i in range(24):
         place = Alignment(frame.shape[1] / 2 + i / 8, frame.shape[0] / 2, SIDE, 0.0)
-        found.append(place.from_unit(find(crop(frame, place, SIDE)) / SIDE))
-    points = np.array(found[4:])
+        readings.append(place.from_unit(find(crop(frame, place, SIDE)) / SIDE))
+    points = np.array(readings[4:])
     shaken = np.linalg.norm(points[2:] - 2 * points[1:-1] + points[:-2], axis=2).mean()
     assert shaken < 0.01 * interocular(points[0])

@@ -61,64 +61,64 @@ def covered_skin(points: np.ndarray, size: int) -> np.ndarray:
 
 
 def test_a_bare_face_is_bare(seen):
-    found, squares = seen
-    shares = [occluded_share(s, p) for s, p in zip(squares, found.landmarks, strict=True)]
+    scan, squares = seen
+    shares = [occluded_share(s, p) for s, p in zip(squares, scan.landmarks, strict=True)]
     assert max(shares) < LEAST / 2
 
 
 def test_a_hand_is_found_where_it_is(seen):
-    found, squares = seen
-    picture, covered = hand_before(squares[0], found.landmarks[0])
+    scan, squares = seen
+    picture, covered = hand_before(squares[0], scan.landmarks[0])
     sure = occlusion(picture)
     assert sure.shape == (SQUARE, SQUARE) and sure.min() >= 0 and sure.max() <= 1
-    assert occluded_share(picture, found.landmarks[0]) > 2 * LEAST
-    points = SQUARE * found.landmarks[0]
+    assert occluded_share(picture, scan.landmarks[0]) > 2 * LEAST
+    points = SQUARE * scan.landmarks[0]
     eyes = sure[points[36:48, 1].astype(int), points[36:48, 0].astype(int)]
     mouth = points[48:68].mean(0).astype(int)
     assert eyes.max() < 0.2 and sure[mouth[1], mouth[0]] > 0.8 and covered[mouth[1], mouth[0]]
 
 
-def test_a_hidden_pixel_has_no_say(seen):
-    found, squares = seen
-    picture, _ = hand_before(squares[0], found.landmarks[0])
-    mouth = (SQUARE * found.landmarks[0, 48:68].mean(0)).astype(int)
-    shown = visible(picture, found.landmarks[0])[0]
+def test_a_hidden_pixel_does_not_count(seen):
+    scan, squares = seen
+    picture, _ = hand_before(squares[0], scan.landmarks[0])
+    mouth = (SQUARE * scan.landmarks[0, 48:68].mean(0)).astype(int)
+    shown = visible(picture, scan.landmarks[0])[0]
     assert shown[mouth[1], mouth[0]] < 0.2 and shown[:8].min() == 1
-    marked = replace(found, occluded=np.arange(len(found)) == 0)
-    plain = make_target(found, 0, picture, torch.device("cpu")).weights
+    marked = replace(scan, occluded=np.arange(len(scan)) == 0)
+    plain = make_target(scan, 0, picture, torch.device("cpu")).weights
     fitted = make_target(marked, 0, picture, torch.device("cpu")).weights
     torch.testing.assert_close(fitted[0], plain[0] * shown)
 
 
 def test_a_person_is_taken_from_frames_that_show_the_whole_face(seen):
-    found, _ = seen
-    best = select_identity_frame(found.signals, found.clear, found.sharpness)
-    hidden = replace(found, occluded=np.arange(len(found)) == best)
-    assert not hidden.clear[best] and hidden.clear.sum() == found.seen.sum() - 1
+    scan, _ = seen
+    best = select_identity_frame(scan.signals, scan.clear, scan.sharpness)
+    hidden = replace(scan, occluded=np.arange(len(scan)) == best)
+    assert not hidden.clear[best] and hidden.clear.sum() == scan.seen.sum() - 1
     assert select_identity_frame(hidden.signals, hidden.clear, hidden.sharpness) != best
-    everywhere = replace(found, occluded=np.ones(len(found), bool))
-    np.testing.assert_array_equal(everywhere.clear, found.seen)
+    everywhere = replace(scan, occluded=np.ones(len(scan), bool))
+    np.testing.assert_array_equal(everywhere.clear, scan.seen)
 
 
 def test_behind_a_hand_a_search_begins_where_the_last_frame_ended(seen, rig):
     """Landmarks there are those of the hand."""
-    found, _ = seen
+    scan, _ = seen
     count = len(rig.names)
-    person = Enrolment(0, found.signals[0], found.signals[:2], np.ones((2, count)))
+    person = Enrolment(0, scan.signals[0], scan.signals[:2], np.ones((2, count)))
     before = torch.linspace(-1, 1, count, dtype=torch.float64)
-    marked = replace(found, occluded=np.arange(len(found)) == 5)
+    marked = replace(scan, occluded=np.arange(len(scan)) == 5)
     [start] = _starts(rig, marked, 5, person, before)
     torch.testing.assert_close(start, before)
-    assert not torch.equal(_starts(rig, found, 5, person, before)[0], before)
+    assert not torch.equal(_starts(rig, scan, 5, person, before)[0], before)
 
 
 @pytest.mark.parametrize("live", [False, True])
 def test_frames_beside_an_occluded_one_are_marked(seen, monkeypatch, live):
     """A hand comes and goes within frames; who encodes live does not know that it will come."""
-    found, squares = seen
+    scan, squares = seen
     shares = iter([0.0] * 5 + [0.5] + [0.0] * 6)
     monkeypatch.setattr("facecodec.clip.occlusion.occluded_share", lambda *_: next(shares))
-    marked = with_occlusions(found, enumerate(squares), silent, live).occluded
+    marked = with_occlusions(scan, enumerate(squares), silent, live).occluded
     assert np.flatnonzero(marked).tolist() == ([5, 6, 7] if live else [3, 4, 5, 6, 7])
 
 

@@ -118,10 +118,10 @@ def test_answers_survive_some_failed_readings():
         points[::5] = np.nan
         return points
 
-    found = landmark_derivative(
+    derivative = landmark_derivative(
         sometimes, np.ones(CONTROLS), np.full(CONTROLS, 0.5), np.eye(CONTROLS)
     )
-    assert np.allclose(found, ANSWERS, atol=1e-9)
+    assert np.allclose(derivative, ANSWERS, atol=1e-9)
 
 
 def test_answers_along_a_few_directions_take_eight_readings():
@@ -132,8 +132,8 @@ def test_answers_along_a_few_directions_take_eight_readings():
         return read(controls)
 
     along = np.random.default_rng(6).standard_normal((GUIDED, CONTROLS))
-    found = landmark_derivative(watched, np.ones(CONTROLS), np.full(GUIDED, 0.5), along)
-    assert np.allclose(found, ANSWERS @ along.T, atol=1e-9)
+    derivative = landmark_derivative(watched, np.ones(CONTROLS), np.full(GUIDED, 0.5), along)
+    assert np.allclose(derivative, ANSWERS @ along.T, atol=1e-9)
     assert [len(controls) for controls in asked] == [8]
 
 

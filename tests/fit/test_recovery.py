@@ -45,18 +45,18 @@ def frames():
 
 def test_a_lost_frame_is_found_and_others_stay(frames):
     targets, controls, wanted = frames
-    found = recovered(Tracker(), see, targets, wanted, controls)
-    assert torch.equal(found[[0, 1, 2, 3, 5]], controls[[0, 1, 2, 3, 5]])
+    result = recovered(Tracker(), see, targets, wanted, controls)
+    assert torch.equal(result[[0, 1, 2, 3, 5]], controls[[0, 1, 2, 3, 5]])
     before = feature_error(see, controls[4].double().numpy(), wanted[4])
-    assert feature_error(see, found[4].double().numpy(), wanted[4]) < 0.3 * before
+    assert feature_error(see, result[4].double().numpy(), wanted[4]) < 0.3 * before
 
 
 def test_a_frame_stays_where_landmarks_led_it_if_tracking_goes_back(frames):
     targets, controls, wanted = frames
-    found = recovered(Tracker(goes_back=True), see, targets, wanted, controls)
-    assert torch.equal(found[[0, 1, 2, 3, 5]], controls[[0, 1, 2, 3, 5]])
+    result = recovered(Tracker(goes_back=True), see, targets, wanted, controls)
+    assert torch.equal(result[[0, 1, 2, 3, 5]], controls[[0, 1, 2, 3, 5]])
     before = feature_error(see, controls[4].double().numpy(), wanted[4])
-    assert feature_error(see, found[4].double().numpy(), wanted[4]) < 0.3 * before
+    assert feature_error(see, result[4].double().numpy(), wanted[4]) < 0.3 * before
 
 
 def test_a_later_frame_begins_where_one_like_it_was_found(frames):
@@ -82,19 +82,19 @@ def test_a_frame_is_led_from_rest_too_where_that_ends_nearer(frames, monkeypatch
         """Finds what is wanted from rest, and stays where it is from anywhere else."""
 
         def follow(self, usual, wanted):
-            found = np.linalg.lstsq(ANSWERS, wanted, rcond=None)[0]
-            return (usual if usual[NUM_POSE:].any() else found), np.eye(CONTROLS)
+            solution = np.linalg.lstsq(ANSWERS, wanted, rcond=None)[0]
+            return (usual if usual[NUM_POSE:].any() else solution), np.eye(CONTROLS)
 
     monkeypatch.setattr(recovery, "Retargeter", Stuck)
-    found = recovered(Tracker(), see, targets, wanted, controls).double().numpy()
-    assert feature_error(see, found[5], wanted[5]) < 1.5
+    result = recovered(Tracker(), see, targets, wanted, controls).double().numpy()
+    assert feature_error(see, result[5], wanted[5]) < 1.5
 
 
 def test_what_is_no_better_is_not_taken(frames):
     targets, controls, wanted = frames
     wanted[:], wanted[4] = 0.0, 20.0
-    found = recovered(Tracker(), lambda c: np.zeros((len(c), FEATURES)), targets, wanted, controls)
-    assert torch.equal(found, controls)
+    result = recovered(Tracker(), lambda c: np.zeros((len(c), FEATURES)), targets, wanted, controls)
+    assert torch.equal(result, controls)
 
 
 def test_frames_without_landmarks_want_nothing(frames):

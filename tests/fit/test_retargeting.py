@@ -59,9 +59,9 @@ def test_a_face_that_answers_the_other_way_still_follows():
         controls = np.zeros(35)
         controls[7], controls[3] = 2 * np.sin(t / 5), np.cos(t / 7)
         wanted = driver @ controls
-        found, information = retargeter.follow(0.25 * controls, wanted)
+        result, information = retargeter.follow(0.25 * controls, wanted)
         copied.append(np.linalg.norm(see(controls[None])[0] - wanted))
-        followed.append(np.linalg.norm(see(found[None])[0] - wanted))
+        followed.append(np.linalg.norm(see(result[None])[0] - wanted))
         assert information.shape == (35, 35) and np.linalg.eigvalsh(information).min() > 0
     assert np.mean(followed[3:]) < 0.35 * np.mean(copied[3:])
 
@@ -70,8 +70,8 @@ def test_a_face_that_cannot_be_read_keeps_its_controls():
     """No landmarks, no steps: what the driver does is all there is."""
     blind = Retargeter(lambda c: np.full((len(c), NUM_FEATURES), np.nan), np.full(35, 5.0))
     usual = np.linspace(-1, 1, 35)
-    found, _ = blind.follow(usual, np.zeros(NUM_FEATURES))
-    np.testing.assert_array_equal(found, usual)
+    result, _ = blind.follow(usual, np.zeros(NUM_FEATURES))
+    np.testing.assert_array_equal(result, usual)
 
 
 def test_a_face_that_is_lost_is_found_again():
@@ -84,9 +84,9 @@ def test_a_face_that_is_lost_is_found_again():
 
     retargeter = Retargeter(see, np.full(35, 5.0))
     for wanted in (100.0, 400.0, 400.0, 400.0, 20.0, 20.0):
-        found, _ = retargeter.follow(np.zeros(35), np.full(NUM_FEATURES, wanted))
-        assert np.isfinite(see(found[None])).all() and np.abs(found).max() <= 5
-    assert abs(see(found[None])[0, 0] - 20) < 10
+        result, _ = retargeter.follow(np.zeros(35), np.full(NUM_FEATURES, wanted))
+        assert np.isfinite(see(result[None])).all() and np.abs(result).max() <= 5
+    assert abs(see(result[None])[0, 0] - 20) < 10
 
 
 def test_a_face_rests_with_its_mouth_shut():

@@ -48,12 +48,12 @@ def test_tracking_recovers_pose_and_picture(generator, person):
     truth[3], truth[5] = 1.5, -1.5
     target = Target(tracker.render(truth[None])[0], weight_map(None, 128), None)
     rest = torch.zeros(NUM_CONTROLS, dtype=torch.float64)
-    found = tracker.track(target, [rest], None)
-    assert found.controls[:2] == pytest.approx([0.5, -0.3], abs=0.1)
+    track = tracker.track(target, [rest], None)
+    assert track.controls[:2] == pytest.approx([0.5, -0.3], abs=0.1)
     # Offsets that look alike share what they explain: the picture is what must come back.
     at_rest = tracker.render(rest[None])[0]
     before = float((at_rest - shrink(target.picture[None], 128)[0]).abs().mean())
-    assert found.residual < 0.5 * before
+    assert track.residual < 0.5 * before
     assert tracker.renders < 200
 
 
@@ -66,9 +66,9 @@ def test_no_control_is_driven_out_of_reach(generator, person):
     truth = near.clone()
     truth[3] = CONTROL_LIMIT + 6
     target = shown(generator, styles + truth.float() @ basis, 128)
-    found = tracker.track(target, [near], None)
-    assert CONTROL_LIMIT - 0.5 < found.controls[3] <= CONTROL_LIMIT
-    assert np.abs(found.controls).max() <= CONTROL_LIMIT
+    track = tracker.track(target, [near], None)
+    assert CONTROL_LIMIT - 0.5 < track.controls[3] <= CONTROL_LIMIT
+    assert np.abs(track.controls).max() <= CONTROL_LIMIT
 
 
 def test_a_start_beyond_reach_does_not_hold_the_others(generator, person):
@@ -79,9 +79,9 @@ def test_a_start_beyond_reach_does_not_hold_the_others(generator, person):
     led[3] = CONTROL_LIMIT + 8
     truth = led.clone()
     truth[0] = 0.8
-    found = tracker.track(shown(generator, styles + truth.float() @ basis, 128), [led], None)
-    assert found.controls[0] == pytest.approx(0.8, abs=0.3)
-    assert CONTROL_LIMIT + 4 < found.controls[3] <= CONTROL_LIMIT + 8
+    track = tracker.track(shown(generator, styles + truth.float() @ basis, 128), [led], None)
+    assert track.controls[0] == pytest.approx(0.8, abs=0.3)
+    assert CONTROL_LIMIT + 4 < track.controls[3] <= CONTROL_LIMIT + 8
 
 
 def test_tracking_starts_at_the_best_of_its_starts(generator, person):
@@ -95,8 +95,8 @@ def test_tracking_starts_at_the_best_of_its_starts(generator, person):
     truth = torch.zeros(NUM_CONTROLS, dtype=torch.float64)
     truth[0] = 2.0
     target = shown(generator, styles + truth.float() @ basis, 128)
-    found = tracker.track(target, [torch.zeros_like(truth), truth], truth)
-    assert found.controls[0] == pytest.approx(2.0, abs=0.2)
+    track = tracker.track(target, [torch.zeros_like(truth), truth], truth)
+    assert track.controls[0] == pytest.approx(2.0, abs=0.2)
 
 
 def test_inversion_comes_near_a_face(generator, person):
@@ -229,13 +229,13 @@ def test_a_head_that_hardly_turns_is_followed_by_one_that_looks_unlike_it(genera
         unlike = generator.styles(w + 0.2 * (other - w))[0]
     tracker = Tracker(generator, basis, unlike, TrackingPlan(preview_renders=2))
     truth = 0.1 * np.sin(2 * np.pi * np.arange(8) / 8)
-    start, previous, found = torch.zeros(NUM_CONTROLS, dtype=torch.float64), None, []
+    start, previous, yaws = torch.zeros(NUM_CONTROLS, dtype=torch.float64), None, []
     for yaw in truth:
         target = shown(generator, styles + float(yaw) * basis[0], 128)
         start = previous = torch.from_numpy(tracker.track(target, [start], previous).controls)
-        found.append(float(previous[0]))
-    assert np.corrcoef(found, truth)[0, 1] > 0.95
-    assert 0.5 < np.std(found) / np.std(truth) < 1.5
+        yaws.append(float(previous[0]))
+    assert np.corrcoef(yaws, truth)[0, 1] > 0.95
+    assert 0.5 < np.std(yaws) / np.std(truth) < 1.5
 
 
 def test_what_moves_behind_a_face_is_no_turn(generator, person, finder):
@@ -249,8 +249,8 @@ def test_what_moves_behind_a_face_is_no_turn(generator, person, finder):
     points = points / 256
     tracker = Tracker(generator, basis, styles, TrackingPlan(iterations=4, preview_renders=2))
     rest = torch.zeros(NUM_CONTROLS, dtype=torch.float64)
-    found = tracker.track(Target(picture, weight_map(points, 256), points), [rest], rest)
-    assert abs(found.controls[0]) < 0.25  # 0.44 where all pixels count
+    track = tracker.track(Target(picture, weight_map(points, 256), points), [rest], rest)
+    assert abs(track.controls[0]) < 0.25  # 0.44 where all pixels count
 
 
 def test_a_face_that_hardly_moves_is_not_rendered_in_full_again(generator, person, monkeypatch):

@@ -48,9 +48,9 @@ def inputs(rows: int) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.tensor(z, dtype=torch.float32), torch.tensor(0.1 * moved, dtype=torch.float32)
 
 
-def assert_equal_pictures(found: torch.Tensor, expected: torch.Tensor) -> None:
+def assert_equal_pictures(actual: torch.Tensor, expected: torch.Tensor) -> None:
     reach = float(expected.max() - expected.min())
-    assert float((found - expected).abs().max()) < 1e-4 * reach
+    assert float((actual - expected).abs().max()) < 1e-4 * reach
 
 
 @pytest.mark.parametrize("origin", LAYOUTS)
@@ -174,14 +174,14 @@ def test_modulated_conv_is_the_papers_equation():
     x, style = torch.randn(2, 5, 6, 6), torch.randn(2, 5)
     weight, bias, noise = torch.randn(4, 5, 3, 3), torch.randn(4), torch.randn(6, 6)
     conv = cuda_ops.ModulatedConv(weight, weight.square().sum((2, 3)), bias, noise, up=False)
-    found = cuda_ops.modulated_conv(x, style, conv)
+    batched = cuda_ops.modulated_conv(x, style, conv)
     for n in range(2):
         modulated = weight * style[n, None, :, None, None]
         modulated = modulated / (modulated.square().sum((1, 2, 3), keepdim=True) + 1e-8).sqrt()
         y = torch.nn.functional.conv2d(x[n : n + 1], modulated, padding=1)
         y = y + noise + bias[:, None, None]
         expected = torch.where(y < 0, 0.2 * y, y) * 2**0.5
-        torch.testing.assert_close(found[n : n + 1], expected, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(batched[n : n + 1], expected, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize(

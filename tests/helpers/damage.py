@@ -23,14 +23,14 @@ MAGIC = b"\x89FCV"
 
 def places(data: bytes) -> list[tuple[int, bytes, bytes]]:
     """Return (offset, type, payload) of the chunks of a whole stream, its header's first."""
-    found, at = [], 0
+    chunks, at = [], 0
     while at < len(data):
         fields = FieldReader(data[at:], "chunk")
         kind = fields.raw(2 if at else 4)
         payload = fields.raw(fields.varint())
-        found.append((at, kind, payload))
+        chunks.append((at, kind, payload))
         at += fields.position + 4
-    return found
+    return chunks
 
 
 def split(data: bytes) -> Chunks:
@@ -40,8 +40,8 @@ def split(data: bytes) -> Chunks:
 
 def start(data: bytes, kind: bytes, last: bool = False) -> int:
     """Return where the first (or last) chunk of a type begins."""
-    found = [at for at, name, _ in places(data) if name == kind]
-    return found[-1 if last else 0]
+    offsets = [at for at, name, _ in places(data) if name == kind]
+    return offsets[-1 if last else 0]
 
 
 def segments(data: bytes) -> list[tuple[range, range]]:
@@ -49,12 +49,12 @@ def segments(data: bytes) -> list[tuple[range, range]]:
     header = StreamReader(io.BytesIO(data)).header
     chunks = places(data)
     ends = [at for at, _, _ in chunks[1:]] + [len(data)]
-    found = []
+    segments = []
     for (at, kind, payload), end in zip(chunks, ends, strict=True):
         if kind == b"SE":
             first, frames, _ = segment_start(header, payload)
-            found.append((range(at, end), range(first, first + frames)))
-    return found
+            segments.append((range(at, end), range(first, first + frames)))
+    return segments
 
 
 def join(chunks: Chunks) -> bytes:

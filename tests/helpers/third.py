@@ -74,21 +74,21 @@ def ours(data: bytes) -> dict[str, Any]:
     }
 
 
-def comparable(found: dict[str, Any]) -> dict[str, Any]:
+def comparable(result: dict[str, Any]) -> dict[str, Any]:
     """Return a line of the third decoder in our words."""
-    if "refused" in found:
+    if "refused" in result:
         return {"refused": True}
-    found["damage"] = sorted({(offset, size) for offset, size in found["damage"]})
-    found["reported"] = found.pop("reports") > 0
-    return found
+    result["damage"] = sorted({(offset, size) for offset, size in result["damage"]})
+    result["reported"] = result.pop("reports") > 0
+    return result
 
 
 def disagreements(streams: list[bytes], folder: Path) -> tuple[list[int], int]:
     """Return the numbers of the streams on which the two differ, and how many are not refused."""
     wrong, read = [], 0
-    for i, (data, found) in enumerate(zip(streams, theirs(streams, folder), strict=True)):
+    for i, (data, result) in enumerate(zip(streams, theirs(streams, folder), strict=True)):
         wanted = ours(data)
-        if comparable(found) != wanted:
+        if comparable(result) != wanted:
             wrong.append(i)
         read += "refused" not in wanted
     return wrong, read

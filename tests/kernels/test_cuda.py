@@ -158,10 +158,10 @@ def test_kinds_have_the_numbers_of_the_headers():
         ("cpu/stylegan2_abi.h", "TILES_", Tile),
     ):
         text = (build.SOURCES / header).read_text(encoding="utf-8")
-        found = dict(re.findall(rf"FACECODEC_{prefix}(\w+) = (\d+)", text))
-        found.pop("NO_PICTURE", None)
+        constants = dict(re.findall(rf"FACECODEC_{prefix}(\w+) = (\d+)", text))
+        constants.pop("NO_PICTURE", None)
         wanted = {kind.name: str(int(kind)) for kind in kinds if kind is not Picture.NONE}
-        assert found == wanted, header
+        assert constants == wanted, header
 
 
 def test_graphs_on_the_cpu_call_the_function():

@@ -14,10 +14,10 @@ from facecodec.workshop.bench import Row, interleaved
 
 def test_doctor(generator):
     result = CliRunner().invoke(main, ["doctor", "--json"])
-    found = {row["topic"]: row for row in json.loads(result.stdout)}
-    assert {"python", "torch", "compiler", "ninja", "kernels, cpu", "CUDA", "chosen"} <= set(found)
-    assert found[generator.name]["state"] == "good"
-    bad = any(row["state"] == "bad" for row in found.values())
+    rows = {row["topic"]: row for row in json.loads(result.stdout)}
+    assert {"python", "torch", "compiler", "ninja", "kernels, cpu", "CUDA", "chosen"} <= set(rows)
+    assert rows[generator.name]["state"] == "good"
+    bad = any(row["state"] == "bad" for row in rows.values())
     assert result.exit_code == int(bad)
 
 
@@ -25,10 +25,10 @@ def test_doctor_names_what_is_missing(tmp_path, monkeypatch):
     monkeypatch.setenv("FACECODEC_HOME", str(tmp_path))
     monkeypatch.setenv("FACECODEC_KERNEL", "fastest")
     result = CliRunner().invoke(main, ["doctor", "--json"])
-    found = {row["topic"]: row for row in json.loads(result.stdout)}
+    rows = {row["topic"]: row for row in json.loads(result.stdout)}
     assert result.exit_code == 1
-    assert "facecodec model install" in found["mobilestylegan-ffhq"]["text"]
-    assert found["chosen"]["state"] == "bad"
+    assert "facecodec model install" in rows["mobilestylegan-ffhq"]["text"]
+    assert rows["chosen"]["state"] == "bad"
 
 
 def test_contestants_take_turns():

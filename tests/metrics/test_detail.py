@@ -62,33 +62,33 @@ def test_stripes_lie_in_the_octave_of_their_width():
     for octave in (1, 2, 4, 8):
         stripes = np.where(columns // octave % 2, 255, 0).astype(np.uint8)
         size = bands(np.broadcast_to(stripes[None, :, None], (1024, 1024, 3)))
-        means = {name: found.mean() for name, found in size.items()}
+        means = {name: energy.mean() for name, energy in size.items()}
         assert max(means, key=means.get) == octave
         assert all(means[finer] < means[octave] / 2 for finer in means if finer < octave)
 
 
 def test_a_picture_has_its_own_detail_and_colour(face):
-    found = measured(noise(), noise(), face)
+    detail = measured(noise(), noise(), face)
     for region in ("face", "rest"):
-        assert found.octaves[region] == {2: 1, 4: 1, 8: 1, 16: 1}
-    assert found.weave is None and found.skin == 0 and found.ssim == 1
-    assert found.psnr == float("inf")
+        assert detail.octaves[region] == {2: 1, 4: 1, 8: 1, 16: 1}
+    assert detail.weave is None and detail.skin == 0 and detail.ssim == 1
+    assert detail.psnr == float("inf")
 
 
 def test_blur_is_seen_in_the_octaves_that_it_takes_and_where(face):
     decoded = noise()
     decoded[:, : SIZE // 2] = blurred(decoded)[:, : SIZE // 2]
-    found = measured(noise(), decoded, face)
-    left = list(found.octaves["face"].values())
+    detail = measured(noise(), decoded, face)
+    left = list(detail.octaves["face"].values())
     assert left == sorted(left) and left[0] < 0.4 and left[-1] > 0.75
-    assert found.octaves["rest"][2] == pytest.approx(1, abs=0.02)
-    assert found.weave is None or found.weave.strength < 1
+    assert detail.octaves["rest"][2] == pytest.approx(1, abs=0.02)
+    assert detail.weave is None or detail.weave.strength < 1
 
 
 def test_detail_elsewhere_is_detail():
     """Other noise of the same kind has no decibels and all of the detail."""
-    found = measured(noise(seed=0), noise(seed=1))
-    assert all(ratio == pytest.approx(1, abs=0.03) for ratio in found.octaves["rest"].values())
+    detail = measured(noise(seed=0), noise(seed=1))
+    assert all(ratio == pytest.approx(1, abs=0.03) for ratio in detail.octaves["rest"].values())
 
 
 @pytest.mark.parametrize(("period", "angle"), [(5, 0), (5, 90), (8, 0), (5.5, 45)])
@@ -99,12 +99,12 @@ def test_a_weave_has_a_place_a_period_a_direction_and_a_size(face, period, angle
     wave = np.cos(2 * np.pi * (axis[None] * np.cos(turn) + axis[:, None] * np.sin(turn)))
     decoded = noise(strength=2).astype(float)
     decoded[:, SIZE // 2 :] += 10 * wave[:, SIZE // 2 :, None]
-    found = measured(noise(strength=2), decoded.clip(0, 255).astype(np.uint8), face)
-    assert found.weave is not None and found.weave.region == "rest"
-    assert found.weave.period == pytest.approx(period, rel=0.1)
-    assert found.weave.angle == pytest.approx(angle, abs=12)
+    detail = measured(noise(strength=2), decoded.clip(0, 255).astype(np.uint8), face)
+    assert detail.weave is not None and detail.weave.region == "rest"
+    assert detail.weave.period == pytest.approx(period, rel=0.1)
+    assert detail.weave.angle == pytest.approx(angle, abs=12)
     # its period may lie between two waves of the spectrum, and each then has a part of it
-    assert 4 < found.weave.strength < 14
+    assert 4 < detail.weave.strength < 14
 
 
 def test_cielab_of_known_colours():
@@ -124,9 +124,9 @@ def test_colour_differs_by_shade_and_not_by_noise(face):
 
 
 def test_without_a_face_the_rest_is_still_compared():
-    found = measured(noise(), blurred(noise()))
-    assert found.psnr is None and found.ssim is None and found.skin is None
-    assert found.octaves["face"] == {} and found.octaves["rest"][2] < 0.6
+    detail = measured(noise(), blurred(noise()))
+    assert detail.psnr is None and detail.ssim is None and detail.skin is None
+    assert detail.octaves["face"] == {} and detail.octaves["rest"][2] < 0.6
 
 
 def test_pictures_of_another_size_are_refused():
@@ -138,10 +138,10 @@ def test_pictures_of_another_size_are_refused():
 
 def test_evaluate_measures_detail_at_the_size_of_the_pictures():
     sharp, soft = [noise()] * 2, [blurred(noise(), 4)] * 2
-    found = evaluate(sharp, soft)
-    assert found.detail is not None and found.detail.size == SIZE
-    assert found["detail_rest_1"] is None and "compared at 512" in found.missing["detail_rest_1"]
-    assert found["detail_rest_2"] < 0.2 and found["detail_rest_16"] > 0.5
+    result = evaluate(sharp, soft)
+    assert result.detail is not None and result.detail.size == SIZE
+    assert result["detail_rest_1"] is None and "compared at 512" in result.missing["detail_rest_1"]
+    assert result["detail_rest_2"] < 0.2 and result["detail_rest_16"] > 0.5
     odd = evaluate([picture[:300, :300] for picture in sharp], [p[:300, :300] for p in soft])
     assert odd.detail is None and not set(DETAIL) & set(odd.values)
 

@@ -72,8 +72,8 @@ def test_frechet_distance_equals_the_definition(count):
 
 def test_without_weights_nothing_is_made_up(store):
     for puppet, names in ((False, {"lpips", "fid", "fvd"}), (True, {"fid", "fvd", "fvd_w"})):
-        found, missing = networks.load(puppet)
-        assert found == {} and set(missing) == names
+        measures, missing = networks.load(puppet)
+        assert measures == {} and set(missing) == names
         for reason in missing.values():
             assert reason.startswith("needs ") and "facecodec model install" in reason
 
@@ -81,9 +81,9 @@ def test_without_weights_nothing_is_made_up(store):
 def test_lpips_on_stand_in_weights(store, pictures):
     pytest.importorskip("torchmetrics", reason="no torchmetrics: pip install 'facecodec[eval]'")
     save_network("lpips-alexnet", alexnet(), "made here")
-    found, missing = networks.load()
-    assert set(found) == {"lpips"} and set(missing) == {"fid", "fvd"}
-    measure = found["lpips"]
+    measures, missing = networks.load()
+    assert set(measures) == {"lpips"} and set(missing) == {"fid", "fvd"}
+    measure = measures["lpips"]
     clean, noisy = pictures
     measure.add(clean[0], clean[0])
     assert measure.result() == pytest.approx(0, abs=1e-7)

@@ -42,12 +42,12 @@ def test_no_encoder_makes_this_process_real_time(moving, name):
     """SVT-AV1 does when started as root: everything else on the machine then stands still."""
 
     def classes():
-        found = set()
+        policies = set()
         for thread in Path("/proc/self/task").iterdir():
             # a thread of an earlier encoder may end between the listing and the check
             with contextlib.suppress(ProcessLookupError):
-                found.add(os.sched_getscheduler(int(thread.name)))
-        return found
+                policies.add(os.sched_getscheduler(int(thread.name)))
+        return policies
 
     before, while_encoding = classes(), []
 
@@ -57,7 +57,7 @@ def test_no_encoder_makes_this_process_real_time(moving, name):
             yield picture
 
     rivals.encode(frames(), name, (128, 96), Fraction(24), 45)
-    assert all(found == before for found in [*while_encoding, classes()])
+    assert all(policy == before for policy in [*while_encoding, classes()])
 
 
 @pytest.mark.parametrize("name", list(rivals.ENCODERS))

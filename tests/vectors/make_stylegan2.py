@@ -66,10 +66,10 @@ def nvidia(folder: str, layout: Layout, package: str) -> dict[str, np.ndarray]:
         if hasattr(module, "affine"):
             module.affine.register_forward_hook(lambda m, i, out: styles.append(out))
     picture = network.synthesis(w_plus, noise_mode="const")
-    found = {"w": w, "styles": torch.cat(styles, 1), "picture": picture[: 1 if clamp else 2]}
+    arrays = {"w": w, "styles": torch.cat(styles, 1), "picture": picture[: 1 if clamp else 2]}
     if package == "ada":
-        found["quiet"] = network.synthesis(w_plus[:1], noise_mode="none")
-    return {key: value.numpy() for key, value in found.items()}
+        arrays["quiet"] = network.synthesis(w_plus[:1], noise_mode="none")
+    return {key: value.numpy() for key, value in arrays.items()}
 
 
 def rosinality(folder: str, layout: Layout) -> dict[str, np.ndarray]:

@@ -195,10 +195,10 @@ def reports() -> str:
     lines = []
     for name, data in damaged().items():
         lines.append(f"{name}, {len(data)} bytes")
-        found = report(data)
-        for offset, size, reason in found["damage"]:
+        result = report(data)
+        for offset, size, reason in result["damage"]:
             lines.append(f"  reported: byte {offset:3}, {size:2} bytes: {reason}")
-        for index, pts, flags, controls, place in found["frames"]:
+        for index, pts, flags, controls, place in result["frames"]:
             if controls is None:
                 lines.append(f"  frame {index}: pts {pts:3}, recovered")
                 continue
@@ -208,7 +208,7 @@ def reports() -> str:
                 where = " ".join(f"{x:g}" for x in struct.unpack("<4f", bytes.fromhex(place)))
             row = f"controls {values}, flags {flags}, placement {where}"
             lines.append(f"  frame {index}: pts {pts:3}, {row}")
-        lines.append(f"  audio: {len(found['audio'])} packets")
+        lines.append(f"  audio: {len(result['audio'])} packets")
     return "\n".join(lines)
 
 

@@ -58,12 +58,12 @@ WRITERS = {
 @pytest.mark.parametrize("name", WRITERS)
 def test_every_kind_gives_the_same_tensors(name, tensors, tmp_path):
     path = WRITERS[name](tmp_path / name, tensors)
-    _, found, layout = read_checkpoint(path)
+    _, loaded, layout = read_checkpoint(path)
     assert layout == SMALL
-    assert set(found) == set(tensors)
+    assert set(loaded) == set(tensors)
     for key, value in tensors.items():
-        assert found[key].dtype == np.float32
-        np.testing.assert_array_equal(found[key], value)
+        assert loaded[key].dtype == np.float32
+        np.testing.assert_array_equal(loaded[key], value)
 
 
 def test_the_content_decides_not_the_name(tensors, tmp_path):
@@ -75,8 +75,8 @@ def test_embedded_source_is_not_run(tensors, tmp_path):
     mark = tmp_path / "mark"
     source = f"open({str(mark)!r}, 'w').write('executed')"
     path = write_nvidia(tmp_path / "marked.pkl", tensors, source)
-    _, found, _ = read_checkpoint(path)
-    assert tensor_sha256(found) == tensor_sha256(tensors)
+    _, loaded, _ = read_checkpoint(path)
+    assert tensor_sha256(loaded) == tensor_sha256(tensors)
     assert not mark.exists()
     # the same file does leave its mark where pickle is trusted, so the proof is one
     with path.open("rb") as file:
@@ -94,23 +94,23 @@ def test_every_pickle_protocol(protocol, tensors, tmp_path):
 @pytest.mark.parametrize("legacy", [False, True])
 def test_training_checkpoint_without_a_mean(legacy, tensors, tmp_path):
     path = write_rosinality(tmp_path / "000100.pt", tensors, training=True, legacy=legacy)
-    _, found, _ = read_checkpoint(path)
-    network = StyleGAN2.from_tensors(found, "x", "0" * 64)
+    _, loaded, _ = read_checkpoint(path)
+    network = StyleGAN2.from_tensors(loaded, "x", "0" * 64)
     with torch.no_grad():
         sampled = network.mapping(torch.randn(4000, 512))
     expected, spread = sampled.mean(0), sampled.std(0)
     assert float(((network.w_mean - expected) / spread).abs().max()) < 0.1
     same = set(tensors) - {"mapping.w_avg"}
-    assert all(np.array_equal(found[key], tensors[key]) for key in same)
+    assert all(np.array_equal(loaded[key], tensors[key]) for key in same)
 
 
 def test_clamped_network(tmp_path):
     layout = Layout(SMALL.channels, 2, noise=True, clamp=True)
     tensors = random_tensors(layout)
     path = write_nvidia(tmp_path / "clamped.pkl", tensors, clamp=2.5)
-    _, found, read = read_checkpoint(path)
+    _, loaded, read = read_checkpoint(path)
     assert read == layout
-    assert tensor_sha256(found) == tensor_sha256(tensors)
+    assert tensor_sha256(loaded) == tensor_sha256(tensors)
     assert import_checkpoint(path).sha256 == tensor_sha256(tensors)
     assert store.load_generator("clamped").resolution == 64
 
@@ -123,9 +123,9 @@ def test_half_precision_and_channels_last(tensors, tmp_path):
     )
     path = tmp_path / "half.pkl"
     path.write_bytes(pickle.dumps({"G_ema": network}))
-    _, found, _ = read_checkpoint(path)
+    _, loaded, _ = read_checkpoint(path)
     key = "synthesis.b64.conv1.weight"
-    np.testing.assert_array_equal(found[key], tensors[key].astype(np.float16).astype(np.float32))
+    np.testing.assert_array_equal(loaded[key], tensors[key].astype(np.float16).astype(np.float32))
 
 
 def change(module: str, **settings):

@@ -21,19 +21,19 @@ function element(name, attributes, parent, text) {
 function ticks(low, high, count) {
   const rough = (high - low) / count, power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= rough);
-  const found = [];
-  for (let t = Math.ceil(low / step) * step; t <= high + step * 1e-6; t += step) found.push(t);
-  return found;
+  const values = [];
+  for (let t = Math.ceil(low / step) * step; t <= high + step * 1e-6; t += step) values.push(t);
+  return values;
 }
 
 function logTicks(low, high) {
-  const found = [];
+  const values = [];
   for (let p = Math.floor(Math.log10(low)); p <= Math.ceil(Math.log10(high)); p++)
     for (const m of [1, 2, 5]) {
       const t = m * 10 ** p;
-      if (t >= low * 0.999 && t <= high * 1.001) found.push(t);
+      if (t >= low * 0.999 && t <= high * 1.001) values.push(t);
     }
-  return found;
+  return values;
 }
 
 function padding(host) {

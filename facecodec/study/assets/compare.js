@@ -3,17 +3,17 @@ const COLORS = { x264: "#f6ad55", x265: "#fc8181", svtav1: "#63b3ed", vp9: "#b79
 const OURS = "#4fd1c5";
 
 function curves() {
-  const found = new Map();
+  const byName = new Map();
   for (const p of DATA.points) {
     const rival = p.codec in COLORS;
     const name = rival ? `${p.codec}${p.scale < 1 ? ` at ${p.scale}` : ""}` : "facecodec";
-    if (!found.has(name))
-      found.set(name, { name, color: rival ? COLORS[p.codec] : OURS, dash: rival && p.scale < 1 ? "5 4" : "",
+    if (!byName.has(name))
+      byName.set(name, { name, color: rival ? COLORS[p.codec] : OURS, dash: rival && p.scale < 1 ? "5 4" : "",
         dots: rival ? 3 : 5.5, width: rival ? 1.7 : 2.6, source: [] });
-    found.get(name).source.push(p);
+    byName.get(name).source.push(p);
   }
-  for (const c of found.values()) c.source.sort((a, b) => a.kbps - b.kbps);
-  return [...found.values()];
+  for (const c of byName.values()) c.source.sort((a, b) => a.kbps - b.kbps);
+  return [...byName.values()];
 }
 
 const legend = document.getElementById("legend"), grid = document.getElementById("charts");
