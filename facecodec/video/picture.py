@@ -86,7 +86,7 @@ def _standard(image: Image.Image, tagged: tuple[int, int]) -> Picture:
         image = image.convert("RGBA")
     if profile and image.mode in ("RGB", "RGBA", "L", "CMYK"):
         image = _from_profile(image, profile)
-    picture = np.ascontiguousarray(np.asarray(image.convert("RGB")))
+    picture = np.array(image.convert("RGB"))  # a copy: Pillow gives arrays that are read-only
     transfer, primaries = tagged
     if not profile and (transfer in (PQ, HLG) or primaries in (9, 11, 12)):
         return to_standard(picture.astype(np.uint16) * 257, transfer, primaries)

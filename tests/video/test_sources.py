@@ -264,3 +264,9 @@ def test_real_files_give_what_they_show(faults):
     for name, codec in [("av.ts", "aac"), ("av_flac.mkv", "flac")]:
         with VideoReader(faults / name) as reader:
             assert reader.audio is not None and reader.audio.codec == codec
+
+
+def test_a_photograph_may_be_changed_in_place(tmp_path):
+    """torch warns on standard error about pictures that must not be."""
+    Image.fromarray(gradient()).save(tmp_path / "who.png")
+    assert read_picture(tmp_path / "who.png").flags.writeable
