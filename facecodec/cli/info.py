@@ -49,7 +49,7 @@ def command(file: str, json_: bool, rates: bool, chunks: bool) -> None:
     for line in facts["damage"]:
         console.result(f"damaged: {line}")
     if not (rates or chunks):
-        console.say(f"looked at: {facts['looked_at']}; the rest was not read")
+        console.result(f"looked at: {facts['looked_at']}; the rest was not read")
 
 
 def _summary(file: str, facts: dict[str, Any]) -> list[tuple[str, object]]:
