@@ -19,6 +19,7 @@ MAX_METADATA = 64  # pairs of texts
 MAX_EXTRADATA = 1 << 16  # bytes of audio codec parameters
 MAX_AUDIO_PACKET = 1 << 19  # bytes
 MAX_TUNING_PARTS = 256
+MAX_STYLES = 1 << 14  # of a light tuning: no generator in use has 10,000
 MAX_WEIGHTS = 1 << 27  # of a full tuning
 MAX_LEVEL = (1 << 18) - 1  # magnitude of a quantised value: times a step it is exact in float32
 MAX_F16 = 65504.0  # the largest finite half float

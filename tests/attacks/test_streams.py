@@ -20,6 +20,7 @@ from facecodec.bitstream import (
 )
 from facecodec.bitstream.coding.range_coder import RangeEncoder
 from facecodec.bitstream.coding.segment import CONTROLS, INITIAL
+from facecodec.bitstream.coding.tuning import check_tuning
 from facecodec.bitstream.fields import FieldReader, FieldWriter
 from facecodec.errors import StreamError
 from tests.helpers import toy_streams
@@ -546,3 +547,12 @@ def test_identity_files(in_little_memory):
     read_person(join([head, (b"no", b"skip me"), iden]))
     with pytest.raises(StreamError, match="ends before"):
         read_person(join([head, (b"ID", b"\0")])).w_plus(toy_streams.W_MEAN)
+
+
+def test_a_tuning_of_few_bytes_and_many_values():
+    """23 bytes that decode to as many values as 16 controls can have; all are looked at."""
+    rows = 17
+    head = bytes([1, rows]) + limits.MAX_STYLES.to_bytes(4, "little") + bytes(rows)
+    check_tuning(head)
+    with pytest.raises(StreamError, match="styles"):
+        check_tuning(head[:2] + (limits.MAX_STYLES + 1).to_bytes(4, "little") + head[6:])

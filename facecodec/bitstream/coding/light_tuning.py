@@ -15,7 +15,6 @@ from facecodec.bitstream.fields import FieldReader, FieldWriter
 from facecodec.errors import StreamError, UsageError
 
 LIGHT = 1  # the first byte of a light tuning
-MAX_STYLES = 1 << 16
 _UNARY = 12
 _VALUE_CONTEXTS = 2 + _UNARY  # of one value: zero or not, one unused, its magnitude
 _ACTIVITIES = 6  # how large the values before it in the row were
@@ -49,7 +48,7 @@ def quantise_light(values: NDArray[np.floating], steps: NDArray[np.floating]) ->
 def pack_light(tuning: LightTuning) -> bytes:
     """Return the bytes of a light tuning. Raises UsageError when it is larger than the format."""
     rows, styles = tuning.levels.shape
-    if not 1 <= rows <= limits.MAX_CONTROLS + 1 or not 1 <= styles <= MAX_STYLES:
+    if not 1 <= rows <= limits.MAX_CONTROLS + 1 or not 1 <= styles <= limits.MAX_STYLES:
         raise UsageError(f"a tuning of {rows} rows of {styles} styles does not fit the format")
     head = FieldWriter().integer(LIGHT, 1).integer(rows, 1).integer(styles, 4)
     head.raw(step_codes(tuning.steps))
@@ -88,7 +87,7 @@ def _shape(fields: FieldReader) -> tuple[int, int]:
     if fields.integer(1) != LIGHT:
         raise fields.fail("a kind of tuning this program does not know")
     rows = fields.integer(1, 1, limits.MAX_CONTROLS + 1, "rows")
-    return rows, fields.integer(4, 1, MAX_STYLES, "styles")
+    return rows, fields.integer(4, 1, limits.MAX_STYLES, "styles")
 
 
 def _levels(fields: FieldReader, rows: int, styles: int) -> LightTuning:
