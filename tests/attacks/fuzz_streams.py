@@ -60,6 +60,7 @@ class Hang(Exception):
 def through_commands(data: bytes) -> None:
     stream = StreamReader(io.BytesIO(data), "mutant.fcv")
     describe(stream)
+    describe(stream, rates=True)
     list_chunks(stream)
     verify(stream)
 
