@@ -10,7 +10,7 @@ from facecodec.errors import UsageError
 
 Time: TypeAlias = float | int | str | Fraction  # seconds, or a text such as "1:30" or "0:01:30.5"
 
-_TEXT = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d+)?)")
+_TEXT = re.compile(r"(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?|\.\d+)")
 
 
 def seconds(time: Time | None) -> Fraction | None:

@@ -64,6 +64,7 @@ def test_the_process_defaults_are_set_by_one_call():
 @pytest.mark.parametrize(
     ("given", "exact"),
     [(None, None), (0.04, Fraction(1, 25)), (3, 3), ("12.5", Fraction(25, 2)), ("1:30", 90),
+     (".1", Fraction(1, 10)), ("2.", 2),
      ("1:00:00.25", Fraction(14401, 4)), (Fraction(1, 3), Fraction(1, 3))],
 )  # fmt: skip
 def test_times(given, exact):
