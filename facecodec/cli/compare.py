@@ -9,7 +9,6 @@ import click
 from facecodec.atomic import opened_whole, refuse_overwrite
 from facecodec.cli import console, options
 from facecodec.cli.progress import COMPARE, shown
-from facecodec.metrics.measures import MEASURES, written
 
 
 def _numbers(_: click.Context, param: click.Parameter, value: str) -> tuple[float, ...]:
@@ -78,6 +77,7 @@ def command(
     facecodec compare talk.mp4 -o curves.html
     facecodec compare talk.mp4 --stream talk.fcv --rates 3,6,12 --json
     """
+    from facecodec.metrics.measures import MEASURES, written
     from facecodec.study.compare import compare
     from facecodec.study.compare_page import compare_page
     from facecodec.study.evaluate import Options

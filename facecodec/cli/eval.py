@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from facecodec.cli import console, options
 from facecodec.cli.progress import EVALUATE, shown
-from facecodec.metrics.detail import FULL, Detail
-from facecodec.metrics.measures import MEASURES, written
+
+if TYPE_CHECKING:
+    from facecodec.metrics.detail import Detail
 
 
 @click.command()
@@ -28,6 +30,7 @@ from facecodec.metrics.measures import MEASURES, written
     "--identity-every", type=click.IntRange(1), default=10, show_default=True,
     help="Read the identity in every n-th frame.",
 )  # fmt: skip
+@options.identity
 @options.rig
 @options.device
 @options.kernel
@@ -41,6 +44,7 @@ def command(
     face_landmarker: Path | None,
     max_frames: int | None,
     identity_every: int,
+    identity: str | None,
     rig: str | None,
     device: str,
     json_: bool,
@@ -56,13 +60,14 @@ def command(
     facecodec eval talk.mp4 x265.mp4 --face-landmarker face_landmarker.task --json
     facecodec eval --puppet who.mp4 motion.mp4 puppet.mp4
     """
+    from facecodec.metrics.measures import MEASURES, written
     from facecodec.study.evaluate import Options, evaluate_files, evaluate_puppet_files
 
     wanted = 3 if puppet else 2
     if len(paths) != wanted:
         names = "SOURCE DRIVER RESULT" if puppet else "REF DIST"
         raise click.UsageError(f"takes {wanted} files, {names}; there are {len(paths)}")
-    chosen = Options(face_landmarker, identity_every, Path(rig) if rig else None, device)
+    chosen = Options(face_landmarker, identity_every, Path(rig) if rig else None, device, identity)
     with shown(EVALUATE) as progress:
         if puppet:
             result = evaluate_puppet_files(
@@ -95,6 +100,8 @@ def command(
 
 def _detail_words(detail: Detail) -> str:
     """Return at which size detail was compared, and the wave that a weave would be."""
+    from facecodec.metrics.detail import FULL
+
     words = f"detail compared at {detail.size} pixels"
     if detail.weave is None:
         return words

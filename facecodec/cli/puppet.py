@@ -20,6 +20,7 @@ from facecodec.cli import console, options, progress
     "--no-retarget", is_flag=True, help="Copy the controls, without looking at the source's face."
 )
 @options.size
+@options.identity
 @options.model
 @options.rig
 @options.preset
@@ -37,6 +38,7 @@ def command(
     absolute: bool,
     no_retarget: bool,
     size: int | None,
+    identity: str | None,
     model: str,
     rig: str | None,
     preset: str,
@@ -62,8 +64,8 @@ def command(
     with progress.shown(progress.PUPPET) as report:
         done = puppet(
             source, driver, output, absolute=absolute, retarget=not no_retarget, size=size,
-            model=model, rig=rig, preset=preset, device=device, max_frames=max_frames,
-            audio=not no_audio, force=force, progress=report,
+            identity=identity, model=model, rig=rig, preset=preset, device=device,
+            max_frames=max_frames, audio=not no_audio, force=force, progress=report,
         )  # fmt: skip
     if json_:
         console.json_result(asdict(done), output)

@@ -91,6 +91,7 @@ def puppet(
     absolute: bool = False,
     retarget: bool = True,
     driver_video: str | Path | None = None,
+    identity: str | Path | None = None,
     model: str = DEFAULT_GENERATOR,
     rig: str | Path | None = None,
     preset: str | Preset = "medium",
@@ -110,7 +111,8 @@ def puppet(
     nearest to controls 0). retarget: controls are sought that make the source's face do what the
     driver's does, a few previews a frame; without it, and where no face can be read, the driver's
     controls are copied. driver_video: the video that a driving `.fcv` was made of, in which its
-    face is read better than in pictures of the stream.
+    face is read better than in pictures of the stream. identity: the `.fci` file that a driving
+    `.fcv` may refer to; without it, the right one is looked for beside the stream.
     model, rig, preset, device, audio, force, progress: see `facecodec.encode`; the generator is
     that of a driving `.fcv`. size: a side of the face square in pixels, see `facecodec.decode`.
     max_frames: at most so many frames of the driver.
@@ -120,7 +122,7 @@ def puppet(
     output = str(output)
     to_stream = Path(output).suffix == ".fcv"
     (refuse_overwrite if to_stream else refuse_output)(
-        output, force, [source, driver, driver_video]
+        output, force, [source, driver, driver_video, identity]
     )
     pictured = Path(source).suffix not in STORED
     if pictured or retarget:
@@ -133,7 +135,7 @@ def puppet(
     with _opened(Path(driver), driver_video, encoded) as moving:
         models = load_stream_models(moving.stream.header, moving.stream.name, rig, device)
         who = _person(Path(source), models, plan, progress)
-        own = Avatar.from_stream(moving.stream, model=models)
+        own = Avatar.from_stream(moving.stream, identity, model=models)
         neutral, nearest = neutral_frame(moving.stream)
         driven = moving.controls(max_frames)
         controls = None

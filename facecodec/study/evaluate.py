@@ -35,13 +35,15 @@ class Options:
     """What both kinds of evaluation take.
 
     landmarker: MediaPipe's face_landmarker.task. identity_every: the identity is read in every
-    n-th frame. rig, device: for `.fcv` files, which are rendered as they are read.
+    n-th frame. rig, device, identity: for `.fcv` files, which are rendered as they are read; see
+    `facecodec.decode`.
     """
 
     landmarker: Path | None = None
     identity_every: int = 10
     rig: Path | None = None
     device: str = "auto"
+    identity: str | Path | None = None
 
 
 def evaluate_files(
@@ -171,7 +173,7 @@ def rendered(
     path: Path, span: Span, options: Options, size: int = SIZE
 ) -> Iterator[tuple[Alignment | None, Picture]]:
     """Yield the placement and the rendered square [S, S, 3] of each frame of a `.fcv`."""
-    stream = Stream(path, rig=options.rig, device=options.device)
+    stream = Stream(path, identity=options.identity, rig=options.rig, device=options.device)
     pictures = stream.pictures(size, span.start, span.end)
     for frame, picture in islice(pictures, span.max_frames):
         yield frame.placement, picture

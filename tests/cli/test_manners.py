@@ -75,6 +75,27 @@ def test_every_option_is_explained(path):
             assert parameter.help, f"{path}: {parameter.name}"
 
 
+def test_help_is_instant():
+    """What takes seconds to import is imported by the work, not by the help."""
+    script = (
+        "import sys\n"
+        "from facecodec.cli.main import COMMANDS, main\n"
+        "for name in COMMANDS:\n"
+        "    main.get_command(None, name)\n"
+        "print([name for name in ('torch', 'av', 'cuda_ops', 'dlib') if name in sys.modules])\n"
+    )
+    run_ = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert run_.stdout.strip() == b"[]"
+
+
+STREAM_READERS = ["decode", "puppet", "eval", "report", "view"]
+
+
+@pytest.mark.parametrize("name", STREAM_READERS)
+def test_identity_is_an_option_wherever_a_stream_is_rendered(name):
+    assert "--identity" in invoke(name, "--help").output
+
+
 @pytest.mark.parametrize("group", [(), ("identity",), ("model",), ("rig",)], ids=str)
 def test_short_helps_are_not_cut(group):
     text = invoke(*group, "--help").output
