@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
@@ -18,6 +19,7 @@ import click
 
 _JOINERS = "\u200c\u200d"  # harmless, and needed to spell Persian, Hindi and others
 _CONTROLS = ("Cc", "Cf", "Cs", "Zl", "Zp")  # Unicode categories: controls, formats, separators
+MIN_FOLDED = 16  # columns that a folded column has at least, while others are whole
 WIDE = 500  # columns of a table that goes to a file or a pipe, where it is not folded
 
 
@@ -98,12 +100,18 @@ def table(
     from rich.table import Table
     from rich.text import Text
 
+    cells = [[printable(cell) for cell in row] for row in rows]
+    longest = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
+    widest = longest.index(max(longest))
+    room = _width() - sum(longest) + longest[widest] - 3 * len(headings)
     made = Table(box=SIMPLE_HEAD, show_header=any(headings), pad_edge=False)
-    for heading in headings:
-        justify = "right" if heading in right else "left"
-        made.add_column(Text(heading), justify=justify, overflow="fold")  # type: ignore[arg-type]
-    for row in rows:
-        made.add_row(*(Text(printable(cell)) for cell in row))
+    for i, heading in enumerate(headings):
+        # the widest column is folded alone, where that leaves it enough
+        least = longest[i] if i != widest and room >= MIN_FOLDED else None
+        justify: Any = "right" if heading in right else "left"
+        made.add_column(Text(heading), justify=justify, overflow="fold", min_width=least)
+    for row in cells:
+        made.add_row(*map(Text, row))
     _print(made)
 
 
@@ -120,9 +128,18 @@ def facts(pairs: Iterable[tuple[str, object]]) -> None:
     _print(made)
 
 
+def _width() -> int:
+    """Return the columns there are for a table."""
+    if sys.stdout.isatty():
+        return shutil.get_terminal_size().columns
+    columns = os.environ.get("COLUMNS", "")
+    return int(columns) if columns.isdecimal() and int(columns) else WIDE
+
+
 def _print(made: Any) -> None:
     from rich.console import Console
 
-    terminal = sys.stdout.isatty()
-    width = None if terminal else int(os.environ.get("COLUMNS") or WIDE)
-    Console(markup=False, highlight=False, emoji=False, width=width).print(made)
+    page = Console(markup=False, highlight=False, emoji=False, width=_width())
+    with page.capture() as captured:
+        page.print(made)
+    click.echo("\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n")))
