@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-_PIECE = select.PIPE_BUF  # what a pipe that is ready takes without waiting
-_LARGE = 1 << 20  # a piece for a file, which is always ready
-_PATIENCE = 100  # milliseconds between two looks at whether to stop
+_PIECE_BYTES = select.PIPE_BUF  # what a pipe that is ready takes without waiting
+_FILE_PIECE_BYTES = 1 << 20  # a piece for a file, which is always ready
+_STOP_CHECK_MILLISECONDS = 100  # milliseconds between two looks at whether to stop
 
 
 class PipeWriter(io.RawIOBase):
@@ -28,7 +28,7 @@ class PipeWriter(io.RawIOBase):
         self._descriptor = descriptor
         self._stopped = threading.Event()
         regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
-        self._piece = _LARGE if regular else _PIECE
+        self._piece = _FILE_PIECE_BYTES if regular else _PIECE_BYTES
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLOUT)
 
@@ -49,7 +49,7 @@ class PipeWriter(io.RawIOBase):
         view = memoryview(data).cast("B")
         done = 0
         while done < len(view):
-            ready = self._poll.poll(_PATIENCE)
+            ready = self._poll.poll(_STOP_CHECK_MILLISECONDS)
             if self._stopped.is_set():
                 raise BrokenPipeError("the reader stands still, and nobody waits for it any more")
             if ready:

@@ -25,7 +25,7 @@ from safetensors.numpy import save_file
 from torch import Tensor
 
 import cuda_ops
-from facecodec.clip.occlusion import MARGIN as RELIED_UPON
+from facecodec.clip.occlusion import RELIABLE_MARGIN_PIXELS
 from facecodec.clip.scan import SQUARE
 from facecodec.face import occlusion
 from facecodec.face.mask import face_mask
@@ -36,7 +36,7 @@ from facecodec.weights.catalogue import DEFAULT_GENERATOR
 SIZE = occlusion.INPUT_SIZE
 TRUNCATION = 0.85
 HELD_OUT = 150  # faces that are never trained on
-MARGIN = RELIED_UPON * SIZE // SQUARE  # pixels around the inner face that are taught as well
+TAUGHT_MARGIN_PIXELS = RELIABLE_MARGIN_PIXELS * SIZE // SQUARE  # around the inner face
 JITTER = 5  # pixels by which squares are off
 BATCH, RATE, WARM_UP = 16, 2e-3, 100
 Random = np.random.Generator
@@ -73,7 +73,7 @@ class Examples:
         self.faces = faces
         self.inner = np.array([face_mask(points * SIZE, SIZE) for points in landmarks])
         inside = torch.from_numpy(self.inner)[:, None].float()
-        around = F.max_pool2d(inside, 2 * MARGIN + 1, 1, MARGIN)
+        around = F.max_pool2d(inside, 2 * TAUGHT_MARGIN_PIXELS + 1, 1, TAUGHT_MARGIN_PIXELS)
         self.taught = around[:, 0].numpy()
 
     def one(self, rng: Random, i: int) -> list[NDArray[np.float32]]:

@@ -25,7 +25,7 @@ from facecodec.bitstream import open_stream
 from facecodec.bitstream.coding import identity, segment
 from facecodec.bitstream.coding import initial_probabilities as trained
 from facecodec.bitstream.coding.binarise import UNARY
-from facecodec.bitstream.coding.range_coder import HALF, RangeEncoder
+from facecodec.bitstream.coding.range_coder import PROBABILITY_HALF, RangeEncoder
 from facecodec.bitstream.coding.steps import step_codes, steps_from_codes, to_levels
 from facecodec.bitstream.coding.tracks import (
     DOWN,
@@ -172,7 +172,8 @@ def main() -> None:
     options = parser.parse_args()
     mean = load_generator().w_mean.cpu().numpy()
     clips = [load(path, mean) for path in options.streams]
-    even = bytes([HALF >> 8]) * segment.CONTEXTS, bytes([HALF >> 8]) * identity.CONTEXTS
+    half = bytes([PROBABILITY_HALF >> 8])
+    even = half * segment.CONTEXTS, half * identity.CONTEXTS
     everything = segment_table(clips), identity_table(clips)
     print(f"{'':28} controls placement identity   (bytes a frame; bytes)")
     for clip in clips:

@@ -38,7 +38,7 @@ from facecodec.models import (
 from facecodec.types import Landmarks, Picture
 from facecodec.version import __version__
 
-SIZES = 3  # a picture may have the generator's side, half or a quarter of it
+NUM_SIZES = 3  # a picture may have the generator's side, half or a quarter of it
 
 
 class Avatar:
@@ -218,7 +218,7 @@ class Avatar:
         side = size or self.resolution
         factor = self.resolution // max(side, 1)
         if factor * side != self.resolution or factor & (factor - 1):
-            sizes = [self.resolution >> i for i in range(SIZES)]
+            sizes = [self.resolution >> i for i in range(NUM_SIZES)]
             raise UsageError(f"size {side}: {self.generator.name} renders {sizes}")
         return side
 

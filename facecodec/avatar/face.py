@@ -13,7 +13,7 @@ from facecodec.generator.base import Generator
 from facecodec.progress import Progress, silent
 from facecodec.types import Floats, Landmarks
 
-PREVIEW = 256  # pixels of the pictures in which a face is read
+READING_PIXELS = 256  # pixels of the pictures in which a face is read
 
 
 class FaceReader:
@@ -22,7 +22,8 @@ class FaceReader:
     def __init__(self, generator: Generator, person: Response, find: LandmarkFinder) -> None:
         """`generator` draws the person with the styles and the effect of controls in `person`."""
         self.generator, self.person, self.find = generator, person, find
-        self.size = PREVIEW if PREVIEW in generator.preview_sizes else generator.resolution
+        small = READING_PIXELS in generator.preview_sizes
+        self.size = READING_PIXELS if small else generator.resolution
 
     def __call__(self, controls: Floats) -> Floats:
         """Return the features [N, 50] (`facecodec.face.expression`) at controls [N, K].

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from facecodec.bitstream import IdentityFile, StreamReader, load_identity_file
 
-LARGEST = 1 << 29  # bytes of a file that is looked into: a full tuning has at most 256 MiB
+MAX_PERSON_FILE_BYTES = 1 << 29  # a full tuning has at most 256 MiB
 
 
 def identity_for(stream: StreamReader, given: str | Path | None = None) -> IdentityFile | None:
@@ -31,7 +31,7 @@ def identity_for(stream: StreamReader, given: str | Path | None = None) -> Ident
 def _sha256(path: Path) -> bytes | None:
     """Return the SHA-256 of a file, None where it is too large or cannot be read."""
     try:
-        if path.stat().st_size > LARGEST:
+        if path.stat().st_size > MAX_PERSON_FILE_BYTES:
             return None
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").digest()

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecodec.bitstream.coding.full_tuning import (
-    FULL,
+    FULL_KIND,
     kind_of,
     pack_full,
     parse_full,
@@ -53,7 +53,7 @@ class Tuning:
         controls.
         """
         weights, light = None, data
-        if kind_of(data) == FULL:
+        if kind_of(data) == FULL_KIND:
             full = parse_full(data, sum(tensor_sizes(generator)))
             weights, light = full.values, full.light
         values = parse_light(light, num_controls, generator.num_styles).values

@@ -17,10 +17,12 @@ from facecodec.face.occlusion import occluded_share, occlusion
 from facecodec.progress import Progress
 from facecodec.types import Picture
 
-LEAST = 0.05  # share of the inner face: a shouting mouth is taken for up to 0.024
-AROUND = 2  # frames beside an occluded one are taken for occluded as well: a hand comes and goes
-MARGIN = 25  # pixels of 256 across which what is around the inner face is relied upon
-EDGE = 9  # pixels of 256 by which an occlusion is widened
+OCCLUDED_SHARE = 0.05  # share of the inner face: a shouting mouth is taken for up to 0.024
+# Frames on either side of an occluded one that count as occluded: a hand comes and goes.
+OCCLUDED_NEIGHBOUR_FRAMES = 2
+# Both in pixels of a square of 256.
+RELIABLE_MARGIN_PIXELS = 25  # width of the band around the inner face that the network was taught
+WIDENING_PIXELS = 9  # window of the maximum that widens an occlusion
 
 
 def with_occlusions(
@@ -38,7 +40,7 @@ def with_occlusions(
         if scan.seen[i]:
             shares[i] = occluded_share(square, scan.landmarks[i])
         progress("looking for occlusions", i + 1, len(scan))
-    return replace(scan, occluded=scan.seen & _widened(shares > LEAST, live))
+    return replace(scan, occluded=scan.seen & _widened(shares > OCCLUDED_SHARE, live))
 
 
 def visible(square: NDArray[np.uint8], landmarks: NDArray[np.float64]) -> Tensor:
@@ -49,14 +51,15 @@ def visible(square: NDArray[np.uint8], landmarks: NDArray[np.float64]) -> Tensor
     """
     size = square.shape[0]
     inside = torch.from_numpy(face_mask(landmarks * size, size)).float()[None, None]
-    near = F.max_pool2d(inside, 2 * MARGIN + 1, 1, MARGIN)
-    hidden = F.max_pool2d(torch.from_numpy(occlusion(square))[None, None], EDGE, 1, EDGE // 2)
+    near = F.max_pool2d(inside, 2 * RELIABLE_MARGIN_PIXELS + 1, 1, RELIABLE_MARGIN_PIXELS)
+    sure = torch.from_numpy(occlusion(square))[None, None]
+    hidden = F.max_pool2d(sure, WIDENING_PIXELS, 1, WIDENING_PIXELS // 2)
     return 1 - (near * hidden)[0]
 
 
 def _widened(flags: NDArray[np.bool_], live: bool) -> NDArray[np.bool_]:
     wide = flags.copy()
-    for step in range(1, AROUND + 1):
+    for step in range(1, OCCLUDED_NEIGHBOUR_FRAMES + 1):
         wide[step:] |= flags[:-step]
         if not live:
             wide[:-step] |= flags[step:]

@@ -19,7 +19,9 @@ from facecodec.progress import Progress
 from facecodec.types import Picture
 from facecodec.video.reader import Frame
 
-SHORT_GAP = 0.5  # seconds without landmarks that count as an occlusion, not as an empty scene
+SHORT_GAP_SECONDS = 0.5  # without landmarks: an occlusion, not an empty scene
+SHARPNESS_PIXELS = 128  # to about which a face is reduced before its sharpness is measured
+MIN_SHARPNESS_PIXELS = 8  # sides of a reduced face below this have too few gradients
 SQUARE = 256  # pixels of a side of the aligned square that fits compare with
 
 
@@ -112,11 +114,11 @@ def cut_squares(
 def _sharpness(image: NDArray[np.uint8], points: NDArray[np.float64]) -> float:
     """Return the mean absolute gradient of the face, at a size that does not depend on the clip."""
     low, high = points.min(0), points.max(0)
-    step = max(1, int((high - low).max() / 128))
+    step = max(1, int((high - low).max() / SHARPNESS_PIXELS))
     left, top = np.maximum(low, 0).astype(int)
     right, bottom = np.maximum(high, 0).astype(int)
     face = image[top:bottom:step, left:right:step, 1].astype(np.float32)
-    if min(face.shape) < 8:
+    if min(face.shape) < MIN_SHARPNESS_PIXELS:
         return 0.0
     return float(np.abs(np.diff(face, axis=0)).mean() + np.abs(np.diff(face, axis=1)).mean())
 
@@ -129,8 +131,8 @@ def _short_gaps(
     if live:  # nobody knows yet how long the gap will be
         last = np.searchsorted(known, np.arange(len(seen)), side="right") - 1
         waited = seconds - seconds[known[np.maximum(last, 0)]]
-        return ~seen & (last >= 0) & (waited <= SHORT_GAP)
+        return ~seen & (last >= 0) & (waited <= SHORT_GAP_SECONDS)
     for before, after in zip(known[:-1], known[1:], strict=True):
-        if after - before > 1 and seconds[after] - seconds[before] <= SHORT_GAP:
+        if after - before > 1 and seconds[after] - seconds[before] <= SHORT_GAP_SECONDS:
             near[before + 1 : after] = True
     return near

@@ -16,8 +16,8 @@ from facecodec.seconds import Time, seconds
 from facecodec.types import Picture
 from facecodec.video.reader import Frame
 
-FINEST = 1_000_000  # units of a second that exact times of frames may need
-USUAL = 90_000  # units of a second for times that need finer ones
+MAX_UNITS_PER_SECOND = 1_000_000  # units of a second that exact times of frames may need
+USUAL_UNITS_PER_SECOND = 90_000  # units of a second for times that need finer ones
 
 
 class FrameSource(Protocol):
@@ -138,7 +138,7 @@ def _ticks(times: Sequence[Time], count: int, name: str) -> tuple[Fraction, list
     if len(exact) != count:
         raise UsageError(f"{name}: {len(exact)} times for {count} pictures")
     units = math.lcm(*(time.denominator for time in exact))
-    units = units if units <= FINEST else USUAL
+    units = units if units <= MAX_UNITS_PER_SECOND else USUAL_UNITS_PER_SECOND
     pts = [round(time * units) for time in exact]
     if any(later <= earlier for earlier, later in zip(pts, pts[1:], strict=False)):
         raise UsageError(f"{name}: the times of the pictures do not rise")

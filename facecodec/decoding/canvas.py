@@ -14,8 +14,8 @@ from facecodec.face.crop import paste, resize
 from facecodec.types import Picture
 from facecodec.video.reader import VideoReader
 
-PLAIN = 128  # grey level where there is no background
-SMALLEST = 2  # pixels of a side of a square that is laid into the frame
+PLAIN_GREY = 128  # grey level where there is no background
+SMALLEST_SQUARE_PIXELS = 2  # pixels of a side of a square that is laid into the frame
 CANVASES = ("face", "source")
 
 
@@ -35,7 +35,7 @@ class Canvas:
         if self.whole:  # 4:2:0 video needs even sides
             self.size = (header.width + header.width % 2, header.height + header.height % 2)
         self._pictures = _pictures(Path(background), self.size) if background else None
-        self._under = np.full((self.size[1], self.size[0], 3), PLAIN, np.uint8)
+        self._under = np.full((self.size[1], self.size[0], 3), PLAIN_GREY, np.uint8)
 
     def __call__(self, face: Picture, frame: FrameRecord) -> Picture:
         """Return the output frame [H, W, 3] for a rendered square [S, S, 3]."""
@@ -46,7 +46,7 @@ class Canvas:
         if frame.placement is None:
             return self._under
         square = Alignment.from_array(frame.placement)
-        if square.size < SMALLEST:
+        if square.size < SMALLEST_SQUARE_PIXELS:
             return self._under
         return paste(self._under, face, square)
 

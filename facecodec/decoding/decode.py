@@ -21,7 +21,7 @@ from facecodec.types import Controls, Picture
 from facecodec.version import __version__
 from facecodec.video.writer import Sink, open_sink, refuse_output
 
-RENDERED = "rendered by a face codec"  # what a decoded video says of itself
+RENDERED_COMMENT = "rendered by a face codec"  # what a decoded video says of itself
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def decode(
     begin = time.perf_counter()
     track = stream.audio if audio else None
     # a puppet stays one when its stream is decoded
-    comment = stream.header.metadata.get("provenance", RENDERED)
+    comment = stream.header.metadata.get("provenance", RENDERED_COMMENT)
     with open_output(output, stream, place, track, comment, keep_times) as sink:
         items = limited(spanned(stream, *span, audio=sink.takes_audio), max_frames, stream)
         draw = partial(avatar.render, size=size)

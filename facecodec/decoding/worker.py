@@ -9,7 +9,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
-DEPTH = 4  # jobs in flight: enough to overlap, little memory
+JOBS_IN_FLIGHT = 4  # jobs in flight: enough to overlap, little memory
 
 
 class Background:
@@ -19,7 +19,7 @@ class Background:
         """`cancel` ends a job that waits for something outside, when the work is given up."""
         self._cancel = cancel
         self._jobs: queue.Queue[tuple[Callable[..., None], tuple[Any, ...]] | None]
-        self._jobs = queue.Queue(DEPTH)
+        self._jobs = queue.Queue(JOBS_IN_FLIGHT)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
 

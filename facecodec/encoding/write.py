@@ -25,7 +25,7 @@ from facecodec.seconds import Time, seconds
 from facecodec.types import Controls
 from facecodec.version import __version__
 
-PERSON = ".person.fci"  # after the name of a stream: the person, until the stream is whole
+KEPT_PERSON_SUFFIX = ".person.fci"  # after a stream's name: the person, until the stream is whole
 
 
 def new_header(
@@ -139,7 +139,7 @@ class KeptPerson:
     def __init__(self, output: Path) -> None:
         """`output` is the stream to come; beside standard output or a device nothing is kept."""
         usual = str(output) != STANDARD_OUTPUT and (not output.exists() or output.is_file())
-        self.path = output.with_name(output.name + PERSON) if usual else None
+        self.path = output.with_name(output.name + KEPT_PERSON_SUFFIX) if usual else None
         self._kept = False
 
     def keep(self, avatar: Avatar) -> None:

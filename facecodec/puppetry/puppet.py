@@ -39,9 +39,9 @@ from facecodec.video.reader import VideoReader
 from facecodec.video.writer import refuse_output
 from facecodec.weights.catalogue import DEFAULT_GENERATOR
 
-SYNTHETIC = "synthetic: one person's face moved by another person's video"
-STORED = (".fci", ".fcv")  # sources that hold a person; all others show one
-SOURCE_FRAMES = 300  # of a source video are searched for the person
+SYNTHETIC_COMMENT = "synthetic: one person's face moved by another person's video"
+PERSON_FILE_SUFFIXES = (".fci", ".fcv")  # sources that hold a person; all others show one
+MAX_SOURCE_FRAMES = 300  # of a source video are searched for the person
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def puppet(
     (refuse_overwrite if to_stream else refuse_output)(
         output, force, [source, driver, driver_video, identity]
     )
-    pictured = Path(source).suffix not in STORED
+    pictured = Path(source).suffix not in PERSON_FILE_SUFFIXES
     if pictured or retarget:
         require_models(person=pictured)
     begin, plan = time.perf_counter(), preset_of(preset)
@@ -172,10 +172,10 @@ def _opened(
 
 def _person(source: Path, model: FaceModel, plan: Preset, progress: Progress) -> Avatar:
     """Return whoever `source` shows: a picture, a video, a `.fcv` or a `.fci`."""
-    if source.suffix in STORED:
+    if source.suffix in PERSON_FILE_SUFFIXES:
         return load_avatar(source, model)
     likeness = load_likeness(model.generator)
-    with Clip.open(source, max_frames=SOURCE_FRAMES, progress=progress) as clip:
+    with Clip.open(source, max_frames=MAX_SOURCE_FRAMES, progress=progress) as clip:
         return find_person(clip, model, plan, None, likeness, progress)[0]
 
 
@@ -191,7 +191,7 @@ def _write_video(
     """Render the driver's first frames with other controls [T, K] of another person."""
     place = Canvas(stream.header, "face", None, who.side(size))
     track = stream.audio if audio else None
-    with open_output(output, stream, place, track, SYNTHETIC) as sink:
+    with open_output(output, stream, place, track, SYNTHETIC_COMMENT) as sink:
         items = with_controls(stream.items(audio=sink.takes_audio), controls)
         draw = partial(who.render, size=size)
         frames, _ = render_items(items, draw, place, sink, len(controls), progress)
@@ -203,7 +203,9 @@ def _write_stream(
 ) -> int:
     """Write the driver's first frames with other controls [T, K] of another person."""
     header = replace(
-        stream.header, creator=f"facecodec {__version__}", metadata={"provenance": SYNTHETIC}
+        stream.header,
+        creator=f"facecodec {__version__}",
+        metadata={"provenance": SYNTHETIC_COMMENT},
     )
     if header.precision == "f32":
         steps = control_steps(who.rig.steps, header.quality)

@@ -24,13 +24,13 @@ from facecodec.types import Controls, Floats
 YAW_PITCH_LIMIT, ROLL_LIMIT, OFFSET_LIMIT = 4.0, 2.0, 5.0
 # When the frame at rest is chosen:
 RESTING_POSE_WEIGHT = 0.1  # of a feature of pose, beside 1 for those of lips and lids
-SHUT_LIPS = 10  # percentile over the clip of the lips' features that counts as shut
-OPEN_LIDS = 70  # percentile over the clip of the lids' features that counts as open
+SHUT_LIPS_PERCENTILE = 10  # percentile over the clip of the lips' features that counts as shut
+OPEN_LIDS_PERCENTILE = 70  # percentile over the clip of the lids' features that counts as open
 # Features of pose by which a head is turned away from the clip's median, not only at rest.
-TURNED_AWAY = 0.06 * POSE_WEIGHT
+TURNED_AWAY_FEATURES = 0.06 * POSE_WEIGHT
 # Of the driver's offsets, that the source's start from: landmarks decide the rest. A region that
 # landmarks do not show has nothing but the driver's.
-INITIAL_SHARE = 0.25
+INITIAL_OFFSET_SHARE = 0.25
 UNSEEN_REGION = Region.GAZE
 # Standard deviations of the differences that give the derivative; an expression moves all at once.
 EXPRESSION_STEP, OFFSET_STEP = 1.0, 2.0
@@ -74,8 +74,8 @@ def at_rest(controls: Controls, driver_features: Floats) -> Rest | None:
     if not seen.any():
         return None
     ahead = np.median(driver_features[seen, :NUM_POSE], axis=0)
-    shut = np.percentile(driver_features[seen, LIP_FEATURES], SHUT_LIPS, axis=0)
-    awake = np.percentile(driver_features[seen, LID_FEATURES], OPEN_LIDS, axis=0)
+    shut = np.percentile(driver_features[seen, LIP_FEATURES], SHUT_LIPS_PERCENTILE, axis=0)
+    awake = np.percentile(driver_features[seen, LID_FEATURES], OPEN_LIDS_PERCENTILE, axis=0)
     turned = np.abs(driver_features[:, :NUM_POSE] - ahead)
     distance = RESTING_POSE_WEIGHT * turned.sum(1)
     lips = np.abs(driver_features[:, LIP_FEATURES] - shut)
@@ -83,7 +83,7 @@ def at_rest(controls: Controls, driver_features: Floats) -> Rest | None:
     distance += lips.mean(1) + lids.mean(1)
     frame = int(np.nanargmin(distance))
     rest_controls, rest_features = controls[frame].copy(), driver_features[frame].copy()
-    if turned[frame].max() > TURNED_AWAY:
+    if turned[frame].max() > TURNED_AWAY_FEATURES:
         rest_controls[:NUM_POSE] = np.median(controls[seen, :NUM_POSE], axis=0)
         rest_features[:NUM_POSE] = ahead
     return Rest(frame, rest_controls, rest_features)
@@ -164,7 +164,7 @@ def retargeted(
 
 def _usual(rig: Rig, controls: Controls) -> Floats:
     """Return the controls [T, K] near which the source's are sought, from the driver's [T, K]."""
-    share = np.full(controls.shape[1], INITIAL_SHARE)
+    share = np.full(controls.shape[1], INITIAL_OFFSET_SHARE)
     share[:NUM_POSE] = 1.0
     for k, offset in enumerate(rig.offsets):
         if offset.region == UNSEEN_REGION:

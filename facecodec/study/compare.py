@@ -29,11 +29,11 @@ from facecodec.types import Picture
 from facecodec.video.reader import VideoReader
 
 CODECS = ("x264", "x265", "svtav1", "vp9")
-RATES = (5.0, 10.0, 20.0, 40.0)  # kbps
-SCALES = (1.0, 0.25)
-LENGTHS = (10.0, 60.0)  # seconds for which the rate is told
-SHOWN = ("psnr_face", "ssim_face", "identity", "rho_au", "rho_gaze", "rho_pose", "yaw", "pitch",
-         "mouth_opening", "eye_opening", "lip_error", "jitter")  # fmt: skip
+RATES_KBPS = (5.0, 10.0, 20.0, 40.0)  # kbps
+PICTURE_SCALES = (1.0, 0.25)
+RATE_LENGTHS_SECONDS = (10.0, 60.0)  # of clips for which the rate is told
+COMPARED_MEASURES = ("psnr_face", "ssim_face", "identity", "rho_au", "rho_gaze", "rho_pose", "yaw",
+                     "pitch", "mouth_opening", "eye_opening", "lip_error", "jitter")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,9 @@ def compare(
     *,
     streams: Sequence[str | Path] = (),
     codecs: Sequence[str] = CODECS,
-    rates: Sequence[float] = RATES,
-    scales: Sequence[float] = SCALES,
-    lengths: Sequence[float] = LENGTHS,
+    rates: Sequence[float] = RATES_KBPS,
+    scales: Sequence[float] = PICTURE_SCALES,
+    lengths: Sequence[float] = RATE_LENGTHS_SECONDS,
     max_frames: int = 300,
     preset: str | Preset = "medium",
     options: Options | None = None,
@@ -161,7 +161,7 @@ class _Clip:
             self.squares, squares, landmarker=self.options.landmarker,
             identity_every=self.options.identity_every, known=self.trace,
         )  # fmt: skip
-        return {name: result[name] for name in SHOWN}
+        return {name: result[name] for name in COMPARED_MEASURES}
 
 
 def _stream_point(clip: _Clip, path: Path, lengths: Sequence[float]) -> Point:

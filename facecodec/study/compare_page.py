@@ -6,16 +6,18 @@ import html
 from typing import Any
 
 from facecodec.metrics.measures import MEASURES, written
-from facecodec.study.compare import SHOWN, Comparison, Point
+from facecodec.study.compare import COMPARED_MEASURES, Comparison, Point
 from facecodec.study.page import build
 
-COLUMNS = ("psnr_face", "ssim_face", "identity", "rho_au", "rho_gaze", "rho_pose", "lip_error")
+TABLE_MEASURES = (
+    "psnr_face", "ssim_face", "identity", "rho_au", "rho_gaze", "rho_pose", "lip_error",
+)  # fmt: skip
 
 
 def compare_page(result: Comparison) -> str:
     """Return the page as HTML."""
-    shown = [n for n in SHOWN if any(p.values[n] is not None for p in result.points)]
-    absent = [MEASURES[n].title.split(":")[0] for n in SHOWN if n not in shown]
+    shown = [n for n in COMPARED_MEASURES if any(p.values[n] is not None for p in result.points)]
+    absent = [MEASURES[n].title.split(":")[0] for n in COMPARED_MEASURES if n not in shown]
     measures = [
         {"name": n, "title": MEASURES[n].title, "better": MEASURES[n].better} for n in shown
     ]
@@ -45,7 +47,7 @@ frame) is spread over so many seconds of the same motion.</p>
 
 def _head(lengths: list[str]) -> str:
     titles = ["codec", "scale", "bytes", "kbps", *(f"kbps, {length} s" for length in lengths)]
-    titles += [MEASURES[name].title.split(":")[0].split(", of")[0] for name in COLUMNS]
+    titles += [MEASURES[name].title.split(":")[0].split(", of")[0] for name in TABLE_MEASURES]
     return "".join(f"<th class='{'n' if i else ''}'>{html.escape(t)}</th>"
                    for i, t in enumerate(titles))  # fmt: skip
 
@@ -53,7 +55,7 @@ def _head(lengths: list[str]) -> str:
 def _row(point: Point, lengths: list[str]) -> str:
     cells = [f"{point.scale:g}", f"{point.bytes}", f"{point.kbps:.1f}"]
     cells += [f"{point.at[length]:.1f}" for length in lengths]
-    cells += [written(name, point.values[name]) for name in COLUMNS]
+    cells += [written(name, point.values[name]) for name in TABLE_MEASURES]
     rest = "".join(f"<td class='n'>{html.escape(cell)}</td>" for cell in cells)
     return f"<tr><td>{html.escape(point.codec)}</td>{rest}</tr>"
 

@@ -26,8 +26,9 @@ from facecodec.types import Picture
 from facecodec.video.reader import VideoReader
 
 LAYOUTS = ("auto", "frame", "square")
-LOOKED_AT = 30  # frames in which to look for a face before its layout is decided
-SOURCE_FRAMES = 60  # of a puppet's source are read
+LAYOUT_FRAMES = 30  # frames in which to look for a face before its layout is decided
+MAX_SHAPE_DIFFERENCE = 0.02  # relative, of two videos' aspect ratios: sides are rounded to even
+MAX_SOURCE_FRAMES = 60  # of a puppet's source are read
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def evaluate_puppet_files(
     require_models(person=True)
     span = Span(max_frames=max_frames)
     with ExitStack() as stack:
-        first = Span(max_frames=SOURCE_FRAMES)
+        first = Span(max_frames=MAX_SOURCE_FRAMES)
         person = list(own_squares(stack, Path(source), first, options, progress))
         motion = own_squares(stack, Path(driver), span, options, progress)
         made = own_squares(stack, Path(result), span, options, progress)
@@ -217,7 +218,7 @@ def _placer(
     def squared(i: int, image: Picture) -> Alignment:
         return _whole(image)
 
-    same_shape = abs(after.height / before.height / factor - 1) < 0.02
+    same_shape = abs(after.height / before.height / factor - 1) < MAX_SHAPE_DIFFERENCE
     if layout == "frame" and not same_shape:
         raise UsageError(
             f"{after.path}: {after.width}x{after.height} is no scaled {before.path.name} "
@@ -237,7 +238,7 @@ def _shows_frames(
     find: LandmarkFinder,
 ) -> bool:
     """Return whether the face is nearer to where whole frames have it than to fill the picture."""
-    for i, frame in enumerate(after.frames(span.start, span.end, LOOKED_AT)):
+    for i, frame in enumerate(after.frames(span.start, span.end, LAYOUT_FRAMES)):
         points = find(frame.image)
         if points is not None:
             own = ffhq_alignment(points)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
-POLICY = (
+SECURITY_POLICY = (
     "default-src 'none'; img-src data:; media-src data: blob:; style-src 'unsafe-inline'; "
     "script-src 'unsafe-inline'"
 )
@@ -26,7 +26,7 @@ def build(
     data: Any,
     scripts: Sequence[str],
     styles: Sequence[str] = (),
-    policy: str = POLICY,
+    policy: str = SECURITY_POLICY,
 ) -> str:
     """Return a page: `body` is HTML, `data` is what scripts find as DATA, the rest asset names.
 

@@ -29,12 +29,13 @@ from facecodec.video.reader import VideoReader
 from facecodec.video.still import encode_jpeg
 from facecodec.video.writer import Sink, open_sink
 
-PANEL = 512  # side of each picture in the player
-THUMB = 128  # side of the pictures of what a control does
-WORST = 4  # worst frames shown
+PANEL_PIXELS = 512  # side of each picture in the player
+THUMBNAIL_PIXELS = 128  # side of the pictures of what a control does
+NUM_WORST_FRAMES = 4  # worst frames shown
+MAX_SPREAD_FRAMES = 12  # that fit into a clip at the distance kept between worst frames
 # standard deviations a control is moved to show what it does: one channel alone does little
 TURN, AMOUNT = 2.0, 4.0
-GAIN = 3  # differences are shown this many times stronger
+DIFFERENCE_GAIN = 3  # differences are shown this many times stronger
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,8 @@ def gather(
     base, split = header.time_base, stream.reader.rate_split()
     span = Fraction(frames[-1].pts - frames[0].pts) * base
     step = 1 / header.frame_rate if header.frame_rate else Fraction(0)
-    worst = apart(evaluation.worst, len(frames) // 12, WORST) if evaluation else []
+    ranked = evaluation.worst if evaluation else []
+    worst = apart(ranked, len(frames) // MAX_SPREAD_FRAMES, NUM_WORST_FRAMES)
     return Report(
         name=source.name,
         reference=reference.name if reference else None,
@@ -143,7 +145,7 @@ class _Panels:
         self.kept: list[bytes] = []
         header = stream.reader.header
         avatar = stream.avatar
-        self._side = side = avatar.side(min(PANEL, avatar.resolution))
+        self._side = side = avatar.side(min(PANEL_PIXELS, avatar.resolution))
         width = side * (3 if reference else 1)
         self._start = next(item.pts for item in items if isinstance(item, FrameRecord))
         self._sink: Sink = stack.enter_context(
@@ -183,7 +185,7 @@ class _Panels:
             picture = self._stream.avatar.render(item.controls[None], self._side)[0]
             row = picture
             if self._reader is not None:
-                apart = np.abs(picture.astype(np.int16) - self._last) * GAIN
+                apart = np.abs(picture.astype(np.int16) - self._last) * DIFFERENCE_GAIN
                 row = np.concatenate([self._last, picture, apart.clip(0, 255).astype(np.uint8)], 1)
                 self.kept.append(encode_jpeg(_halved(row)))
             self._sink.write(row, item.pts)
@@ -214,7 +216,7 @@ def amount_of(region: str) -> float:
 
 def _effects(avatar: Avatar, progress: Progress) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     """Return the person at controls 0, and with each control moved down and up, as JPEG."""
-    side = min(THUMB, avatar.resolution)
+    side = min(THUMBNAIL_PIXELS, avatar.resolution)
     count = avatar.num_controls
     pairs = []
     for i in range(count):
@@ -224,7 +226,7 @@ def _effects(avatar: Avatar, progress: Progress) -> tuple[bytes, list[tuple[byte
         low, high = (encode_jpeg(picture) for picture in avatar.preview(controls, side))
         pairs.append((low, high))
         progress("control sheet", i + 1, count)
-    size = avatar.side(min(PANEL, avatar.resolution))
+    size = avatar.side(min(PANEL_PIXELS, avatar.resolution))
     neutral = avatar.render(np.zeros((1, count), np.float32), size)[0]
     return encode_jpeg(neutral, 2), pairs
 

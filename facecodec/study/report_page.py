@@ -10,10 +10,10 @@ import numpy as np
 from facecodec.metrics.evaluate import Evaluation
 from facecodec.metrics.measures import MEASURES, written
 from facecodec.study.page import build, data_url
-from facecodec.study.report import AMOUNT, GAIN, TURN, Report, amount_of
+from facecodec.study.report import AMOUNT, DIFFERENCE_GAIN, TURN, Report, amount_of
 
 # what the bytes are for -> (its words, its colour)
-PARTS = {
+BYTE_PARTS = {
     "identity_bytes": ("identity", "#4fd1c5"),
     "tuning_bytes": ("tuning", "#9ae6b4"),
     "controls_bytes": ("controls", "#f6ad55"),
@@ -21,7 +21,7 @@ PARTS = {
     "audio_bytes": ("audio", "#63b3ed"),
     "container_bytes": ("container", "#8794a6"),
 }
-SERIES = ("psnr_face", "ssim_face", "lip_error")
+PLOTTED_MEASURES = ("psnr_face", "ssim_face", "lip_error")
 
 
 def report_page(report: Report) -> str:
@@ -73,7 +73,7 @@ def _kbps(size: int, seconds: float, digits: int = 2) -> str:
 
 
 def _tiles(report: Report) -> str:
-    total = sum(report.split[name] for name in PARTS)
+    total = sum(report.split[name] for name in BYTE_PARTS)
     moving = report.split["controls_bytes"]
     frames = max(report.split["frames"], 1)
     seconds = report.seconds * frames / len(report.times)
@@ -106,7 +106,7 @@ def _player(report: Report) -> str:
     if report.reference:
         captions = (
             '<div class="captions three"><span>reference, aligned</span><span>decoded</span>'
-            f"<span>difference, {GAIN}×</span></div>"
+            f"<span>difference, {DIFFERENCE_GAIN}×</span></div>"
         )
         wrap = "<div>"
     else:
@@ -120,12 +120,12 @@ src="{data_url(report.video, "video/mp4")}"></video></div>
 
 
 def _split(report: Report) -> str:
-    sizes = {name: report.split[name] for name in PARTS}
+    sizes = {name: report.split[name] for name in BYTE_PARTS}
     total = max(sum(sizes.values()), 1)
     seconds = report.seconds * max(report.split["frames"], 1) / len(report.times)
     bar, rows = [], []
     for name, size in sizes.items():
-        words, color = PARTS[name]
+        words, color = BYTE_PARTS[name]
         share = 100 * size / total
         if size:
             bar.append(
@@ -185,7 +185,7 @@ def _data(report: Report) -> dict[str, Any]:
         "flags": report.flags,
         "series": {
             name: [round(float(v), 4) if np.isfinite(v) else None for v in series[name]]
-            for name in SERIES
+            for name in PLOTTED_MEASURES
             if name in series
         },
         "identity": data_url(report.identity, "image/jpeg"),

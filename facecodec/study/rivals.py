@@ -21,8 +21,13 @@ from facecodec.errors import FacecodecError, UsageError
 from facecodec.face.crop import resize
 from facecodec.types import Picture
 
-TRIES = 4  # encodes to come near a rate
-CLOSE = 0.05  # relative distance from the wanted rate that is near enough
+MAX_ENCODES = 4  # encodes to come near a rate
+RATE_TOLERANCE = 0.05  # relative distance from the wanted rate that is near enough
+# Of the logarithm of the rate for one step of quality: an octave in six steps is usual. Two encodes
+# whose rates hardly differ say little of the slope, and would lead far astray.
+USUAL_RATE_SLOPE = 0.11
+MIN_RATE_SLOPE = USUAL_RATE_SLOPE / 5
+WIDE_QUALITY_STEPS = 8  # of a range left to search that is halved when an estimate ends at its edge
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ def encode_at_rate(
     low, high = encoder.best, encoder.worst
     quality = (low + 2 * high) // 3
     tried: dict[int, tuple[float, Encoded]] = {}
-    while len(tried) < TRIES:
+    while len(tried) < MAX_ENCODES:
         made = encode(frames(), name, size, rate, quality)
         excess = float(np.log(made.bytes * 8e-3 / seconds / kbps))
         tried[quality] = excess, made
@@ -99,25 +104,25 @@ def encode_at_rate(
             low = quality + 1
         else:
             high = quality - 1
-        if abs(excess) < CLOSE or low > high:
+        if abs(excess) < RATE_TOLERANCE or low > high:
             break
         quality = min(max(quality + round(excess / _slope(tried)), low), high)
         # Far from the end of a range that is still wide, a step of one gets nowhere.
-        if high - low > 8 and quality in (low, high):
+        if high - low > WIDE_QUALITY_STEPS and quality in (low, high):
             quality = (low + high) // 2 if len(tried) > 1 else quality
     # Near the worst qualities the rate hardly falls while the picture does: of those about as near
     # to the rate, the best quality is the encoder's best answer.
     nearest = min(abs(excess) for excess, _ in tried.values())
-    return tried[min(q for q, (excess, _) in tried.items() if abs(excess) <= nearest + CLOSE)][1]
+    near = (q for q, (excess, _) in tried.items() if abs(excess) <= nearest + RATE_TOLERANCE)
+    return tried[min(near)][1]
 
 
 def _slope(tried: dict[int, tuple[float, Encoded]]) -> float:
     """Return by how much the logarithm of the rate falls from one quality to the next."""
-    usual = 0.11  # one octave in six steps
     if len(tried) < 2:
-        return usual
+        return USUAL_RATE_SLOPE
     (q, (excess, _)), (p, (before, _)) = list(tried.items())[-1], list(tried.items())[-2]
-    return max((before - excess) / (q - p), usual / 5)
+    return max((before - excess) / (q - p), MIN_RATE_SLOPE)
 
 
 def encoder_named(name: str) -> Encoder:

@@ -19,9 +19,9 @@ from facecodec.study.page import build
 from facecodec.study.view import Studio
 
 HOST = "127.0.0.1"
-MAX_BODY = 65_536
+MAX_BODY_BYTES = 65_536
 MAX_CONNECTIONS = 32  # at once; a page needs two or three
-POLICY = (
+SECURITY_POLICY = (
     "default-src 'none'; img-src blob:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
     "connect-src 'self'"
 )
@@ -30,7 +30,7 @@ REDIRECT = """<!doctype html><meta charset="utf-8"><meta name="referrer" content
 <meta http-equiv="refresh" content="0;url={url}"><title>facecodec view</title>
 <p><a href="{url}">Open facecodec view</a></p>
 """
-BODY = """<div class="studio">
+PAGE_BODY = """<div class="studio">
 <section class="stage"><header><p class="eyebrow">facecodec view</p><h1 id="title"></h1></header>
 <div class="frame"><img id="face" alt="the rendered face"></div>
 <div class="panel transport"><button id="play">Play</button>
@@ -111,7 +111,8 @@ class ViewServer(ThreadingHTTPServer):
             "limit": studio.limit,
             "token": self.token,
         }
-        return build(f"{studio.name}: view", BODY, data, ["view.js"], ["view.css"], POLICY)
+        title = f"{studio.name}: view"
+        return build(title, PAGE_BODY, data, ["view.js"], ["view.css"], SECURITY_POLICY)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -161,7 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _body(self) -> dict[str, Any]:
         length = int(self.headers.get("Content-Length", "0"))
-        if not 0 < length <= MAX_BODY:
+        if not 0 < length <= MAX_BODY_BYTES:
             raise ValueError(f"a request of {length} bytes")
         loaded = json.loads(self.rfile.read(length))
         if not isinstance(loaded, dict):

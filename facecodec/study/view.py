@@ -18,7 +18,7 @@ from facecodec.errors import UsageError
 from facecodec.generator.base import Generator
 from facecodec.video.still import encode_jpeg
 
-LIMIT = 8.0  # standard deviations a control may be pushed to, or as far as the stream goes
+SLIDER_LIMIT = 8.0  # standard deviations a control may be pushed to, or as far as the stream goes
 TRUNCATION = 0.7  # how far random people lie from the mean face
 MAX_FRAMES = 20_000  # of a stream that can be scrubbed
 
@@ -56,7 +56,7 @@ class Studio:
         first = frames[0]
         self.times = [float((frame.pts - first.pts) * frame.time_base) for frame in frames]
         self.controls: NDArray[np.float32] = np.stack([frame.controls for frame in frames])
-        self.limit = float(np.ceil(max(LIMIT, np.abs(self.controls).max())))
+        self.limit = float(np.ceil(max(SLIDER_LIMIT, np.abs(self.controls).max())))
         self._lock = threading.Lock()  # one render at a time: they share the cores
         self._people: dict[str, Avatar] = {source.stem: avatar}
         for path in people:

@@ -17,7 +17,7 @@ from facecodec.video.source import AnyPacket, demuxed
 from facecodec.video.timeline import Clock
 
 # Sound before the clip's beginning that an encoder needs to get going: two packets of AAC and some.
-PRIMING = 2112  # samples
+AAC_PRIMING_SAMPLES = 2112  # samples
 
 
 def describe_audio(container: InputContainer, stream: AudioStream) -> AudioParameters | None:
@@ -73,7 +73,7 @@ def packets(
 
 def _priming(head: deque[AudioPacket], track: AudioParameters) -> Iterator[AudioPacket]:
     length = sum(p.duration for p in head) * track.time_base * track.sample_rate
-    return iter(head if length <= PRIMING else ())
+    return iter(head if length <= AAC_PRIMING_SAMPLES else ())
 
 
 def _plain(

@@ -22,8 +22,8 @@ SDR_WHITE = 203.0  # cd/m2 of a sheet of paper in HDR (Rec. ITU-R BT.2408)
 HLG_PEAK = 1000.0  # cd/m2 of the display that HLG is graded for
 HLG_GAMMA = 1.2  # of that display (BT.2100, table 5)
 DISPLAY_GAMMA = 2.4  # of a display of standard range (BT.1886)
-KNEE = 0.8  # share of SDR white above which highlights are compressed
-LEVELS = 1 << 16
+HIGHLIGHT_KNEE = 0.8  # share of SDR white above which highlights are compressed
+NUM_LEVELS = 1 << 16
 
 LINEAR, LOG_100, LOG_316, PQ, ST428, HLG = 8, 9, 10, 16, 17, 18
 OWN_TRANSFERS = (LINEAR, LOG_100, LOG_316, PQ, ST428, HLG)
@@ -91,25 +91,25 @@ def to_standard(coded: NDArray[np.uint16], transfer: int, primaries: int) -> Pic
     np.maximum(light, 0, out=light)
     if transfer in (PQ, HLG):
         brightest = np.maximum(np.maximum(light[..., 0], light[..., 1]), light[..., 2])
-        over = brightest > KNEE
+        over = brightest > HIGHLIGHT_KNEE
         light[over] *= (rolled_off(brightest[over]) / brightest[over])[:, None]
-    light *= LEVELS - 1
+    light *= NUM_LEVELS - 1
     light += 0.5
-    np.minimum(light, LEVELS - 1, out=light)
+    np.minimum(light, NUM_LEVELS - 1, out=light)
     picture: Picture = _level_of_light()[light.astype(np.uint16)]
     return picture
 
 
 def rolled_off(light: Linear) -> Linear:
     """Return light above the knee compressed to below 1, SDR white, without a kink."""
-    over = (light - KNEE) / (1 - KNEE)
-    return (KNEE + (1 - KNEE) * over / (1 + over)).astype(np.float32)
+    over = (light - HIGHLIGHT_KNEE) / (1 - HIGHLIGHT_KNEE)
+    return (HIGHLIGHT_KNEE + (1 - HIGHLIGHT_KNEE) * over / (1 + over)).astype(np.float32)
 
 
 @cache
 def _light_of_level(transfer: int) -> Linear:
-    """Return the light of each of `LEVELS` coded values; 1 is SDR white (HLG: scene light)."""
-    v = np.linspace(0, 1, LEVELS)
+    """Return the light of each of `NUM_LEVELS` coded values; 1 is SDR white (HLG: scene light)."""
+    v = np.linspace(0, 1, NUM_LEVELS)
     if transfer == PQ:  # ST 2084, equation 4.1
         m1, m2, c1, c2, c3 = 2610 / 16384, 2523 / 32, 3424 / 4096, 2413 / 128, 2392 / 128
         root = v ** (1 / m2)
@@ -130,8 +130,8 @@ def _light_of_level(transfer: int) -> Linear:
 
 @cache
 def _level_of_light() -> Picture:
-    """Return the 8-bit level for each of `LEVELS` amounts of light, 0 to 1 (BT.1886)."""
-    light = np.linspace(0, 1, LEVELS)
+    """Return the 8-bit level for each of `NUM_LEVELS` amounts of light, 0 to 1 (BT.1886)."""
+    light = np.linspace(0, 1, NUM_LEVELS)
     levels: Picture = np.round(255 * light ** (1 / DISPLAY_GAMMA)).astype(np.uint8)
     return levels
 

@@ -17,16 +17,16 @@ from facecodec.bitstream.audio import AudioPacket, AudioParameters
 from facecodec.errors import FacecodecError
 from facecodec.types import Picture
 from facecodec.video.audio import CODECS
-from facecodec.video.audio_source import PRIMING
+from facecodec.video.audio_source import AAC_PRIMING_SAMPLES
 from facecodec.video.sink import Sink, readable_errors
 from facecodec.video.sound_out import open_sound
 from facecodec.video.source import AnyPacket, reason
 
 _X264 = {"crf": "17", "preset": "superfast"}
 _VP9 = {"crf": "24", "b:v": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "1"}
-LOOK_EVERY = 8  # frames between looks at the space left
-CLUSTER = "1000"  # milliseconds of a Matroska file that are written at once
-SPARE = 1 << 18  # bytes that have to be free: more than libav holds back before it writes
+SPACE_CHECK_FRAMES = 8  # frames between looks at the space left
+CLUSTER_MILLISECONDS = "1000"  # milliseconds of a Matroska file that are written at once
+SPARE_BYTES = 1 << 18  # bytes that have to be free: more than libav holds back before it writes
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class ContainerSink(Sink):
             if self.time_base.numerator == 1 and self.time_base.denominator < 1 << 31:
                 options["video_track_timescale"] = str(self.time_base.denominator)
         else:  # clusters are held back in memory, and a full disk is noticed late
-            options = {"cluster_time_limit": CLUSTER}
+            options = {"cluster_time_limit": CLUSTER_MILLISECONDS}
         # as a file whatever its folder is called: "http:" may be a name too
         url = f"file:{self._temporary.absolute()}"
         return av.open(url, "w", format=kind.name, options=options)
@@ -130,7 +130,7 @@ class ContainerSink(Sink):
         frame.pts, frame.time_base = pts - self._origin, self.time_base
         with readable_errors(self.path):
             self._mux(self._video.encode(frame))
-        if self._frames % LOOK_EVERY == 0:
+        if self._frames % SPACE_CHECK_FRAMES == 0:
             self._look_at_space()
         self._frames += 1
 
@@ -144,7 +144,7 @@ class ContainerSink(Sink):
         base = self._track.time_base
         begin = self._origin * self.time_base
         if (packet.pts + packet.duration) * base < begin - Fraction(
-            PRIMING, self._track.sample_rate
+            AAC_PRIMING_SAMPLES, self._track.sample_rate
         ):
             return
         with readable_errors(self.path):
@@ -157,7 +157,7 @@ class ContainerSink(Sink):
     def _look_at_space(self) -> None:
         """Fail while little work is lost: libav writes long after it was given a frame."""
         with suppress(OSError):  # a pipe or a device has none
-            if shutil.disk_usage(self._temporary.parent).free < SPARE:
+            if shutil.disk_usage(self._temporary.parent).free < SPARE_BYTES:
                 raise FacecodecError(f"{self.path}: cannot be written (no space left on device)")
 
     def close(self) -> None:

@@ -16,8 +16,8 @@ from facecodec.video.audio import open_parameters
 from facecodec.video.source import AnyPacket
 
 OPUS_RATES = (8000, 12000, 16000, 24000, 48000)  # Hz that the codec knows
-BIT_RATE = 64_000  # bits a second for each channel that is coded again: speech without loss to hear
-MOST_CHANNELS = 2  # of sound that is coded again
+CHANNEL_BIT_RATE = 64_000  # bits a second for each coded channel: speech without audible loss
+MAX_CODED_CHANNELS = 2  # of sound that is coded again
 
 
 class CopiedSound:
@@ -49,14 +49,14 @@ class RecodedSound:
         self._parameters = open_parameters(track)
         self._source = self._parameters.streams.audio[0]
         self._base = track.time_base
-        rate, channels = track.sample_rate, min(track.channels, MOST_CHANNELS)
+        rate, channels = track.sample_rate, min(track.channels, MAX_CODED_CHANNELS)
         if codec == "libopus" and rate not in OPUS_RATES:
             rate = OPUS_RATES[-1]
         elif rate > 48000:
             rate = 48000
-        layout = "stereo" if channels == MOST_CHANNELS else "mono"
+        layout = "stereo" if channels == MAX_CODED_CHANNELS else "mono"
         self._stream = cast(AudioStream, out.add_stream(codec, rate=rate, layout=layout))
-        self._stream.codec_context.bit_rate = BIT_RATE * channels
+        self._stream.codec_context.bit_rate = CHANNEL_BIT_RATE * channels
         self._context = self._source.codec_context
         self._resampler = av.AudioResampler("flt" if codec == "libopus" else "fltp", layout, rate)
         self._next: int | None = None  # the time of the next sample, in units of 1 / rate

@@ -33,7 +33,7 @@ FORMATS = (
 )
 AnyPacket: TypeAlias = "av.Packet[Any]"
 
-BUFFER = 1 << 18  # bytes read at once
+BUFFER_BYTES = 1 << 18  # bytes read at once
 _OPTIONS = {
     "format_whitelist": ",".join(FORMATS.split()),
     "protocol_whitelist": "none",
@@ -96,7 +96,7 @@ class Source:
         try:
             container = av.open(
                 file, "r", container_options=_OPTIONS, metadata_errors="replace",
-                buffer_size=BUFFER, io_open=self._refuse_to_open,
+                buffer_size=BUFFER_BYTES, io_open=self._refuse_to_open,
             )  # fmt: skip
         except (av.FFmpegError, OSError, ValueError, OverflowError, LookupError) as error:
             file.close()

@@ -16,10 +16,12 @@ from av.stream import Stream
 
 from facecodec.video.source import AnyPacket, demuxed
 
-FALL = Fraction(1, 4)  # seconds that a decoding time has to fall back by, to begin a part
-LEAP = 10  # seconds forward that begin one in formats whose clocks may jump, as in ffmpeg
-_MAY_JUMP = 0x0200  # libav's flag of such formats: AVFMT_TS_DISCONT
-_NO_LENGTH = Fraction(1, 25)  # seconds that a packet without a duration is taken for
+PART_FALL_SECONDS = Fraction(
+    1, 4
+)  # seconds that a decoding time has to fall back by, to begin a part
+PART_LEAP_SECONDS = 10  # forward that begin one where clocks may jump, as in ffmpeg
+_CLOCK_MAY_JUMP_FLAG = 0x0200  # libav's flag of such formats: AVFMT_TS_DISCONT
+_ASSUMED_PACKET_SECONDS = Fraction(1, 25)  # of a packet without a duration
 
 
 @dataclass
@@ -60,8 +62,8 @@ class Clock:
             return
         time = stamp * self.time_base
         if self._next is not None:
-            leap = self._timeline.leaps and time > self._next + LEAP
-            if time < self._last - FALL or leap:
+            leap = self._timeline.leaps and time > self._next + PART_LEAP_SECONDS
+            if time < self._last - PART_FALL_SECONDS or leap:
                 self.part += 1
         self._last, self._next = time, time + _length(packet, self.time_base)
 
@@ -78,7 +80,7 @@ class Clock:
 
 def timeline_of(container: InputContainer, streams: Sequence[Stream]) -> Timeline:
     """List the packets of the tracks that are read, and place the parts one behind the other."""
-    leaps = bool(container.format.flags & _MAY_JUMP)
+    leaps = bool(container.format.flags & _CLOCK_MAY_JUMP_FLAG)
     listings = [_Listing(streams, leaps), _Listing(streams, False)]
     for packet in demuxed(container, *streams):
         if packet.size:
@@ -127,4 +129,4 @@ def _placed(tracks: Sequence[list[Part]]) -> list[Fraction]:
 
 
 def _length(packet: AnyPacket, base: Fraction) -> Fraction:
-    return packet.duration * base if packet.duration else _NO_LENGTH
+    return packet.duration * base if packet.duration else _ASSUMED_PACKET_SECONDS

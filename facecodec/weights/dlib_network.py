@@ -18,8 +18,8 @@ from facecodec.errors import ModelError
 
 Array = NDArray[np.float32]
 # (channels, residual blocks, whether the first halves the picture), in the order of the picture
-LEVELS = ((32, 3, False), (64, 4, True), (128, 3, True), (256, 3, True), (256, 1, True))
-EMBEDDING = 128
+RESIDUAL_LEVELS = ((32, 3, False), (64, 4, True), (128, 3, True), (256, 3, True), (256, 1, True))
+EMBEDDING_SIZE = 128
 
 
 @dataclass(frozen=True)
@@ -44,18 +44,18 @@ def read_face_network(path: Path) -> FaceNetwork:
     blocks = _Blocks(path)
     stem = blocks.convolution(32, 3, 7)
     pairs, channels = [], 32
-    for width, count, _ in LEVELS:
+    for width, count, _ in RESIDUAL_LEVELS:
         for _ in range(count):
             first = blocks.convolution(width, channels, 3)
             pairs.append((first, blocks.convolution(width, width, 3)))
             channels = width
-    head = blocks.take(channels, EMBEDDING).reshape(channels, EMBEDDING)
+    head = blocks.take(channels, EMBEDDING_SIZE).reshape(channels, EMBEDDING_SIZE)
     return FaceNetwork(stem, tuple(pairs), head)
 
 
 def strides() -> Iterator[int]:
     """Yield the stride of each residual block, 1 or 2."""
-    for _, count, halves in LEVELS:
+    for _, count, halves in RESIDUAL_LEVELS:
         yield from ([2] if halves else [1]) + [1] * (count - 1)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from facecodec.errors import ModelError
 
-_CHUNK = 1 << 20
+_CHUNK_BYTES = 1 << 20
 
 
 def tensor_sha256(tensors: Mapping[str, np.ndarray]) -> str:
@@ -39,6 +39,6 @@ def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, 64 hexadecimal digits."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
+        while chunk := file.read(_CHUNK_BYTES):
             digest.update(chunk)
     return digest.hexdigest()

@@ -20,11 +20,11 @@ from facecodec.weights import safe_pickle, torch_file
 from facecodec.weights.safe_pickle import shown
 from facecodec.weights.torch_file import Storage, StoredTensor
 
-MAX_DEPTH = 6
+MAX_MODULE_DEPTH = 6
 MAX_MODULES = 500
 MAX_PARTS = 500  # modules, parameters or buffers of one module; the largest has some 20
 MAX_CLAMP = 1e6
-FILTER = np.outer([1, 3, 3, 1], [1, 3, 3, 1]).astype(np.float32) / 64
+RESAMPLE_FILTER = np.outer([1, 3, 3, 1], [1, 3, 3, 1]).astype(np.float32) / 64
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def _walk(root: Module) -> dict[str, Module]:
             if not isinstance(module, Module):
                 raise ModelError(f"{prefix}{name[:40]} is no module of the network")
             modules[f"{prefix}{name}"] = module
-            if depth >= MAX_DEPTH or len(modules) > MAX_MODULES:
+            if depth >= MAX_MODULE_DEPTH or len(modules) > MAX_MODULES:
                 raise ModelError("the network nests or holds more modules than a StyleGAN2 has")
             pending.append((f"{prefix}{name}.", module, depth + 1))
     return modules
@@ -127,7 +127,8 @@ def _walk(root: Module) -> dict[str, Module]:
 
 def check_filter(tensor: StoredTensor, name: str, gain: float) -> None:
     """Raise ModelError unless a resample filter is [1, 3, 3, 1] on both axes, times `gain`."""
-    if tensor.shape != FILTER.shape or not np.allclose(tensor.read(), FILTER * gain, atol=1e-6):
+    wanted = RESAMPLE_FILTER * gain
+    if tensor.shape != wanted.shape or not np.allclose(tensor.read(), wanted, atol=1e-6):
         raise ModelError(f"{name} is not the filter [1, 3, 3, 1] of StyleGAN2")
 
 

@@ -21,7 +21,7 @@ from facecodec.errors import ModelError
 
 MAX_OPCODES = 1_000_000
 MAX_INTEGER_BYTES = 32
-ALLOWANCE = 64  # items a call may take in for every opcode, beside the text and bytes of the file
+ITEMS_PER_OPCODE = 64  # that calls may take in, beside the text and bytes of the file
 
 # (module, name) -> what stands for it when it is called or its instances are built
 Table = Mapping[tuple[str, str], Callable[..., Any]]
@@ -108,7 +108,7 @@ class _Machine:
         Raises ModelError for an opcode that no checkpoint needs.
         """
         stack = self._stack
-        self._allowance += ALLOWANCE
+        self._allowance += ITEMS_PER_OPCODE
         if name in _PUSH:
             if isinstance(argument, str | bytes):
                 self._allowance += 2 * len(argument)  # text to bytes, bytes to a storage

@@ -22,14 +22,15 @@ import numpy as np
 from facecodec.errors import ModelError
 from facecodec.weights.safe_pickle import Global, Table, inert, load
 
-MAGIC = 0x1950A86A20F9469CFC6C
-PROTOCOL = 1001
+# The first two pickles of a file of torch before 1.6, which is no zip archive.
+LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+LEGACY_PROTOCOL = 1001
 MAX_PICKLE_BYTES = 64 << 20
 MAX_DIMENSIONS = 8
-MAX_LENGTH = 1 << 40
+MAX_ELEMENTS = 1 << 40  # along one dimension, or of an offset or stride
 MAX_MEMBERS = 20_000  # of a zip archive; a StyleGAN2 has some 200
-READS = 4  # times its own size that may be read out of a file
-READS_BESIDE = 1 << 20  # bytes beside that: small tensors such as filters may share a storage
+MAX_READ_RATIO = 4  # times its own size that may be read out of a file
+MAX_EXTRA_READ_BYTES = 1 << 20  # beside that: small tensors may share a storage
 
 _DTYPES = {
     "FloatStorage": "<f4", "HalfStorage": "<f2", "DoubleStorage": "<f8", "LongStorage": "<i8",
@@ -43,7 +44,7 @@ class Allowance:
     """Bytes that may still be read out of a file: tensors that share storages must not add up."""
 
     def __init__(self, file_bytes: int) -> None:
-        self._left = READS * file_bytes + READS_BESIDE
+        self._left = MAX_READ_RATIO * file_bytes + MAX_EXTRA_READ_BYTES
 
     def take(self, size: int) -> None:
         """Count `size` bytes. Raises ModelError when it is too much."""
@@ -112,7 +113,7 @@ def rebuild_tensor(storage: Any, offset: Any, shape: Any, stride: Any, *_: Any) 
     numbers = (offset, *shape, *stride)
     if (
         not isinstance(storage, Storage)
-        or not all(isinstance(n, int) and 0 <= n <= MAX_LENGTH for n in numbers)
+        or not all(isinstance(n, int) and 0 <= n <= MAX_ELEMENTS for n in numbers)
         or not isinstance(shape, tuple)
         or not isinstance(stride, tuple)
         or len(shape) != len(stride)
@@ -248,7 +249,7 @@ def read_legacy(file: BinaryIO) -> Any:
     `file` is a BytesIO or a memory map, and must stay open while tensors are read.
     Raises ModelError for a file that is cut short, damaged, or from a big-endian machine.
     """
-    for expected in (MAGIC, PROTOCOL):
+    for expected in (LEGACY_MAGIC, LEGACY_PROTOCOL):
         if load(file, {}) != expected:
             raise ModelError("the file is not a checkpoint of torch.save")
     system = load(file, {})

@@ -37,8 +37,8 @@ from facecodec.workshop.bench_operators import (
     without_grad,
 )
 
-WARM = 1  # rounds before the clock counts
-BATCH = 7  # renders of one step of the tracker's derivative
+WARM_UP_ROUNDS = 1  # rounds before the clock counts
+DERIVATIVE_RENDERS = 7  # renders of one step of the tracker's derivative
 
 
 @dataclass(frozen=True)
@@ -123,11 +123,11 @@ def bench(
 def interleaved(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
     """Call all in turn `rounds` times after a warm-up: the median milliseconds of each."""
     taken: dict[str, list[float]] = {name: [] for name in calls}
-    for turn in range(WARM + rounds):
+    for turn in range(WARM_UP_ROUNDS + rounds):
         for name, call in calls.items():
             begin = time.perf_counter()
             call()
-            if turn >= WARM:
+            if turn >= WARM_UP_ROUNDS:
                 taken[name].append(time.perf_counter() - begin)
     return {name: round(1e3 * statistics.median(times), 3) for name, times in taken.items()}
 
@@ -145,7 +145,8 @@ def _as(way: Contestant, call: Callable[[], Any]) -> Callable[[], None]:
 def _cases(generator: Generator) -> Iterator[Case]:
     """Yield name, frames and call of everything measured."""
     with torch.no_grad():
-        noise = np.random.default_rng(0).standard_normal((BATCH, 512)).astype(np.float32)
+        shape = DERIVATIVE_RENDERS, generator.w_dim
+        noise = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
         w = generator.mapping(torch.from_numpy(noise).to(generator.w_mean.device))
         styles = generator.styles(generator.broadcast(w))
     yield from operator_cases(generator, styles[:1])
@@ -155,7 +156,8 @@ def _cases(generator: Generator) -> Iterator[Case]:
     for size in generator.preview_sizes:
         yield f"preview {size}", 1, without_grad(generator.preview, styles[:1], size)
     small = generator.preview_sizes[min(1, len(generator.preview_sizes) - 1)]
-    yield f"tracking: {BATCH} at {small}", BATCH, without_grad(generator.preview, styles, small)
+    count = DERIVATIVE_RENDERS
+    yield f"tracking: {count} at {small}", count, without_grad(generator.preview, styles, small)
     yield f"fitting step at {small}", 1, _fitting_step(generator, styles[:1], small)
 
 

@@ -41,9 +41,9 @@ from facecodec.video.reader import VideoReader
 # Of a pose axis, on held-out faces. The weakest one of the shipped rig, roll, has 0.48; an axis
 # that the faces do not show scatters about 0, to either side.
 MIN_CORRELATION = 0.3
-FRAMES = 150  # of every clip are read
-CHOSEN = 16  # of them are explained, spread over expressions
-FRONTAL = 1.0  # standard deviations of yaw and pitch from the identity frame
+FRAMES_PER_CLIP = 150  # of every clip are read
+EXPLAINED_FRAMES = 16  # of them are explained, spread over expressions
+FRONTAL_DEVIATIONS = 1.0  # standard deviations of yaw and pitch from the identity frame
 
 
 def discover_rig(
@@ -114,7 +114,7 @@ def explain(
     `moves` [M, num_styles]; the pairs are bool [M, M].
     """
     generator, likeness = model.generator, load_likeness(model.generator)
-    span = Span(max_frames=FRAMES)
+    span = Span(max_frames=FRAMES_PER_CLIP)
     with Clip(VideoReader(path), span, occlusions=False, progress=progress) as clip:
         avatar, person = find_person(clip, model, preset_of("fast"), None, likeness, progress)
         others = frontal_frames(clip.scan, model.rig, person)
@@ -136,9 +136,9 @@ def frontal_frames(scan: Scan, rig: Rig, person: Enrolment) -> list[int]:
     """
     spread = np.array([axis.std for axis in rig.pose])[:2]
     turned = np.abs((scan.signals[:, :2] - person.neutral[:2]) / spread).max(1)
-    near = np.flatnonzero(scan.seen & (turned < FRONTAL))
+    near = np.flatnonzero(scan.seen & (turned < FRONTAL_DEVIATIONS))
     # mouth and eye signals
     unit = scan.signals[near, 3:] / np.maximum(scan.signals[near, 3:].std(0), 1e-6)
     first = int(np.argmin(np.abs(near - person.frame)))
-    chosen = farthest_points(unit, first, CHOSEN)
+    chosen = farthest_points(unit, first, EXPLAINED_FRAMES)
     return sorted({int(near[i]) for i in chosen} - {person.frame})

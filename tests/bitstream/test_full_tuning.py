@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from facecodec.bitstream.coding.full_tuning import (
-    FULL,
+    FULL_KIND,
     kind_of,
     pack_full,
     parse_full,
@@ -25,7 +25,7 @@ def values():
 
 def test_round_trip(values):
     payload = pack_full(quantise_full(LIGHT, values, 0.0078125))
-    assert kind_of(payload) == FULL
+    assert kind_of(payload) == FULL_KIND
     read = parse_full(payload, 5000)
     assert read.light == LIGHT
     near = np.clip(values, -127 * 0.0078125, 127 * 0.0078125)

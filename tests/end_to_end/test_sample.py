@@ -20,8 +20,8 @@ from click.testing import CliRunner
 import facecodec
 from facecodec.avatar.avatar import Avatar
 from facecodec.bitstream import StreamReader, StreamWriter
-from facecodec.bitstream.coding.full_tuning import FULL, kind_of, parse_full
-from facecodec.bitstream.coding.light_tuning import LIGHT
+from facecodec.bitstream.coding.full_tuning import FULL_KIND, kind_of, parse_full
+from facecodec.bitstream.coding.light_tuning import LIGHT_KIND
 from facecodec.cli.main import main, run
 from facecodec.errors import NoFaceError, UsageError
 from facecodec.fit.weight_tuning import tensor_sizes
@@ -126,8 +126,8 @@ def test_tuning_rides_in_the_stream(tmp_path, sample, stream, generator):
     assert json.loads(text)["tuning_bytes"] > 0
     with (tmp_path / "t.fcv").open("rb") as file:
         tuning = StreamReader(file).tuning
-    assert kind_of(tuning) == FULL
-    assert kind_of(parse_full(tuning, sum(tensor_sizes(generator))).light) == LIGHT
+    assert kind_of(tuning) == FULL_KIND
+    assert kind_of(parse_full(tuning, sum(tensor_sizes(generator))).light) == LIGHT_KIND
     facecodec.decode(tmp_path / "t.fcv", tmp_path / "t.mp4", size=256)
     assert len(seen(tmp_path / "t.mp4")[0]) == 2
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from facecodec.clip.clip import Clip
-from facecodec.clip.occlusion import LEAST, visible, with_occlusions
+from facecodec.clip.occlusion import OCCLUDED_SHARE, visible, with_occlusions
 from facecodec.clip.scan import SQUARE, Span
 from facecodec.clip.targets import make_target
 from facecodec.encoding.motion import _starts
@@ -63,7 +63,7 @@ def covered_skin(points: np.ndarray, size: int) -> np.ndarray:
 def test_a_bare_face_is_bare(seen):
     scan, squares = seen
     shares = [occluded_share(s, p) for s, p in zip(squares, scan.landmarks, strict=True)]
-    assert max(shares) < LEAST / 2
+    assert max(shares) < OCCLUDED_SHARE / 2
 
 
 def test_a_hand_is_found_where_it_is(seen):
@@ -71,7 +71,7 @@ def test_a_hand_is_found_where_it_is(seen):
     picture, covered = hand_before(squares[0], scan.landmarks[0])
     sure = occlusion(picture)
     assert sure.shape == (SQUARE, SQUARE) and sure.min() >= 0 and sure.max() <= 1
-    assert occluded_share(picture, scan.landmarks[0]) > 2 * LEAST
+    assert occluded_share(picture, scan.landmarks[0]) > 2 * OCCLUDED_SHARE
     points = SQUARE * scan.landmarks[0]
     eyes = sure[points[36:48, 1].astype(int), points[36:48, 0].astype(int)]
     mouth = points[48:68].mean(0).astype(int)

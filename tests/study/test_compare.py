@@ -16,7 +16,7 @@ from facecodec.clip.clip import Clip
 from facecodec.errors import UsageError
 from facecodec.metrics.pictures import psnr
 from facecodec.study import rivals
-from facecodec.study.compare import SHOWN, Comparison, Point, compare, notes
+from facecodec.study.compare import COMPARED_MEASURES, Comparison, Point, compare, notes
 from facecodec.study.compare_page import compare_page
 from tests.helpers.streams import make_stream
 
@@ -130,7 +130,7 @@ def test_notes_say_why_there_is_no_bd_rate(result):
 
 
 def made_up(codec, scale, kbps, at_60, quality):
-    values = dict.fromkeys(SHOWN, 0.5) | {"psnr_face": quality, "identity": None}
+    values = dict.fromkeys(COMPARED_MEASURES, 0.5) | {"psnr_face": quality, "identity": None}
     return Point(codec, scale, int(kbps * 1000), 100, kbps, {"10": kbps, "60": at_60}, values)
 
 
@@ -157,7 +157,7 @@ def test_the_page_in_a_browser(page, known, tmp_path):
     path.write_text(compare_page(known), encoding="utf-8")
     page.goto(path.as_uri())
     charts = page.locator("#charts svg")
-    assert charts.count() == len(SHOWN) - 1
+    assert charts.count() == len(COMPARED_MEASURES) - 1
     assert len({charts.nth(i).bounding_box()["width"] for i in range(charts.count())}) == 1
     charts.first.hover(position={"x": 200, "y": 100})
     assert "kbps" in page.locator("#charts .tip").first.inner_text()

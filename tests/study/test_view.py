@@ -10,7 +10,7 @@ from http.client import HTTPConnection
 import pytest
 
 from facecodec.errors import UsageError
-from facecodec.study.server import HOST, MAX_BODY, MAX_CONNECTIONS, ViewServer
+from facecodec.study.server import HOST, MAX_BODY_BYTES, MAX_CONNECTIONS, ViewServer
 from facecodec.study.view import Studio
 from tests.helpers.commands import run
 
@@ -92,7 +92,7 @@ def test_strange_requests(server):
     assert post("{") == 400
     assert post("") == 400
     assert post("{}", "/nowhere") == 404
-    assert post("x", **{"Content-Length": str(MAX_BODY + 1)}) == 400
+    assert post("x", **{"Content-Length": str(MAX_BODY_BYTES + 1)}) == 400
     assert render(server, [0.0] * 35, "nobody")[0].status == 400
 
 

@@ -11,6 +11,7 @@ from facecodec.errors import StreamError
 
 UNARY = 14  # magnitudes beyond this many steps go on as Exp-Golomb
 SIGNED_SIZE = 2 + UNARY  # contexts of a signed integer
+MAX_GOLOMB_BITS = 48  # of a number in Exp-Golomb: garbage must not make it grow without end
 
 
 def code_magnitude(coder: Coder, context: int, magnitude: int, unary: int = UNARY) -> int:
@@ -42,8 +43,8 @@ def code_exp_golomb(coder: Coder, value: int) -> int:
     count = 1
     while not coder.even(int(width == count)):
         count += 1
-        if count > 48:
-            raise StreamError("a coded number of more than 48 bits")
+        if count > MAX_GOLOMB_BITS:
+            raise StreamError(f"a coded number of more than {MAX_GOLOMB_BITS} bits")
     result = 1
     for place in range(count - 2, -1, -1):
         result = result << 1 | coder.even(value >> place & 1)

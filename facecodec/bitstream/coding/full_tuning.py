@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facecodec.bitstream.coding.light_tuning import LIGHT
+from facecodec.bitstream.coding.light_tuning import LIGHT_KIND
 from facecodec.bitstream.coding.steps import step_codes, steps_from_codes, to_levels
 from facecodec.bitstream.fields import FieldReader, FieldWriter
 from facecodec.bitstream.limits import MAX_WEIGHTS
 from facecodec.errors import StreamError, UsageError
 
-FULL = 2  # the first byte of a full tuning
-LARGEST = 127  # magnitude of a level
+FULL_KIND = 2  # the first byte of a full tuning
+MAX_WEIGHT_LEVEL = 127  # magnitude of a level
 _INFLATED_AT_ONCE = 1 << 20  # bytes
 
 
@@ -36,7 +36,7 @@ class FullTuning:
 def quantise_full(light: bytes, values: NDArray[np.floating], step: float) -> FullTuning:
     """Return the full tuning nearest to `values` [N]; what lies beyond 127 steps is cut there."""
     exact = steps_from_codes(step_codes(np.array([step])))
-    reach = LARGEST * float(exact[0])
+    reach = MAX_WEIGHT_LEVEL * float(exact[0])
     levels = to_levels(np.clip(values, -reach, reach), exact).astype(np.int8)
     return FullTuning(light, levels, exact[0])
 
@@ -45,7 +45,7 @@ def pack_full(tuning: FullTuning) -> bytes:
     """Return the bytes of a full tuning. Raises UsageError when it is larger than the format."""
     if not 1 <= len(tuning.levels) <= MAX_WEIGHTS:
         raise UsageError(f"a tuning of {len(tuning.levels)} weights does not fit the format")
-    head = FieldWriter().integer(FULL, 1).varint(len(tuning.light)).raw(tuning.light)
+    head = FieldWriter().integer(FULL_KIND, 1).varint(len(tuning.light)).raw(tuning.light)
     head.raw(step_codes(np.array([tuning.step]))).varint(len(tuning.levels))
     return bytes(head.raw(zlib.compress(tuning.levels.tobytes(), 9)).data)
 
@@ -93,7 +93,7 @@ def check_full(payload: bytes) -> bytes:
 
 def _head(fields: FieldReader) -> tuple[bytes, np.float32, int]:
     """Take everything before the levels: the light tuning, the step, the number of weights."""
-    if fields.integer(1) != FULL:
+    if fields.integer(1) != FULL_KIND:
         raise fields.fail("a kind of tuning this program does not know")
     light = fields.raw(fields.varint(1, len(fields.data), "bytes of the light tuning"))
     step = steps_from_codes(fields.raw(1))[0]
@@ -101,7 +101,7 @@ def _head(fields: FieldReader) -> tuple[bytes, np.float32, int]:
 
 
 def kind_of(payload: bytes) -> int:
-    """Return LIGHT or FULL. Raises StreamError for another kind of tuning."""
-    if payload[:1] not in (bytes([LIGHT]), bytes([FULL])):
+    """Return LIGHT_KIND or FULL_KIND. Raises StreamError for another kind of tuning."""
+    if payload[:1] not in (bytes([LIGHT_KIND]), bytes([FULL_KIND])):
         raise StreamError("tuning: a kind of tuning this program does not know")
     return payload[0]

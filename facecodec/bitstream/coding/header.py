@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from facecodec.bitstream import limits
 from facecodec.bitstream.coding.binarise import SIGNED_SIZE, code_signed
-from facecodec.bitstream.coding.range_coder import HALF, RangeDecoder, RangeEncoder
+from facecodec.bitstream.coding.range_coder import PROBABILITY_HALF, RangeDecoder, RangeEncoder
 from facecodec.bitstream.coding.steps import DEFAULT_QUALITY, step_codes, steps_from_codes
 from facecodec.bitstream.fields import FieldReader, FieldWriter, storable_fraction
 from facecodec.errors import StreamError, UsageError
@@ -21,19 +21,19 @@ PRECISIONS = ("quantised", "f16", "f32")
 DEFAULT_PLACEMENT_STEPS = np.array([0.25, 0.25, 0.25, 1 / 512], np.float32)
 # What the generators and rigs in use look like, by a byte: number of controls, rows and width of
 # W+, side of the picture. Part of the format; 0 stands for none of them.
-SHAPES = {1: (35, 16, 512, 1024), 2: (35, 18, 512, 1024)}
+KNOWN_SHAPES = {1: (35, 16, 512, 1024), 2: (35, 18, 512, 1024)}
 # The first byte: the version in its lower half, what else there is in its upper.
 _VERSION_BITS = 4
 _PRECISION_MASK = 3
 _EXPLICIT_PLACEMENT = 4  # placement steps follow
 
 # The lowest and the highest value of each field.
-QUALITIES = (0, 100)
-CONTROLS = (1, limits.MAX_CONTROLS)
-ROWS = (1, limits.MAX_NUM_WS)
-WIDTHS = (1, limits.MAX_W_DIM)
-RESOLUTIONS = (4, limits.MAX_RESOLUTION)
-SIDES = (1, limits.MAX_SIDE)
+QUALITY_RANGE = (0, 100)
+NUM_CONTROLS_RANGE = (1, limits.MAX_CONTROLS)
+NUM_WS_RANGE = (1, limits.MAX_NUM_WS)
+W_DIM_RANGE = (1, limits.MAX_W_DIM)
+RESOLUTION_RANGE = (4, limits.MAX_RESOLUTION)
+SIDE_RANGE = (1, limits.MAX_SIDE)
 
 
 def _default_placement_steps() -> NDArray[np.float32]:
@@ -80,13 +80,13 @@ class StreamHeader:
         self.control_steps = steps_from_codes(step_codes(self.control_steps))
         self.placement_steps = steps_from_codes(step_codes(self.placement_steps))
         for name, value, (low, high) in (
-            ("quality", self.quality, QUALITIES),
-            ("number of controls", self.num_controls, CONTROLS),
-            ("number of W+ rows", self.num_ws, ROWS),
-            ("width of W+", self.w_dim, WIDTHS),
-            ("resolution", self.resolution, RESOLUTIONS),
-            ("width", self.width, SIDES),
-            ("height", self.height, SIDES),
+            ("quality", self.quality, QUALITY_RANGE),
+            ("number of controls", self.num_controls, NUM_CONTROLS_RANGE),
+            ("number of W+ rows", self.num_ws, NUM_WS_RANGE),
+            ("width of W+", self.w_dim, W_DIM_RANGE),
+            ("resolution", self.resolution, RESOLUTION_RANGE),
+            ("width", self.width, SIDE_RANGE),
+            ("height", self.height, SIDE_RANGE),
             ("length of the generator's SHA-256", len(self.generator_sha256), (32, 32)),
             ("length of the rig's SHA-256", len(self.rig_sha256), (32, 32)),
             ("number of metadata", len(self.metadata), (0, limits.MAX_METADATA)),
@@ -111,7 +111,7 @@ class StreamHeader:
         out = FieldWriter().integer(limits.VERSION | form << _VERSION_BITS, 1)
         out.integer(self.quality, 1)
         shape = (self.num_controls, self.num_ws, self.w_dim, self.resolution)
-        code = next((code for code, known in SHAPES.items() if known == shape), 0)
+        code = next((code for code, known in KNOWN_SHAPES.items() if known == shape), 0)
         out.integer(code, 1)
         for value in shape if not code else ():
             out.varint(value)
@@ -140,10 +140,10 @@ def parse_header(payload: bytes) -> StreamHeader:
     precision = form & _PRECISION_MASK
     if precision >= len(PRECISIONS):
         raise fields.fail(f"precision is {precision}, allowed is 0 to {len(PRECISIONS) - 1}")
-    quality = fields.integer(1, *QUALITIES, "quality")
+    quality = fields.integer(1, *QUALITY_RANGE, "quality")
     num_controls, num_ws, w_dim, resolution = _parse_shape(fields)
-    width = fields.varint(*SIDES, "width")
-    height = fields.varint(*SIDES, "height")
+    width = fields.varint(*SIDE_RANGE, "width")
+    height = fields.varint(*SIDE_RANGE, "height")
     time_base = fields.fraction("time base")
     if time_base is None:
         raise fields.fail("the time base is missing")
@@ -181,14 +181,14 @@ def parse_header(payload: bytes) -> StreamHeader:
 
 def _parse_shape(fields: FieldReader) -> tuple[int, int, int, int]:
     """Take the number of controls, rows and width of W+ and side of the picture."""
-    code = fields.integer(1, 0, max(SHAPES), "shape")
+    code = fields.integer(1, 0, max(KNOWN_SHAPES), "shape")
     if code:
-        return SHAPES[code]
+        return KNOWN_SHAPES[code]
     return (
-        fields.varint(*CONTROLS, "number of controls"),
-        fields.varint(*ROWS, "number of W+ rows"),
-        fields.varint(*WIDTHS, "width of W+"),
-        fields.varint(*RESOLUTIONS, "resolution"),
+        fields.varint(*NUM_CONTROLS_RANGE, "number of controls"),
+        fields.varint(*NUM_WS_RANGE, "number of W+ rows"),
+        fields.varint(*W_DIM_RANGE, "width of W+"),
+        fields.varint(*RESOLUTION_RANGE, "resolution"),
     )
 
 
@@ -196,7 +196,7 @@ def _pack_codes(codes: bytes) -> bytes:
     """Return the codes of the control steps: the first, and differences in their common unit."""
     differences = [after - before for before, after in zip(codes, codes[1:], strict=False)]
     unit = math.gcd(*differences) or 1
-    coder = RangeEncoder([HALF] * SIGNED_SIZE)
+    coder = RangeEncoder([PROBABILITY_HALF] * SIGNED_SIZE)
     for difference in differences:
         code_signed(coder, 0, difference // unit)
     return bytes([unit, codes[0]]) + coder.finish()
@@ -207,7 +207,7 @@ def _parse_codes(fields: FieldReader, count: int) -> bytes:
     unit = fields.integer(1, 1, 255, "unit of the steps")
     codes = [fields.integer(1)]
     body = fields.rest()
-    coder = RangeDecoder(body, [HALF] * SIGNED_SIZE)
+    coder = RangeDecoder(body, [PROBABILITY_HALF] * SIGNED_SIZE)
     for _ in range(count - 1):
         codes.append(codes[-1] + unit * code_signed(coder, 0, 0))
         if not 0 <= codes[-1] <= 255:

@@ -9,12 +9,17 @@ from numpy.typing import NDArray
 
 from facecodec.bitstream import limits
 from facecodec.bitstream.coding.binarise import code_magnitude
-from facecodec.bitstream.coding.range_coder import HALF, Coder, RangeDecoder, RangeEncoder
+from facecodec.bitstream.coding.range_coder import (
+    PROBABILITY_HALF,
+    Coder,
+    RangeDecoder,
+    RangeEncoder,
+)
 from facecodec.bitstream.coding.steps import step_codes, steps_from_codes, to_levels
 from facecodec.bitstream.fields import FieldReader, FieldWriter
 from facecodec.errors import StreamError, UsageError
 
-LIGHT = 1  # the first byte of a light tuning
+LIGHT_KIND = 1  # the first byte of a light tuning
 _UNARY = 12
 _VALUE_CONTEXTS = 2 + _UNARY  # of one value: zero or not, one unused, its magnitude
 _ACTIVITIES = 6  # how large the values before it in the row were
@@ -50,9 +55,9 @@ def pack_light(tuning: LightTuning) -> bytes:
     rows, styles = tuning.levels.shape
     if not 1 <= rows <= limits.MAX_CONTROLS + 1 or not 1 <= styles <= limits.MAX_STYLES:
         raise UsageError(f"a tuning of {rows} rows of {styles} styles does not fit the format")
-    head = FieldWriter().integer(LIGHT, 1).integer(rows, 1).integer(styles, 4)
+    head = FieldWriter().integer(LIGHT_KIND, 1).integer(rows, 1).integer(styles, 4)
     head.raw(step_codes(tuning.steps))
-    coder = RangeEncoder([HALF] * CONTEXTS)
+    coder = RangeEncoder([PROBABILITY_HALF] * CONTEXTS)
     code_rows(coder, rows, styles, tuning.levels)
     return bytes(head.raw(coder.finish()).data)
 
@@ -84,7 +89,7 @@ def check_light(payload: bytes, num_controls: int | None) -> None:
 
 def _shape(fields: FieldReader) -> tuple[int, int]:
     """Take the kind, and the number of rows and of styles."""
-    if fields.integer(1) != LIGHT:
+    if fields.integer(1) != LIGHT_KIND:
         raise fields.fail("a kind of tuning this program does not know")
     rows = fields.integer(1, 1, limits.MAX_CONTROLS + 1, "rows")
     return rows, fields.integer(4, 1, limits.MAX_STYLES, "styles")
@@ -94,7 +99,7 @@ def _levels(fields: FieldReader, rows: int, styles: int) -> LightTuning:
     """Take the steps and the body, which are the rest."""
     steps = steps_from_codes(fields.raw(rows))
     body = fields.rest()
-    coder = RangeDecoder(body, [HALF] * CONTEXTS)
+    coder = RangeDecoder(body, [PROBABILITY_HALF] * CONTEXTS)
     levels = code_rows(coder, rows, styles, None)
     if coder.position < len(body):
         raise fields.fail(f"{len(body) - coder.position} bytes after its last value")

@@ -13,10 +13,10 @@ from typing import Protocol
 
 from facecodec.errors import StreamError
 
-SMALLEST_RANGE = 1 << 24  # below it, a byte is moved out or in
-LARGEST = 0xFFFFFFFF  # range and code have 32 bits
-ONE = 1 << 16  # probabilities are in units of 2^-16
-HALF = ONE // 2
+MIN_RANGE = 1 << 24  # below it, a byte is moved out or in
+MAX_RANGE = 0xFFFFFFFF  # range and code have 32 bits
+PROBABILITY_ONE = 1 << 16  # probabilities are in units of 2^-16
+PROBABILITY_HALF = PROBABILITY_ONE // 2
 FAST_SHIFT = 4  # the fast estimate moves 1/16 of the way to the last bit
 SLOW_SHIFT = 7  # the slow one 1/128
 
@@ -40,8 +40,8 @@ class Coder(Protocol):
 def _adapt(fast: list[int], slow: list[int], context: int, bit: int) -> None:
     """Move both estimates of a context towards the bit."""
     if bit:
-        fast[context] += (ONE - fast[context]) >> FAST_SHIFT
-        slow[context] += (ONE - slow[context]) >> SLOW_SHIFT
+        fast[context] += (PROBABILITY_ONE - fast[context]) >> FAST_SHIFT
+        slow[context] += (PROBABILITY_ONE - slow[context]) >> SLOW_SHIFT
     else:
         fast[context] -= fast[context] >> FAST_SHIFT
         slow[context] -= slow[context] >> SLOW_SHIFT
@@ -54,7 +54,7 @@ class RangeEncoder:
         self.fast = list(probabilities)
         self.slow = list(probabilities)
         self.low = 0
-        self.range = LARGEST
+        self.range = MAX_RANGE
         self.out = bytearray()
 
     def bit(self, context: int, bit: int) -> int:
@@ -64,14 +64,14 @@ class RangeEncoder:
         bound = (self.range >> 16) * ((fast + slow) >> 1)
         if bit:
             self.range = bound
-            self.fast[context] = fast + ((ONE - fast) >> FAST_SHIFT)
-            self.slow[context] = slow + ((ONE - slow) >> SLOW_SHIFT)
+            self.fast[context] = fast + ((PROBABILITY_ONE - fast) >> FAST_SHIFT)
+            self.slow[context] = slow + ((PROBABILITY_ONE - slow) >> SLOW_SHIFT)
         else:
             self.low += bound
             self.range -= bound
             self.fast[context] = fast - (fast >> FAST_SHIFT)
             self.slow[context] = slow - (slow >> SLOW_SHIFT)
-        if self.range < SMALLEST_RANGE:
+        if self.range < MIN_RANGE:
             self._shift()
         return bit
 
@@ -87,7 +87,7 @@ class RangeEncoder:
             self.range -= bound
         _adapt(fast, slow, first, bit)
         _adapt(fast, slow, second, bit)
-        if self.range < SMALLEST_RANGE:
+        if self.range < MIN_RANGE:
             self._shift()
         return bit
 
@@ -96,7 +96,7 @@ class RangeEncoder:
         self.range >>= 1
         if not bit:
             self.low += self.range
-        if self.range < SMALLEST_RANGE:
+        if self.range < MIN_RANGE:
             self._shift()
         return bit
 
@@ -113,20 +113,20 @@ class RangeEncoder:
         return bytes(self.out).rstrip(b"\0")
 
     def _shift(self) -> None:
-        while self.range < SMALLEST_RANGE:
+        while self.range < MIN_RANGE:
             self.range <<= 8
             self._byte()
 
     def _byte(self) -> None:
-        if self.low > LARGEST:  # carry into the bytes already out
-            self.low &= LARGEST
+        if self.low > MAX_RANGE:  # carry into the bytes already out
+            self.low &= MAX_RANGE
             place = len(self.out) - 1
             while self.out[place] == 255:
                 self.out[place] = 0
                 place -= 1
             self.out[place] += 1
         self.out.append(self.low >> 24)
-        self.low = (self.low << 8) & LARGEST
+        self.low = (self.low << 8) & MAX_RANGE
 
 
 class RangeDecoder:
@@ -141,7 +141,7 @@ class RangeDecoder:
         self.data = data
         self.code = int.from_bytes(data[:4].ljust(4, b"\0"), "big")
         self.position = 4
-        self.range = LARGEST
+        self.range = MAX_RANGE
         self._refuse_past_range()
 
     def bit(self, context: int, bit: int = 0) -> int:
@@ -151,8 +151,8 @@ class RangeDecoder:
         bound = (self.range >> 16) * ((fast + slow) >> 1)
         if self.code < bound:
             self.range = bound
-            self.fast[context] = fast + ((ONE - fast) >> FAST_SHIFT)
-            self.slow[context] = slow + ((ONE - slow) >> SLOW_SHIFT)
+            self.fast[context] = fast + ((PROBABILITY_ONE - fast) >> FAST_SHIFT)
+            self.slow[context] = slow + ((PROBABILITY_ONE - slow) >> SLOW_SHIFT)
             bit = 1
         else:
             self.code -= bound
@@ -160,7 +160,7 @@ class RangeDecoder:
             self.fast[context] = fast - (fast >> FAST_SHIFT)
             self.slow[context] = slow - (slow >> SLOW_SHIFT)
             bit = 0
-        if self.range < SMALLEST_RANGE:
+        if self.range < MIN_RANGE:
             self._shift()
         return bit
 
@@ -177,7 +177,7 @@ class RangeDecoder:
             self.range -= bound
         _adapt(fast, slow, first, bit)
         _adapt(fast, slow, second, bit)
-        if self.range < SMALLEST_RANGE:
+        if self.range < MIN_RANGE:
             self._shift()
         return bit
 
@@ -188,7 +188,7 @@ class RangeDecoder:
         if not bit:
             self.code -= self.range
             self._refuse_past_range()
-        if self.range < SMALLEST_RANGE:
+        if self.range < MIN_RANGE:
             self._shift()
         return bit
 
@@ -198,7 +198,7 @@ class RangeDecoder:
             raise StreamError("a coded body that no encoder makes")
 
     def _shift(self) -> None:
-        while self.range < SMALLEST_RANGE:
+        while self.range < MIN_RANGE:
             self.range <<= 8
             place = self.position
             self.code = self.code << 8 | (self.data[place] if place < len(self.data) else 0)

@@ -11,7 +11,7 @@ from facecodec.errors import UsageError
 DEFAULT_QUALITY = 60
 # Doubling or halving every step is worth this many points of quality.
 QUALITY_PER_OCTAVE = 16  # so a point is a code
-HALF_OCTAVE = 8
+HALF_OCTAVE_CODES = 8
 
 # A step is (16 + mantissa) * 2^(exponent - 16): from 0.00024 to 15.5, 16 to an octave.
 # Below 2^24 / 31 every integer times such a step is exact in float32.
@@ -47,7 +47,7 @@ def control_steps(
     if not np.all(np.isfinite(base_steps)) or np.any(np.asarray(base_steps) <= 0):
         raise UsageError("quantiser steps must be positive numbers")
     codes = np.frombuffer(step_codes(base_steps), np.uint8).astype(int)
-    coarse = (codes + HALF_OCTAVE // 2) // HALF_OCTAVE * HALF_OCTAVE
+    coarse = (codes + HALF_OCTAVE_CODES // 2) // HALF_OCTAVE_CODES * HALF_OCTAVE_CODES
     result: NDArray[np.float32] = ALL_STEPS[np.clip(coarse + DEFAULT_QUALITY - quality, 0, 255)]
     return result
 

@@ -11,7 +11,7 @@ from facecodec.errors import StreamError, UsageError
 
 _MAX_SAMPLE_RATE = 10_000_000  # Hz
 _MAX_CHANNELS = 255
-_LEAST_PACKET = 4  # bytes of the fields of a packet
+_MIN_PACKET_BYTES = 4  # bytes of the fields of a packet
 _MAX_DISTANCE = 3 * limits.MAX_PTS  # between two timestamps of which one has a duration
 
 
@@ -81,7 +81,7 @@ def parse_packets(payload: bytes) -> tuple[int, list[AudioPacket]]:
     first = fields.varint(0, limits.MAX_PTS, "first packet")
     rows: list[tuple[int, int, int, int]] = []
     expected = 0
-    for _ in range(fields.varint(0, len(payload) // _LEAST_PACKET, "number of packets")):
+    for _ in range(fields.varint(0, len(payload) // _MIN_PACKET_BYTES, "number of packets")):
         dts = expected + fields.signed(_MAX_DISTANCE, "audio timestamp")
         pts = dts + fields.signed(_MAX_DISTANCE, "audio timestamp")
         if max(abs(dts), abs(pts)) > limits.MAX_PTS:

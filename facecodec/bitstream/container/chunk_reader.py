@@ -8,13 +8,20 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from facecodec.bitstream import limits
-from facecodec.bitstream.container.chunks import CRC, LIMITS, STREAM_MAGIC, TYPE, Chunk, Damage
+from facecodec.bitstream.container.chunks import (
+    CRC_BYTES,
+    LIMITS,
+    STREAM_MAGIC,
+    TYPE_BYTES,
+    Chunk,
+    Damage,
+)
 from facecodec.errors import StreamError
 
-_ANY_TYPE = re.compile(b"|".join(kind for kind in LIMITS if len(kind) == TYPE))
-_LENGTH = 3  # bytes of the longest length
-_LEAST_READ = 1 << 12  # bytes asked of the file at once
-_MOST_READ = 1 << 16
+_ANY_TYPE = re.compile(b"|".join(kind for kind in LIMITS if len(kind) == TYPE_BYTES))
+_MAX_LENGTH_BYTES = 3  # bytes of the longest length
+_MIN_READ_BYTES = 1 << 12  # bytes asked of the file at once
+_MAX_READ_BYTES = 1 << 16
 
 
 class ChunkReader:
@@ -54,7 +61,7 @@ class ChunkReader:
         chunk = self._chunk_at(0, magic)
         if chunk is None:
             raise StreamError(f"{what}: its header is damaged or cut off")
-        self.seed = int.from_bytes(self.buffer[chunk.size - CRC : chunk.size], "little")
+        self.seed = int.from_bytes(self.buffer[chunk.size - CRC_BYTES : chunk.size], "little")
         self._drop(chunk.size)
         return chunk
 
@@ -86,8 +93,8 @@ class ChunkReader:
         while len(self.buffer) < size and not self._ended:
             if self._base is not None:
                 self.file.seek(self._base + self.offset + len(self.buffer))
-            wanted = max(size - len(self.buffer), _LEAST_READ)
-            data = self._read(min(wanted, _MOST_READ)) or b""
+            wanted = max(size - len(self.buffer), _MIN_READ_BYTES)
+            data = self._read(min(wanted, _MAX_READ_BYTES)) or b""
             self._ended = not data
             self.buffer += data
         return len(self.buffer) >= size
@@ -101,14 +108,14 @@ class ChunkReader:
 
         magic: the type it must have, where that is not two letters.
         """
-        at = start + (len(magic) or TYPE)
-        if not self._fill(at + 1 + CRC):
+        at = start + (len(magic) or TYPE_BYTES)
+        if not self._fill(at + 1 + CRC_BYTES):
             return None
         kind = bytes(self.buffer[start:at])
         if kind != magic if magic else not (kind.isascii() and kind.isalpha()):
             return None
         size = 0
-        for place in range(_LENGTH):
+        for place in range(_MAX_LENGTH_BYTES):
             byte = self.buffer[at]  # there is one: a CRC has more bytes than a length
             at += 1
             size |= (byte & 127) << 7 * place
@@ -117,9 +124,9 @@ class ChunkReader:
         if byte > 127 or (byte == 0 and place) or size > LIMITS.get(kind, limits.MAX_CHUNK):
             return None
         end = at + size
-        if not self._fill(end + CRC):
+        if not self._fill(end + CRC_BYTES):
             return None
-        crc = int.from_bytes(self.buffer[end : end + CRC], "little")
+        crc = int.from_bytes(self.buffer[end : end + CRC_BYTES], "little")
         if zlib.crc32(self.buffer[start:end], self.seed) == crc:
             return Chunk(self.offset + start, kind, bytes(self.buffer[at:end]))
         self._work += size
@@ -135,7 +142,7 @@ class ChunkReader:
             match = _ANY_TYPE.search(self.buffer, start)
             if match is None:
                 # Keep a byte: a type may straddle two reads.
-                self._drop(max(len(self.buffer) - TYPE + 1, 0))
+                self._drop(max(len(self.buffer) - TYPE_BYTES + 1, 0))
                 start = 0
                 if not self._fill(len(self.buffer) + 1):
                     self._drop(len(self.buffer))
@@ -145,7 +152,7 @@ class ChunkReader:
                 break
             else:
                 start = match.start() + 1
-                if start > _MOST_READ:
+                if start > _MAX_READ_BYTES:
                     self._drop(start)
                     start = 0
         at_end = not self._fill(1)

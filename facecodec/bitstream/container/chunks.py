@@ -37,8 +37,8 @@ LIMITS = {
     SEGMENT: limits.MAX_SEGMENT,
     END: limits.MAX_INDEX,
 }
-TYPE = 2  # bytes of a type, but for the header's
-CRC = 4
+TYPE_BYTES = 2  # bytes of a type, but for the header's
+CRC_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,12 @@ class Chunk:
     def size(self) -> int:
         """Bytes in the file, type, length and CRC included."""
         size = len(self.payload)
-        return len(self.type) + varint_size(size) + size + CRC
+        return len(self.type) + varint_size(size) + size + CRC_BYTES
 
     @property
     def name(self) -> str:
         """Return the type in letters."""
-        return "header" if len(self.type) != TYPE else self.type.decode("ascii")
+        return "header" if len(self.type) != TYPE_BYTES else self.type.decode("ascii")
 
     @property
     def critical(self) -> bool:
@@ -88,4 +88,4 @@ def pack_chunk(kind: bytes, payload: bytes, seed: int) -> bytes:
         name = Chunk(0, kind, payload).name
         raise UsageError(f"{len(payload)} bytes are too many for a {name} chunk: at most {most}")
     data = kind + FieldWriter().varint(len(payload)).data + payload
-    return data + zlib.crc32(data, seed).to_bytes(CRC, "little")
+    return data + zlib.crc32(data, seed).to_bytes(CRC_BYTES, "little")

@@ -41,7 +41,7 @@ class IdentityFile:
         head.varint(self.w_dim).raw(self.generator_sha256)
         head.string(self.generator_name).string(self.creator)
         out = chunks.pack_chunk(chunks.IDENTITY_MAGIC, bytes(head.data), 0)
-        seed = int.from_bytes(out[-chunks.CRC :], "little")
+        seed = int.from_bytes(out[-chunks.CRC_BYTES :], "little")
         out += chunks.pack_chunk(chunks.IDENTITY, self.payload, seed)
         for part in split_tuning(self.tuning or b""):
             out += chunks.pack_chunk(chunks.TUNING, part, seed)

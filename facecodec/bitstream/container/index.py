@@ -24,7 +24,7 @@ from facecodec.bitstream.container.chunks import Chunk, Damage
 from facecodec.bitstream.fields import FieldReader, FieldWriter, varint_size
 from facecodec.errors import StreamError
 
-_LONGEST_SIZE = 4  # bytes of the size at the end of an end chunk, at most
+_MAX_SIZE_BYTES = 4  # bytes of the size at the end of an end chunk, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +143,9 @@ def stored_index(file: BinaryIO, base: int, header: StreamHeader, seed: int) -> 
     base: where the stream begins in the file. seed: what its CRCs start from.
     """
     size = file.seek(0, 2) - base
-    file.seek(base + max(size - chunks.CRC - _LONGEST_SIZE, 0))
+    file.seek(base + max(size - chunks.CRC_BYTES - _MAX_SIZE_BYTES, 0))
     length = 0
-    for place, byte in enumerate(reversed(file.read(_LONGEST_SIZE))):
+    for place, byte in enumerate(reversed(file.read(_MAX_SIZE_BYTES))):
         length |= (byte & 127) << 7 * place
         if byte < 128:
             break

@@ -25,7 +25,7 @@ from facecodec.bitstream.container.tuning_parts import split_tuning
 from facecodec.errors import UsageError
 
 _PERSON = (chunks.IDENTITY, chunks.IDENTITY_REFERENCE, chunks.TUNING)
-_AUDIO_GROUP = 1 << 18  # bytes of packets kept for one chunk
+_AUDIO_GROUP_BYTES = 1 << 18  # bytes of packets kept for one chunk
 
 
 class StreamWriter:
@@ -64,7 +64,7 @@ class StreamWriter:
         self._packets = 0  # written
         head = chunks.pack_chunk(chunks.STREAM_MAGIC, header.pack(), 0)
         self._write(head)
-        self._seed = int.from_bytes(head[-chunks.CRC :], "little")
+        self._seed = int.from_bytes(head[-chunks.CRC_BYTES :], "little")
 
     @property
     def bytes_written(self) -> int:
@@ -184,7 +184,7 @@ class StreamWriter:
         check_packet(packet)
         self._audio.append(packet)
         self._audio_bytes += len(packet.data) + 32
-        if self._audio_bytes >= _AUDIO_GROUP:
+        if self._audio_bytes >= _AUDIO_GROUP_BYTES:
             self._flush_audio()
 
     def close(self) -> None:
