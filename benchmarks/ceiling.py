@@ -29,6 +29,7 @@ from facecodec.clip.scan import SQUARE, Span, cut_squares
 from facecodec.face.alignment import Alignment
 from facecodec.face.crop import resize
 from facecodec.metrics.evaluate import evaluate
+from facecodec.metrics.evaluation import Settings
 from facecodec.metrics.measures import written
 from facecodec.video.reader import VideoReader
 
@@ -72,7 +73,7 @@ def main() -> None:
             noise = np.random.default_rng(0)
             other = [moved(place, given.moved, noise) for place in seen.alignments]
             soft = [softened(square, noise) for _, square in cut_squares(seen.frames(), other)]
-        result = evaluate(squares, soft, landmarker=given.face_landmarker)
+        result = evaluate(squares, soft, Settings(landmarker=given.face_landmarker))
         rows.append({"clip": clip.stem, "values": {m: result[m] for m in MEASURES}})
         print(clip.stem, *(f"{m} {written(m, result[m])}" for m in MEASURES), flush=True)
         save(given.json, command, table=table(rows), rows=rows)

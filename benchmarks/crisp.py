@@ -23,7 +23,7 @@ from facecodec.decoding.stream import Stream
 from facecodec.encoding.encode import encode
 from facecodec.face.crop import crop
 from facecodec.metrics.detail import OCTAVES, REGIONS
-from facecodec.metrics.evaluate import Evaluation
+from facecodec.metrics.evaluation import Evaluation
 from facecodec.metrics.measures import written
 from facecodec.study.evaluate import Options, evaluate_files, size_of
 from facecodec.video.reader import VideoReader

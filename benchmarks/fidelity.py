@@ -4,11 +4,11 @@
         --json benchmarks/results/fidelity.json --keep out/
 
 Every clip is encoded once for each tuning (first 150 frames, default preset) and measured against
-its own aligned squares at 256x256. The inversion is the same for every tuning of a clip and runs
-once; its seconds are part of every one's. `--keep` names a folder for the streams and for one
-contact sheet a clip: source, decoded, difference. With `--reuse` a stream that is there already,
-`CLIP.TUNE.fcv`, is measured and not made again; `--made-on` says which machine made it, and
-seconds are those of `encode --json` in `CLIP.TUNE.json`, if that is there.
+its own aligned squares at 256x256. The face and the person are the same for every tuning of a clip
+and are sought once; their seconds are part of every one's. `--keep` names a folder for the streams
+and for one contact sheet a clip: source, decoded, difference. With `--reuse` a stream that is there
+already, `CLIP.TUNE.fcv`, is measured and not made again; `--made-on` says which machine made it,
+and seconds are those of `encode --json` in `CLIP.TUNE.json`, if that is there.
 """
 
 from __future__ import annotations
@@ -22,16 +22,25 @@ from typing import Any
 import numpy as np
 from saved import save
 
-import facecodec.encoding.encode as encoding
+from facecodec.atomic import opened_whole
 from facecodec.bitstream import StreamReader
 from facecodec.cli.progress import shown
 from facecodec.clip.clip import Clip
 from facecodec.decoding.stream import Stream
+from facecodec.encoding.encode import Stages
+from facecodec.encoding.motion import track_clip
+from facecodec.encoding.person import find_person
+from facecodec.encoding.presets import preset_of
+from facecodec.encoding.tuning import tune_person
+from facecodec.encoding.write import new_header, write_clip
 from facecodec.face.crop import crop
 from facecodec.metrics.measures import written
+from facecodec.models import load_likeness, load_models
+from facecodec.progress import Progress
 from facecodec.study.evaluate import Options, evaluate_files
 from facecodec.video.reader import VideoReader
 from facecodec.video.writer import encode_png
+from facecodec.weights.catalogue import DEFAULT_GENERATOR
 
 MEASURES = ("psnr_face", "ssim_face", "identity", "yaw", "pitch", "mouth_opening", "eye_opening",
             "rho_au", "rho_gaze", "rho_pose")  # fmt: skip
@@ -41,16 +50,44 @@ COLUMNS = ["PSNR face", "SSIM face", "identity", "yaw", "pitch", "mouth", "eyes"
            "rho_AU", "rho_gaze", "rho_pose", "motion B/frame", "tuning KB"]  # fmt: skip
 
 
-def one_inversion() -> None:
-    """Make the next encodes of a clip share one inversion."""
-    find, known = encoding.find_person, {}
+def encode_each(
+    source: Path, outputs: dict[str, Path], rig: Path | None, frames: int, progress: Progress
+) -> dict[str, dict[str, float]]:
+    """Encode a clip for each tuning (tuning -> stream) as `facecodec.encode` does, by one person.
 
-    def again(clip: Clip, *rest: Any) -> Any:
-        if clip.name not in known:
-            known[clip.name] = find(clip, *rest)
-        return known[clip.name]
-
-    encoding.find_person = again
+    Returns the seconds of each one's stages.
+    """
+    models, plan, stages = (
+        load_models(DEFAULT_GENERATOR, rig, "auto"),
+        preset_of("medium"),
+        Stages(),
+    )
+    likeness = load_likeness(models.generator)
+    seconds = {}
+    with Clip.open(source, max_frames=frames, progress=progress) as clip:
+        stages.end("models")
+        _ = clip.scan
+        stages.end("face")
+        person = find_person(clip, models, plan, None, likeness, progress)
+        stages.end("inversion")
+        shared = dict(stages.seconds)
+        for tune, output in outputs.items():
+            avatar, enrolment = person
+            if tune != "none":
+                avatar, enrolment = tune_person(
+                    clip, avatar, enrolment, plan, tune, likeness, progress
+                )
+                stages.end("tuning")
+            motion = track_clip(clip, avatar, enrolment, plan.tracking, progress)
+            stages.end("tracking")
+            size = clip.width, clip.height
+            header = new_header(models, size, clip.time_base, clip.frame_rate)
+            with opened_whole(output) as file:
+                write_clip(file, header, clip, avatar, motion, audio=True)
+            stages.end("writing")
+            seconds[tune] = stages.seconds
+            stages.seconds = dict(shared)
+    return seconds
 
 
 def contact_sheet(clip: Path, stream: Path, rig: Path | None = None) -> np.ndarray:
@@ -70,29 +107,19 @@ def contact_sheet(clip: Path, stream: Path, rig: Path | None = None) -> np.ndarr
 
 
 def measure(
-    clip: Path, tune: str, folder: Path, options: Options, frames: int, reuse: bool
+    clip: Path, stream: Path, options: Options, frames: int, seconds: dict[str, float]
 ) -> dict[str, Any]:
-    """Encode a clip, unless its stream is to be reused, and return its row of the table."""
-    stream = folder / f"{clip.stem}.{tune}.fcv"
-    made = stream.with_suffix(".json")
-    seconds: dict[str, float] = {}
+    """Return a stream's row of the table; `seconds` are those of its stages."""
     with shown() as progress:
-        if not (reuse and stream.is_file()):
-            seconds = encoding.encode(
-                clip, stream, rig=options.rig, tune=tune, max_frames=frames, force=True,
-                progress=progress,
-            ).stages  # fmt: skip
-        elif made.is_file():
-            seconds = json.loads(made.read_text(encoding="utf-8"))["stages"]
         result = evaluate_files(clip, stream, max_frames=frames, options=options, progress=progress)
     with stream.open("rb") as file:
         reader = StreamReader(file)
         rate, count = reader.rate_split(), reader.index().frames
     sheet = contact_sheet(clip, stream, options.rig)
-    (folder / f"{clip.stem}.{tune}.png").write_bytes(encode_png(sheet))
+    stream.with_suffix(".png").write_bytes(encode_png(sheet))
     return {
         "clip": clip.stem,
-        "tune": tune,
+        "tune": stream.stem.rsplit(".", 1)[1],
         "frames": count,
         "seconds": seconds,
         "controls_bytes": rate.controls_bytes,
@@ -100,6 +127,15 @@ def measure(
         "tuning_bytes": rate.tuning_bytes,
         "values": {name: result.values[name] for name in MEASURES},
     }
+
+
+def seconds_of(stream: Path) -> dict[str, float]:
+    """Return the seconds of each stage that `encode --json` wrote beside a stream, if it did."""
+    facts = stream.with_suffix(".json")
+    if not facts.is_file():
+        return {}
+    seconds: dict[str, float] = json.loads(facts.read_text(encoding="utf-8"))["stages"]
+    return seconds
 
 
 def cells(rows: list[dict[str, Any]]) -> list[str]:
@@ -139,24 +175,26 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     options = Options(landmarker=given.face_landmarker, rig=given.rig)
-    one_inversion()
+    tunes = given.tune.split(",")
     rows: list[dict[str, Any]] = []
-    shared: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = given.keep or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
-        for tune in given.tune.split(","):
-            for clip in given.clips:
-                row = measure(clip, tune, folder, options, given.max_frames, given.reuse)
-                inversion = row["seconds"].get("inversion", 0.0)
-                shared[clip.stem] = max(shared.get(clip.stem, 0.0), inversion)
-                if row["seconds"]:
-                    row["seconds"]["inversion"] = shared[clip.stem]
+        for clip in given.clips:
+            streams = {tune: folder / f"{clip.stem}.{tune}.fcv" for tune in tunes}
+            made = {t: s for t, s in streams.items() if given.reuse and s.is_file()}
+            seconds = {tune: seconds_of(stream) for tune, stream in made.items()}
+            if wanted := {tune: s for tune, s in streams.items() if tune not in made}:
+                with shown() as progress:
+                    seconds |= encode_each(clip, wanted, given.rig, given.max_frames, progress)
+            for tune, stream in streams.items():
+                row = measure(clip, stream, options, given.max_frames, seconds[tune])
                 rows.append(row)
                 print(clip.stem, tune, *cells([row]), f"{sum(row['seconds'].values()):.0f} s",
                       sep=" | ", flush=True)  # fmt: skip
-                save(given.json, COMMAND.format(tune=given.tune), given.made_on, **tables(rows),
-                     rows=rows)  # fmt: skip
+            rows.sort(key=lambda row: tunes.index(row["tune"]))
+            save(given.json, COMMAND.format(tune=given.tune), given.made_on, **tables(rows),
+                 rows=rows)  # fmt: skip
     for mean in tables(rows)["means"]["rows"]:
         print("mean", *mean, sep=" | ")
 

@@ -2,9 +2,17 @@
 
 
 class FacecodecError(Exception):
-    """Something in the outside world failed. Its message is one line: file, what, remedy."""
+    """Something in the outside world failed. Its message is one line: file, what, remedy.
+
+    argument: the parameter of the call that decides it, where one does: the command line adds what
+    its option is called.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str = "", *, argument: str | None = None) -> None:
+        super().__init__(message)
+        self.argument = argument
 
 
 class UsageError(FacecodecError):

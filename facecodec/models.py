@@ -57,7 +57,7 @@ def pick_device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
-        raise UsageError("device cuda: torch finds no CUDA device here; use cpu")
+        raise UsageError("device cuda: torch finds no CUDA device here; use cpu", argument="device")
     return torch.device(name)
 
 

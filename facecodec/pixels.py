@@ -13,7 +13,10 @@ HALF_RANGE = 127.5  # of 0 to 255
 
 def to_tensor(pictures: Picture) -> Tensor:
     """Convert uint8 pictures [N, H, W, 3] to float32 [N, 3, H, W] in [-1, 1]."""
-    levels = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float()
+    owned = np.require(
+        pictures, requirements=("C", "W")
+    )  # torch shares no memory that is read-only
+    levels = torch.from_numpy(owned).permute(0, 3, 1, 2).float()
     return levels.div(HALF_RANGE).sub(1).contiguous()
 
 

@@ -219,7 +219,7 @@ class Avatar:
         factor = self.resolution // max(side, 1)
         if factor * side != self.resolution or factor & (factor - 1):
             sizes = [self.resolution >> i for i in range(NUM_SIZES)]
-            raise UsageError(f"size {side}: {self.generator.name} renders {sizes}")
+            raise UsageError(f"size {side}: {self.generator.name} renders {sizes}", argument="size")
         return side
 
     def identity_file(self) -> IdentityFile:

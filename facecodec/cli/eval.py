@@ -60,6 +60,7 @@ def command(
     facecodec eval talk.mp4 x265.mp4 --face-landmarker face_landmarker.task --json
     facecodec eval --puppet who.mp4 motion.mp4 puppet.mp4
     """
+    from facecodec.metrics.landmarker import HOW_FILE
     from facecodec.metrics.measures import MEASURES, written
     from facecodec.study.evaluate import Options, evaluate_files, evaluate_puppet_files
 
@@ -86,7 +87,9 @@ def command(
     for name, value in result.values.items():
         measure = MEASURES[name]
         if value is None:
-            rows.append((measure.title, "n/a", f"({result.missing.get(name, '')})"))
+            why = result.missing.get(name, "")
+            option = "; see --face-landmarker" if HOW_FILE in why else ""
+            rows.append((measure.title, "n/a", f"({why}{option})"))
         else:
             moves = result.moves.get(name)
             still = "" if moves is None else f"  (the reference moves {moves:.3f})"

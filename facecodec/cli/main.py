@@ -130,9 +130,16 @@ def run(argv: Sequence[str] | None = None) -> None:
             raise
         code = error.exit_code if isinstance(error, FacecodecError) else 1
         name = "" if isinstance(error, FacecodecError) else f"{type(error).__name__}: "
-        hint = ["-f overwrites it"] if isinstance(error, ExistsError) else []
-        _say(f"{name}{error}", *hint, error=error)
+        _say(f"{name}{error}", *_options(error), error=error)
         sys.exit(code)
+
+
+def _options(error: Exception) -> list[str]:
+    """Return which option of the command decides what a library error is about."""
+    if isinstance(error, ExistsError):
+        return ["-f overwrites it"]
+    argument = error.argument if isinstance(error, FacecodecError) else None
+    return [f"see --{argument.replace('_', '-')}"] if argument else []
 
 
 def _without_debug(arguments: list[str]) -> tuple[list[str], bool]:

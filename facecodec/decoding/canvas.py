@@ -29,7 +29,7 @@ class Canvas:
         if canvas not in CANVASES:
             raise UsageError(f"no canvas {canvas!r}; there are: {', '.join(CANVASES)}")
         if background and canvas != "source":
-            raise UsageError("a background needs the canvas 'source'")
+            raise UsageError("a background needs the canvas 'source'", argument="canvas")
         self.whole = canvas == "source"
         self.size = (face_size, face_size)
         if self.whole:  # 4:2:0 video needs even sides

@@ -116,7 +116,7 @@ def encode(
     not set, or an argument is not one of the above; ModelError when a model is missing;
     FacecodecError when the source cannot be read or the output not be written.
     """
-    output, stages = Path(output), _Stages()
+    output, stages = Path(output), Stages()
     refuse_overwrite(output, force, [source if isinstance(source, str | Path) else None, identity])
     check_tune(tune, known=identity is not None)
     plan = preset_of(preset)
@@ -191,7 +191,7 @@ def _count(motion: Motion, flag: FrameFlags) -> int:
     return int(np.count_nonzero(motion.flags & flag))
 
 
-class _Stages:
+class Stages:
     """Seconds spent in each stage."""
 
     def __init__(self) -> None:

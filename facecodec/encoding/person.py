@@ -107,9 +107,14 @@ def identity_frame(scan: Scan, wanted: int | None) -> int:
     if wanted is None:
         return select_identity_frame(scan.signals, scan.clear, scan.sharpness)
     if not 0 <= wanted < len(scan):
-        raise UsageError(f"identity frame {wanted}: the clip has frames 0 to {len(scan) - 1}")
+        raise UsageError(
+            f"identity frame {wanted}: the clip has frames 0 to {len(scan) - 1}",
+            argument="id_frame",
+        )
     if not scan.seen[wanted]:
-        raise UsageError(f"identity frame {wanted}: no face was found in that frame")
+        raise UsageError(
+            f"identity frame {wanted}: no face was found in that frame", argument="id_frame"
+        )
     return wanted
 
 

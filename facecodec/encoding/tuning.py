@@ -28,7 +28,10 @@ def check_tune(tune: str, known: bool) -> None:
     if tune not in TUNES:
         raise UsageError(f"no tuning {tune!r}; there are: {', '.join(TUNES)}")
     if tune != "none" and known:
-        raise UsageError("no tuning here: the person of a .fci file is tuned already or not at all")
+        raise UsageError(
+            "no tuning here: the person of a .fci file is tuned already or not at all",
+            argument="tune",
+        )
 
 
 def tune_person(
@@ -47,7 +50,10 @@ def tune_person(
     """
     model = avatar.model
     if kind == "full" and not model.generator.tunable:
-        raise UsageError(f"tuning full: the weights of {model.generator.name} are not tuned yet")
+        raise UsageError(
+            f"tuning full: the weights of {model.generator.name} are not tuned yet",
+            argument="tune",
+        )
     how = plan.tuning
     # keyframes share derivatives: as many as a person has poses, not one each
     tracking = replace(plan.tracking, cold_recomputations=plan.tracking.cold_recomputations / 3)

@@ -67,7 +67,10 @@ def resize(picture: Picture, size: tuple[int, int]) -> Picture:
 
 def _to_tensor(picture: Picture) -> Tensor:
     """Return a picture [H, W, 3] as float32 grey levels [1, 3, H, W], 0 to 255."""
-    return torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float()
+    levels = np.require(
+        picture, requirements=("C", "W")
+    )  # torch shares no memory that is read-only
+    return torch.from_numpy(levels).permute(2, 0, 1)[None].float()
 
 
 def _to_picture(tensor: Tensor) -> Picture:

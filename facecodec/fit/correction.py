@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facecodec.fit.tracking import per_control
+from facecodec.fit.controls import per_control
 
 # Designs are made for at least this many controls, so that every derivative is the mean of eight
 # readings or more.

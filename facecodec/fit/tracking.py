@@ -18,6 +18,7 @@ from torch import Tensor
 
 import cuda_ops
 from facecodec.face.signals import NUM_POSE
+from facecodec.fit.controls import per_control, pose_distance, typical_controls
 from facecodec.fit.objective import Target, inner_weights, shrink
 from facecodec.fit.photometric import (
     Linearisation,
@@ -34,7 +35,6 @@ LARGEST_STEP = 2.0  # that a control moves in one Gauss-Newton step
 CONTROL_LIMIT = 12.0  # that a control may reach: faces tear where it goes much farther
 SMALLEST_STEP = 0.05  # no control moved farther: the frame is done
 OCCLUDED_SPREAD = 0.3  # factor on the controls' standard deviations where the face is occluded
-OFFSET_DISTANCE = 0.2  # what one of an offset adds to the distance of two derivatives, pose: 1
 
 COLD_ITERATIONS = 3  # times as many iterations where no previous frame is known
 COARSE_PART = 3  # one iteration in three, the first ones, gives the finest octave little weight
@@ -61,36 +61,6 @@ class Tracked:
     controls: NDArray[np.float64]  # [num_controls], in standard deviations
     information: NDArray[np.float64]  # normal matrix [num_controls, num_controls] of the picture
     residual: float  # weighted mean absolute picture difference, of a range of 2
-
-
-def pose_distance(a: Tensor, b: Tensor) -> float:
-    """Return the distance of two controls [num_controls], in standard deviations of pose.
-
-    Offsets count little in it: derivatives depend on them far less than on the pose.
-    """
-    change = a - b
-    change = torch.cat([change[:NUM_POSE], OFFSET_DISTANCE * change[NUM_POSE:]])
-    return float(change.norm())
-
-
-def typical_controls(count: int, renders: int, known: Tensor | None) -> Tensor:
-    """Return controls [renders, count] at which to correct a preview.
-
-    First rest, then as many of `known` [K, count] as there is room for, then seeded random ones.
-    """
-    noise = np.random.Generator(np.random.PCG64(0)).standard_normal((renders, count))
-    noise[0] = 0.0
-    drawn = torch.from_numpy(noise)
-    if known is not None:
-        first = known[: renders - 1].double().cpu()
-        drawn[1 : 1 + len(first)] = first
-    return drawn.float()
-
-
-def per_control(pair: tuple[float, float], count: int) -> Tensor:
-    """Return a value for each of `count` controls, [count]: the first of `pair` for pose."""
-    values = [pair[0]] * NUM_POSE + [pair[1]] * (count - NUM_POSE)
-    return torch.tensor(values, dtype=torch.float64)
 
 
 class Tracker:

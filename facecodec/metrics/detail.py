@@ -52,7 +52,11 @@ def bands(picture: Picture) -> dict[int, Values]:
     it over 2p by 2p, drawn large again.
     """
     side = picture.shape[0]
-    now = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float()
+    now = (
+        torch.from_numpy(np.require(picture, requirements=("C", "W")))
+        .permute(2, 0, 1)[None]
+        .float()
+    )
     sizes: dict[int, Values] = {}
     for octave in octaves_of(side):
         smaller = F.avg_pool2d(now, 2)

@@ -1,8 +1,9 @@
 """A decoded sequence against its reference: every measure in one pass, in constant memory.
 
     from facecodec.metrics.evaluate import evaluate
+    from facecodec.metrics.evaluation import Settings
 
-    result = evaluate(reference, decoded, landmarker=Path("face_landmarker.task"))
+    result = evaluate(reference, decoded, Settings(landmarker=Path("face_landmarker.task")))
     result["psnr_face"], result["rho_au"], result.missing
 
 Both are sequences of aligned squares; docs/metrics.md says what each measure means.
@@ -13,9 +14,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from facecodec.errors import UsageError
 from facecodec.face.crop import resize
 from facecodec.face.mask import face_mask
 from facecodec.metrics.detail import OCTAVES, REGIONS, SIZES, Detail, DetailMeter
+from facecodec.metrics.evaluation import Evaluation, Settings, Values
 from facecodec.metrics.landmarker import Landmarker
 from facecodec.metrics.landmarker import missing as landmarker_missing
 from facecodec.metrics.measures import DETAIL, PUPPET, RESYNTHESIS
@@ -34,74 +35,18 @@ from facecodec.progress import Progress, silent
 from facecodec.types import Picture
 from facecodec.weights.store import model_path, require
 
-Values = NDArray[np.float64]
-
 SIZE = 256  # side of the squares everything is measured on
 DETAIL_EVERY = 5  # spectra of large pictures cost as much as everything else of a frame
-IDENTITY_EVERY = 10  # the embedding costs as much as everything else of a frame
 # Frames without landmarks for which the inner face counts as where it was: a hand, a blur.
 HELD_FRAMES = 15
 CORRELATED = ("yaw", "pitch", "mouth_opening", "eye_opening")
 
 
-class PairMeasure(Protocol):
-    """A measure that needs networks: told every pair of pictures, asked once at the end."""
-
-    def add(self, reference: Picture, distorted: Picture) -> None:
-        """Add a pair, uint8 RGB [S, S, 3]."""
-
-    def result(self) -> float | None:
-        """Return the measure over all pairs, None where they are too few."""
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """The result of a comparison.
-
-    values: measure -> value, None where it is unknown; `missing` then says why, and what it needs.
-    per_frame: series [T] (`psnr`, `psnr_face`, `ssim_face`, `l1`, `lip_error`, `identity`
-    NaN where not read, the inner face's where there is none). worst: the numbers of the frames with
-    the lowest PSNR, worst first.
-    detail: what the pictures show at their own size; None, and its values absent, where they are
-    not of one size in `facecodec.metrics.detail.SIZES`.
-    moves: how far the reference's landmark signals move (standard deviation, in the signal's own
-    units); a correlation with one that hardly moves is a correlation with noise.
-    """
-
-    frames: int
-    values: dict[str, float | None]
-    missing: dict[str, str]
-    per_frame: dict[str, Values] = field(repr=False)
-    worst: tuple[int, ...] = ()
-    moves: dict[str, float | None] = field(default_factory=dict)
-    detail: Detail | None = None
-
-    def __getitem__(self, name: str) -> float | None:
-        return self.values[name]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return numbers and texts only; an infinite value is the text 'inf'."""
-        return {
-            "frames": self.frames,
-            "values": {name: _plain(value) for name, value in self.values.items()},
-            "missing": self.missing,
-            "worst_frames": list(self.worst),
-            "detail": self.detail.as_json() if self.detail else None,
-            "reference_moves": {name: _plain(value) for name, value in self.moves.items()},
-            "per_frame": {
-                name: [_plain(float(v)) for v in row] for name, row in self.per_frame.items()
-            },
-        }
-
-
 def evaluate(
     reference: Iterable[Picture],
     distorted: Iterable[Picture],
+    settings: Settings | None = None,
     *,
-    landmarker: Path | None = None,
-    networks: Mapping[str, PairMeasure] | None = None,
-    missing: Mapping[str, str] | None = None,
-    identity_every: int = IDENTITY_EVERY,
     known: Trace | None = None,
     progress: Progress = silent,
     total: int | None = None,
@@ -109,28 +54,27 @@ def evaluate(
     """Compare two sequences of aligned squares, uint8 RGB [S, S, 3], frame by frame.
 
     Each picture is scaled to 256x256; detail is measured in every fifth, at the size in which they
-    come. landmarker: MediaPipe's face_landmarker.task, for expression, gaze and pose. networks,
-    missing: see `facecodec.metrics.networks.load`. identity_every: the identity is read in every
-    n-th frame. known: the result of `trace_of` for the same reference and options, which is then
+    come. known: the result of `trace_of` for the same reference and settings, which is then
     not read again. total: number of frames, for `progress`. Raises UsageError when one sequence
     ends before the other or both are empty, ModelError when a model is not installed.
     """
+    settings = settings or Settings()
     with ExitStack() as stack:
-        before, after = _traces(stack, landmarker)
+        before, after = _traces(stack, settings.landmarker)
         before = known or before
         quality = _Quality()
         meter: DetailMeter | None = None
         for i, (large_a, large_b) in enumerate(_pairs(reference, distorted)):
             a, b = small(large_a), small(large_b)
             if known is None:
-                before.add(a, embed=i % identity_every == 0)
-            after.add(b, embed=i % identity_every == 0)
+                before.add(a, embed=i % settings.identity_every == 0)
+            after.add(b, embed=i % settings.identity_every == 0)
             quality.add(a, b, before.points_of(i))
             if i == 0 and large_a.shape == large_b.shape and _square(large_a) in SIZES:
                 meter = DetailMeter(_square(large_a))
             if meter and i % DETAIL_EVERY == 0:
                 meter.add(large_a, large_b, quality.face(meter.size))
-            for network in (networks or {}).values():
+            for network in settings.networks.values():
                 network.add(a, b)
             progress("evaluating", i + 1, total)
     if len(after) == 0:
@@ -145,29 +89,25 @@ def evaluate(
     values["faces"] = _seen_again(before, after)
     lowest = float(series["psnr_face"][worst[0]])
     values["worst_psnr_face"] = None if np.isnan(lowest) else lowest
-    values |= {name: network.result() for name, network in (networks or {}).items()}
+    values |= {name: network.result() for name, network in settings.networks.items()}
     detail = meter.result() if meter else None
     values |= detail.values() if detail else {}
-    missing = dict(missing or {}) | (_unseen_detail(detail) if detail else {})
+    missing = dict(settings.missing) | (_unseen_detail(detail) if detail else {})
     names = tuple(name for name in RESYNTHESIS if detail or name not in DETAIL)
-    done = _finish(names, len(before), values, missing, landmarker, series, worst)
+    done = _finish(names, len(before), values, missing, settings.landmarker, series, worst)
     return replace(done, moves=_moves(before), detail=detail)
 
 
-def trace_of(
-    pictures: Iterable[Picture],
-    *,
-    landmarker: Path | None = None,
-    identity_every: int = IDENTITY_EVERY,
-) -> Trace:
+def trace_of(pictures: Iterable[Picture], settings: Settings | None = None) -> Trace:
     """Read a reference, uint8 RGB [S, S, 3] each, once for many comparisons with it.
 
-    Options as for `evaluate`. Raises ModelError when a model is not installed.
+    Settings as for `evaluate`. Raises ModelError when a model is not installed.
     """
+    settings = settings or Settings()
     with ExitStack() as stack:
-        trace, _ = _traces(stack, landmarker)
+        trace, _ = _traces(stack, settings.landmarker)
         for i, picture in enumerate(pictures):
-            trace.add(small(picture), embed=i % identity_every == 0)
+            trace.add(small(picture), embed=i % settings.identity_every == 0)
     return trace
 
 
@@ -175,11 +115,8 @@ def evaluate_puppet(
     source: Iterable[Picture],
     driver: Iterable[Picture],
     result: Iterable[Picture],
+    settings: Settings | None = None,
     *,
-    landmarker: Path | None = None,
-    networks: Mapping[str, PairMeasure] | None = None,
-    missing: Mapping[str, str] | None = None,
-    identity_every: int = IDENTITY_EVERY,
     progress: Progress = silent,
     total: int | None = None,
 ) -> Evaluation:
@@ -190,17 +127,18 @@ def evaluate_puppet(
     identity distance is that of each result to the mean embedding of the source's pictures.
     FID, FVD and FVD_w compare the result with the source. Raises as `evaluate` does.
     """
+    settings = settings or Settings()
     with ExitStack() as stack:
-        before, after = _traces(stack, landmarker)
+        before, after = _traces(stack, settings.landmarker)
         person, _ = _traces(stack, None)
         pictures_of = [small(picture) for picture in source]
         for i, picture in enumerate(pictures_of):
-            person.add(picture, embed=i % identity_every == 0)
+            person.add(picture, embed=i % settings.identity_every == 0)
         for i, pair in enumerate(_pairs(driver, result)):
             a, b = map(small, pair)
             before.add(a, embed=False)
-            after.add(b, embed=i % identity_every == 0)
-            for network in (networks or {}).values():
+            after.add(b, embed=i % settings.identity_every == 0)
+            for network in settings.networks.values():
                 network.add(pictures_of[i % len(pictures_of)], b)
             progress("evaluating", i + 1, total)
     if len(before) == 0 or not pictures_of:
@@ -212,8 +150,11 @@ def evaluate_puppet(
     series = {"identity": np.linalg.norm(after["embeddings"] - mean, axis=1)}
     values = {"identity": mean_known(series["identity"]), "faces": _seen_again(before, after)}
     values |= _motion(before, after)
-    values |= {name: network.result() for name, network in (networks or {}).items()}
-    done = _finish(PUPPET, len(before), values, missing, landmarker, series, np.array([], int))
+    values |= {name: network.result() for name, network in settings.networks.items()}
+    worst = np.array([], int)
+    done = _finish(
+        PUPPET, len(before), values, settings.missing, settings.landmarker, series, worst
+    )
     return replace(done, moves=_moves(before))
 
 
@@ -317,7 +258,7 @@ def _finish(
     names: tuple[str, ...],
     frames: int,
     values: Mapping[str, float | None],
-    missing: Mapping[str, str] | None,
+    missing: Mapping[str, str],
     landmarker: Path | None,
     series: dict[str, Values],
     worst: NDArray[np.int64],
@@ -326,7 +267,7 @@ def _finish(
 
     `series` are [T] each; `worst` [T] are frame numbers.
     """
-    reasons = dict(missing or {})
+    reasons = dict(missing)
     lack = landmarker_missing(landmarker)
     for name in names:
         if values.get(name) is None and name not in reasons:
@@ -341,9 +282,3 @@ def _why(name: str) -> str:
     if name in ("lpips", "fid", "fvd", "fvd_w"):
         return "needs the weights of a network; see docs/metrics.md"
     return "the reference shows too few faces, or does not move"
-
-
-def _plain(value: float | None) -> float | str | None:
-    if value is None or np.isnan(value):
-        return None
-    return round(float(value), 6) if np.isfinite(value) else ("inf" if value > 0 else "-inf")

@@ -20,7 +20,7 @@ Values = NDArray[np.float64]
 
 NUM_UNITS = 43  # action units: of 52 blendshapes eight are gaze and one is "neutral"
 HOW_PACKAGE = "pip install 'facecodec[eval]'"
-HOW_FILE = "--face-landmarker face_landmarker.task, from MediaPipe's model page"
+HOW_FILE = "face_landmarker.task, from MediaPipe's model page"
 
 
 def missing(model: Path | None) -> str | None:
@@ -47,7 +47,7 @@ class Landmarker:
         if lack:
             raise ModelError(f"the face landmarker {lack}")
         if not model.is_file():
-            raise ModelError(f"{model}: no such file; {HOW_FILE}")
+            raise ModelError(f"{model}: no such file; {HOW_FILE}", argument="face_landmarker")
         os.environ.setdefault("GLOG_minloglevel", "2")  # its start-up chatter
         import mediapipe
         from mediapipe.tasks.python import BaseOptions, vision

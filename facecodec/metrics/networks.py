@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from facecodec.errors import ModelError
-from facecodec.metrics.evaluate import PairMeasure
+from facecodec.metrics.evaluation import PairMeasure
 from facecodec.metrics.frechet import frechet_distance
 from facecodec.metrics.i3d import CLIP_FRAMES, I3D
 from facecodec.metrics.inception import Inception

@@ -11,10 +11,10 @@ from facecodec.bitstream import FrameFlags, FrameRecord, StreamReader
 from facecodec.errors import NoFaceError
 from facecodec.face.expression import LID_FEATURES, LIP_FEATURES, POSE_WEIGHT, features
 from facecodec.face.signals import NUM_POSE
+from facecodec.fit.controls import per_control
 from facecodec.fit.photometric import TrackingPlan
 from facecodec.fit.retargeting import Retargeter
 from facecodec.fit.smoothing import smooth
-from facecodec.fit.tracking import per_control
 from facecodec.progress import Progress
 from facecodec.rig.regions import Region
 from facecodec.rig.rig import Rig

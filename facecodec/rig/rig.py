@@ -228,5 +228,6 @@ def load_rig(generator: Generator) -> Rig:
             return rig
     raise ModelError(
         f"no rig ships for generator {generator.name}: make one with `facecodec rig discover`, "
-        "and name its file"
+        "and name its file",
+        argument="rig",
     )

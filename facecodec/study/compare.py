@@ -20,6 +20,7 @@ from facecodec.errors import UsageError
 from facecodec.face.crop import crop, resize
 from facecodec.metrics.bdrate import bd_rate
 from facecodec.metrics.evaluate import SIZE, evaluate, trace_of
+from facecodec.metrics.evaluation import Settings
 from facecodec.metrics.measures import MEASURES
 from facecodec.metrics.trace import Trace
 from facecodec.progress import Progress, silent
@@ -129,6 +130,7 @@ class _Clip:
         if len(self.where) != len(records):
             raise UsageError(f"{stream}: has no placement track to compare squares by")
         self.options = options
+        self.settings = Settings(options.landmarker, identity_every=options.identity_every)
         self.frames = [frame.image for frame in reader.frames(max_frames=len(records))]
         self.total = len(records)
         if len(self.frames) < self.total:
@@ -139,9 +141,7 @@ class _Clip:
         self.rate = reader.rate or header.frame_rate or Fraction(30)
         self.seconds = span + 1 / float(self.rate)
         self.squares = list(self.seen(iter(self.frames)))
-        self.trace: Trace = trace_of(
-            self.squares, landmarker=options.landmarker, identity_every=options.identity_every
-        )
+        self.trace: Trace = trace_of(self.squares, self.settings)
         self._scaled: dict[tuple[int, int], list[Picture]] = {}
 
     def seen(self, frames: Iterator[Picture]) -> Iterator[Picture]:
@@ -157,10 +157,7 @@ class _Clip:
 
     def measure(self, squares: Iterator[Picture]) -> dict[str, float | None]:
         """Return the values of decoded squares [S, S, 3]."""
-        result = evaluate(
-            self.squares, squares, landmarker=self.options.landmarker,
-            identity_every=self.options.identity_every, known=self.trace,
-        )  # fmt: skip
+        result = evaluate(self.squares, squares, self.settings, known=self.trace)
         return {name: result[name] for name in COMPARED_MEASURES}
 
 

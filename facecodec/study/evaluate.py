@@ -18,7 +18,8 @@ from facecodec.face.alignment import Alignment, ffhq_alignment, scaled
 from facecodec.face.crop import crop
 from facecodec.face.landmarks import LandmarkFinder
 from facecodec.metrics.detail import warranted_size
-from facecodec.metrics.evaluate import SIZE, Evaluation, evaluate, evaluate_puppet
+from facecodec.metrics.evaluate import SIZE, evaluate, evaluate_puppet
+from facecodec.metrics.evaluation import IDENTITY_EVERY, Evaluation, Settings
 from facecodec.metrics.networks import load as load_networks
 from facecodec.models import landmark_finder, require_models
 from facecodec.progress import Progress, silent
@@ -41,7 +42,7 @@ class Options:
     """
 
     landmarker: Path | None = None
-    identity_every: int = 10
+    identity_every: int = IDENTITY_EVERY
     rig: Path | None = None
     device: str = "auto"
     identity: str | Path | None = None
@@ -90,11 +91,7 @@ def evaluate_files(
                 total, size = len(clip), size_of(clip.alignments)
                 a = (picture for _, picture in clip.squares(size))
                 b = same_squares(before, after, span, clip.alignments, layout, size)
-        networks, missing = load_networks()
-        return evaluate(
-            a, b, landmarker=options.landmarker, networks=networks, missing=missing,
-            identity_every=options.identity_every, progress=progress, total=total,
-        )  # fmt: skip
+        return evaluate(a, b, settings_of(options), progress=progress, total=total)
 
 
 def evaluate_puppet_files(
@@ -120,12 +117,14 @@ def evaluate_puppet_files(
         person = list(own_squares(stack, Path(source), first, options, progress))
         motion = own_squares(stack, Path(driver), span, options, progress)
         made = own_squares(stack, Path(result), span, options, progress)
-        networks, missing = load_networks(puppet=True)
-        return evaluate_puppet(
-            person, motion, made, landmarker=options.landmarker, networks=networks,
-            missing=missing, identity_every=options.identity_every, progress=progress,
-            total=max_frames,
-        )  # fmt: skip
+        settings = settings_of(options, puppet=True)
+        return evaluate_puppet(person, motion, made, settings, progress=progress, total=max_frames)
+
+
+def settings_of(options: Options, puppet: bool = False) -> Settings:
+    """Return the settings of an evaluation, with the networks that are installed."""
+    networks, missing = load_networks(puppet)
+    return Settings(options.landmarker, networks, missing, options.identity_every)
 
 
 def size_of(alignments: Sequence[Alignment]) -> int:
@@ -222,7 +221,8 @@ def _placer(
     if layout == "frame" and not same_shape:
         raise UsageError(
             f"{after.path}: {after.width}x{after.height} is no scaled {before.path.name} "
-            f"({before.width}x{before.height}); is its layout 'square'?"
+            f"({before.width}x{before.height}); is its layout 'square'?",
+            argument="layout",
         )
     if layout == "frame":
         return framed

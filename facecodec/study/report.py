@@ -19,11 +19,11 @@ from facecodec.decoding.stream import Stream
 from facecodec.errors import StreamError, UsageError
 from facecodec.face.alignment import Alignment
 from facecodec.face.crop import crop
-from facecodec.metrics.evaluate import SIZE, Evaluation, evaluate
-from facecodec.metrics.networks import load as load_networks
+from facecodec.metrics.evaluate import SIZE, evaluate
+from facecodec.metrics.evaluation import Evaluation
 from facecodec.progress import Progress, silent
 from facecodec.rig.regions import Region
-from facecodec.study.evaluate import Options
+from facecodec.study.evaluate import Options, settings_of
 from facecodec.types import Picture
 from facecodec.video.reader import VideoReader
 from facecodec.video.still import encode_jpeg
@@ -94,12 +94,13 @@ def gather(
             for i, _ in enumerate(panels.decoded()):
                 progress("rendering", i + 1, len(frames))
         else:
-            networks, missing = load_networks()
             evaluation = evaluate(
-                panels.references(), panels.decoded(), landmarker=options.landmarker,
-                networks=networks, missing=missing, identity_every=options.identity_every,
-                progress=progress, total=len(frames),
-            )  # fmt: skip
+                panels.references(),
+                panels.decoded(),
+                settings_of(options),
+                progress=progress,
+                total=len(frames),
+            )
         stack.close()
         content = video.read_bytes()
     neutral, effects = _effects(stream.avatar, progress)

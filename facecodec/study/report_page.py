@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from facecodec.metrics.evaluate import Evaluation
+from facecodec.metrics.evaluation import Evaluation
 from facecodec.metrics.measures import MEASURES, written
 from facecodec.study.page import build, data_url
 from facecodec.study.report import AMOUNT, DIFFERENCE_GAIN, TURN, Report, amount_of

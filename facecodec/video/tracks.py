@@ -58,5 +58,8 @@ def _marked(disposition: Disposition) -> int:
 
 def _checked(number: int, count: int, path: Path, kind: str) -> int:
     if not 0 <= number < count:
-        raise UsageError(f"{path}: no {kind} track {number}; it has {count}, counted from 0")
+        raise UsageError(
+            f"{path}: no {kind} track {number}; it has {count}, counted from 0",
+            argument=f"{kind}_track",
+        )
     return number

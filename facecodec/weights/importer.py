@@ -14,7 +14,7 @@ from facecodec.generator.stylegan2_layout import W_DIM, Layout, Shape, read_layo
 from facecodec.weights import nvidia, rosinality, store, torch_file
 from facecodec.weights.catalogue import CATALOGUE
 from facecodec.weights.mean_latent import mean_latent
-from facecodec.weights.torch_file import StoredTensor
+from facecodec.weights.stored_tensor import StoredTensor
 
 Progress = Callable[[str], None]
 Tensors = dict[str, np.ndarray]

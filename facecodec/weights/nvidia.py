@@ -18,7 +18,7 @@ import numpy as np
 from facecodec.errors import ModelError
 from facecodec.weights import safe_pickle, torch_file
 from facecodec.weights.safe_pickle import shown
-from facecodec.weights.torch_file import Storage, StoredTensor
+from facecodec.weights.stored_tensor import Storage, StoredTensor
 
 MAX_MODULE_DEPTH = 6
 MAX_MODULES = 500

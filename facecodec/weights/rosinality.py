@@ -12,7 +12,7 @@ from typing import Any
 from facecodec.errors import ModelError
 from facecodec.weights.nvidia import check_filter
 from facecodec.weights.safe_pickle import shown
-from facecodec.weights.torch_file import StoredTensor
+from facecodec.weights.stored_tensor import StoredTensor
 
 MAX_TENSORS = 2000  # of a generator's state; a StyleGAN2 of 1024 pixels has some 200
 _FILTER_GAIN = 4.0  # its blur kernels hold the gain of upsampling

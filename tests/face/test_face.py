@@ -7,6 +7,7 @@ import pytest
 
 from facecodec.face.alignment import Alignment, ffhq_alignment, stabilise
 from facecodec.face.crop import crop, paste, resize
+from facecodec.pixels import to_tensor, to_uint8
 from facecodec.video.reader import VideoReader
 
 
@@ -25,6 +26,14 @@ def smooth_picture(height: int, width: int) -> np.ndarray:
     red = 127 + 100 * np.sin(columns / 17)
     green = 127 + 100 * np.cos(rows / 23)
     return np.stack([red, green, (rows + columns) % 200 * 0 + 90], -1).round().astype(np.uint8)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_picture_that_is_read_only_is_taken_as_it_is():
+    picture = smooth_picture(64, 64)
+    picture.flags.writeable = False  # as Pillow gives them
+    assert crop(picture, Alignment(32, 32, 60, 0), 32).shape == (32, 32, 3)
+    assert np.array_equal(to_uint8(to_tensor(picture[None])), picture[None])
 
 
 def test_upright_square():

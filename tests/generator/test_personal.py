@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import cuda_ops
-from facecodec.fit.tracking import typical_controls
+from facecodec.fit.controls import typical_controls
 from facecodec.generator.preview import PREVIEWS_PER_FULL_RENDER, FramePreviews, PersonalPreview
 from facecodec.generator.sampling import draw_latents
 from facecodec.generator.stylegan2 import StyleGAN2

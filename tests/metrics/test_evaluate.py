@@ -12,6 +12,7 @@ import pytest
 from facecodec.errors import UsageError
 from facecodec.face.crop import resize
 from facecodec.metrics.evaluate import HELD_FRAMES, evaluate, evaluate_puppet, trace_of
+from facecodec.metrics.evaluation import Settings
 from facecodec.metrics.measures import MEASURES, RESYNTHESIS
 
 FRAMES = 12
@@ -67,17 +68,17 @@ def landmarker(model):
 @pytest.fixture(scope="module")
 def against(woman, model):
     """Evaluate pictures against the woman's, who is read once."""
-    read = trace_of(woman, landmarker=model)
+    read = trace_of(woman, Settings(landmarker=model))
 
     def judge(pictures):
-        return evaluate(woman, pictures, landmarker=model, known=read)
+        return evaluate(woman, pictures, Settings(landmarker=model), known=read)
 
     return judge
 
 
 @pytest.fixture(scope="module")
 def itself(woman, model):
-    return evaluate(woman, woman, landmarker=model)
+    return evaluate(woman, woman, Settings(landmarker=model))
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +195,7 @@ def test_a_scene_without_a_face_has_no_inner_face(woman):
 
 
 def test_puppet_of_itself_is_ideal(woman, model):
-    good = evaluate_puppet(woman[::6], woman, woman, landmarker=model)
+    good = evaluate_puppet(woman[::6], woman, woman, Settings(landmarker=model))
     assert good["identity"] < 0.3
     assert good["yaw"] == pytest.approx(1)
     if model:

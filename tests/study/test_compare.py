@@ -178,7 +178,7 @@ def test_command_refuses_what_it_cannot_do(clip, tmp_path):
     assert "no codec" in str(run("--codecs", "h266").exception)
     there = tmp_path / "there.html"
     there.write_text("x")
-    assert "-f overwrites" in str(run("-o", str(there)).exception)
+    assert "exists already" in str(run("-o", str(there)).exception)
 
 
 def test_command_prints_json(clip, stream):

@@ -84,7 +84,7 @@ def test_command_refuses_to_overwrite(stream, tmp_path):
     there = tmp_path / "there.html"
     there.write_text("x")
     done = CliRunner().invoke(main, ["report", str(stream), "-o", str(there)])
-    assert "-f overwrites" in str(done.exception) and there.read_text() == "x"
+    assert "exists already" in str(done.exception) and there.read_text() == "x"
 
 
 def test_the_page_in_a_browser(page, until, written, tmp_path):

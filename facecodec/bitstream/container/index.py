@@ -199,3 +199,14 @@ def is_group_of(header: StreamHeader, entry: IndexEntry, body: Iterable[Chunk | 
         if chunk.type != chunks.AUDIO:
             return False
     return False
+
+
+def end_damage(header: StreamHeader, chunk: Chunk, groups: GroupScan | None) -> Damage | None:
+    """Return what is wrong with an end chunk: it breaks the format, or is not that of `groups`."""
+    try:
+        stored = parse_index(header, chunk)
+    except StreamError as error:
+        return Damage(chunk.offset, chunk.size, str(error))
+    if groups and groups.comparable and stored != groups.index:
+        return Damage(chunk.offset, chunk.size, "the index is not that of the file")
+    return None

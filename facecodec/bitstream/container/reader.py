@@ -22,8 +22,8 @@ from facecodec.bitstream.container.index import (
     GroupScan,
     Index,
     IndexEntry,
+    end_damage,
     is_group_of,
-    parse_index,
     stored_index,
 )
 from facecodec.bitstream.container.preamble import Preamble
@@ -98,8 +98,8 @@ class StreamReader:
             known = "out of place" if chunk.type in chunks.LIMITS else "unknown to this program"
             raise StreamError(f"{self.name}: critical chunk {kind} at {chunk.offset} is {known}")
 
-    def _report(self, damage: Damage) -> None:
-        if damage not in self._reported:
+    def _report(self, damage: Damage | None) -> None:
+        if damage is not None and damage not in self._reported:
             self._reported.add(damage)
             self.damage.append(damage)
 
@@ -228,25 +228,14 @@ class StreamReader:
                 missing = "the audio's parameters are missing"
                 self._report(Damage(self._body_start(), 0, missing))
             elif chunk.type == chunks.END:
-                self._check_end(chunk, None if entry else groups)
+                known = None if entry or self.damage else groups
+                self._report(end_damage(self.header, chunk, known))
             groups.add(chunk)
             yield chunk
             if isinstance(chunk, Chunk) and chunk.type == chunks.END:
-                after = self._after_end(reader)
-                if after is not None:
-                    self._report(after)
+                self._report(self._after_end(reader))
                 return
         self._report(Damage(reader.offset, 0, "the stream ends without its end chunk"))
-
-    def _check_end(self, chunk: Chunk, groups: GroupScan | None) -> None:
-        """Report an end chunk that breaks the format, or is not that of the groups before it."""
-        try:
-            stored = parse_index(self.header, chunk)
-        except StreamError as error:
-            self._report(Damage(chunk.offset, chunk.size, str(error)))
-            return
-        if groups and groups.comparable and not self.damage and stored != groups.index:
-            self._report(Damage(chunk.offset, chunk.size, "the index is not that of the file"))
 
     def _after_end(self, reader: ChunkReader) -> Damage | None:
         """Return the bytes after the end chunk that `reader` has just passed, None for none."""
@@ -300,8 +289,7 @@ class StreamReader:
                 self._report(chunk)
             yield chunk
             if isinstance(chunk, Chunk) and chunk.type == chunks.END:
-                after = self._after_end(reader)
-                if after is not None:
+                if (after := self._after_end(reader)) is not None:
                     self._report(after)
                     yield after
                 return
