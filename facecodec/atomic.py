@@ -94,6 +94,15 @@ def opened_whole(path: str | Path) -> Iterator[BinaryIO]:
         yield file
 
 
+class _Abandoned(Exception):
+    """The outputs of a stack are not to be."""
+
+
+def abandon(outputs: ExitStack) -> None:
+    """End the contexts of a stack as a failure would: what was written in them is removed."""
+    outputs.__exit__(_Abandoned, _Abandoned(), None)
+
+
 def _standard_output() -> BinaryIO:
     try:
         sys.stdout.flush()

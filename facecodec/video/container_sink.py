@@ -12,7 +12,7 @@ import av
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
-from facecodec.atomic import written_whole
+from facecodec.atomic import abandon, written_whole
 from facecodec.bitstream.audio import AudioPacket, AudioParameters
 from facecodec.errors import FacecodecError
 from facecodec.types import Picture
@@ -179,4 +179,4 @@ class ContainerSink(Sink):
         if self._out is not None:
             with suppress(av.FFmpegError, OSError, ValueError):  # the file goes away next
                 self._out.close()
-        self._stack.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+        abandon(self._stack)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import av
 
-from facecodec.atomic import STANDARD_OUTPUT, folder_whole, opened_whole
+from facecodec.atomic import STANDARD_OUTPUT, abandon, folder_whole, opened_whole
 from facecodec.pipe import PipeWriter
 from facecodec.types import Picture
 from facecodec.video.sink import Sink, readable_errors
@@ -46,7 +46,7 @@ class PictureSink(Sink):
 
     def abort(self) -> None:
         """Remove what was written."""
-        self._stack.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+        abandon(self._stack)
 
 
 class Y4MSink(Sink):
@@ -88,4 +88,4 @@ class Y4MSink(Sink):
 
     def abort(self) -> None:
         """Remove what was written."""
-        self._stack.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
+        abandon(self._stack)
