@@ -36,7 +36,7 @@ from facecodec.encoding.presets import preset_of
 from facecodec.fit.objective import Target, shrink
 from facecodec.fit.tracking import Tracker
 from facecodec.models import load_likeness, load_models
-from facecodec.rig.rig import NUM_CONTROLS, NUM_POSE, Rig
+from facecodec.rig.rig import NUM_POSE, Rig
 from facecodec.video.reader import VideoReader
 
 RATE = 0.05
@@ -55,13 +55,13 @@ class Recipe:
         self.rates = torch.exp(-1.5 * energy / energy.max())
 
     def track(self, target: Target, first: bool) -> Tensor:
-        """Return the controls [35] of one frame."""
+        """Return the controls [num_controls] of one frame."""
         size = target.picture.shape[-1]
         face = (target.weights[None] <= 1.0) * target.weights[None]  # eyes and mouth weigh more
         pose = self.pose.clone().requires_grad_(True)
         optimiser = torch.optim.Adam([pose], lr=RATE)
         for _ in range(100 if first else 50):
-            controls = torch.cat([pose, torch.zeros(NUM_CONTROLS - NUM_POSE)])
+            controls = torch.cat([pose, torch.zeros(len(self.rates))])
             self._step(optimiser, controls, target.picture, face, size)
         self.pose = pose.detach()
         offsets = [torch.zeros(1, requires_grad=True) for _ in self.rates]

@@ -16,7 +16,6 @@ from pathlib import Path
 from cuda_ops.errors import KernelError
 
 PRIVATE = 0o700  # permissions of what is made here
-_CHUNK_BYTES = 1 << 20
 
 
 def cache_folder() -> Path:
@@ -84,11 +83,8 @@ def _hash_file(library: Path) -> Path:
 
 
 def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _private_group(gid: int) -> bool:

@@ -116,7 +116,7 @@ def state(kind: str) -> str:
 
 
 def backend_for(tensors: Sequence[Tensor]) -> Backend:
-    """Return the backend whose operators take these tensors, at least one.
+    """Return the backend whose operators take these tensors [...], at least one.
 
     Raises KernelError when a kind was chosen by name and cannot run on them.
     """

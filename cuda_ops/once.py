@@ -17,6 +17,8 @@ _kept: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
 def once(tensor: Tensor, make: Callable[..., Tensor], *parameters: Hashable) -> Tensor:
     """Return `make(tensor, *parameters)`, the kept result where the tensor has not changed.
 
+    Tensors of any shape [...].
+
     A result that a gradient must flow through, or whose source cannot tell that it was changed
     (an inference tensor), is made every time.
     """

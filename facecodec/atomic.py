@@ -138,7 +138,10 @@ def written_whole(path: Path, keep_mode: bool = True) -> Iterator[Path]:
 
 @contextmanager
 def folder_whole(parent: Path) -> Iterator[Path]:
-    """Yield a temporary folder; at the end the files in it move to `parent`, or all vanish."""
+    """Yield a temporary folder; at the end the files in it move to `parent`, or all vanish.
+
+    Raises FacecodecError when a file cannot be written, or would replace a device or a pipe.
+    """
     with ExitStack() as stack:
         stack.enter_context(_readable_errors(parent))
         folder = stack.enter_context(_temporary(parent, folder=True))

@@ -44,12 +44,12 @@ VERBS = {
 @cache
 def modules() -> dict[str, Path]:
     """Return the files of both packages by the names of their modules."""
-    found = {}
+    modules = {}
     for top in ("facecodec", "cuda_ops"):
         for path in sorted((ROOT / top).rglob("*.py")):
             parts = path.relative_to(ROOT).with_suffix("").parts
-            found[".".join(part for part in parts if part != "__init__")] = path
-    return found
+            modules[".".join(part for part in parts if part != "__init__")] = path
+    return modules
 
 
 def only_for_types(node: ast.AST) -> bool:

@@ -66,7 +66,7 @@ class CpuGradients(Backend):
 
 
 class _Haar(torch.autograd.Function):
-    """Scale by gain [N, 4C], inverse Haar transform."""
+    """Scale by gain [N, 4C], inverse Haar transform: [N, 4C, H, W] -> [N, C, 2H, 2W]."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, gain: Tensor) -> Tensor:
@@ -103,7 +103,10 @@ class _Saved(NamedTuple):
 
 
 class _Separable(torch.autograd.Function):
-    """A separable convolution with all that follows it; backward in the forward's arithmetic."""
+    """A separable convolution with all that follows it: [N, C, H, W] -> [N, D, H, W].
+
+    Backward has the arithmetic of forward.
+    """
 
     @staticmethod
     def forward(

@@ -56,7 +56,10 @@ class MobileKernels(Backend):
 
 
 def convolve(x: Tensor, style: Tensor, conv: SeparableConv, reduced: bool) -> Tensor:
-    """Convolve as `Backend.separable_conv` says, `reduced` to products in bf16."""
+    """Convolve x [N, C, H, W] as `Backend.separable_conv` does, to [N, D, H, W].
+
+    reduced: products in bf16.
+    """
     call = _Call(x, x.shape[1], haar=False, reduced=reduced)
     call.conv(conv, style, len(conv.bias))
     return call.run(x.new_empty(len(x), len(conv.bias), call.height, call.width))
@@ -85,11 +88,12 @@ class _Call:
         )  # fmt: skip
 
     def gain(self, gain: Tensor, factor: float = 1.0) -> None:
+        """Scale the channels of the source by gain [N, C] and by `factor`."""
         self.block.gain, self.block.gain_stride = self._style(gain)
         self.block.gain_factor = factor
 
     def conv(self, conv: SeparableConv, style: Tensor, outputs: int) -> None:
-        """Add a convolution, of which the first `outputs` channels are wanted."""
+        """Add a convolution with style [N, C], of which the first `outputs` channels are wanted."""
         style_at, stride = self._style(style)
         packed, inputs = conv.pointwise.shape
         pointwise = once(conv.pointwise, product_weights16 if self.reduced else product_weights)
@@ -102,12 +106,14 @@ class _Call:
         self.block.convs += 1
 
     def head(self, kind: Picture, head: Head, style: Tensor) -> None:
+        """Add the layer that makes pictures, with style [N, C]."""
         self.block.head = kind
         self.block.head_weight = self._keep(head.weight)
         self.block.head_bias = self._keep(head.bias)
         self.block.head_style, self.block.head_stride = self._style(style)
 
     def run(self, result: Tensor) -> Tensor:
+        """Run the job into `result` [N, D, H, W] and return it."""
         self.block.result = result.data_ptr()
         library.run(self.block)
         return result

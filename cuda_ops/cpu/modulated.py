@@ -191,7 +191,7 @@ def same_products(weight: Tensor) -> Tensor:
 
 
 def same6_products(weight: Tensor) -> Tensor:
-    """As `same_products`, for tiles of 6 pixels."""
+    """As `same_products` of weights [D, C, 3, 3], for tiles of 6 pixels."""
     return _products(weight, SAME6)
 
 
@@ -201,12 +201,12 @@ def up_products(weight: Tensor) -> Tensor:
 
 
 def same_products16(weight: Tensor) -> Tensor:
-    """As `same_products`, in bf16 as InBf16 of toom.h reads it."""
+    """As `same_products` of weights [D, C, 3, 3], in bf16 as InBf16 of toom.h reads it."""
     return _paired(_products(weight, SAME))
 
 
 def up_products16(weight: Tensor) -> Tensor:
-    """As `up_products`, in bf16 as InBf16 of toom.h reads it."""
+    """As `up_products` of weights [D, C, 3, 3], in bf16 as InBf16 of toom.h reads it."""
     return _paired(_products(weight, UP))
 
 
@@ -216,7 +216,7 @@ def direct_products(weight: Tensor) -> Tensor:
 
 
 def direct_up_products(weight: Tensor) -> Tensor:
-    """As `direct_products`, for the transposed convolution."""
+    """As `direct_products` of weights [D, C, 3, 3], for the transposed convolution."""
     return _tiles(weight, UP_ORDER)
 
 

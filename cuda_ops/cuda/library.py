@@ -103,7 +103,7 @@ def library(device: str) -> ctypes.CDLL:
 
 
 def launch(job: Structure, result: Tensor) -> Tensor:
-    """Run a job on the device of its result, in torch's current stream, and return the result.
+    """Run a job on the device of its result [...], in torch's current stream, and return that.
 
     Raises KernelError with CUDA's words when it cannot be launched.
     """

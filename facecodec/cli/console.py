@@ -20,7 +20,7 @@ import click
 _JOINERS = "\u200c\u200d"  # harmless, and needed to spell Persian, Hindi and others
 _CONTROLS = ("Cc", "Cf", "Cs", "Zl", "Zp")  # Unicode categories: controls, formats, separators
 MIN_FOLDED = 16  # columns that a folded column has at least, while others are whole
-WIDE = 500  # columns of a table that goes to a file or a pipe, where it is not folded
+FILE_TABLE_COLUMNS = 500  # columns of a table that goes to a file or a pipe, where it is not folded
 
 
 @dataclass
@@ -133,7 +133,7 @@ def _width() -> int:
     if sys.stdout.isatty():
         return shutil.get_terminal_size().columns
     columns = os.environ.get("COLUMNS", "")
-    return int(columns) if columns.isdecimal() and int(columns) else WIDE
+    return int(columns) if columns.isdecimal() and int(columns) else FILE_TABLE_COLUMNS
 
 
 def _print(made: Any) -> None:

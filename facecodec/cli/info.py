@@ -36,7 +36,7 @@ def command(file: str, json_: bool, rates: bool, chunks: bool) -> None:
     facts = describe(stream, rates)
     if chunks:
         facts["chunks"] = list_chunks(stream)
-        facts["looked_at"] = "all chunks"
+        facts["coverage"] = "all chunks"
         facts["damage"] = [str(damage) for damage in stream.damage]
     if json_:
         console.json_result(facts)
@@ -49,7 +49,7 @@ def command(file: str, json_: bool, rates: bool, chunks: bool) -> None:
     for line in facts["damage"]:
         console.result(f"damaged: {line}")
     if not (rates or chunks):
-        console.result(f"looked at: {facts['looked_at']}; the rest was not read")
+        console.result(f"read: {facts['coverage']}; the rest was not read")
 
 
 def _summary(file: str, facts: dict[str, Any]) -> list[tuple[str, object]]:

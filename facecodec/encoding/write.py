@@ -55,6 +55,7 @@ def new_header(
         time_base=time_base,
         frame_rate=frame_rate,
         resolution=generator.resolution,
+        num_controls=len(rig.names),
         precision=precision,
         quality=quality,
         creator=f"facecodec {__version__}",

@@ -18,8 +18,7 @@ from facecodec.face.signals import NUM_POSE as NUM_POSE
 from facecodec.generator.base import Generator
 from facecodec.rig.regions import Region
 
-NUM_OFFSETS = 32  # controls beside pose, of the rigs that this version makes and loads
-NUM_CONTROLS = NUM_POSE + NUM_OFFSETS
+MAX_CONTROLS = 64  # of a rig, pose included: more do not fit into a stream
 # Quantiser steps at the default quality, in standard deviations of a control:
 POSE_STEP = 0.03
 OFFSET_STEP = 0.25  # of a channel of median energy
@@ -117,7 +116,8 @@ class Rig:
         square root of its energy, so that the error each leaves in the picture is the same.
         """
         energy = np.array([offset.energy for offset in self.offsets])
-        offsets = OFFSET_STEP * np.sqrt(np.median(energy) / np.maximum(energy, 1e-9))
+        usual = np.median(energy) if len(energy) else 0.0
+        offsets = OFFSET_STEP * np.sqrt(usual / np.maximum(energy, 1e-9))
         pose = np.full(len(self.pose), POSE_STEP)
         smallest, largest = OFFSET_STEP_RANGE
         offsets = np.clip(offsets, smallest * OFFSET_STEP, largest * OFFSET_STEP)
@@ -167,7 +167,10 @@ class Rig:
 
     @classmethod
     def load(cls, path: Path) -> Rig:
-        """Read a rig. Raises ModelError when the file is missing or not a rig of 35 controls."""
+        """Read a rig. Raises ModelError when the file is missing or damaged.
+
+        A rig has three pose axes and at least one other control, `MAX_CONTROLS` in all at most.
+        """
         try:
             data = json.loads(path.read_text())
             data["pose"] = tuple(
@@ -185,8 +188,12 @@ class Rig:
             ) from error
         except (ValueError, KeyError, TypeError) as error:
             raise ModelError(f"{path} is not a rig: {error}") from error
-        if len(rig.pose) != NUM_POSE or len(rig.names) != NUM_CONTROLS:
-            raise ModelError(f"{path} has {len(rig.names)} controls, a rig has {NUM_CONTROLS}")
+        count = len(rig.names)
+        if len(rig.pose) != NUM_POSE or not NUM_POSE < count <= MAX_CONTROLS:
+            raise ModelError(
+                f"{path} has {count} controls, {len(rig.pose)} of them of pose; "
+                f"a rig has {NUM_POSE + 1} to {MAX_CONTROLS}, {NUM_POSE} of them of pose"
+            )
         axes: tuple[PoseAxis | ExpressionAxis, ...] = (*rig.pose, *rig.expressions)
         for axis in axes:
             try:

@@ -18,7 +18,7 @@ from facecodec.video.source import reason
 
 @contextmanager
 def readable_errors(path: Path) -> Iterator[None]:
-    """Turn errors of libav and of the system into one line that names the output."""
+    """Raise errors of libav and of the system as a FacecodecError of one line with the path."""
     try:
         yield
     except (av.FFmpegError, OSError, OverflowError, ValueError) as error:

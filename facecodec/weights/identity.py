@@ -11,8 +11,6 @@ import numpy as np
 
 from facecodec.errors import ModelError
 
-_CHUNK_BYTES = 1 << 20
-
 
 def tensor_sha256(tensors: Mapping[str, np.ndarray]) -> str:
     """Return the identity of named tensors, 64 hexadecimal digits.
@@ -37,8 +35,5 @@ def tensor_sha256(tensors: Mapping[str, np.ndarray]) -> str:
 
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, 64 hexadecimal digits."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -202,15 +202,20 @@ def coded(bits) -> bytes:
     return encoder.finish()
 
 
+def begin_large_control(coder):
+    """Code the first control of a frame up to where its magnitude goes on as Exp-Golomb."""
+    coder.bit(18, 0)
+    coder.bit(20, 0)
+    coder.bit(23, 0)
+    coder.bit(CONTROLS, 1)
+    coder.bit(CONTROLS + 1, 0)
+    for step in range(14):
+        coder.bit(CONTROLS + 2 + step, 1)
+
+
 def test_a_level_out_of_range():
     def bits(coder):
-        coder.bit(18, 0)
-        coder.bit(20, 0)
-        coder.bit(23, 0)
-        coder.bit(CONTROLS, 1)
-        coder.bit(CONTROLS + 1, 0)
-        for step in range(14):
-            coder.bit(CONTROLS + 2 + step, 1)
+        begin_large_control(coder)
         for _ in range(40):
             coder.even(0)
         for _ in range(41):
@@ -222,13 +227,7 @@ def test_a_level_out_of_range():
 
 def test_a_number_without_end():
     def bits(coder):
-        coder.bit(18, 0)
-        coder.bit(20, 0)
-        coder.bit(23, 0)
-        coder.bit(CONTROLS, 1)
-        coder.bit(CONTROLS + 1, 0)
-        for step in range(14):
-            coder.bit(CONTROLS + 2 + step, 1)
+        begin_large_control(coder)
         for _ in range(100):
             coder.even(0)
 

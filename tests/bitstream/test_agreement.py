@@ -57,11 +57,11 @@ def test_a_lost_segment_is_reported_or_not_looked_at(tmp_path):
     facts = json.loads(run("info", path, "--json"))
     assert facts["frames"] == 30
     assert facts["damage"] == []
-    assert "last segment" in facts["looked_at"]
+    assert "last segment" in facts["coverage"]
     assert "the rest was not read" in run("info", path)
     for option in ("--rates", "--chunks"):
         facts = json.loads(run("info", path, "--json", option))
-        assert facts["looked_at"] == "all chunks"
+        assert facts["coverage"] == "all chunks"
         assert len(facts["damage"]) == 1
         assert "damaged: byte" in run("info", path, option)
     for way, lines in reports(bytes(data)).items():

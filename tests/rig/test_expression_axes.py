@@ -95,7 +95,7 @@ def axes(count: int = NUM_AXES, **changed: object) -> list[dict[str, object]]:
         axes(direction=["a"] * 512),
         axes(direction=[[0.0]] * 512),
         axes(direction=None),
-        axes(3),
+        axes(60),
         [{}] * NUM_AXES,
         7,
         [7] * NUM_AXES,

@@ -34,9 +34,9 @@ def small_header(**changes: Any) -> StreamHeader:
     return streams.header(num_controls=COUNT, control_steps=steps, **changes)
 
 
-def example() -> bytes:
-    """The worked example of SPEC.md section 13."""
-    head = StreamHeader(
+def spec_header(**more: Any) -> StreamHeader:
+    """Return the header of SPEC.md's worked examples, but for the fields in `more`."""
+    return StreamHeader(
         generator_name="toy",
         generator_sha256=bytes(range(32)),
         rig_sha256=bytes(range(32, 64)),
@@ -45,13 +45,17 @@ def example() -> bytes:
         control_steps=np.array([0.25, 0.5], np.float32),
         width=64,
         height=48,
-        time_base=Fraction(1, 25),
         frame_rate=Fraction(25),
         resolution=32,
         creator="spec",
-        metadata={"preset": "fast"},
         num_controls=2,
+        **more,
     )
+
+
+def example() -> bytes:
+    """The worked example of SPEC.md section 13."""
+    head = spec_header(time_base=Fraction(1, 25), metadata={"preset": "fast"})
     file = io.BytesIO()
     with StreamWriter(file, head) as writer:
         writer.write_identity(np.array([[0.125, -0.0625]], np.float32), np.zeros(2, np.float32))
@@ -62,22 +66,8 @@ def example() -> bytes:
 
 def second_example() -> bytes:
     """The second worked example: audio, placement, two segments, an escape (SPEC.md section 13)."""
-    head = StreamHeader(
-        generator_name="toy",
-        generator_sha256=bytes(range(32)),
-        rig_sha256=bytes(range(32, 64)),
-        num_ws=1,
-        w_dim=2,
-        control_steps=np.array([0.25, 0.5], np.float32),
-        width=64,
-        height=48,
-        time_base=Fraction(1, 1000),
-        frame_rate=Fraction(25),
-        resolution=32,
-        creator="spec",
-        placement_steps=np.array([0.5, 0.5, 0.5, 1 / 256], np.float32),
-        num_controls=2,
-    )
+    steps = np.array([0.5, 0.5, 0.5, 1 / 256], np.float32)
+    head = spec_header(time_base=Fraction(1, 1000), placement_steps=steps)
     controls = np.array([[0.5, 0], [0.75, -0.5], [0.5, 0], [5.5, -0.5]], np.float32)
     places = np.array([[32, 24, 20, 0], [32.5, 24, 20, 0], [0] * 4, [33, 24, 21, 1 / 256]])
     sound = [AudioPacket(1152 * i, 1152 * i, 1152, bytes([i, 255 - i])) for i in range(7)]

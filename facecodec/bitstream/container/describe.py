@@ -34,7 +34,7 @@ def describe(stream: StreamReader, rates: bool = False) -> dict[str, Any]:
 
     Reads the header, what comes before the first frame, the index and the last segment, so that
     it takes no longer for a long stream than for a short one; `damage` is what was met there, and
-    `looked_at` names it. The index is taken at its word. rates: decode every frame, and add where
+    `coverage` names it. The index is taken at its word. rates: decode every frame, and add where
     the bytes go.
     Raises UsageError for a pipe.
     """
@@ -68,7 +68,7 @@ def describe(stream: StreamReader, rates: bool = False) -> dict[str, Any]:
         facts["kbps"] = 8 * facts["bytes"] / 1000 / seconds
     if rates:
         facts |= _rates(stream, seconds)
-    facts["looked_at"] = "all chunks" if rates else "header, preamble, index and last segment"
+    facts["coverage"] = "all chunks" if rates else "header, preamble, index and last segment"
     facts["damage"] = [str(damage) for damage in stream.damage]
     return facts
 
