@@ -20,6 +20,7 @@ from facecodec.weights.catalogue import CATALOGUE, DEFAULT_GENERATOR
 from facecodec.weights.store import (
     how_to_install,
     load_generator,
+    lost_home,
     model_path,
     readable_records,
     require,
@@ -124,7 +125,8 @@ def model_named_by(sha256: str, hint: str) -> str:
     if hint in CATALOGUE:  # the hint comes out of a file, which may say anything
         remedy = f"run: {how_to_install(hint)}"
     raise ModelError(
-        f"needs the generator {hint!r} (SHA-256 {sha256[:12]}…), which is not installed; {remedy}"
+        f"needs the generator {hint!r} (SHA-256 {sha256[:12]}…), which is not installed"
+        f"{lost_home()}; {remedy}"
     )
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from pathlib import Path
 
 from facecodec.bitstream import IdentityFile, StreamReader, load_identity_file
+from facecodec.bitstream.container.chunks import IDENTITY_MAGIC
 
 MAX_PERSON_FILE_BYTES = 1 << 29  # a full tuning has at most 256 MiB
 
@@ -22,18 +25,27 @@ def identity_for(stream: StreamReader, given: str | Path | None = None) -> Ident
     wanted, path = stream.identity_reference, Path(stream.name)
     if wanted is None or not path.is_file():
         return None
-    for candidate in sorted(path.absolute().parent.glob("*.fci")):
+    for candidate in sorted(path.absolute().parent.glob("*.[fF][cC][iI]")):
         if _sha256(candidate) == wanted:
             return load_identity_file(candidate)
     return None
 
 
 def _sha256(path: Path) -> bytes | None:
-    """Return the SHA-256 of a file, None where it is too large or cannot be read."""
+    """Return the SHA-256 of a file, None for what cannot be read, is too large or is no person.
+
+    A pipe or a device of that name is not waited for, and other files are not read whole.
+    """
     try:
-        if path.stat().st_size > MAX_PERSON_FILE_BYTES:
+        if not stat.S_ISREG(path.stat().st_mode):
             return None
-        with path.open("rb") as file:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            facts = os.fstat(file.fileno())
+            if not stat.S_ISREG(facts.st_mode) or facts.st_size > MAX_PERSON_FILE_BYTES:
+                return None
+            if file.read(len(IDENTITY_MAGIC)) != IDENTITY_MAGIC:
+                return None
+            file.seek(0)
             return hashlib.file_digest(file, "sha256").digest()
     except OSError:
         return None

@@ -110,7 +110,8 @@ def encode(
     progress: called with a stage's name, the units done and their number (None if unknown).
 
     The output appears whole or not at all. Until it does, and unless `keep_person` is False, the
-    person is kept beside it in `OUTPUT.person.fci`, which an encode that is cut short leaves.
+    person is kept beside it in `OUTPUT.person.fci`, which an encode that is cut short leaves. A
+    file of that name stays as it is; the person is then kept in `OUTPUT.2.person.fci`.
 
     Raises NoFaceError when no frame shows a face; UsageError when `output` exists and `force` is
     not set, or an argument is not one of the above; ModelError when a model is missing;

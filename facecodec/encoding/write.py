@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -19,13 +21,15 @@ from facecodec.bitstream import (
 )
 from facecodec.clip.clip import Clip
 from facecodec.encoding.motion import Motion
-from facecodec.errors import UsageError
+from facecodec.errors import FacecodecError, UsageError
 from facecodec.models import FaceModel
 from facecodec.seconds import Time, seconds
 from facecodec.types import Controls
 from facecodec.version import __version__
 
 KEPT_PERSON_SUFFIX = ".person.fci"  # after a stream's name: the person, until the stream is whole
+MAX_KEPT_PERSONS = 99  # persons of encodes that died beside one output, before no more are kept
+MAX_NAME_BYTES = 255  # of a file's name, on usual file systems
 
 
 def new_header(
@@ -134,20 +138,40 @@ def write_stream(
 class KeptPerson:
     """Keeps the person of a long encode in a `.fci` file beside its output until that is whole.
 
-    An encode that dies leaves the file, and what it raises says so.
+    An encode that dies leaves the file, and what it raises says so. A file that is there already
+    is somebody's, and stays: another name is taken. Where no file can be written nothing is kept,
+    and the encode goes on.
     """
 
     def __init__(self, output: Path) -> None:
         """`output` is the stream to come; beside standard output or a device nothing is kept."""
         usual = str(output) != STANDARD_OUTPUT and (not output.exists() or output.is_file())
-        self.path = output.with_name(output.name + KEPT_PERSON_SUFFIX) if usual else None
-        self._kept = False
+        self._output = output if usual else None
+        self.path: Path | None = None
 
     def keep(self, avatar: Avatar) -> None:
-        """Write the file; one that is left of another encode is replaced."""
-        if self.path is not None:
-            avatar.save(self.path, force=True)
-            self._kept = True
+        """Write the file."""
+        for path in self._names():
+            if os.path.lexists(path):
+                continue
+            try:
+                avatar.save(path)
+            except (FacecodecError, OSError):
+                if os.path.lexists(path):
+                    continue  # another encode was faster
+                return
+            self.path = path
+            return
+
+    def _names(self) -> Iterator[Path]:
+        """Yield the names that the file may have, the usual one first."""
+        if self._output is None:
+            return
+        added = len(f".{MAX_KEPT_PERSONS}{KEPT_PERSON_SUFFIX}")
+        stem = os.fsdecode(os.fsencode(self._output.name)[: MAX_NAME_BYTES - added])
+        yield self._output.with_name(stem + KEPT_PERSON_SUFFIX)
+        for number in range(2, MAX_KEPT_PERSONS + 1):
+            yield self._output.with_name(f"{stem}.{number}{KEPT_PERSON_SUFFIX}")
 
     def __enter__(self) -> KeptPerson:
         return self
@@ -158,7 +182,7 @@ class KeptPerson:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self.path is None or not self._kept:
+        if self.path is None:
             return
         if error is None:
             self.path.unlink(missing_ok=True)

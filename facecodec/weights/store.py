@@ -129,7 +129,7 @@ def read_record(name: str) -> Record:
         if not all(isinstance(value, _TYPES[key]) for key, value in vars(record).items()):
             raise TypeError("a field of another type")
     except FileNotFoundError as error:
-        where = _lost_home()
+        where = lost_home()
         raise ModelError(f"{name} is not installed{where}; run: {how_to_install(name)}") from error
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(f"{path} is damaged; run: {how_to_install(name)}") from error
@@ -149,12 +149,12 @@ def require(*names: str) -> None:
         others = [how_to_install(name) for name in missing if name not in CATALOGUE]
         commands = [f"facecodec model install {' '.join(ours)}"] if ours else []
         raise ModelError(
-            f"{', '.join(missing)} are not installed{_lost_home()}; "
+            f"{', '.join(missing)} are not installed{lost_home()}; "
             f"run: {', and '.join(commands + others)}"
         )
 
 
-def _lost_home() -> str:
+def lost_home() -> str:
     """Return, in brackets, that FACECODEC_HOME names a folder that is not there."""
     if not os.environ.get("FACECODEC_HOME") or home().is_dir():
         return ""

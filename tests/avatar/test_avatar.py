@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import signal
 from fractions import Fraction
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 import torch
 
 from facecodec.avatar.avatar import Avatar, load_avatar
-from facecodec.avatar.identity import identity_for
+from facecodec.avatar.identity import MAX_PERSON_FILE_BYTES, identity_for
 from facecodec.avatar.tuning import Tuning
 from facecodec.bitstream import StreamWriter, load_identity_file, open_stream
 from facecodec.encoding.write import new_header, write_stream
@@ -141,3 +143,38 @@ def test_the_right_identity_file_is_found_beside_the_stream(avatar, model, contr
     assert load_identity_file(tmp_path / "other.fci").sha256 != digest
     with pytest.raises(StreamError, match="needs the .fci file"):
         Avatar.from_stream(path, tmp_path / "other.fci", model=model)
+
+
+def test_what_is_no_file_beside_the_stream_is_not_waited_for(
+    avatar, model, controls, tmp_path, monkeypatch
+):
+    """A pipe would be waited for for ever; files that are no persons are not read whole."""
+    avatar.save(tmp_path / "zoe.FCI")
+    digest = hashlib.sha256((tmp_path / "zoe.FCI").read_bytes()).digest()
+    path = tmp_path / "talk.fcv"
+    with path.open("wb") as file:
+        header = new_header(model, (640, 480), Fraction(1, 25), None)
+        with StreamWriter(file, header) as writer:
+            writer.write_identity_reference(digest)
+            writer.write_frame(0, controls[0])
+    os.mkfifo(tmp_path / "a.fci")
+    (tmp_path / "b.fci").symlink_to("a.fci")
+    (tmp_path / "c.fci").symlink_to("gone")
+    with (tmp_path / "d.fci").open("wb") as hole:
+        hole.truncate(MAX_PERSON_FILE_BYTES)
+    signal.signal(signal.SIGALRM, _too_slow)
+    signal.alarm(20)
+    hashed = []
+    monkeypatch.setattr(
+        hashlib, "file_digest", lambda f, n: hashed.append(f) or hashlib.new(n, f.read())
+    )
+    try:
+        file = identity_for(open_stream(path))
+    finally:
+        signal.alarm(0)
+    assert file is not None and file.sha256 == digest
+    assert len(hashed) == 1
+
+
+def _too_slow(*_):
+    raise AssertionError("the search waits")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
+import threading
 import types
 from fractions import Fraction
 from pathlib import Path
@@ -221,3 +223,14 @@ def test_standard_output_takes_a_stream(capsysbinary):
     with opened_whole(Path("-")) as file:
         streams.write(12, out=file)
     assert capsysbinary.readouterr().out == streams.write(12)
+
+
+def test_a_pipe_with_a_name_is_read_from_its_beginning(talk, tmp_path):
+    """To see whether it is an identity file, nothing is taken out of it."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(talk.read_bytes()), daemon=True)
+    writer.start()
+    assert "whole" in run("verify", pipe)
+    writer.join(10)
+    assert not writer.is_alive()

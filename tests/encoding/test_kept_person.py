@@ -12,8 +12,10 @@ import pytest
 
 import facecodec
 import facecodec.encoding.encode as encoding
+from facecodec.atomic import opened_whole, refuse_overwrite
 from facecodec.bitstream import load_identity_file
 from facecodec.cli.main import run
+from facecodec.encoding.write import KeptPerson
 from tests.helpers.presets import TINY, fast_is
 
 ARGUMENTS = {"preset": TINY, "max_frames": 2}
@@ -96,3 +98,52 @@ def test_a_killed_encode_leaves_the_person(sample, generator, finder, tmp_path):
     assert time.monotonic() - begin < 30
     assert load_identity_file(tmp_path / "a.fcv.person.fci").num_ws == generator.num_ws
     assert not (tmp_path / "a.fcv").exists()
+
+
+class Saved:
+    """Stands for an avatar: saves these bytes as one is saved."""
+
+    def save(self, path, *, force=False):
+        refuse_overwrite(path, force)
+        with opened_whole(path) as file:
+            file.write(b"a person")
+
+
+@pytest.mark.parametrize("kind", ["file", "link to a file", "link to nothing", "folder"])
+def test_what_bears_the_name_already_stays(kind, tmp_path):
+    """A person that the user kept, or one of an encode that died, is not written over."""
+    there, victim = tmp_path / "a.fcv.person.fci", tmp_path / "victim"
+    victim.write_bytes(b"mine")
+    if kind == "file":
+        there.write_bytes(b"mine")
+    elif kind == "folder":
+        there.mkdir()
+    else:
+        there.symlink_to("victim" if kind == "link to a file" else "gone")
+    before = sorted(tmp_path.iterdir())
+    with KeptPerson(tmp_path / "a.fcv") as kept:
+        kept.keep(Saved())
+        assert kept.path == tmp_path / "a.fcv.2.person.fci"
+        assert kept.path.read_bytes() == b"a person"
+    assert sorted(tmp_path.iterdir()) == before and victim.read_bytes() == b"mine"
+    if kind == "file":
+        assert there.read_bytes() == b"mine"
+
+
+def test_two_encodes_to_one_name_keep_two_persons(tmp_path):
+    with KeptPerson(tmp_path / "a.fcv") as one, KeptPerson(tmp_path / "a.fcv") as two:
+        one.keep(Saved())
+        two.keep(Saved())
+        assert one.path != two.path and one.path.exists() and two.path.exists()
+
+
+def test_a_long_name_keeps_a_person_too(tmp_path):
+    with KeptPerson(tmp_path / ("é" * 125 + ".fcv")) as kept:
+        kept.keep(Saved())
+        assert kept.path.exists()
+
+
+def test_a_person_that_cannot_be_kept_ends_no_encode(tmp_path):
+    with KeptPerson(tmp_path / "gone" / "a.fcv") as kept:
+        kept.keep(Saved())
+        assert kept.path is None

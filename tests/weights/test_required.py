@@ -87,3 +87,9 @@ def test_an_axis_that_is_not_found_is_no_rig(correlation, axis):
     pose[axis] = replace(pose[axis], correlation=correlation)
     with pytest.raises(ModelError, match=rf"no axis for {pose[axis].name} \({correlation:.2f}\)"):
         refuse_lost_axes(replace(rig, pose=tuple(pose)))
+
+
+def test_a_stream_names_the_home_that_is_not_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("FACECODEC_HOME", str(tmp_path / "gone"))
+    with pytest.raises(ModelError, match="FACECODEC_HOME names .*gone, which is not there"):
+        model_named_by("0" * 64, "mobilestylegan-ffhq")

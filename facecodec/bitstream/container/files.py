@@ -37,8 +37,13 @@ def load_identity_file(path: str | Path) -> IdentityFile:
 
 
 def is_identity_file(path: str | Path) -> bool:
-    """Return whether a file begins as a `.fci` file does; False for one that cannot be opened."""
+    """Return whether a file begins as a `.fci` file does; False for one that cannot be opened.
+
+    False for a pipe too, which can be read only once.
+    """
     try:
+        if not Path(path).is_file():
+            return False
         with Path(path).open("rb") as file:
             return file.read(len(IDENTITY_MAGIC)) == IDENTITY_MAGIC
     except OSError:
