@@ -160,7 +160,7 @@ class Avatar:
         size: a side of the pictures in pixels: the generator's resolution (when None), half or a
         quarter of it. Returns uint8 RGB [N, size, size, 3], an array for an array; a tensor for a
         tensor, on the generator's device and without gradients. Pictures are drawn one by one.
-        Raises UsageError for another size or controls of another shape.
+        Raises UsageError for another size, and for controls of another shape or not finite.
         """
         side = self.side(size)
         rows = self._rows(controls)
@@ -249,7 +249,13 @@ class Avatar:
 
     def _rows(self, controls: NDArray[np.floating] | Tensor) -> Tensor:
         """Return controls as float32 [N, K] on the generator's device."""
-        rows = controls if isinstance(controls, Tensor) else torch.from_numpy(controls)
+        if not isinstance(controls, Tensor):
+            values = np.require(controls, np.float32, ("C", "W"))  # a list or a read-only array too
+            if not np.isfinite(values).all():
+                raise UsageError("controls are finite numbers")
+            rows = torch.from_numpy(values)
+        else:
+            rows = controls
         if rows.ndim != 2 or rows.shape[1] != self.num_controls or not len(rows):
             shape = list(rows.shape)
             raise UsageError(f"controls are [N, {self.num_controls}] numbers, not {shape}")

@@ -71,6 +71,20 @@ def test_other_sizes_are_refused(avatar, controls, size):
         avatar.render(controls, size)
 
 
+@pytest.mark.filterwarnings("error")
+def test_any_rows_of_numbers_are_controls(avatar, controls):
+    frozen = controls[:1].copy()
+    frozen.flags.writeable = False
+    expected = avatar.render(controls[:1], 256)
+    assert (avatar.render(frozen, 256) == expected).all()
+    assert (avatar.render(frozen.tolist(), 256) == expected).all()
+
+
+def test_controls_that_are_not_finite_are_refused(avatar, controls):
+    with pytest.raises(UsageError, match="finite"):
+        avatar.render(controls * np.nan, 256)
+
+
 def test_other_shapes_are_refused(avatar, model):
     for wrong in (np.zeros(35), np.zeros((1, 34)), np.zeros((0, 35))):
         with pytest.raises(UsageError, match=r"\[N, 35\]"):
