@@ -97,6 +97,8 @@ def test_a_stream_is_a_sequence_of_frames(stream, path):
     assert stream.controls.shape == (FRAMES, 35) and len(stream.times) == FRAMES
     with pytest.raises(IndexError, match="frames 0 to 5"):
         stream[FRAMES]
+    with pytest.raises(TypeError):
+        stream[1.5]
     assert stream.name == str(path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -117,6 +118,9 @@ class Stream:
         """Return the number of frames."""
         return self.reader.index().frames
 
+    def __repr__(self) -> str:
+        return f"Stream({self.name!r}): {len(self)} frames of {self.num_controls} controls"
+
     def __iter__(self) -> Iterator[StreamFrame]:
         return self.frames()
 
@@ -132,7 +136,7 @@ class Stream:
     def __getitem__(self, index: int | slice) -> StreamFrame | list[StreamFrame]:
         """Return a frame by its number, or several; negative numbers count from the end.
 
-        Raises IndexError for a frame that there is not.
+        Raises IndexError for a frame that there is not, TypeError for what is no whole number.
         """
         if isinstance(index, slice):
             wanted = range(*index.indices(len(self)))
@@ -140,7 +144,8 @@ class Stream:
                 return []
             known = {frame.index: frame for frame in self._between(min(wanted), max(wanted))}
             return [known[i] for i in wanted]
-        number = index + len(self) if index < 0 else index
+        number = operator.index(index)
+        number = number + len(self) if number < 0 else number
         if not 0 <= number < len(self):
             raise IndexError(f"{self.name}: has frames 0 to {len(self) - 1}, not {index}")
         return next(self._between(number, number))
