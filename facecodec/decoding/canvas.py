@@ -11,6 +11,7 @@ from facecodec.bitstream import FrameRecord, StreamHeader
 from facecodec.errors import UsageError
 from facecodec.face.alignment import Alignment
 from facecodec.face.crop import paste, resize
+from facecodec.picture_limits import check_picture_size
 from facecodec.types import Picture
 from facecodec.video.reader import VideoReader
 
@@ -34,6 +35,7 @@ class Canvas:
         self.size = (face_size, face_size)
         if self.whole:  # 4:2:0 video needs even sides
             self.size = (header.width + header.width % 2, header.height + header.height % 2)
+            check_picture_size(*self.size, "the source's frame, by the stream's header")
         self._pictures = _pictures(Path(background), self.size) if background else None
         self._under = np.full((self.size[1], self.size[0], 3), PLAIN_GREY, np.uint8)
 
