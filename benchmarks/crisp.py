@@ -21,11 +21,12 @@ from saved import save
 from facecodec.cli.progress import shown
 from facecodec.decoding.stream import Stream
 from facecodec.encoding.encode import encode
+from facecodec.face.alignment import usual_size
 from facecodec.face.crop import crop
 from facecodec.metrics.detail import OCTAVES, REGIONS
 from facecodec.metrics.evaluation import Evaluation
 from facecodec.metrics.measures import written
-from facecodec.study.evaluate import Options, evaluate_files, size_of
+from facecodec.study.evaluate import Options, evaluate_files
 from facecodec.video.reader import VideoReader
 from facecodec.video.writer import encode_png
 
@@ -48,7 +49,7 @@ def close_ups(clip: Path, stream: Path, rig: Path | None = None) -> Picture:
     opened = Stream(stream, rig=rig)
     frames = list(opened)
     places = [frame.placement for frame in frames]
-    size = size_of(places)
+    size = usual_size(places)
     wanted = np.linspace(0, len(frames) - 1, FRAMES_SHOWN + 2).astype(int)[1:-1].tolist()
     rows = []
     with VideoReader(clip) as reader:

@@ -17,7 +17,7 @@ from facecodec.clip.occlusion import with_occlusions
 from facecodec.clip.scan import SQUARE, Scan, Span, cut_squares, scan_frames
 from facecodec.clip.source import FramesInMemory, FrameSource
 from facecodec.clip.targets import make_target
-from facecodec.face.alignment import Alignment
+from facecodec.face.alignment import Alignment, usual_size
 from facecodec.face.expression import features
 from facecodec.fit.objective import Target
 from facecodec.models import landmark_finder
@@ -244,26 +244,43 @@ class Clip:
             return iter(sorted(self._squares.items(), key=lambda item: item[0]))
         return self._cut(scan, size)
 
-    def squares_at(self, frames: Sequence[int]) -> dict[int, Picture]:
-        """Return the aligned squares, uint8 [256, 256, 3], of some frames by their numbers."""
-        scan = self.scan  # which keeps squares
+    @property
+    def square_size(self) -> int:
+        """Return the side in pixels, 256, 512 or 1024, that the clip's squares usually fill."""
+        return usual_size(self.alignments)
+
+    def squares_at(self, frames: Sequence[int], size: int = SQUARE) -> dict[int, Picture]:
+        """Return the aligned squares, uint8 [size, size, 3], of some frames by their numbers.
+
+        Those of 256 pixels stay in memory.
+        """
+        if size != SQUARE:
+            return self._some(frames, size)
+        assert self.scan  # the pass over the clip that keeps squares
         missing = set(frames) - self._squares.keys()
         if missing:
-            for i, square in self._cut(scan, SQUARE):
-                if i in missing:
-                    self._squares[i] = square
-                    missing.remove(i)
-                    if not missing:
-                        break
+            self._squares |= self._some(sorted(missing), SQUARE)
         return {i: self._squares[i] for i in sorted(set(frames))}
+
+    def _some(self, frames: Sequence[int], size: int) -> dict[int, Picture]:
+        """Return the squares of some frames, cut out of the video as far as the last of them."""
+        missing, found = set(frames), dict[int, Picture]()
+        for i, square in self._cut(self.scan, size):
+            if i in missing:
+                found[i] = square
+                if len(found) == len(missing):
+                    break
+        return found
 
     def target(self, frame: int, square: Picture, device: torch.device) -> Target:
         """Return what a fit is to explain of a frame, given its aligned square [S, S, 3]."""
         return make_target(self.scan, frame, square, device)
 
-    def targets(self, frames: Sequence[int], device: torch.device) -> list[Target]:
-        """Return what a fit is to explain of some frames, in the order given."""
-        squares = self.squares_at(frames)
+    def targets(
+        self, frames: Sequence[int], device: torch.device, size: int = SQUARE
+    ) -> list[Target]:
+        """Return what a fit is to explain of some frames, in the order given, at `size` pixels."""
+        squares = self.squares_at(frames, size)
         return [self.target(i, squares[i], device) for i in frames]
 
     def _cut(self, scan: Scan, size: int) -> Iterator[tuple[int, Picture]]:

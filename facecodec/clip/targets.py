@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 
 from facecodec.clip.occlusion import visible
-from facecodec.clip.scan import Scan
-from facecodec.fit.objective import Target, weight_map
-from facecodec.pixels import to_tensor
+from facecodec.clip.scan import SQUARE, Scan
+from facecodec.fit.objective import Target, shrink, weight_map
+from facecodec.pixels import to_tensor, to_uint8
 from facecodec.types import Picture
 
 
 def make_target(scan: Scan, frame: int, square: Picture, device: torch.device) -> Target:
     """Return a frame's aligned square, uint8 [S, S, 3], as something to be explained.
 
-    Pixels that something before the face hides do not count.
+    Pixels that something before the face hides do not count. Weights are made at 256 pixels and
+    enlarged for a larger square, whose side is a multiple.
     """
     landmarks = scan.landmarks[frame] if scan.seen[frame] else None
-    weights = weight_map(landmarks, square.shape[0])
+    picture = to_tensor(square[None])
+    small = square if len(square) <= SQUARE else to_uint8(shrink(picture, SQUARE))[0]
+    weights = weight_map(landmarks, len(small))
     if scan.occluded[frame]:
-        weights = weights * visible(square, scan.landmarks[frame])
-    return Target(to_tensor(square[None])[0].to(device), weights.to(device), landmarks)
+        weights = weights * visible(small, scan.landmarks[frame])
+    if len(small) < len(square):
+        weights = F.interpolate(weights[None], size=square.shape[:2], mode="bilinear")[0]
+    return Target(picture[0].to(device), weights.to(device), landmarks)

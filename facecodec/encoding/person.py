@@ -14,7 +14,7 @@ from facecodec.avatar.face import FaceReader
 from facecodec.bitstream import pack_identity
 from facecodec.bitstream.coding.identity import parse_identity
 from facecodec.clip.clip import Clip
-from facecodec.clip.scan import Scan
+from facecodec.clip.scan import SQUARE, Scan
 from facecodec.encoding.presets import Preset
 from facecodec.errors import UsageError
 from facecodec.face.signals import all_signals
@@ -66,7 +66,7 @@ def find_person(
     generator, rig = model
     first = identity_frame(clip.scan, id_frame)
     chosen = select_keyframes(clip.signals, clip.scan.clear, first, plan.keyframes)
-    targets = clip.targets(chosen, model.device)
+    targets = clip.targets(chosen, model.device, compared_size(clip, generator))
     neutral = clip.signals[first]
     starts = [pose_from_landmarks(rig, clip.signals[i] - neutral).float() for i in chosen]
     result = invert(
@@ -87,6 +87,14 @@ def find_person(
     latent = parse_identity(payload, generator.num_ws, generator.w_dim, model.mean)
     known = result.controls.double().cpu().numpy()
     return Avatar(model, latent), Enrolment(first, neutral, clip.signals[chosen], known)
+
+
+def compared_size(clip: Clip, generator: Generator) -> int:
+    """Return the side in pixels of the squares that a person is fitted to.
+
+    As large as the clip shows the face and the generator draws it.
+    """
+    return max(SQUARE, min(clip.square_size, generator.resolution))
 
 
 def known_person(clip: Clip, avatar: Avatar, id_frame: int | None) -> Enrolment:

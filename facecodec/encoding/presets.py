@@ -25,18 +25,18 @@ class Preset:
 PRESETS = {
     "fast": Preset(
         keyframes=4,
-        inversion=InversionPlan(w_steps=50, w_plus_steps=80, fine_steps=30),
+        inversion=InversionPlan(w_steps=50, w_plus_steps=80, fine_steps=19, full_steps=8),
         tracking=TrackingPlan(iterations=2),
-        tuning=LightTuningPlan(keyframes=12, steps=200, fine_steps=0),
-        weights=WeightTuningPlan(steps=120, fine_steps=60),
+        tuning=LightTuningPlan(keyframes=12, steps=140, fine_steps=0, full_steps=20),
+        weights=WeightTuningPlan(steps=120, fine_steps=40, full_steps=12),
     ),
     "medium": Preset(keyframes=8),
     "slow": Preset(
         keyframes=12,
-        inversion=InversionPlan(w_steps=120, w_plus_steps=400, fine_steps=250),
+        inversion=InversionPlan(w_steps=120, w_plus_steps=400, fine_steps=156, full_steps=62),
         tracking=TrackingPlan(iterations=5),
-        tuning=LightTuningPlan(keyframes=32, steps=2000, fine_steps=1600),
-        weights=WeightTuningPlan(steps=800, fine_steps=600),
+        tuning=LightTuningPlan(keyframes=32, steps=2000, fine_steps=1070, full_steps=320),
+        weights=WeightTuningPlan(steps=800, fine_steps=400, full_steps=120),
     ),
 }
 

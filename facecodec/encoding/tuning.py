@@ -10,7 +10,7 @@ import torch
 from facecodec.avatar.avatar import Avatar
 from facecodec.avatar.tuning import Tuning
 from facecodec.clip.clip import Clip
-from facecodec.encoding.person import Enrolment, pose_from_landmarks, recovery
+from facecodec.encoding.person import Enrolment, compared_size, pose_from_landmarks, recovery
 from facecodec.encoding.presets import Preset
 from facecodec.errors import UsageError
 from facecodec.fit.frame_selection import select_keyframes
@@ -58,7 +58,7 @@ def tune_person(
     # keyframes share derivatives: as many as a person has poses, not one each
     tracking = replace(plan.tracking, cold_recomputations=plan.tracking.cold_recomputations / 3)
     chosen = select_keyframes(clip.signals, clip.scan.clear, enrolment.frame, how.keyframes)
-    targets = clip.targets(chosen, model.device)
+    targets = clip.targets(chosen, model.device, compared_size(clip, model.generator))
     before = torch.from_numpy(enrolment.controls)
     tracker = Tracker(model.generator, avatar.basis, avatar.styles, tracking, before)
     controls = []

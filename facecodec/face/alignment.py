@@ -24,6 +24,9 @@ PLACE_MEDIAN_RADIUS = 2  # frames to either side in the median that removes outl
 SIZE_MEDIAN_RADIUS = 2  # the same for the side, in standard deviations of its Gaussian
 GAUSSIAN_RADIUS = 3  # standard deviations beyond which a Gaussian is cut off
 
+SQUARE_SIZES = (256, 512, 1024)  # sides in pixels at which squares are cut out and compared
+FILLED = 0.97  # of a size's pixels that a square in a frame must have: 1023 pixels are 1024
+
 
 @dataclass(frozen=True)
 class Alignment:
@@ -114,6 +117,19 @@ def stabilise(
     for i in (0, 1, 3):
         track[:, i] = _steady(track[:, i], PLACE_MEDIAN_RADIUS, sigma, causal)
     return [Alignment.from_array(row) for row in track]
+
+
+def warranted_size(side: float) -> int:
+    """Return the size in SQUARE_SIZES that a square of `side` pixels fills, the least if none.
+
+    Above it a frame shows nothing of the face.
+    """
+    return max((size for size in SQUARE_SIZES if side >= FILLED * size), default=SQUARE_SIZES[0])
+
+
+def usual_size(alignments: Sequence[Alignment]) -> int:
+    """Return the size in SQUARE_SIZES that the squares of a clip usually fill."""
+    return warranted_size(float(np.median([alignment.size for alignment in alignments])))
 
 
 def scaled(alignment: Alignment, factor: float) -> Alignment:

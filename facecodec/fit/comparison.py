@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch.nn.functional as F
 from torch import Tensor
 
+from facecodec.fit.detail import detail_loss
 from facecodec.fit.grain import grain
 from facecodec.fit.likeness import Likeness
 from facecodec.fit.objective import Target, multiscale_l1, shrink
 from facecodec.generator.preview import PREVIEWS_PER_FULL_RENDER
+
+EMBEDDED_SIZE = (
+    256  # pixels from which a face is embedded: its chip of 150 is sampled, not averaged
+)
 
 
 class Comparison:
@@ -34,14 +40,15 @@ class Comparison:
         """Return the embedding [1, 128] of a target's face, None where it has no landmarks."""
         if self.likeness is None or target.landmarks is None:
             return None
-        return self.likeness.embed(target.picture[None], target.landmarks[None]).detach()
+        picture = _at_most(target.picture[None], EMBEDDED_SIZE)
+        return self.likeness.embed(picture, target.landmarks[None]).detach()
 
     def __call__(self, frame: int, render: Tensor, use_embedding: bool = True) -> Tensor:
         """Return the loss of a render [1, 3, S, S] of target `frame`, a scalar [].
 
         S divides the side of the target's picture. `use_embedding` adds the distance of faces.
         """
-        target, embedding = self.targets[frame], self.embeddings[frame]
+        target = self.targets[frame]
         size = render.shape[-1]
         loss = multiscale_l1(
             render,
@@ -49,12 +56,26 @@ class Comparison:
             shrink(target.weights[None], size),
             self.texture_weight,
         )
-        if not use_embedding or self.likeness is None:
-            return loss
-        if embedding is not None and target.landmarks is not None:
-            difference = self.likeness.embed(render, target.landmarks[None]) - embedding
-            loss = loss + self.likeness_weight * difference.square().sum()
-        return loss
+        return loss + self._embedding_loss(frame, render) if use_embedding else loss
+
+    def full_loss(self, frame: int, full_render: Tensor, amplitude_weight: float) -> Tensor:
+        """Return the loss of a full render [1, 3, R, R] at the target's own size, a scalar [].
+
+        Finer detail than the target shows counts as grain. `amplitude_weight`: see `detail_loss`.
+        """
+        target = self.targets[frame]
+        render = _resized(full_render, target.picture.shape[-1])
+        loss = detail_loss(render, target.picture[None], target.weights[None], amplitude_weight)
+        return loss + grain(full_render, target) + self._embedding_loss(frame, render)
+
+    def _embedding_loss(self, frame: int, render: Tensor) -> Tensor:
+        """Return the weighted squared distance [] of a render's face from its target's."""
+        target, embedding = self.targets[frame], self.embeddings[frame]
+        if self.likeness is None or embedding is None or target.landmarks is None:
+            return render.new_zeros(())
+        picture = _at_most(render, EMBEDDED_SIZE)
+        difference = self.likeness.embed(picture, target.landmarks[None]) - embedding
+        return self.likeness_weight * difference.square().sum()
 
     def grain_loss(self, frame: int, full_render: Tensor | None) -> Tensor | float:
         """Return the loss [] of detail that only the full render [1, 3, R, R] of a frame shows.
@@ -65,3 +86,15 @@ class Comparison:
         if full_render is None:
             return 0.0
         return PREVIEWS_PER_FULL_RENDER * grain(full_render, self.targets[frame])
+
+
+def _at_most(picture: Tensor, size: int) -> Tensor:
+    """Return a picture [1, 3, S, S] averaged down to `size` pixels where it is larger."""
+    return shrink(picture, size) if picture.shape[-1] > size else picture
+
+
+def _resized(picture: Tensor, size: int) -> Tensor:
+    """Return a picture [1, 3, S, S] at `size` pixels: averaged, or enlarged where S is smaller."""
+    if picture.shape[-1] >= size:
+        return shrink(picture, size)
+    return F.interpolate(picture, size=(size, size), mode="bilinear")

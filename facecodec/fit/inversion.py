@@ -47,7 +47,8 @@ class InversionPlan:
 
     w_steps: int = 70  # Adam steps of one w, on the identity frame at `w_size` pixels
     w_plus_steps: int = 160  # Adam steps of W+, on all frames at `coarse_size` pixels
-    fine_steps: int = 160  # Adam steps of W+ after those, at `fine_size` pixels
+    fine_steps: int = 100  # Adam steps of W+ after those, at `fine_size` pixels
+    full_steps: int = 40  # Adam steps of W+ after those, at full renders and the targets' own size
     w_size: int = 64  # side of the compared pictures, as are the next two
     coarse_size: int = 128
     fine_size: int = 256
@@ -55,6 +56,7 @@ class InversionPlan:
     control_penalty: float = 2e-4  # per squared standard deviation of a control
     likeness_weight: float = 0.2  # of squared distances of face embeddings, beside `multiscale_l1`
     texture_weight: float = 2.0  # in `multiscale_l1`
+    amplitude_weight: float = 3.0  # in `detail_loss`, at full renders
     # how the controls are tracked halfway, by Gauss-Newton
     tracking: TrackingPlan = TrackingPlan(iterations=4)
 
@@ -142,14 +144,27 @@ class Inverter:
         loss = self.compare(frame, self.previews(self.generator, frame, styles, size))
         return loss + self.compare.grain_loss(frame, self.previews.full)
 
-    def run(self, steps: int, size: int, rates: dict[str, float], progress: Progress) -> None:
-        """Take Adam steps; `rates` are the learning rates of what moves: w, rows, controls."""
+    def full_loss(self, frame: int) -> Tensor:
+        """Return the loss [] of one frame's full render."""
+        styles = self.generator.styles(self.w_plus()[None]) + self.controls[frame] @ self.basis
+        with cuda_ops.roughly():
+            full_render = self.generator.synthesize(styles)
+        return self.compare.full_loss(frame, full_render, self.plan.amplitude_weight)
+
+    def run(
+        self, steps: int, size: int | None, rates: dict[str, float], progress: Progress
+    ) -> None:
+        """Take Adam steps at renders of `size` pixels, at full ones for None.
+
+        `rates` are the learning rates of what moves: w, rows, controls.
+        """
         groups = [([getattr(self, name)], rate) for name, rate in rates.items()]
         plan, frames = self.plan, len(self.targets)
         identity_only = "rows" not in rates or frames == 1
         order = itertools.repeat(0) if identity_only else identity_and_others(frames)
         for step, frame in descend(groups, order, steps):
-            loss = self.loss(frame, size, "rows" in rates) + W_PENALTY * self.w.square().mean()
+            fit = self.full_loss(frame) if size is None else self.loss(frame, size, "rows" in rates)
+            loss = fit + W_PENALTY * self.w.square().mean()
             if "rows" in rates:
                 loss = loss + plan.row_penalty * self.rows.square().mean()
             if "controls" in rates:
@@ -190,9 +205,9 @@ def invert(
     `likeness` pictures alone are compared.
     """
     fit = Inverter(generator, basis, targets, start, plan, likeness)
-    total, done = plan.w_steps + plan.w_plus_steps + plan.fine_steps, 0
+    total, done = plan.w_steps + plan.w_plus_steps + plan.fine_steps + plan.full_steps, 0
 
-    def run(steps: int, size: int, rates: dict[str, float]) -> None:
+    def run(steps: int, size: int | None, rates: dict[str, float]) -> None:
         nonlocal done
         fit.run(steps, size, rates, lambda name, step, _: progress(name, done + step, total))
         done += steps
@@ -204,4 +219,5 @@ def invert(
         fit.track()
     run(plan.w_plus_steps - before_tracking, plan.coarse_size, TRACKED_STAGE_RATES)
     run(plan.fine_steps, plan.fine_size, FINE_STAGE_RATES)
+    run(plan.full_steps, None, FINE_STAGE_RATES)
     return Inversion(fit.w_plus().detach(), fit.controls.detach())

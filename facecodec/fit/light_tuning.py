@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+import cuda_ops
 from facecodec.fit.comparison import Comparison
 from facecodec.fit.descent import descend, shuffled_rounds
 from facecodec.fit.likeness import Likeness
@@ -38,7 +39,8 @@ class LightTuningPlan:
 
     keyframes: int = 24  # of the clip, to which the person is tuned
     steps: int = 700  # Adam steps at `coarse_size` pixels
-    fine_steps: int = 600  # Adam steps after those, at `fine_size` pixels and `FINE_RATE`
+    fine_steps: int = 400  # Adam steps after those, at `fine_size` pixels and `FINE_RATE`
+    full_steps: int = 120  # Adam steps after those, at full renders and the targets' own size
     coarse_size: int = 128
     fine_size: int = 256
     styles_rate: float = 0.015  # largest learning rates
@@ -51,6 +53,7 @@ class LightTuningPlan:
     # In `multiscale_l1`. Less than in an inversion: a tuning can place detail where it belongs,
     # and need not settle for the right amount of it.
     texture_weight: float = 0.5
+    amplitude_weight: float = 3.0  # in `detail_loss`, at full renders
     styles_step: float = 0.05  # of the quantiser
     response_step: float = 0.02
 
@@ -77,9 +80,13 @@ def tune_light(
     moved = controls.float().to(spread.device, copy=True).requires_grad_(True)
     compare = Comparison(targets, likeness, plan.likeness_weight, plan.texture_weight)
     previews = FramePreviews(plan.fine_size)
-    done, total = 0, plan.steps + plan.fine_steps
-    coarse, fine = (plan.steps, plan.coarse_size, 1.0), (plan.fine_steps, plan.fine_size, FINE_RATE)
-    for steps, size, rate in coarse, fine:
+    done, total = 0, plan.steps + plan.fine_steps + plan.full_steps
+    stages = (
+        (plan.steps, plan.coarse_size, 1.0),
+        (plan.fine_steps, plan.fine_size, FINE_RATE),
+        (plan.full_steps, None, FINE_RATE),
+    )
+    for steps, size, rate in stages:
         groups = [
             ([styles], plan.styles_rate * rate),
             ([responses], plan.response_rate * rate),
@@ -88,8 +95,13 @@ def tune_light(
         for _, frame in descend(groups, shuffled_rounds(len(targets)), steps):
             basis = response.basis + responses * spread
             frame_styles = response.styles + styles * spread + moved[frame] @ basis
-            loss = compare(frame, previews(generator, frame, frame_styles[None], size))
-            loss = loss + compare.grain_loss(frame, previews.full)
+            if size is None:
+                with cuda_ops.roughly():
+                    full_render = generator.synthesize(frame_styles[None])
+                loss = compare.full_loss(frame, full_render, plan.amplitude_weight)
+            else:
+                loss = compare(frame, previews(generator, frame, frame_styles[None], size))
+                loss = loss + compare.grain_loss(frame, previews.full)
             loss = loss + plan.styles_penalty * styles.square().mean()
             loss = loss + plan.response_penalty * responses.square().sum(1).mean()
             loss = loss + plan.control_penalty * moved[frame].square().sum()

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+import cuda_ops
 from facecodec.fit.comparison import Comparison
 from facecodec.fit.descent import descend, shuffled_rounds
 from facecodec.fit.likeness import Likeness
@@ -27,6 +28,7 @@ from facecodec.progress import Progress
 # Steps over which learning rates rise: Adam's first steps are as long as any, before it knows the
 # gradients' size, and wreck the picture.
 WARM_UP_STEPS = 24
+FULL_RATE = 0.5  # of the learning rates while steps look at full renders
 SMALLEST_UNIT = 1e-6  # of a tensor of zeros, so that it can change at all
 
 
@@ -38,7 +40,8 @@ class WeightTuningPlan:
     """
 
     steps: int = 500  # Adam steps at `coarse_size` pixels
-    fine_steps: int = 400  # Adam steps after those, at `fine_size` pixels
+    fine_steps: int = 270  # Adam steps after those, at `fine_size` pixels
+    full_steps: int = 80  # Adam steps after those, at full renders and the targets' own size
     coarse_size: int = 128
     fine_size: int = 256
     rate: float = 0.003  # largest learning rate of changes
@@ -47,6 +50,7 @@ class WeightTuningPlan:
     change_penalty: float = 0.5  # per mean squared change of a tensor, summed over tensors
     likeness_weight: float = 0.5  # of squared distances of face embeddings
     texture_weight: float = 0.5  # in `multiscale_l1`
+    amplitude_weight: float = 3.0  # in `detail_loss`, at full renders
     step: float = 0.01  # of the quantiser
 
 
@@ -108,18 +112,28 @@ def tune_weights(
         for size in tensor_sizes(generator)
     ]
     moved = controls.float().to(response.basis.device, copy=True).requires_grad_(True)
-    groups = [(parts, plan.rate), ([moved], plan.control_rate)]
-    previews = FramePreviews(plan.fine_size)
-    total, scales = plan.steps + plan.fine_steps, units(generator)
-    for step, frame in descend(groups, shuffled_rounds(len(targets)), total, WARM_UP_STEPS):
-        size = plan.coarse_size if step < plan.steps else plan.fine_size
+    previews, scales = FramePreviews(plan.fine_size), units(generator)
+    by_previews = plan.steps + plan.fine_steps
+    total = by_previews + plan.full_steps
+
+    def look(step: int, frame: int) -> Tensor:
         network = generator.changed(_added(generator, parts, scales))
-        styles = response.styles + moved[frame] @ response.basis
-        loss = compare(frame, previews(network, frame, styles[None], size))
-        loss = loss + compare.grain_loss(frame, previews.full)
-        loss = loss + plan.control_penalty * moved[frame].square().sum()
-        change = sum((part.square().mean() for part in parts), torch.zeros(()))
-        loss = loss + plan.change_penalty * change
-        torch.autograd.backward(loss)
-        progress("tuning weights", step + 1, total)
+        styles = (response.styles + moved[frame] @ response.basis)[None]
+        if step >= by_previews:
+            with cuda_ops.roughly():
+                full_render = network.synthesize(styles)
+            return compare.full_loss(frame, full_render, plan.amplitude_weight)
+        size = plan.coarse_size if step < plan.steps else plan.fine_size
+        loss = compare(frame, previews(network, frame, styles, size))
+        return loss + compare.grain_loss(frame, previews.full)
+
+    for first, steps, rate in (0, by_previews, 1.0), (by_previews, plan.full_steps, FULL_RATE):
+        groups = [(parts, plan.rate * rate), ([moved], plan.control_rate * rate)]
+        for step, frame in descend(groups, shuffled_rounds(len(targets)), steps, WARM_UP_STEPS):
+            loss = look(first + step, frame)
+            loss = loss + plan.control_penalty * moved[frame].square().sum()
+            change = sum((part.square().mean() for part in parts), torch.zeros(()))
+            loss = loss + plan.change_penalty * change
+            torch.autograd.backward(loss)
+            progress("tuning weights", first + step + 1, total)
     return torch.cat(parts).detach().cpu().numpy(), moved.detach()

@@ -23,21 +23,11 @@ Mask = NDArray[np.bool_]
 Values = NDArray[np.float64]
 
 FULL = 1024  # side of the picture in whose pixels octaves and periods are told
-SIZES = (256, 512, 1024)  # sides at which pictures are compared
 OCTAVES = (1, 2, 4, 8, 16)  # pixels of a picture of 1024
-FILLS = 0.97  # of a size's pixels a square must have for that size: 1023 pixels are 1024
 COLOUR = 64  # side at which colours are compared: theirs, not those of displaced detail
 PATCH = 32  # pixels of the compared picture over which a spectrum is taken; half of them overlap
 LONGEST = 12  # pixels of a picture of 1024: a longer wave is no weave
 REGIONS = ("face", "rest")
-
-
-def warranted_size(side: float) -> int:
-    """Return the size in SIZES at which a square of `side` pixels is compared, the least if none.
-
-    Above it there is nothing of the source to compare with.
-    """
-    return max((size for size in SIZES if side >= FILLS * size), default=SIZES[0])
 
 
 def octaves_of(size: int) -> tuple[int, ...]:
@@ -125,7 +115,7 @@ class Detail:
 
 @dataclass
 class DetailMeter:
-    """Adds up detail over pairs of pictures [S, S, 3] of one size in SIZES.
+    """Adds up detail over pairs of pictures [S, S, 3] of one size in SQUARE_SIZES.
 
     Means over a clip are taken before any ratio: a frame without detail counts by what it lacks.
     """

@@ -21,9 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecodec.errors import UsageError
+from facecodec.face.alignment import SQUARE_SIZES
 from facecodec.face.crop import resize
 from facecodec.face.mask import face_mask
-from facecodec.metrics.detail import OCTAVES, REGIONS, SIZES, Detail, DetailMeter
+from facecodec.metrics.detail import OCTAVES, REGIONS, Detail, DetailMeter
 from facecodec.metrics.evaluation import Evaluation, Settings, Values
 from facecodec.metrics.landmarker import Landmarker
 from facecodec.metrics.landmarker import missing as landmarker_missing
@@ -70,7 +71,7 @@ def evaluate(
                 before.add(a, embed=i % settings.identity_every == 0)
             after.add(b, embed=i % settings.identity_every == 0)
             quality.add(a, b, before.points_of(i))
-            if i == 0 and large_a.shape == large_b.shape and _square(large_a) in SIZES:
+            if i == 0 and large_a.shape == large_b.shape and _square(large_a) in SQUARE_SIZES:
                 meter = DetailMeter(_square(large_a))
             if meter and i % DETAIL_EVERY == 0:
                 meter.add(large_a, large_b, quality.face(meter.size))

@@ -52,7 +52,7 @@ class Evaluation:
     NaN where not read, the inner face's where there is none). worst: the numbers of the frames with
     the lowest PSNR, worst first.
     detail: what the pictures show at their own size; None, and its values absent, where they are
-    not of one size in `facecodec.metrics.detail.SIZES`.
+    not of one size in `facecodec.face.alignment.SQUARE_SIZES`.
     moves: how far the reference's landmark signals move (standard deviation, in the signal's own
     units); a correlation with one that hardly moves is a correlation with noise.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
@@ -14,10 +14,9 @@ from facecodec.clip.clip import Clip
 from facecodec.clip.scan import Span, cut_squares
 from facecodec.decoding.stream import Stream
 from facecodec.errors import UsageError
-from facecodec.face.alignment import Alignment, ffhq_alignment, scaled
+from facecodec.face.alignment import Alignment, ffhq_alignment, scaled, usual_size, warranted_size
 from facecodec.face.crop import crop
 from facecodec.face.landmarks import LandmarkFinder
-from facecodec.metrics.detail import warranted_size
 from facecodec.metrics.evaluate import SIZE, evaluate, evaluate_puppet
 from facecodec.metrics.evaluation import IDENTITY_EVERY, Evaluation, Settings
 from facecodec.metrics.networks import load as load_networks
@@ -88,7 +87,7 @@ def evaluate_files(
                 a, b = (whole_squares(video, span, size) for video in (before, after))
             else:
                 clip = Clip(before, span, occlusions=False, progress=progress)
-                total, size = len(clip), size_of(clip.alignments)
+                total, size = len(clip), usual_size(clip.alignments)
                 a = (picture for _, picture in clip.squares(size))
                 b = same_squares(before, after, span, clip.alignments, layout, size)
         return evaluate(a, b, settings_of(options), progress=progress, total=total)
@@ -125,11 +124,6 @@ def settings_of(options: Options, puppet: bool = False) -> Settings:
     """Return the settings of an evaluation, with the networks that are installed."""
     networks, missing = load_networks(puppet)
     return Settings(options.landmarker, networks, missing, options.identity_every)
-
-
-def size_of(alignments: Sequence[Alignment]) -> int:
-    """Return the size at which a clip's squares are compared: what they usually have."""
-    return warranted_size(float(np.median([where.size for where in alignments])))
 
 
 def whole_squares(reader: VideoReader, span: Span, size: int = SIZE) -> Iterator[Picture]:
@@ -196,7 +190,7 @@ def _against_stream(
         raise UsageError(f"{path}: has no placement track; compare a decoded video instead")
     alignments = [place for place in places if place is not None]
     frames = islice(before.frames(max_frames=total), len(alignments))
-    size = min(size_of(alignments), most)
+    size = min(usual_size(alignments), most)
     a = (square for _, square in cut_squares(frames, alignments, size))
     return a, (picture for _, picture in rendered(path, span, options, size)), total
 

@@ -6,12 +6,15 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 
 from facecodec.clip import clip as module
 from facecodec.clip.clip import Clip
 from facecodec.clip.scan import Span
 from facecodec.clip.source import FramesInMemory
 from facecodec.errors import NoFaceError, UsageError
+from facecodec.face.alignment import usual_size
+from facecodec.fit.objective import shrink
 from facecodec.video.reader import VideoReader
 
 FRAMES = 4
@@ -51,6 +54,8 @@ def test_squares_are_the_same_from_memory(clip):
     assert list(kept) == list(cut) == list(range(FRAMES))
     assert all((kept[i] == cut[i]).all() for i in kept)
     assert next(iter(clip.squares(64)))[1].shape == (64, 64, 3)
+    large = clip.squares_at([1], 512)
+    assert list(large) == [1] and large[1].shape == (512, 512, 3)
     some = clip.squares_at([2, 0])
     assert list(some) == [0, 2] and (some[2] == kept[2]).all()
 
@@ -65,6 +70,15 @@ def test_a_short_clip_is_decoded_twice(sample, finder, monkeypatch, kept, passes
         clip.squares_at([3, 1])
         assert [i for i, _ in clip.squares()] == list(range(FRAMES))
         assert reader.passes == passes
+
+
+def test_a_target_is_as_large_as_its_square(clip):
+    device = torch.device("cpu")
+    (small,), (large,) = (clip.targets([1], device, size) for size in (256, 512))
+    assert large.picture.shape == (3, 512, 512) and large.weights.shape == (1, 512, 512)
+    np.testing.assert_allclose(shrink(large.picture[None], 256)[0], small.picture, atol=0.15)
+    np.testing.assert_allclose(shrink(large.weights[None], 256)[0], small.weights, rtol=0.05)
+    assert clip.square_size == usual_size(clip.alignments)
 
 
 def test_frames_in_memory_are_the_same_clip(clip, sample):

@@ -23,11 +23,17 @@ TRACKING = TrackingPlan(size=64, iterations=1, preview_renders=1, cold_recomputa
 SHORT = Preset(
     2,
     InversionPlan(
-        w_steps=2, w_plus_steps=4, fine_steps=1, coarse_size=64, fine_size=64, tracking=TRACKING
+        w_steps=2,
+        w_plus_steps=4,
+        fine_steps=1,
+        full_steps=1,
+        coarse_size=64,
+        fine_size=64,
+        tracking=TRACKING,
     ),
     TRACKING,
-    LightTuningPlan(keyframes=2, steps=2, fine_steps=1, coarse_size=64, fine_size=64),
-    WeightTuningPlan(steps=1, fine_steps=1, coarse_size=64, fine_size=64),
+    LightTuningPlan(keyframes=2, steps=2, fine_steps=1, full_steps=1, coarse_size=64, fine_size=64),
+    WeightTuningPlan(steps=1, fine_steps=1, full_steps=1, coarse_size=64, fine_size=64),
 )
 
 

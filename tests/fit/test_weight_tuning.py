@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from facecodec.fit.objective import Target, weight_map
+from facecodec.fit.objective import Target, band, weight_map
 from facecodec.fit.response import Response
 from facecodec.fit.weight_tuning import WeightTuningPlan, changed, tensor_sizes, tune_weights
 from facecodec.generator.sampling import draw_latents
@@ -19,7 +19,9 @@ def test_a_few_steps_come_nearer_to_somebody_else(generator, rig):
         picture = generator.preview(other[None], 64)[0].clamp(-1, 1)
     target = Target(picture, weight_map(None, 64), None)
     response = Response(person, rig.basis(generator))
-    plan = WeightTuningPlan(steps=10, fine_steps=0, coarse_size=64, rate=0.01, control_rate=0.0)
+    plan = WeightTuningPlan(
+        steps=10, fine_steps=0, full_steps=0, coarse_size=64, rate=0.01, control_rate=0.0
+    )
     values, controls = tune_weights(
         generator, response, [target], torch.zeros(1, 35), plan, None, silent
     )
@@ -31,6 +33,26 @@ def test_a_few_steps_come_nearer_to_somebody_else(generator, rig):
     assert 0 < np.abs(values).max() < 0.2
 
 
+def test_full_renders_get_the_contrast_of_the_frame(generator, rig):
+    """The last steps bring back detail that a flat start lacks."""
+    with torch.no_grad():
+        latent = draw_latents(generator, 1, seed=4, truncation=0.3)
+        person = generator.styles(generator.broadcast(latent))[0]
+        picture = generator.shrunk(person[None], 256)[0]
+        contrasty = picture.mean() + 1.5 * (picture - picture.mean())
+    target = Target(contrasty, weight_map(None, 256), None)
+    response = Response(person, rig.basis(generator))
+    plan = WeightTuningPlan(steps=0, fine_steps=0, full_steps=6, control_rate=0.0)
+    values, _ = tune_weights(generator, response, [target], torch.zeros(1, 35), plan, None, silent)
+    with torch.no_grad():
+        tuned = changed(generator, values).shrunk(person[None], 256)[0]
+
+    def amplitude(shown: torch.Tensor) -> float:
+        return float(band(shown[None])[1].abs().mean())
+
+    assert amplitude(picture) < amplitude(tuned) < 1.2 * amplitude(contrasty)
+
+
 def test_detail_finer_than_the_frames_counts(generator, rig, monkeypatch):
     """Fitted to small pictures alone, weights weave a mesh that none of them shows."""
     with torch.no_grad():
@@ -39,7 +61,9 @@ def test_detail_finer_than_the_frames_counts(generator, rig, monkeypatch):
         picture = generator.preview(person[None], 64)[0].clamp(-1, 1)
     target = Target(picture, weight_map(None, 64), None)
     response = Response(person, rig.basis(generator))
-    plan = WeightTuningPlan(steps=0, fine_steps=4, coarse_size=64, fine_size=64, change_penalty=0.0)
+    plan = WeightTuningPlan(
+        steps=0, fine_steps=4, full_steps=0, coarse_size=64, fine_size=64, change_penalty=0.0
+    )
 
     def roughness(full: torch.Tensor, target: Target) -> torch.Tensor:
         return 100 * (full - full.mean()).square().mean()

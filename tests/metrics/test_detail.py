@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from facecodec.face.alignment import Alignment, usual_size, warranted_size
 from facecodec.face.crop import resize
 from facecodec.metrics.colour import colour_difference, lab
-from facecodec.metrics.detail import DetailMeter, bands, octaves_of, warranted_size
+from facecodec.metrics.detail import DetailMeter, bands, octaves_of
 from facecodec.metrics.evaluate import evaluate, small
 from facecodec.metrics.measures import DETAIL
 
@@ -49,6 +50,8 @@ def face() -> np.ndarray:
 )
 def test_nothing_is_compared_above_what_the_source_has(side, size):
     assert warranted_size(side) == size
+    farther = [Alignment(0, 0, size, 0) for size in (side, side, side / 4)]
+    assert usual_size(farther) == size
 
 
 def test_a_size_shows_the_octaves_of_its_own_pixels():
