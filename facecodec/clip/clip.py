@@ -264,13 +264,15 @@ class Clip:
 
     def _some(self, frames: Sequence[int], size: int) -> dict[int, Picture]:
         """Return the squares of some frames, cut out of the video as far as the last of them."""
-        missing, found = set(frames), dict[int, Picture]()
+        wanted, squares = set(frames), dict[int, Picture]()
+        if not wanted:
+            return squares
         for i, square in self._cut(self.scan, size):
-            if i in missing:
-                found[i] = square
-                if len(found) == len(missing):
+            if i in wanted:
+                squares[i] = square
+                if len(squares) == len(wanted):
                     break
-        return found
+        return squares
 
     def target(self, frame: int, square: Picture, device: torch.device) -> Target:
         """Return what a fit is to explain of a frame, given its aligned square [S, S, 3]."""

@@ -66,7 +66,9 @@ def find_person(
     generator, rig = model
     first = identity_frame(clip.scan, id_frame)
     chosen = select_keyframes(clip.signals, clip.scan.clear, first, plan.keyframes)
-    targets = clip.targets(chosen, model.device, compared_size(clip, generator))
+    targets = clip.targets(
+        chosen, model.device, compared_size(clip, generator, plan.inversion.full_steps)
+    )
     neutral = clip.signals[first]
     starts = [pose_from_landmarks(rig, clip.signals[i] - neutral).float() for i in chosen]
     result = invert(
@@ -89,11 +91,14 @@ def find_person(
     return Avatar(model, latent), Enrolment(first, neutral, clip.signals[chosen], known)
 
 
-def compared_size(clip: Clip, generator: Generator) -> int:
+def compared_size(clip: Clip, generator: Generator, full_steps: int) -> int:
     """Return the side in pixels of the squares that a person is fitted to.
 
-    As large as the clip shows the face and the generator draws it.
+    As large as the clip shows the face and the generator draws it, where a fit has steps that see
+    full renders.
     """
+    if not full_steps:
+        return SQUARE
     return max(SQUARE, min(clip.square_size, generator.resolution))
 
 

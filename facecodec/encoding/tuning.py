@@ -58,7 +58,9 @@ def tune_person(
     # keyframes share derivatives: as many as a person has poses, not one each
     tracking = replace(plan.tracking, cold_recomputations=plan.tracking.cold_recomputations / 3)
     chosen = select_keyframes(clip.signals, clip.scan.clear, enrolment.frame, how.keyframes)
-    targets = clip.targets(chosen, model.device, compared_size(clip, model.generator))
+    full_steps = how.full_steps + (plan.weights.full_steps if kind == "full" else 0)
+    size = compared_size(clip, model.generator, full_steps)
+    targets = clip.targets(chosen, model.device, size)
     before = torch.from_numpy(enrolment.controls)
     tracker = Tracker(model.generator, avatar.basis, avatar.styles, tracking, before)
     controls = []

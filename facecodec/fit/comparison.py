@@ -13,9 +13,9 @@ from facecodec.fit.likeness import Likeness
 from facecodec.fit.objective import Target, multiscale_l1, shrink
 from facecodec.generator.preview import PREVIEWS_PER_FULL_RENDER
 
-EMBEDDED_SIZE = (
-    256  # pixels from which a face is embedded: its chip of 150 is sampled, not averaged
-)
+# Side in pixels of the pictures in which a face is embedded: its chip of 150 is sampled from them,
+# not averaged.
+EMBEDDED_SIZE = 256
 
 
 class Comparison:

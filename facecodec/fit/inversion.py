@@ -47,8 +47,8 @@ class InversionPlan:
 
     w_steps: int = 70  # Adam steps of one w, on the identity frame at `w_size` pixels
     w_plus_steps: int = 160  # Adam steps of W+, on all frames at `coarse_size` pixels
-    fine_steps: int = 100  # Adam steps of W+ after those, at `fine_size` pixels
-    full_steps: int = 40  # Adam steps of W+ after those, at full renders and the targets' own size
+    fine_steps: int = 160  # Adam steps of W+ after those, at `fine_size` pixels
+    full_steps: int = 0  # Adam steps of W+ after those, at full renders and the targets' own size
     w_size: int = 64  # side of the compared pictures, as are the next two
     coarse_size: int = 128
     fine_size: int = 256
