@@ -26,13 +26,16 @@ if TYPE_CHECKING:
 @options.span
 @click.option(
     "--quality", type=click.IntRange(0, 100), default=DEFAULT_QUALITY, show_default=True,
-    help="How finely controls are quantised; 16 points halve the step.",
+    help="How finely controls are quantised; 16 more halve the step.",
 )  # fmt: skip
 @click.option(
     "--precision", type=click.Choice(["quantised", "f16", "f32"]), default="quantised",
     show_default=True, help="f16 and f32 store the 35 floats as they are.",
 )  # fmt: skip
-@click.option("--id-frame", type=click.IntRange(0), help="Frame that shows the person best.")
+@click.option(
+    "--id-frame", type=click.IntRange(0),
+    help="Frame that shows the person best, counted from 0 at --start; chosen where not given.",
+)  # fmt: skip
 @click.option(
     "--tune", type=click.Choice(["none", "light", "full"]), default="none", show_default=True,
     help="A better likeness, once a stream: light for some 70 KB, full for 700 KB (archives).",

@@ -84,17 +84,23 @@ def command(
         console.json_result(facts)
         return
     rows = []
+    lacking: dict[str, list[str]] = {}  # reason -> titles of the measures it concerns
     for name, value in result.values.items():
         measure = MEASURES[name]
         if value is None:
+            rows.append((measure.title, "n/a", "", ""))
             why = result.missing.get(name, "")
-            option = "; see --face-landmarker" if HOW_FILE in why else ""
-            rows.append((measure.title, "n/a", f"({why}{option})"))
+            why += "; see --face-landmarker" if HOW_FILE in why else ""
+            lacking.setdefault(why, []).append(measure.title)
         else:
             moves = result.moves.get(name)
-            still = "" if moves is None else f"  (the reference moves {moves:.3f})"
-            rows.append((measure.title, written(name, value), measure.better + still))
-    console.table(("measure", "value", "better"), rows, right=("value",))
+            moved = "" if moves is None else f"{moves:.3f}"
+            rows.append((measure.title, written(name, value), measure.better, moved))
+    console.table(("measure", "value", "better", "moves"), rows, right=("value", "moves"))
+    for reason, titles in lacking.items():
+        console.result(f"n/a: {'; '.join(titles)} ({reason})")
+    if any(moves is not None for moves in result.moves.values()):
+        console.result("moves: the standard deviation of the reference's signal")
     if result.detail:
         console.result(_detail_words(result.detail))
     worst = f"; worst: {', '.join(map(str, result.worst[:5]))}" if result.worst else ""

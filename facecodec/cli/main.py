@@ -64,7 +64,7 @@ def main(debug: bool) -> None:
     """Talking-head video at a few kilobits a second.
 
     \b
-    facecodec encode in.mp4 out.fcv        one identity latent + 35 floats a frame
+    facecodec encode in.mp4 out.fcv        one identity latent + 35 numbers a frame
     facecodec decode out.fcv back.mp4      1024x1024 frames
     facecodec puppet --source WHO --driver MOTION out.mp4
     """

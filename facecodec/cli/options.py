@@ -104,7 +104,10 @@ device = click.option(
     help="Where to compute.",
 )  # fmt: skip
 size = click.option(
-    "--size", type=int, metavar="PIXELS", help="Side of the face square: 1024, 512 or 256."
+    "--size",
+    type=int,
+    metavar="PIXELS",
+    help="Side of the face square: 1024, 512 or 256; as the generator draws it where not given.",
 )
 face_landmarker = click.option(
     "--face-landmarker", type=PATH, envvar="FACECODEC_FACE_LANDMARKER", metavar="FILE",

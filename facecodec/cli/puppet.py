@@ -50,7 +50,7 @@ def command(
 ) -> None:
     """Give the person in --source the motion of --driver.
 
-    OUT is anything decode writes, or a .fcv. Motion is relative to the driver's neutral frame,
+    OUT is anything decode writes, or a .fcv. Motion is counted from the driver's rest,
     so that the source keeps its own resting pose, unless --absolute. The source's face is looked
     at and moved until it does what the driver's does, unless --no-retarget. Ask the people shown;
     the result says in its metadata that it is synthetic.

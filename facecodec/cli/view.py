@@ -42,9 +42,10 @@ def command(
     rig: str | None,
     device: str,
 ) -> None:
-    """Open a page with 35 sliders; this process renders what they say.
+    """Open a page with 35 sliders that move a stream's face.
 
-    Only this machine can reach it, and only with the token in the printed address. Ctrl-C ends it.
+    This process renders what they say. Only this machine can reach it, and only with the token in
+    the printed address. Ctrl-C ends it.
 
     \b
     facecodec view talk.fcv

@@ -19,7 +19,7 @@ from facecodec.generator.base import Generator
 from facecodec.rig.regions import Region
 
 MAX_CONTROLS = 64  # of a rig, pose included: more do not fit into a stream
-# Quantiser steps at the default quality, in standard deviations of a control:
+# Quantiser steps at quality 60, in standard deviations of a control:
 POSE_STEP = 0.03
 OFFSET_STEP = 0.25  # of a channel of median energy
 OFFSET_STEP_RANGE = (0.5, 2.0)  # that the step of any channel may be times that one
