@@ -282,7 +282,7 @@ def load_avatar(path: str | Path, model: FaceModel) -> Avatar:
 
     Raises UsageError for another ending, and what the two kinds raise.
     """
-    suffix = Path(path).suffix
+    suffix = Path(path).suffix.lower()
     if suffix == ".fci":
         return Avatar.from_identity_file(path, model=model)
     if suffix == ".fcv":

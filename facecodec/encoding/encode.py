@@ -20,7 +20,12 @@ from facecodec.encoding.motion import Motion, track_clip
 from facecodec.encoding.person import find_person, known_person
 from facecodec.encoding.presets import Preset, preset_name, preset_of
 from facecodec.encoding.tuning import check_tune, tune_person
-from facecodec.encoding.write import KeptPerson, new_header, write_clip
+from facecodec.encoding.write import (
+    KeptPerson,
+    check_stream_options,
+    new_header,
+    write_clip,
+)
 from facecodec.models import load_likeness, load_models, require_models
 from facecodec.progress import Progress, silent
 from facecodec.seconds import Time, seconds
@@ -119,6 +124,7 @@ def encode(
     """
     output, stages = Path(output), Stages()
     refuse_overwrite(output, force, [source if isinstance(source, str | Path) else None, identity])
+    check_stream_options(output, quality, precision)
     check_tune(tune, known=identity is not None)
     plan = preset_of(preset)
     given = load_identity_file(identity) if identity else None

@@ -19,6 +19,7 @@ from facecodec.bitstream import (
     StreamWriter,
     control_steps,
 )
+from facecodec.bitstream.coding.header import PRECISIONS
 from facecodec.clip.clip import Clip
 from facecodec.encoding.motion import Motion
 from facecodec.errors import FacecodecError, UsageError
@@ -30,6 +31,25 @@ from facecodec.version import __version__
 KEPT_PERSON_SUFFIX = ".person.fci"  # after a stream's name: the person, until the stream is whole
 MAX_KEPT_PERSONS = 99  # persons of encodes that died beside one output, before no more are kept
 MAX_NAME_BYTES = 255  # of a file's name, on usual file systems
+
+
+# Endings of what other commands write: a stream under such a name is a mistake.
+FOREIGN_SUFFIXES = (".fci", ".mp4", ".mkv", ".mov", ".webm", ".y4m", ".png")
+
+
+def check_stream_options(output: Path, quality: int, precision: str) -> None:
+    """Refuse, before any work, what a stream cannot be called or cannot say.
+
+    quality: 0 to 100. Raises UsageError.
+    """
+    if output.suffix.lower() in FOREIGN_SUFFIXES:
+        raise UsageError(f"{output}: a stream is no {output.suffix} file; call it .fcv")
+    if not 0 <= quality <= 100:
+        raise UsageError(f"quality {quality} is not in 0 to 100", argument="quality")
+    if precision not in PRECISIONS:
+        raise UsageError(
+            f"no precision {precision!r}; there are: {', '.join(PRECISIONS)}", argument="precision"
+        )
 
 
 def new_header(

@@ -120,11 +120,11 @@ def puppet(
     is in the way, or a source made for another generator; else what `encode` and `decode` raise.
     """
     output = str(output)
-    to_stream = Path(output).suffix == ".fcv"
+    to_stream = Path(output).suffix.lower() == ".fcv"
     (refuse_overwrite if to_stream else refuse_output)(
         output, force, [source, driver, driver_video, identity]
     )
-    pictured = Path(source).suffix not in PERSON_FILE_SUFFIXES
+    pictured = Path(source).suffix.lower() not in PERSON_FILE_SUFFIXES
     if pictured or retarget:
         require_models(person=pictured)
     begin, plan = time.perf_counter(), preset_of(preset)
@@ -161,7 +161,7 @@ def _opened(
     driver: Path, video: str | Path | None, encoded: Callable[[Path, Path], object]
 ) -> Iterator[Driver]:
     """Open a driver; a video is encoded into a stream that lasts as long as it is open."""
-    if driver.suffix == ".fcv":
+    if driver.suffix.lower() == ".fcv":
         yield Driver(open_stream(driver), Path(video) if video else None)
         return
     with scratch_folder() as folder:
@@ -172,7 +172,7 @@ def _opened(
 
 def _person(source: Path, model: FaceModel, plan: Preset, progress: Progress) -> Avatar:
     """Return whoever `source` shows: a picture, a video, a `.fcv` or a `.fci`."""
-    if source.suffix in PERSON_FILE_SUFFIXES:
+    if source.suffix.lower() in PERSON_FILE_SUFFIXES:
         return load_avatar(source, model)
     likeness = load_likeness(model.generator)
     with Clip.open(source, max_frames=MAX_SOURCE_FRAMES, progress=progress) as clip:

@@ -77,7 +77,7 @@ def evaluate_files(
     span, reference, distorted = Span(max_frames=max_frames), Path(reference), Path(distorted)
     with ExitStack() as stack:
         before = stack.enter_context(VideoReader(reference))
-        if distorted.suffix == ".fcv":
+        if distorted.suffix.lower() == ".fcv":
             a, b, total = _against_stream(before, distorted, span, aligned, options)
         else:
             after = stack.enter_context(VideoReader(distorted))
@@ -153,7 +153,7 @@ def own_squares(
     stack: ExitStack, path: Path, span: Span, options: Options, progress: Progress
 ) -> Iterator[Picture]:
     """Yield the squares [S, S, 3] of a video or a picture, or the rendered ones of a `.fcv`."""
-    if path.suffix == ".fcv":
+    if path.suffix.lower() == ".fcv":
         for _, picture in rendered(path, span, options):
             yield picture
         return

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from facecodec.bitstream.limits import MAX_LEVEL
 from facecodec.errors import UsageError
 
-DEFAULT_QUALITY = 60
+RIG_QUALITY = 60  # at which the steps of a rig hold, by SPEC.md section 4
+DEFAULT_QUALITY = RIG_QUALITY
 # Doubling or halving every step is worth this many points of quality.
 QUALITY_PER_OCTAVE = 16  # so a point is a code
 HALF_OCTAVE_CODES = 8
@@ -48,7 +49,7 @@ def control_steps(
         raise UsageError("quantiser steps must be positive numbers")
     codes = np.frombuffer(step_codes(base_steps), np.uint8).astype(int)
     coarse = (codes + HALF_OCTAVE_CODES // 2) // HALF_OCTAVE_CODES * HALF_OCTAVE_CODES
-    result: NDArray[np.float32] = ALL_STEPS[np.clip(coarse + DEFAULT_QUALITY - quality, 0, 255)]
+    result: NDArray[np.float32] = ALL_STEPS[np.clip(coarse + RIG_QUALITY - quality, 0, 255)]
     return result
 
 
