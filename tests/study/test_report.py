@@ -20,7 +20,8 @@ from facecodec.video.writer import open_sink
 @pytest.fixture(scope="module")
 def report(stream, video):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline, "THUMB", 32)  # seventy pictures, each from the smallest preview
+        # seventy pictures, each from the smallest preview
+        patch.setattr(pipeline, "THUMBNAIL_PIXELS", 32)
         return gather(stream, video)
 
 
