@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     help="A better likeness, once a stream: light for some 70 KB, full for 700 KB (archives).",
 )  # fmt: skip
 @click.option("--identity", type=options.FILE, help="A .fci file with the person to use.")
+@click.option("--any-face", is_flag=True, help="Even if nobody in IN is like --identity.")
 @click.option(
     "--live", is_flag=True,
     help="Smooth with past frames alone, as in a call; the person is best given by --identity.",
@@ -66,6 +67,7 @@ def command(
     id_frame: int | None,
     tune: str,
     identity: str | None,
+    any_face: bool,
     live: bool,
     video_track: int | None,
     audio_track: int | None,
@@ -97,7 +99,7 @@ def command(
             start=start, end=end, max_frames=max_frames, audio=not no_audio, quality=quality,
             video_track=video_track, audio_track=audio_track,
             precision=precision, id_frame=id_frame, tune=tune, identity=identity, live=live,
-            force=force, progress=report,
+            any_face=any_face, force=force, progress=report,
         )  # fmt: skip
     if json_:
         console.json_result(asdict(done) | {"kbps": done.kbps}, output)
@@ -111,6 +113,18 @@ def command(
             f"  {done.no_face} frames without a face (the last controls are held), "
             f"{done.low_confidence} of low confidence"
         )
+    if done.other_face:
+        console.say(f"  {said_of_others(done)}")
+
+
+def said_of_others(done: EncodeSummary) -> str:
+    """Return what is to be said of frames that show somebody else."""
+    own = done.frames - done.no_face - done.other_face
+    cut = "" if done.first_cut is None else f" (a cut at {done.first_cut:.2f} s)"
+    said = f"{done.other_face} of {done.frames} frames show somebody else{cut}"
+    if own <= done.other_face:
+        said += f", the person {own}: --id-frame chooses who"
+    return f"{said}; the person's last controls are held there"
 
 
 def _parts(done: EncodeSummary) -> str:

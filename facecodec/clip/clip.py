@@ -10,26 +10,25 @@ from types import TracebackType
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from facecodec.bitstream.audio import AudioPacket, AudioParameters
 from facecodec.clip.occlusion import with_occlusions
-from facecodec.clip.scan import SQUARE, Scan, Span, cut_squares, scan_frames
+from facecodec.clip.scan import SQUARE, Faces, Scan, Span, cut_squares, find_faces, scan_faces
+from facecodec.clip.scanned import ScannedFrames
 from facecodec.clip.source import FramesInMemory, FrameSource
 from facecodec.clip.targets import make_target
-from facecodec.face.alignment import Alignment, usual_size
-from facecodec.face.expression import features
+from facecodec.face.alignment import usual_size
 from facecodec.fit.objective import Target
-from facecodec.models import landmark_finder
+from facecodec.models import face_embedder, landmark_finder
 from facecodec.progress import Progress, silent
 from facecodec.seconds import Time, seconds
-from facecodec.types import Flags, Floats, Landmarks, Picture
+from facecodec.types import Flags, Picture
 from facecodec.video.reader import Frame, VideoReader
 
 KEPT_SQUARES = 320  # aligned squares that stay in memory, 63 MB: more are cut out again
 
 
-class Clip:
+class Clip(ScannedFrames):
     """A span of a video of one person: its frames, and where the face is in them.
 
     The face is looked for when it is first asked for: one pass over the video for the landmarks,
@@ -47,16 +46,21 @@ class Clip:
         *,
         live: bool = False,
         occlusions: bool = True,
+        people: bool = True,
         scan: Scan | None = None,
         progress: Progress = silent,
     ) -> None:
         """Take frames from a source; `Clip.open` and `Clip.from_frames` make one.
 
         live: squares are held steady by past frames alone. occlusions: look for what hides the
-        face. scan: what is known of the frames already. progress: told of every pass.
+        face. people: look for frames that show somebody else than the person of the clip, who is
+        the one in most frames unless `follow` says otherwise. scan: what is known of the frames
+        already. progress: told of every pass.
         """
         self.source, self.span = source, span or Span()
         self.live, self.occlusions, self.progress = live, occlusions, progress
+        self.people = people
+        self._person: int | None = None  # by their number in the scan's people; the one seen most
         self._squares: dict[int, Picture] = {}
         if scan is not None:
             self.scan = scan
@@ -144,62 +148,45 @@ class Clip:
         return self.source.time_base
 
     @cached_property
+    def faces(self) -> Faces:
+        """Return the faces of every frame, and whose they are; raises what `scan` does."""
+        embed = face_embedder() if self.people else None
+        return find_faces(self.source, landmark_finder(), embed, self.span, self.progress)
+
+    def follow(self, person: int) -> None:
+        """Make one of the people in `faces.people` the person of the clip, by their number."""
+        if person != self._person:
+            self._person = person
+            self.__dict__.pop("scan", None)
+            self._squares = {}
+
+    @cached_property
     def scan(self) -> Scan:
         """Return what is known of the face in every frame.
 
         Raises NoFaceError when no frame shows a face, FacecodecError when the span holds no frame,
         ModelError when the landmark model is not installed.
         """
-        scan = scan_frames(self.source, landmark_finder(), self.span, self.progress, self.live)
+        scan = scan_faces(self.faces, self._person, self.time_base, self.live)
         if not self.occlusions:
             return scan
         squares = self._cut(scan, SQUARE)
         return with_occlusions(scan, squares, self.progress, self.live)
 
     @property
-    def pts(self) -> NDArray[np.int64]:
-        """Return the exact times of the frames, int64 [T], in units of `time_base`."""
-        return self.scan.pts
+    def other(self) -> Flags:
+        """Return which frames show somebody else than the person of the clip, bool [T]."""
+        return self.scan.other
 
     @property
-    def times(self) -> Floats:
-        """Return the times of the frames in seconds, float64 [T]."""
-        return self.pts.astype(np.float64) * float(self.time_base)
-
-    @property
-    def alignments(self) -> list[Alignment]:
-        """Return the square around the face in every frame, in pixels of the frame, T of them."""
-        return self.scan.alignments
-
-    @property
-    def landmarks(self) -> Landmarks:
-        """Return the landmarks, float64 [T, 68, 2], meaningful where `seen`."""
-        return self.scan.landmarks
-
-    @property
-    def signals(self) -> Floats:
-        """Return the signals of `facecodec.face.signals`, float64 [T, 6], where `seen`."""
-        return self.scan.signals
-
-    @property
-    def seen(self) -> Flags:
-        """Return which frames show a face, bool [T]."""
-        return self.scan.seen
-
-    @property
-    def occluded(self) -> Flags:
-        """Return in which frames something hides part of the face, bool [T]."""
-        return self.scan.occluded
-
-    @property
-    def whole(self) -> Flags:
-        """Return which frames show the whole face, bool [T]."""
-        return self.scan.whole
-
-    @property
-    def features(self) -> Floats:
-        """Return what the face does, [T, 50] (`facecodec.face.expression`), NaN where not seen."""
-        return features(np.where(self.seen[:, None, None], self.landmarks, np.nan))
+    def first_cut(self) -> float | None:
+        """Return the seconds from the first frame to the first cut to or from somebody else."""
+        people = self.scan.people
+        if people is None or not self.other.any():
+            return None
+        person = people.most_seen if self._person is None else self._person
+        change = people.first_change(person)
+        return None if change is None else float(self.times[change] - self.times[0])
 
     @property
     def frame_rate(self) -> Fraction | None:

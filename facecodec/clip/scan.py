@@ -9,14 +9,16 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from facecodec.clip.people import People, PeopleReader
 from facecodec.clip.source import FrameSource
 from facecodec.errors import FacecodecError, NoFaceError
 from facecodec.face.alignment import Alignment, stabilise
 from facecodec.face.crop import crop
-from facecodec.face.landmarks import LandmarkFinder
+from facecodec.face.landmarks import FaceEmbedder, LandmarkFinder
+from facecodec.face.layout import NUM_LANDMARKS
 from facecodec.face.signals import SIGNALS, all_signals
 from facecodec.progress import Progress
-from facecodec.types import Picture
+from facecodec.types import Landmarks, Picture
 from facecodec.video.reader import Frame
 
 SHORT_GAP_SECONDS = 0.5  # without landmarks: an occlusion, not an empty scene
@@ -42,7 +44,9 @@ class Scan:
     1, and `signals` [T, 6] (facecodec.face.signals), both meaningful where `seen` [T];
     `near` [T] marks frames without landmarks that lie in a short gap between frames with;
     `sharpness` [T] is the mean gradient of the aligned square; `occluded` [T] marks frames in which
-    something hides part of the face (clip/occlusion.py), none before that is looked for.
+    something hides part of the face (clip/occlusion.py), none before that is looked for. `other`
+    [T] marks frames that show somebody else, which are not `seen`; `people` are those that the clip
+    shows (clip/people.py), None where that was not looked for.
     """
 
     pts: NDArray[np.int64]
@@ -53,6 +57,8 @@ class Scan:
     near: NDArray[np.bool_]
     sharpness: NDArray[np.float64]
     occluded: NDArray[np.bool_]
+    other: NDArray[np.bool_]
+    people: People | None = None
 
     def __len__(self) -> int:
         return len(self.pts)
@@ -68,18 +74,43 @@ class Scan:
         return self.whole if self.whole.any() else self.seen
 
 
-def scan_frames(
-    source: FrameSource, find: LandmarkFinder, span: Span, progress: Progress, live: bool = False
-) -> Scan:
-    """Find the face in every frame of a span; `live`: every square from past frames alone.
+@dataclass(frozen=True)
+class Faces:
+    """What one look at every frame of a span tells.
+
+    pts: of T frames; points: landmarks [68, 2] in pixels of each frame, None without a face;
+    sharpness: of each face, 0 without; people: who they are, None where that was not looked for.
+    """
+
+    pts: list[int]
+    points: list[Landmarks | None]
+    sharpness: list[float]
+    people: People | None
+
+
+def find_faces(
+    source: FrameSource,
+    find: LandmarkFinder,
+    embed: FaceEmbedder | None,
+    span: Span,
+    progress: Progress,
+) -> Faces:
+    """Find the face in every frame of a span, and whose it is unless `embed` is None.
 
     Raises NoFaceError when no frame shows a face, FacecodecError when the span is empty.
     """
     pts, faces, sharpness = [], [], []
+    whose = None if embed is None else PeopleReader(embed)
     find.reset()
     total = span.max_frames or source.frame_count
     for frame in source.frames(span.start, span.end, span.max_frames):
-        points = find(frame.image)
+        points = find(frame.image, whose.choose if whose else None)
+        if whose is not None and whose.add(frame.image, points):
+            find.reset()  # somebody else: is the person elsewhere in the picture?
+            again = find(frame.image, whose.choose)
+            if again is not None:
+                whose.replace(frame.image, again)
+                points = again
         pts.append(frame.pts)
         faces.append(points)
         sharpness.append(0.0 if points is None else _sharpness(frame.image, points))
@@ -88,18 +119,32 @@ def scan_frames(
         raise FacecodecError(f"{source.path}: no frame between the start and end asked for")
     if all(points is None for points in faces):
         raise NoFaceError(f"{source.path}: no face in any of its {len(pts)} frames")
-    alignments = stabilise(faces, causal=live)
-    seen = np.array([points is not None for points in faces])
-    landmarks = np.zeros((len(pts), 68, 2))
-    signals = np.zeros((len(pts), len(SIGNALS)))
-    for i, points in enumerate(faces):
+    return Faces(pts, faces, sharpness, whose.people() if whose else None)
+
+
+def scan_faces(faces: Faces, person: int | None, time_base: Fraction, live: bool = False) -> Scan:
+    """Return what is known of one person in every frame; of the one seen most when None.
+
+    time_base: seconds of a unit of the frames' pts. live: every square from past frames alone.
+    """
+    count, other = len(faces.pts), np.zeros(len(faces.pts), bool)
+    if faces.people is not None:
+        other = faces.people.others(faces.people.most_seen if person is None else person)
+    points_of = [None if away else p for p, away in zip(faces.points, other, strict=True)]
+    alignments = stabilise(points_of, causal=live)
+    seen = np.array([points is not None for points in points_of])
+    landmarks = np.zeros((count, NUM_LANDMARKS, 2))
+    signals = np.zeros((count, len(SIGNALS)))
+    for i, points in enumerate(points_of):
         if points is not None:
             landmarks[i] = alignments[i].to_unit(points)
             signals[i] = all_signals(landmarks[i])
-    times = np.array(pts, np.int64)
-    near = _short_gaps(seen, times.astype(np.float64) * float(source.time_base), live)
+    times = np.array(faces.pts, np.int64)
+    near = _short_gaps(seen, times.astype(np.float64) * float(time_base), live) & ~other
+    sharpness = np.array(faces.sharpness)
+    hidden = np.zeros_like(seen)
     return Scan(
-        times, alignments, landmarks, signals, seen, near, np.array(sharpness), np.zeros_like(seen)
+        times, alignments, landmarks, signals, seen, near, sharpness, hidden, other, faces.people
     )
 
 

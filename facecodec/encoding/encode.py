@@ -17,7 +17,7 @@ from facecodec.clip.clip import Clip
 from facecodec.clip.scan import Span
 from facecodec.clip.source import FramesInMemory
 from facecodec.encoding.motion import Motion, track_clip
-from facecodec.encoding.person import find_person, known_person
+from facecodec.encoding.person import find_person, follow_wanted, known_person
 from facecodec.encoding.presets import Preset, preset_name, preset_of
 from facecodec.encoding.tuning import check_tune, tune_person
 from facecodec.encoding.write import (
@@ -40,15 +40,19 @@ Source = str | Path | Iterable[Picture] | Clip
 class EncodeSummary:
     """What an encode did.
 
-    frames, and how many of them show no face or were tracked with low confidence; the clip's
-    length in seconds; bytes of the stream, and those of the person (once a stream) and the audio
-    in them, the rest being motion; seconds spent in each stage; the identity frame;
-    whether the stream has audio, and the codec of audio that it could not take.
+    frames, and how many of them show no face, show somebody else than the person, or were tracked
+    with low confidence; `first_cut`, the seconds from the clip's beginning to where the face first
+    becomes somebody else's or the person's, None without; the clip's length in seconds; bytes of
+    the stream, and those of the person (once a stream) and the audio in them, the rest being
+    motion; seconds spent in each stage; the identity frame; whether the stream has audio, and the
+    codec of audio that it could not take.
     """
 
     frames: int
     no_face: int
+    other_face: int
     low_confidence: int
+    first_cut: float | None
     duration: float
     bytes: int
     person_bytes: int
@@ -91,6 +95,7 @@ def encode(
     identity: str | Path | None = None,
     live: bool = False,
     keep_person: bool = True,
+    any_face: bool = False,
     force: bool = False,
     progress: Progress = silent,
 ) -> EncodeSummary:
@@ -110,17 +115,23 @@ def encode(
     id_frame: the frame of the span, from 0, to take the person from; the best one when None.
     tune: 'light' spends some 70 KB of the stream on a better likeness, 'full' some 700 KB.
     identity: a `.fci` file with the person, who is then not sought in the clip; the stream refers
-    to it by its SHA-256. live: squares and controls are smoothed with past frames alone, as an
-    encoder at one end of a call has to. force: overwrite the output.
+    to it by its SHA-256. any_face: even where nobody in the clip is like them. live: squares and
+    controls are smoothed with past frames alone, as an encoder at one end of a call has to. force:
+    overwrite the output.
     progress: called with a stage's name, the units done and their number (None if unknown).
 
     The output appears whole or not at all. Until it does, and unless `keep_person` is False, the
     person is kept beside it in `OUTPUT.person.fci`, which an encode that is cut short leaves. A
     file of that name stays as it is; the person is then kept in `OUTPUT.2.person.fci`.
 
+    Frames that show somebody else are flagged as without a face, and repeat the person's last
+    controls: the person is the one in the identity frame where that is given, else the one most
+    like `identity`, else the one whom most frames show.
+
     Raises NoFaceError when no frame shows a face; UsageError when `output` exists and `force` is
-    not set, or an argument is not one of the above; ModelError when a model is missing;
-    FacecodecError when the source cannot be read or the output not be written.
+    not set, an argument is not one of the above, or nobody in the clip is like `identity`;
+    ModelError when a model is missing; FacecodecError when the source cannot be read or the output
+    not be written.
     """
     output, stages = Path(output), Stages()
     refuse_overwrite(output, force, [source if isinstance(source, str | Path) else None, identity])
@@ -128,17 +139,20 @@ def encode(
     check_tune(tune, known=identity is not None)
     plan = preset_of(preset)
     given = load_identity_file(identity) if identity else None
-    require_models(model, person=not given)
+    require_models(model, person=True)
     span, tracks = Span(seconds(start), seconds(end), max_frames), (video_track, audio_track)
     with _opened(source, span, fps, live, progress, tracks) as clip, KeptPerson(output) as kept:
         models = load_models(model, rig, device)
         likeness = None if given else load_likeness(models.generator)
         stages.end("models")
+        known = None
+        if given:
+            known = Avatar.from_identity_file(given, model=models, name=str(identity))
+        follow_wanted(clip, known, id_frame, str(identity), any_face)
         frames = len(clip)
         stages.end("face")
-        if given:
-            avatar = Avatar.from_identity_file(given, model=models, name=str(identity))
-            enrolment = known_person(clip, avatar, id_frame)
+        if known:
+            avatar, enrolment = known, known_person(clip, known, id_frame)
         else:
             avatar, enrolment = find_person(clip, models, plan, id_frame, likeness, progress)
         stages.end("inversion")
@@ -165,7 +179,9 @@ def encode(
         stages.end("writing")
         return EncodeSummary(
             frames=frames,
-            no_face=_count(motion, FrameFlags.NO_FACE),
+            no_face=_count(motion, FrameFlags.NO_FACE) - int(clip.other.sum()),
+            other_face=int(clip.other.sum()),
+            first_cut=clip.first_cut,
             low_confidence=_count(motion, FrameFlags.LOW_CONFIDENCE),
             duration=float(clip.duration),
             bytes=written.bytes_written,

@@ -14,6 +14,7 @@ from facecodec.avatar.face import FaceReader
 from facecodec.bitstream import pack_identity
 from facecodec.bitstream.coding.identity import parse_identity
 from facecodec.clip.clip import Clip
+from facecodec.clip.people import SAME_PERSON
 from facecodec.clip.scan import SQUARE, Scan
 from facecodec.encoding.presets import Preset
 from facecodec.errors import UsageError
@@ -26,7 +27,7 @@ from facecodec.fit.recovery import Recover, recovered
 from facecodec.fit.response import Response
 from facecodec.fit.tracking import Tracker
 from facecodec.generator.base import Generator
-from facecodec.models import FaceModel, landmark_finder
+from facecodec.models import FaceModel, face_embedder, landmark_finder
 from facecodec.progress import Progress
 from facecodec.rig.rig import NUM_POSE, Rig
 from facecodec.types import Floats
@@ -115,6 +116,36 @@ def known_person(clip: Clip, avatar: Avatar, id_frame: int | None) -> Enrolment:
     return Enrolment(first, neutral, neutral[None], at_rest.astype(np.float64))
 
 
+def follow_wanted(
+    clip: Clip, known: Avatar | None, id_frame: int | None, name: str, any_face: bool
+) -> None:
+    """Make the person who is wanted the person of a clip that shows several.
+
+    That is who the identity frame shows; else who is most like a known person, out of the file
+    `name`; else who is seen most. Raises UsageError when nobody in the clip is like a known person,
+    unless `any_face`.
+    """
+    people = clip.faces.people
+    if people is None:
+        return
+    wanted = people.most_seen
+    if known is not None:
+        picture = known.render(np.zeros((1, known.num_controls), np.float32), READING_SIZE)[0]
+        points = landmark_finder()(picture)
+        if points is not None:
+            nearest, away = people.nearest(face_embedder()(picture, points))
+            if away > SAME_PERSON and not any_face:
+                raise UsageError(
+                    f"{clip.name}: nobody in it is the person in {name}: face embeddings are "
+                    f"{away:.2f} apart, over {SAME_PERSON}; use their own file, or allow any face"
+                )
+            wanted = nearest if away <= SAME_PERSON else wanted
+    if id_frame is not None and 0 <= id_frame < len(people.who) and people.who[id_frame] >= 0:
+        wanted = int(people.who[id_frame])
+    if wanted != people.most_seen:
+        clip.follow(wanted)
+
+
 def identity_frame(scan: Scan, wanted: int | None) -> int:
     """Return the identity frame: the one asked for, or the best. Raises UsageError."""
     if wanted is None:
@@ -123,6 +154,10 @@ def identity_frame(scan: Scan, wanted: int | None) -> int:
         raise UsageError(
             f"identity frame {wanted}: the clip has frames 0 to {len(scan) - 1}",
             argument="id_frame",
+        )
+    if scan.other[wanted]:
+        raise UsageError(
+            f"identity frame {wanted}: it shows somebody else than the person", argument="id_frame"
         )
     if not scan.seen[wanted]:
         raise UsageError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,10 @@ LARGEST_JUMP = 0.25  # extents of the landmarks that a face moves between two fr
 LEAST_SCORE, SURE_SCORE = -0.4, 1.2
 # The detector's box around landmarks, over their larger extent, and how much lower it lies.
 BOX_SCALE, BOX_DROP = 1.02, 0.02
+
+MOST_FACES = 8  # of one picture, the largest, that are looked at
+
+Choose = Callable[[Picture, Sequence[Landmarks]], int]  # which of several faces in a frame
 
 
 class _Loaded(threading.local):
@@ -75,15 +79,16 @@ class LandmarkFinder:
         self._points: Landmarks | None = None
         self._unseen, self._roll = 0, 0.0
 
-    def __call__(self, frame: Picture) -> Landmarks | None:
-        """Return the largest face's landmarks [68, 2] in pixels, or None; pixel i spans i to i + 1.
+    def __call__(self, frame: Picture, choose: Choose | None = None) -> Landmarks | None:
+        """Return the face's landmarks [68, 2] in pixels, or None; pixel i spans i to i + 1.
 
+        Where no face is followed, `choose` decides between several; the largest is taken without.
         Raises FacecodecError for a frame, uint8 [H, W, 3], of a size that dlib cannot work on.
         """
         frame = _safe_for_dlib(frame)
         points = self._followed(frame)
         if points is None:
-            points = self._detected(frame)
+            points = self._detected(frame, choose)
         self._points = points
         return points
 
@@ -112,12 +117,19 @@ class LandmarkFinder:
         shift = float(np.hypot(*(_middle(points) - _middle(last))))
         return None if shift > LARGEST_JUMP * view.size / VIEW_MARGIN else points
 
-    def _detected(self, frame: Picture) -> Landmarks | None:
-        """Return the landmarks [68, 2] of the largest face in a frame [H, W, 3], or None."""
+    def _detected(self, frame: Picture, choose: Choose | None) -> Landmarks | None:
+        """Return the landmarks [68, 2] of one of the faces in a frame [H, W, 3], or None."""
         self._unseen = 0
-        detected = self._detect(frame)
-        if detected is None:
+        boxes = self._detect(frame)
+        if not boxes:
             return None
+        read = [self._face_in(frame, box) for box in boxes[: None if choose else 1]]
+        points = read[choose(frame, read) if choose and len(read) > 1 else 0]
+        self._roll = ffhq_alignment(points).angle
+        return points
+
+    def _face_in(self, frame: Picture, detected: dlib.rectangle) -> Landmarks:
+        """Return the landmarks [68, 2] of the face that was detected in a box of a frame."""
         middle, side = detected.center(), VIEW_MARGIN * detected.width()
         view = Alignment(middle.x + 0.5, middle.y + 0.5, side, 0.0)
         seen = self._levelled(frame, view)
@@ -129,7 +141,6 @@ class LandmarkFinder:
         view, box = _around(points, ffhq_alignment(points).angle)
         view, box = self._levelled(frame, view) or (view, box)
         points, _ = self._read(frame, view, [box])
-        self._roll = ffhq_alignment(points).angle
         return points
 
     def _levelled(self, frame: Picture, view: Alignment) -> tuple[Alignment, dlib.rectangle] | None:
@@ -151,19 +162,19 @@ class LandmarkFinder:
                 break
         return best
 
-    def _detect(self, frame: Picture) -> dlib.rectangle | None:
-        """Return the box of the largest face in a frame [H, W, 3], tried small first."""
+    def _detect(self, frame: Picture) -> list[dlib.rectangle]:
+        """Return the boxes of the faces in a frame [H, W, 3], the largest first; tried small."""
         factor = max(1, round(frame.shape[0] / DETECTION_HEIGHT))
         attempts = [(factor, 0)] + ([(1, 0)] if factor > 1 else [(1, 1)])
         for step, upsample in attempts:
             small = np.ascontiguousarray(frame[::step, ::step])
             faces = self._detector(small, upsample)
             if faces:
-                face = max(faces, key=lambda box: box.area())
-                return dlib.rectangle(
-                    face.left() * step, face.top() * step, face.right() * step, face.bottom() * step
-                )
-        return None
+                return [
+                    dlib.rectangle(*(step * side for side in _sides(face)))
+                    for face in sorted(faces, key=lambda box: -box.area())[:MOST_FACES]
+                ]
+        return []
 
     def _read(
         self, frame: Picture, view: Alignment, boxes: list[dlib.rectangle]
@@ -208,6 +219,10 @@ def _shifted(box: dlib.rectangle) -> list[dlib.rectangle]:
         dlib.rectangle(*(round(v) for v in (x - side, y - side, x + side, y + side)))
         for x, y, side in places
     ]
+
+
+def _sides(box: dlib.rectangle) -> tuple[int, int, int, int]:
+    return box.left(), box.top(), box.right(), box.bottom()
 
 
 def _middle(points: Landmarks) -> NDArray[np.float64]:

@@ -126,7 +126,7 @@ def puppet(
     )
     pictured = Path(source).suffix.lower() not in PERSON_FILE_SUFFIXES
     if pictured or retarget:
-        require_models(person=pictured)
+        require_models(person=pictured or driver_video is not None)
     begin, plan = time.perf_counter(), preset_of(preset)
     encoded = partial(
         encode, model=model, rig=rig, preset=plan, device=device, max_frames=max_frames,

@@ -86,7 +86,7 @@ def evaluate_files(
                 size = warranted_size(min(before.width, before.height))
                 a, b = (whole_squares(video, span, size) for video in (before, after))
             else:
-                clip = Clip(before, span, occlusions=False, progress=progress)
+                clip = Clip(before, span, occlusions=False, people=False, progress=progress)
                 total, size = len(clip), usual_size(clip.alignments)
                 a = (picture for _, picture in clip.squares(size))
                 b = same_squares(before, after, span, clip.alignments, layout, size)
@@ -158,7 +158,7 @@ def own_squares(
             yield picture
         return
     reader = stack.enter_context(VideoReader(path))
-    clip = Clip(reader, span, occlusions=False, progress=progress)
+    clip = Clip(reader, span, occlusions=False, people=False, progress=progress)
     for _, picture in clip.squares(SIZE):
         yield picture
 
