@@ -25,7 +25,7 @@ import numpy as np
 from saved import save
 
 from facecodec.clip.clip import Clip
-from facecodec.clip.scan import SQUARE, Span, cut_squares
+from facecodec.clip.scan import SQUARE_PIXELS, Span, cut_squares
 from facecodec.face.alignment import Alignment
 from facecodec.face.crop import resize
 from facecodec.metrics.evaluate import evaluate
@@ -44,13 +44,13 @@ NOISE = 4.0  # grey levels
 
 def softened(picture: np.ndarray, noise: np.random.Generator) -> np.ndarray:
     """Return an aligned square at half its detail, with noise."""
-    soft = resize(resize(picture, HALF), (SQUARE, SQUARE))
+    soft = resize(resize(picture, HALF), (SQUARE_PIXELS, SQUARE_PIXELS))
     return np.clip(soft + noise.normal(0, NOISE, soft.shape), 0, 255).astype(np.uint8)
 
 
 def moved(place: Alignment, pixels: float, noise: np.random.Generator) -> Alignment:
     """Return a square moved by a normal deviation of `pixels` of an aligned picture."""
-    x, y = noise.normal(0, pixels * place.size / SQUARE, 2) if pixels else (0.0, 0.0)
+    x, y = noise.normal(0, pixels * place.size / SQUARE_PIXELS, 2) if pixels else (0.0, 0.0)
     return replace(place, x=place.x + x, y=place.y + y)
 
 

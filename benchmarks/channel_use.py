@@ -23,7 +23,7 @@ from facecodec.avatar.avatar import Avatar
 from facecodec.bitstream import open_stream
 from facecodec.cli.progress import shown
 from facecodec.clip.clip import Clip
-from facecodec.clip.scan import SQUARE, Span
+from facecodec.clip.scan import SQUARE_PIXELS, Span
 from facecodec.fit.objective import inner_weights, shrink
 from facecodec.fit.photometric import Problem, TrackingPlan, pyramid_weights
 from facecodec.fit.tracking import Tracker
@@ -42,7 +42,10 @@ def use(path: Path, clip: Path, rig_file: Path | None) -> tuple[Rig, np.ndarray]
     plan, examples = TrackingPlan(), torch.from_numpy(controls)
     tracker = Tracker(avatar.generator, avatar.basis, avatar.styles, plan, examples)
     middle = int(np.argmin(np.abs(controls - np.median(controls, 0)).sum(1)))
-    blank, span = np.zeros((SQUARE, SQUARE, 3), np.uint8), Span(max_frames=len(controls))
+    blank, span = (
+        np.zeros((SQUARE_PIXELS, SQUARE_PIXELS, 3), np.uint8),
+        Span(max_frames=len(controls)),
+    )
     with shown() as progress:
         seen = Clip(VideoReader(clip), span, occlusions=False, progress=progress)
         target = seen.target(middle, blank, torch.device("cpu"))

@@ -25,7 +25,7 @@ from facecodec.generator.base import Generator
 from facecodec.generator.sampling import draw_latents
 from facecodec.models import face_embedder, landmark_finder, load_models
 
-SIZE, FAR, SEED, TRUNCATION = 256, 2.0, 11, 0.7
+PIXELS, FAR, SEED, TRUNCATION = 256, 2.0, 11, 0.7
 COMMAND = "python benchmarks/leakage.py"
 COLUMNS = ["control", "region", "share in its region", "identity distance at -2", "at +2"]
 
@@ -36,7 +36,7 @@ def embeddings(generator: Generator, styles: Tensor, find: LandmarkFinder) -> np
     rows = []
     for row in styles:
         with torch.inference_mode():
-            picture = cuda_ops.rgb8(generator.preview(row[None], SIZE))[0].numpy()
+            picture = cuda_ops.rgb8(generator.preview(row[None], PIXELS))[0].numpy()
         points = find(picture)
         rows.append(np.full(128, np.nan) if points is None else embed(picture, points))
     return np.array(rows)

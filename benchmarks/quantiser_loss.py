@@ -38,8 +38,8 @@ from facecodec.rig.rig import Rig
 from facecodec.video.reader import VideoReader
 from facecodec.workshop.machine import machine
 
-SIZE = 256
-INNER = slice(SIZE // 5, SIZE - SIZE // 5)
+PIXELS = 256
+INNER = slice(PIXELS // 5, PIXELS - PIXELS // 5)
 
 
 def sources(video: Path, frames: list[FrameRecord]) -> Iterator[NDArray[np.uint8]]:
@@ -50,7 +50,7 @@ def sources(video: Path, frames: list[FrameRecord]) -> Iterator[NDArray[np.uint8
             frame = wanted.get(picture.pts)
             if frame is not None and frame.placement is not None:
                 square = Alignment.from_array(frame.placement)
-                yield crop(picture.image, square, SIZE)[INNER, INNER]
+                yield crop(picture.image, square, PIXELS)[INNER, INNER]
             if picture.pts >= frames[-1].pts:
                 return
 
@@ -60,7 +60,7 @@ def mean_psnr(
 ) -> float:
     """Return the mean PSNR of the rendered controls [T, K] against squares [S, S, 3]."""
     got = [
-        psnr(avatar.render(row[None], SIZE)[0][INNER, INNER], face)
+        psnr(avatar.render(row[None], PIXELS)[0][INNER, INNER], face)
         for row, face in zip(controls, faces, strict=True)
     ]
     return float(np.mean(got))

@@ -29,8 +29,8 @@ from facecodec.metrics.pictures import psnr, ssim
 from facecodec.models import face_embedder, landmark_finder
 from facecodec.video.reader import VideoReader
 
-SIZE = 256
-INNER = slice(SIZE // 5, SIZE - SIZE // 5)
+PIXELS = 256
+INNER = slice(PIXELS // 5, PIXELS - PIXELS // 5)
 COMMAND = "python benchmarks/tuning_rate.py STREAM=CLIP ..."
 COLUMNS = ["tuning", "KB", "PSNR face", "SSIM face", "identity"]
 
@@ -62,7 +62,7 @@ def measure(path: Path, clip: Path, every: int) -> dict[str, list[float]]:
             frame = frames.get(picture.pts)
             if frame is not None and frame.placement is not None:
                 place = Alignment.from_array(frame.placement)
-                sources.append((frame.controls, crop(picture.image, place, SIZE)))
+                sources.append((frame.controls, crop(picture.image, place, PIXELS)))
             if picture.pts >= max(frames):
                 break
     find, embed = landmark_finder(), face_embedder()
@@ -73,7 +73,7 @@ def measure(path: Path, clip: Path, every: int) -> dict[str, list[float]]:
         avatar = Avatar(person.model, person.latent, tuning)
         rows = []
         for controls, source in sources:
-            decoded = avatar.render(controls[None], SIZE)[0]
+            decoded = avatar.render(controls[None], PIXELS)[0]
             points = find(source)
             apart = np.nan
             if points is not None:

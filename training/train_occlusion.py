@@ -26,7 +26,7 @@ from torch import Tensor
 
 import cuda_ops
 from facecodec.clip.occlusion import RELIABLE_MARGIN_PIXELS
-from facecodec.clip.scan import SQUARE
+from facecodec.clip.scan import SQUARE_PIXELS
 from facecodec.face import occlusion
 from facecodec.face.mask import face_mask
 from facecodec.generator.sampling import draw_latents
@@ -36,7 +36,7 @@ from facecodec.weights.catalogue import DEFAULT_GENERATOR
 SIZE = occlusion.INPUT_SIZE
 TRUNCATION = 0.85
 HELD_OUT = 150  # faces that are never trained on
-TAUGHT_MARGIN_PIXELS = RELIABLE_MARGIN_PIXELS * SIZE // SQUARE  # around the inner face
+TAUGHT_MARGIN_PIXELS = RELIABLE_MARGIN_PIXELS * SIZE // SQUARE_PIXELS  # around the inner face
 JITTER = 5  # pixels by which squares are off
 BATCH, RATE, WARM_UP = 16, 2e-3, 100
 Random = np.random.Generator

@@ -13,7 +13,15 @@ import torch
 
 from facecodec.bitstream.audio import AudioPacket, AudioParameters
 from facecodec.clip.occlusion import with_occlusions
-from facecodec.clip.scan import SQUARE, Faces, Scan, Span, cut_squares, find_faces, scan_faces
+from facecodec.clip.scan import (
+    SQUARE_PIXELS,
+    Faces,
+    Scan,
+    Span,
+    cut_squares,
+    find_faces,
+    scan_faces,
+)
 from facecodec.clip.scanned import ScannedFrames
 from facecodec.clip.source import FramesInMemory, FrameSource
 from facecodec.clip.targets import make_target
@@ -170,7 +178,7 @@ class Clip(ScannedFrames):
         scan = scan_faces(self.faces, self._person, self.time_base, self.live)
         if not self.occlusions:
             return scan
-        squares = self._cut(scan, SQUARE)
+        squares = self._cut(scan, SQUARE_PIXELS)
         return with_occlusions(scan, squares, self.progress, self.live)
 
     @property
@@ -224,10 +232,10 @@ class Clip(ScannedFrames):
         """Yield the frames of the span: pictures uint8 RGB [H, W, 3] with their pts."""
         return self.source.frames(self.span.start, self.span.end, self.span.max_frames)
 
-    def squares(self, size: int = SQUARE) -> Iterator[tuple[int, Picture]]:
+    def squares(self, size: int = SQUARE_PIXELS) -> Iterator[tuple[int, Picture]]:
         """Yield the number and the aligned square, uint8 [size, size, 3], of every frame."""
         scan = self.scan  # which keeps squares
-        if size == SQUARE and len(self._squares) == len(scan):
+        if size == SQUARE_PIXELS and len(self._squares) == len(scan):
             return iter(sorted(self._squares.items(), key=lambda item: item[0]))
         return self._cut(scan, size)
 
@@ -236,17 +244,17 @@ class Clip(ScannedFrames):
         """Return the side in pixels, 256, 512 or 1024, that the clip's squares usually fill."""
         return usual_size(self.alignments)
 
-    def squares_at(self, frames: Sequence[int], size: int = SQUARE) -> dict[int, Picture]:
+    def squares_at(self, frames: Sequence[int], size: int = SQUARE_PIXELS) -> dict[int, Picture]:
         """Return the aligned squares, uint8 [size, size, 3], of some frames by their numbers.
 
         Those of 256 pixels stay in memory.
         """
-        if size != SQUARE:
+        if size != SQUARE_PIXELS:
             return self._some(frames, size)
         assert self.scan  # the pass over the clip that keeps squares
         missing = set(frames) - self._squares.keys()
         if missing:
-            self._squares |= self._some(sorted(missing), SQUARE)
+            self._squares |= self._some(sorted(missing), SQUARE_PIXELS)
         return {i: self._squares[i] for i in sorted(set(frames))}
 
     def _some(self, frames: Sequence[int], size: int) -> dict[int, Picture]:
@@ -266,7 +274,7 @@ class Clip(ScannedFrames):
         return make_target(self.scan, frame, square, device)
 
     def targets(
-        self, frames: Sequence[int], device: torch.device, size: int = SQUARE
+        self, frames: Sequence[int], device: torch.device, size: int = SQUARE_PIXELS
     ) -> list[Target]:
         """Return what a fit is to explain of some frames, in the order given, at `size` pixels."""
         squares = self.squares_at(frames, size)
@@ -274,7 +282,7 @@ class Clip(ScannedFrames):
 
     def _cut(self, scan: Scan, size: int) -> Iterator[tuple[int, Picture]]:
         """Yield the squares out of the video, and keep them where the clip is short enough."""
-        keep = size == SQUARE and len(scan) <= KEPT_SQUARES
+        keep = size == SQUARE_PIXELS and len(scan) <= KEPT_SQUARES
         kept: dict[int, Picture] = {}
         for i, square in cut_squares(self.frames(), scan.alignments, size):
             if keep:

@@ -24,7 +24,7 @@ from facecodec.video.reader import Frame
 SHORT_GAP_SECONDS = 0.5  # without landmarks: an occlusion, not an empty scene
 SHARPNESS_PIXELS = 128  # to about which a face is reduced before its sharpness is measured
 MIN_SHARPNESS_PIXELS = 8  # sides of a reduced face below this have too few gradients
-SQUARE = 256  # pixels of a side of the aligned square that fits compare with
+SQUARE_PIXELS = 256  # pixels of a side of the aligned square that fits compare with
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def scan_faces(faces: Faces, person: int | None, time_base: Fraction, live: bool
 
 
 def cut_squares(
-    frames: Iterable[Frame], alignments: Sequence[Alignment], size: int = SQUARE
+    frames: Iterable[Frame], alignments: Sequence[Alignment], size: int = SQUARE_PIXELS
 ) -> Iterator[tuple[int, Picture]]:
     """Yield (frame number, aligned square uint8 [size, size, 3]) of frames, in order."""
     for i, frame in enumerate(frames):

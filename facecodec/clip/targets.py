@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from facecodec.clip.occlusion import visible
-from facecodec.clip.scan import SQUARE, Scan
+from facecodec.clip.scan import SQUARE_PIXELS, Scan
 from facecodec.fit.objective import Target, shrink, weight_map
 from facecodec.pixels import to_tensor, to_uint8
 from facecodec.types import Picture
@@ -20,7 +20,7 @@ def make_target(scan: Scan, frame: int, square: Picture, device: torch.device) -
     """
     landmarks = scan.landmarks[frame] if scan.seen[frame] else None
     picture = to_tensor(square[None])
-    small = square if len(square) <= SQUARE else to_uint8(shrink(picture, SQUARE))[0]
+    small = square if len(square) <= SQUARE_PIXELS else to_uint8(shrink(picture, SQUARE_PIXELS))[0]
     weights = weight_map(landmarks, len(small))
     if scan.occluded[frame]:
         weights = weights * visible(small, scan.landmarks[frame])

@@ -15,7 +15,7 @@ from facecodec.bitstream import pack_identity
 from facecodec.bitstream.coding.identity import parse_identity
 from facecodec.clip.clip import Clip
 from facecodec.clip.people import SAME_PERSON
-from facecodec.clip.scan import SQUARE, Scan
+from facecodec.clip.scan import SQUARE_PIXELS, Scan
 from facecodec.encoding.presets import Preset
 from facecodec.errors import UsageError
 from facecodec.face.signals import all_signals
@@ -99,8 +99,8 @@ def compared_size(clip: Clip, generator: Generator, full_steps: int) -> int:
     full renders.
     """
     if not full_steps:
-        return SQUARE
-    return max(SQUARE, min(clip.square_size, generator.resolution))
+        return SQUARE_PIXELS
+    return max(SQUARE_PIXELS, min(clip.square_size, generator.resolution))
 
 
 def known_person(clip: Clip, avatar: Avatar, id_frame: int | None) -> Enrolment:

@@ -36,7 +36,7 @@ from facecodec.progress import Progress, silent
 from facecodec.types import Picture
 from facecodec.weights.store import model_path, require
 
-SIZE = 256  # side of the squares everything is measured on
+MEASURED_PIXELS = 256  # side of the squares everything is measured on
 DETAIL_EVERY = 5  # spectra of large pictures cost as much as everything else of a frame
 # Frames without landmarks for which the inner face counts as where it was: a hand, a blur.
 HELD_FRAMES = 15
@@ -174,7 +174,7 @@ class _Quality:
 
         Without them the face is where it was last, for `HELD_FRAMES`.
         """
-        mask = None if points is None else face_mask(points, SIZE)
+        mask = None if points is None else face_mask(points, MEASURED_PIXELS)
         seen = mask is not None and mask.any()
         self._mask = mask if seen else self._mask
         self._unseen = 0 if seen else self._unseen + 1
@@ -186,7 +186,7 @@ class _Quality:
         """Return the inner face [size, size] of the last pair, None where there is none."""
         if self._mask is None or self._unseen > HELD_FRAMES:
             return None
-        factor = size // SIZE
+        factor = size // MEASURED_PIXELS
         return self._mask.repeat(factor, 0).repeat(factor, 1)
 
     def series(self) -> dict[str, Values]:
@@ -214,10 +214,10 @@ def _pairs(a: Iterable[Picture], b: Iterable[Picture]) -> Iterator[tuple[Picture
 
 def small(picture: Picture) -> Picture:
     """Return a picture [H, W, 3] at 256x256: averaged where it is a multiple of that."""
-    factor, left = divmod(_square(picture), SIZE)
+    factor, left = divmod(_square(picture), MEASURED_PIXELS)
     if left or factor < 2:
-        return resize(picture, (SIZE, SIZE))
-    means = picture.reshape(SIZE, factor, SIZE, factor, 3).mean((1, 3))
+        return resize(picture, (MEASURED_PIXELS, MEASURED_PIXELS))
+    means = picture.reshape(MEASURED_PIXELS, factor, MEASURED_PIXELS, factor, 3).mean((1, 3))
     result: Picture = means.round().astype(np.uint8)
     return result
 

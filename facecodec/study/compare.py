@@ -19,7 +19,7 @@ from facecodec.encoding.presets import Preset
 from facecodec.errors import UsageError
 from facecodec.face.crop import crop, resize
 from facecodec.metrics.bdrate import bd_rate
-from facecodec.metrics.evaluate import SIZE, evaluate, trace_of
+from facecodec.metrics.evaluate import MEASURED_PIXELS, evaluate, trace_of
 from facecodec.metrics.evaluation import Settings
 from facecodec.metrics.measures import MEASURES
 from facecodec.metrics.trace import Trace
@@ -147,7 +147,7 @@ class _Clip:
     def seen(self, frames: Iterator[Picture]) -> Iterator[Picture]:
         """Yield the squares [S, S, 3] of frames [H, W, 3] of the clip's size."""
         for frame, where in zip(frames, self.where, strict=True):
-            yield crop(frame, where, SIZE)
+            yield crop(frame, where, MEASURED_PIXELS)
 
     def at_size(self, size: tuple[int, int]) -> list[Picture]:
         """Return the frames [H, W, 3] scaled to a size; the last size is kept."""

@@ -17,7 +17,7 @@ from facecodec.errors import UsageError
 from facecodec.face.alignment import Alignment, ffhq_alignment, scaled, usual_size, warranted_size
 from facecodec.face.crop import crop
 from facecodec.face.landmarks import LandmarkFinder
-from facecodec.metrics.evaluate import SIZE, evaluate, evaluate_puppet
+from facecodec.metrics.evaluate import MEASURED_PIXELS, evaluate, evaluate_puppet
 from facecodec.metrics.evaluation import IDENTITY_EVERY, Evaluation, Settings
 from facecodec.metrics.networks import load as load_networks
 from facecodec.models import landmark_finder, require_models
@@ -126,7 +126,9 @@ def settings_of(options: Options, puppet: bool = False) -> Settings:
     return Settings(options.landmarker, networks, missing, options.identity_every)
 
 
-def whole_squares(reader: VideoReader, span: Span, size: int = SIZE) -> Iterator[Picture]:
+def whole_squares(
+    reader: VideoReader, span: Span, size: int = MEASURED_PIXELS
+) -> Iterator[Picture]:
     """Yield the frames themselves, scaled to [size, size, 3]."""
     for frame in reader.frames(span.start, span.end, span.max_frames):
         yield crop(frame.image, _whole(frame.image), size)
@@ -138,7 +140,7 @@ def same_squares(
     span: Span,
     alignments: list[Alignment],
     layout: str = "auto",
-    size: int = SIZE,
+    size: int = MEASURED_PIXELS,
 ) -> Iterator[Picture]:
     """Yield the squares of `before` in `after`, [size, size, 3]; see `evaluate_files`."""
     where = _placer(before, after, span, alignments, layout)
@@ -159,12 +161,12 @@ def own_squares(
         return
     reader = stack.enter_context(VideoReader(path))
     clip = Clip(reader, span, occlusions=False, people=False, progress=progress)
-    for _, picture in clip.squares(SIZE):
+    for _, picture in clip.squares(MEASURED_PIXELS):
         yield picture
 
 
 def rendered(
-    path: Path, span: Span, options: Options, size: int = SIZE
+    path: Path, span: Span, options: Options, size: int = MEASURED_PIXELS
 ) -> Iterator[tuple[Alignment | None, Picture]]:
     """Yield the placement and the rendered square [S, S, 3] of each frame of a `.fcv`."""
     stream = Stream(path, identity=options.identity, rig=options.rig, device=options.device)
@@ -180,7 +182,9 @@ def _against_stream(
     stream = Stream(path)
     total = min(len(stream), span.max_frames or len(stream))
     span = Span(span.start, span.end, total)
-    most = max(stream.reader.header.resolution, SIZE)  # what the stream's generator draws
+    most = max(
+        stream.reader.header.resolution, MEASURED_PIXELS
+    )  # what the stream's generator draws
     if aligned:
         size = min(warranted_size(min(before.width, before.height)), most)
         decoded = (picture for _, picture in rendered(path, span, options, size))

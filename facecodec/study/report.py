@@ -19,7 +19,7 @@ from facecodec.decoding.stream import Stream
 from facecodec.errors import StreamError, UsageError
 from facecodec.face.alignment import Alignment
 from facecodec.face.crop import crop
-from facecodec.metrics.evaluate import SIZE, evaluate
+from facecodec.metrics.evaluate import MEASURED_PIXELS, evaluate
 from facecodec.metrics.evaluation import Evaluation
 from facecodec.progress import Progress, silent
 from facecodec.rig.regions import Region
@@ -170,7 +170,7 @@ class _Panels:
             self._last = crop(frame.image, where, self._side)
             count += 1
             # Measured on the square that `evaluate` would cut, not on the larger one shown.
-            yield crop(frame.image, where, SIZE)
+            yield crop(frame.image, where, MEASURED_PIXELS)
         if count < len(records):
             raise UsageError(
                 f"{self._reader.path}: has {count} frames, the stream {len(records)}; is it the "

@@ -10,7 +10,7 @@ import torch
 
 from facecodec.clip.clip import Clip
 from facecodec.clip.occlusion import OCCLUDED_SHARE, visible, with_occlusions
-from facecodec.clip.scan import SQUARE, Span
+from facecodec.clip.scan import SQUARE_PIXELS, Span
 from facecodec.clip.targets import make_target
 from facecodec.encoding.motion import _starts
 from facecodec.encoding.person import Enrolment
@@ -70,9 +70,9 @@ def test_a_hand_is_found_where_it_is(seen):
     scan, squares = seen
     picture, covered = hand_before(squares[0], scan.landmarks[0])
     sure = occlusion(picture)
-    assert sure.shape == (SQUARE, SQUARE) and sure.min() >= 0 and sure.max() <= 1
+    assert sure.shape == (SQUARE_PIXELS, SQUARE_PIXELS) and sure.min() >= 0 and sure.max() <= 1
     assert occluded_share(picture, scan.landmarks[0]) > 2 * OCCLUDED_SHARE
-    points = SQUARE * scan.landmarks[0]
+    points = SQUARE_PIXELS * scan.landmarks[0]
     eyes = sure[points[36:48, 1].astype(int), points[36:48, 0].astype(int)]
     mouth = points[48:68].mean(0).astype(int)
     assert eyes.max() < 0.2 and sure[mouth[1], mouth[0]] > 0.8 and covered[mouth[1], mouth[0]]
@@ -81,7 +81,7 @@ def test_a_hand_is_found_where_it_is(seen):
 def test_a_hidden_pixel_does_not_count(seen):
     scan, squares = seen
     picture, _ = hand_before(squares[0], scan.landmarks[0])
-    mouth = (SQUARE * scan.landmarks[0, 48:68].mean(0)).astype(int)
+    mouth = (SQUARE_PIXELS * scan.landmarks[0, 48:68].mean(0)).astype(int)
     shown = visible(picture, scan.landmarks[0])[0]
     assert shown[mouth[1], mouth[0]] < 0.2 and shown[:8].min() == 1
     marked = replace(scan, occluded=np.arange(len(scan)) == 0)
