@@ -34,7 +34,7 @@ COMMAND = "python benchmarks/channel_use.py STREAM=CLIP ..."
 
 
 def use(path: Path, clip: Path, rig_file: Path | None) -> tuple[Rig, np.ndarray]:
-    """Return the rig of a stream and the share [35] that each control has in what it explains."""
+    """Return the rig of a stream and the share [K] that each control has in what it explains."""
     stream = open_stream(path)
     person = Avatar.from_stream(stream, rig=rig_file, device="cpu")
     avatar = Avatar(person.model, person.latent)

@@ -3,7 +3,7 @@
     python benchmarks/controls_rate.py clip.fcv other.fcv --json rates.json
     python benchmarks/controls_rate.py controls/*.npy --step 0.5 --rate 25
 
-Input: `.fcv` streams, or `.npy` files of controls, float [frames, 35], quantised here. Streams of
+Input: `.fcv` streams, or `.npy` files of controls, float [T, K], quantised here. Streams of
 exact controls (`facecodec encode --precision f32`) are quantised with the steps in their headers.
 Of quantised streams of 10 s or more it also says what the container takes of their first 10 s.
 Rivals need `pip install facecodec[benchmarks]`:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from facecodec.weights.store import (
 
 FACE_MODELS = ("dlib-landmarks", "dlib-embedding")
 DEVICES = ("auto", "cpu", "cuda")
+Device: TypeAlias = str | torch.device  # one of DEVICES, or torch's own
 
 
 class FaceModel(NamedTuple):
@@ -48,35 +49,39 @@ class FaceModel(NamedTuple):
         return mean
 
 
-def pick_device(name: str) -> torch.device:
-    """Return the device for 'auto', 'cpu' or 'cuda'.
+def pick_device(device: Device) -> torch.device:
+    """Return the device for 'auto', 'cpu' or 'cuda', or the one given.
 
-    Raises UsageError for another name, and for CUDA on a machine without.
+    Raises UsageError for another one, and for CUDA on a machine without.
     """
-    if name not in DEVICES:
-        raise UsageError(f"no device {name!r}; there are: {', '.join(DEVICES)}")
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
+    kind = device.type if isinstance(device, torch.device) else device
+    if kind not in DEVICES:
+        raise UsageError(f"no device {str(device)!r}; there are: {', '.join(DEVICES)}")
+    if kind == "auto":
+        device = kind = "cuda" if torch.cuda.is_available() else "cpu"
+    if kind == "cuda" and not torch.cuda.is_available():
         raise UsageError("device cuda: torch finds no CUDA device here; use cpu", argument="device")
-    return torch.device(name)
+    chosen = torch.device(device)
+    if chosen.index is not None and kind == "cuda" and chosen.index >= torch.cuda.device_count():
+        raise UsageError(f"no device '{chosen}'; CUDA has {torch.cuda.device_count()} here")
+    return chosen
 
 
 def load_models(
-    model: str = DEFAULT_GENERATOR, rig: str | Path | None = None, device: str = "auto"
+    model: str = DEFAULT_GENERATOR, rig: str | Path | None = None, device: Device = "auto"
 ) -> FaceModel:
     """Return an installed generator on its device and its rig (the shipped one unless given).
 
-    model: the name of an installed generator. rig: a rig file. device: 'auto', 'cpu' or 'cuda'.
-    Raises ModelError when the generator is not installed or has no rig, UsageError for a device
-    that is not there.
+    model: the name of an installed generator. rig: a rig file. device: 'auto', 'cpu', 'cuda' or a
+    `torch.device`. Raises ModelError when the generator is not installed or has no rig, UsageError
+    for a device that is not there.
     """
     generator = load_generator_on(model, device)
     return FaceModel(generator, Rig.load(Path(rig)) if rig else load_rig(generator))
 
 
 def load_stream_models(
-    header: StreamHeader, name: str, rig: str | Path | None, device: str
+    header: StreamHeader, name: str, rig: str | Path | None, device: Device
 ) -> FaceModel:
     """Load the generator and rig that the header of the stream called `name` asks for.
 
@@ -93,7 +98,7 @@ def load_stream_models(
     return model
 
 
-def load_generator_on(model: str, device: str) -> Generator:
+def load_generator_on(model: str, device: Device) -> Generator:
     """Return an installed generator on its device."""
     keep_freed_memory()
     return load_generator(model).to(pick_device(device))

@@ -9,6 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 
 import facecodec
 from facecodec.models import pick_device
@@ -80,6 +81,23 @@ def test_what_is_no_time(given):
 def test_a_device_that_there_is_not():
     with pytest.raises(facecodec.UsageError, match="no device 'cudaa'; there are: auto, cpu, cuda"):
         pick_device("cudaa")
+
+
+def test_a_device_of_torch_is_taken_as_it_is():
+    assert pick_device(torch.device("cpu")) == torch.device("cpu")
+    with pytest.raises(facecodec.UsageError, match="no device 'meta'"):
+        pick_device(torch.device("meta"))
+
+
+def test_a_stream_and_its_reader_are_closed_by_with(path):
+    with facecodec.open(path) as stream:
+        assert len(stream) == FRAMES
+    with pytest.raises(ValueError, match="closed file"):
+        list(stream)
+    with facecodec.open_stream(path) as reader:
+        assert next(iter(reader)).index == 0
+    with pytest.raises(ValueError, match="closed file"):
+        list(reader)
 
 
 def test_a_stream_is_a_sequence_of_frames(stream, path):

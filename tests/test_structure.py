@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -124,6 +125,18 @@ def test_cuda_ops_knows_nothing_of_facecodec():
     for module, names in graph().items():
         if package(module) == "cuda_ops":
             assert not [name for name in names if package(name) != "cuda_ops"], module
+
+
+def test_errors_of_the_library_name_no_option_of_the_command_line():
+    """A caller of the library has none; errors name the `argument`, and the command its option."""
+    option = re.compile(r"(^|[\s(])--?[a-z]")
+    for module, path in modules().items():
+        if package(module) == "cli":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            said = ast.walk(node) if isinstance(node, ast.Raise) else ()
+            texts = [c.value for c in said if isinstance(c, ast.Constant)]
+            assert not [t for t in texts if isinstance(t, str) and option.search(t)], module
 
 
 @pytest.mark.parametrize("module", sorted(modules()))

@@ -29,6 +29,7 @@ from facecodec.fit.objective import shrink
 from facecodec.fit.response import Response
 from facecodec.generator.base import Generator
 from facecodec.models import (
+    Device,
     FaceModel,
     landmark_finder,
     load_models,
@@ -83,15 +84,16 @@ class Avatar:
         *,
         model: FaceModel | None = None,
         rig: str | Path | None = None,
-        device: str = "auto",
+        device: Device = "auto",
     ) -> Avatar:
         """Return the person of a `.fcv` stream.
 
         identity: the `.fci` file that a stream may refer to; without it, the right one is looked
         for beside the stream. model: a loaded generator and rig; without it, the ones that the
         stream names are loaded. rig: a rig file, for a generator without its own. device: 'auto',
-        'cpu' or 'cuda'. Raises ModelError when the generator is not installed, StreamError for
-        another rig or a damaged identity, UsageError for a missing file or another generator.
+        'cpu', 'cuda' or a `torch.device`. Raises ModelError when the generator is not installed,
+        StreamError for another rig or a damaged identity, UsageError for a missing file or another
+        generator.
         """
         if not isinstance(stream, StreamReader):
             stream = open_stream(stream)
@@ -113,7 +115,7 @@ class Avatar:
         model: FaceModel | None = None,
         name: str = "identity file",
         rig: str | Path | None = None,
-        device: str = "auto",
+        device: Device = "auto",
     ) -> Avatar:
         """Return the person of a `.fci` file; `name` is what errors call one read already.
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "--precision", type=click.Choice(["quantised", "f16", "f32"]), default="quantised",
-    show_default=True, help="f16 and f32 store the 35 floats as they are.",
+    show_default=True, help="f16 and f32 store them as they are.",
 )  # fmt: skip
 @click.option(
     "--id-frame", type=click.IntRange(0),

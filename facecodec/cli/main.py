@@ -40,6 +40,9 @@ COMMANDS = (
     "completion",
 )
 
+# Arguments of the library whose options are called otherwise.
+OPTIONS = {"source": "from"}
+
 
 class LazyGroup(click.Group):
     """A click group whose subcommands live in one module each (`facecodec.cli.<name>.command`)."""
@@ -135,7 +138,7 @@ def _options(error: Exception) -> list[str]:
     if isinstance(error, ExistsError):
         return ["-f overwrites it"]
     argument = error.argument if isinstance(error, FacecodecError) else None
-    return [f"see --{argument.replace('_', '-')}"] if argument else []
+    return [f"see --{OPTIONS.get(argument, argument.replace('_', '-'))}"] if argument else []
 
 
 def _without_debug(arguments: list[str]) -> tuple[list[str], bool]:

@@ -1,4 +1,4 @@
-"""`facecodec rig`: discover the 35 controls of a generator, and look at them."""
+"""`facecodec rig`: discover the controls of a generator, and look at them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from facecodec.cli.progress import DISCOVER, shown
 
 @click.group()
 def command() -> None:
-    """Discover and look at the 35 controls of a generator.
+    """Discover and look at the controls of a generator.
 
     \b
     facecodec rig show sheet.png

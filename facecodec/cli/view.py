@@ -42,7 +42,7 @@ def command(
     rig: str | None,
     device: str,
 ) -> None:
-    """Open a page with 35 sliders that move a stream's face.
+    """Open a page with a slider for every control, which move a stream's face.
 
     This process renders what they say. Only this machine can reach it, and only with the token in
     the printed address. Ctrl-C ends it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from fractions import Fraction
 
 import numpy as np
@@ -13,18 +14,18 @@ from facecodec.face.expression import features
 from facecodec.types import Flags, Floats, Landmarks
 
 
-class ScannedFrames:
+class ScannedFrames(ABC):
     """Frames with a scan, T of them: their times, and the face in each."""
 
     @property
+    @abstractmethod
     def scan(self) -> Scan:
-        """Return what is known of the face in every frame."""
-        raise NotImplementedError
+        """Return what is known of the face in every frame; raises what a scan does."""
 
     @property
+    @abstractmethod
     def time_base(self) -> Fraction:
         """Return the seconds of one unit of `pts`."""
-        raise NotImplementedError
 
     @property
     def pts(self) -> NDArray[np.int64]:

@@ -15,6 +15,7 @@ from facecodec.decoding.canvas import Canvas
 from facecodec.decoding.cut import no_frames
 from facecodec.decoding.span import limited, spanned
 from facecodec.decoding.worker import Background
+from facecodec.models import Device
 from facecodec.progress import Progress, silent
 from facecodec.seconds import Time, seconds
 from facecodec.types import Controls, Picture
@@ -52,7 +53,7 @@ def decode(
     max_frames: int | None = None,
     identity: str | Path | None = None,
     rig: str | Path | None = None,
-    device: str = "auto",
+    device: Device = "auto",
     canvas: str = "face",
     background: str | Path | None = None,
     audio: bool = True,
@@ -68,13 +69,14 @@ def decode(
     quarter of it. start, end: seconds from the first frame (12.5, "1:30" or a Fraction): the
     frames with start <= time < end. max_frames: at most so many.
     identity: the `.fci` file that a stream may refer to; without it, the right one is looked for
-    beside the stream. rig: a rig file, for a generator without its own. device: 'auto', 'cpu' or
-    'cuda'. canvas: 'face' for the aligned square, 'source' to lay the face where it was into a
-    frame of the source's size, over `background` (a picture or video) where given.
+    beside the stream. rig: a rig file, for a generator without its own.
+    device: 'auto', 'cpu', 'cuda' or a `torch.device`.
+    canvas: 'face' for the aligned square, 'source' to lay the face where it was into a frame of
+    the source's size, over `background` (a picture or video) where given.
     audio: keep the stream's audio; a container that does not take its codec has it coded again.
     keep_times: frames keep the times they have in the source; otherwise the output begins at 0.
-    force: overwrite the output. progress: called with a stage's
-    name, the units done and their number (None if unknown).
+    force: overwrite the output. progress: called with a stage's name, the units done and their
+    number (None if unknown).
 
     Damage in the stream is passed over: what it took is interpolated, and it is told in the result.
     Raises UsageError for an output that is in the way or cannot be named, a missing file, a size

@@ -19,6 +19,7 @@ from facecodec.bitstream import FrameFlags, FrameRecord, StreamReader, open_stre
 from facecodec.decoding.rewrite import copy_beginning, with_controls, write_items
 from facecodec.errors import StreamError, UsageError
 from facecodec.face.alignment import Alignment
+from facecodec.models import Device
 from facecodec.seconds import Time, seconds
 from facecodec.types import Controls, Floats, Picture
 
@@ -64,19 +65,29 @@ class Stream:
         *,
         identity: str | Path | None = None,
         rig: str | Path | None = None,
-        device: str = "auto",
+        device: Device = "auto",
     ) -> None:
         """Open a `.fcv` file.
 
         identity: the `.fci` file that a stream may refer to; without it, the right one is looked
         for beside the stream. rig: a rig file, for a generator without its own. device: 'auto',
-        'cpu' or 'cuda', where pictures are drawn.
+        'cpu', 'cuda' or a `torch.device`, where pictures are drawn.
         Raises UsageError when the file is missing or is a pipe, StreamError when it is no stream.
         """
         self.reader: StreamReader = open_stream(path)
         if not self.reader.seekable:
             raise UsageError(f"{self.reader.name}: a pipe can be read only once; use open_stream")
         self._identity, self._rig, self._device = identity, rig, device
+
+    def close(self) -> None:
+        """Close the file; a stream may also be opened with `with`."""
+        self.reader.close()
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @property
     def name(self) -> str:

@@ -26,7 +26,7 @@ from facecodec.encoding.write import (
     new_header,
     write_clip,
 )
-from facecodec.models import load_likeness, load_models, require_models
+from facecodec.models import Device, load_likeness, load_models, require_models
 from facecodec.progress import Progress, silent
 from facecodec.seconds import Time, seconds
 from facecodec.types import Picture
@@ -80,7 +80,7 @@ def encode(
     model: str = DEFAULT_GENERATOR,
     rig: str | Path | None = None,
     preset: str | Preset = "medium",
-    device: str = "auto",
+    device: Device = "auto",
     start: Time | None = None,
     end: Time | None = None,
     max_frames: int | None = None,
@@ -105,7 +105,8 @@ def encode(
     [H, W, 3], which are `fps` frames a second; or an open `Clip`, taken as it is.
     output: the stream; '-' is standard output.
     model: the name of an installed generator. rig: a rig file, for a generator without its own.
-    preset: 'fast', 'medium', 'sharp' or 'slow', or a `Preset`. device: 'auto', 'cpu' or 'cuda'.
+    preset: 'fast', 'medium', 'sharp' or 'slow', or a `Preset`. device: 'auto', 'cpu', 'cuda' or
+    a `torch.device`.
     start, end: seconds of a video file (12.5, "1:30" or a Fraction): the frames with
     start <= time < end. max_frames: at most so many.
     audio: copy the video's audio. video_track, audio_track: which of the file's, from 0; those

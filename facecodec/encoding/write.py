@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO
 
 import numpy as np
@@ -79,7 +78,6 @@ def new_header(
         time_base=time_base,
         frame_rate=frame_rate,
         resolution=generator.resolution,
-        num_controls=len(rig.names),
         precision=precision,
         quality=quality,
         creator=f"facecodec {__version__}",
@@ -196,12 +194,7 @@ class KeptPerson:
     def __enter__(self) -> KeptPerson:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, _: object, error: BaseException | None, *__: object) -> None:
         if self.path is None:
             return
         if error is None:

@@ -24,7 +24,7 @@ from facecodec.encoding.encode import encode
 from facecodec.encoding.person import find_person
 from facecodec.encoding.presets import Preset, preset_of
 from facecodec.face.expression import features
-from facecodec.models import FaceModel, load_likeness, load_stream_models, require_models
+from facecodec.models import Device, FaceModel, load_likeness, load_stream_models, require_models
 from facecodec.progress import Progress, silent
 from facecodec.puppetry.retarget import (
     at_rest,
@@ -96,7 +96,7 @@ def puppet(
     rig: str | Path | None = None,
     preset: str | Preset = "medium",
     size: int | None = None,
-    device: str = "auto",
+    device: Device = "auto",
     max_frames: int | None = None,
     audio: bool = True,
     force: bool = False,

@@ -20,7 +20,7 @@ from facecodec.face.landmarks import LandmarkFinder
 from facecodec.metrics.evaluate import MEASURED_PIXELS, evaluate, evaluate_puppet
 from facecodec.metrics.evaluation import IDENTITY_EVERY, Evaluation, Settings
 from facecodec.metrics.networks import load as load_networks
-from facecodec.models import landmark_finder, require_models
+from facecodec.models import Device, landmark_finder, require_models
 from facecodec.progress import Progress, silent
 from facecodec.types import Picture
 from facecodec.video.reader import VideoReader
@@ -43,7 +43,7 @@ class Options:
     landmarker: Path | None = None
     identity_every: int = IDENTITY_EVERY
     rig: Path | None = None
-    device: str = "auto"
+    device: Device = "auto"
     identity: str | Path | None = None
 
 

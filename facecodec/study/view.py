@@ -16,6 +16,7 @@ from facecodec.avatar.avatar import Avatar, load_avatar
 from facecodec.decoding.stream import Stream
 from facecodec.errors import UsageError
 from facecodec.generator.base import Generator
+from facecodec.models import Device
 from facecodec.video.still import encode_jpeg
 
 SLIDER_LIMIT = 8.0  # standard deviations a control may be pushed to, or as far as the stream goes
@@ -41,7 +42,7 @@ class Studio:
         people: tuple[Path, ...] = (),
         identity: Path | None = None,
         rig: Path | None = None,
-        device: str = "auto",
+        device: Device = "auto",
         size: int = 512,
     ) -> None:
         """Open a `.fcv`; `people` are .fci or .fcv files to swap to. Raises as `decode` does."""
@@ -79,7 +80,7 @@ class Studio:
         return name
 
     def render(self, controls: list[float], person: str) -> Shot:
-        """Render controls [35]. Raises UsageError for a person or controls that cannot be."""
+        """Render controls [K]. Raises UsageError for a person or controls that cannot be."""
         values = np.asarray(controls, np.float32)
         if values.shape != (len(self.names),) or not np.isfinite(values).all():
             raise UsageError(f"controls are {len(self.names)} finite numbers")

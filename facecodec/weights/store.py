@@ -89,7 +89,7 @@ def how_to_install(name: str) -> str:
     """Return the command that brings the model `name`."""
     if name in CATALOGUE:
         return f"facecodec model install {name}"
-    return f"facecodec model import FILE --name {name}"
+    return f"facecodec model import FILE, with the name {name}"
 
 
 def installed() -> list[str]:
@@ -198,7 +198,7 @@ def verify(name: str) -> Record:
     record = read_record(name)
     path = models_folder() / record.file
     if name in CATALOGUE and record.sha256 != CATALOGUE[name].sha256:
-        raise ModelError(f"{path} is not the catalogue's {name}; run: {how_to_install(name)} -f")
+        raise ModelError(f"{path} is not the catalogue's {name}; run: {how_to_install(name)}")
     if not path.is_file():
         raise ModelError(f"{path} is missing; run: {how_to_install(name)}")
     if file_sha256(path) != record.file_sha256:

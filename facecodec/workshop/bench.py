@@ -25,7 +25,7 @@ from facecodec.decoding.decode import decode
 from facecodec.encoding.write import write_stream
 from facecodec.generator.base import Generator
 from facecodec.generator.stylegan2 import StyleGAN2
-from facecodec.models import FaceModel, load_models, pick_device
+from facecodec.models import Device, FaceModel, load_models, pick_device
 from facecodec.progress import Progress, silent
 from facecodec.types import Controls
 from facecodec.weights.catalogue import DEFAULT_GENERATOR
@@ -83,7 +83,7 @@ def contestants(generator: Generator) -> list[Contestant]:
 
 def bench(
     model: str = DEFAULT_GENERATOR,
-    device: str = "auto",
+    device: Device = "auto",
     rounds: int = 7,
     frames: int = 50,
     openvino: str | Path | None = None,

@@ -18,6 +18,7 @@ from facecodec.face.signals import NUM_POSE
 from facecodec.fit.frame_selection import farthest_points
 from facecodec.fit.objective import shrink
 from facecodec.models import (
+    Device,
     FaceModel,
     landmark_finder,
     load_generator_on,
@@ -51,7 +52,7 @@ def discover_rig(
     samples: int,
     seed: int,
     clips: Sequence[Path],
-    device: str,
+    device: Device,
     progress: Progress,
 ) -> Rig:
     """Return a rig of an installed generator; `clips` of people make motion choose the channels.

@@ -480,7 +480,7 @@ def test_a_quarter_of_a_megabyte_of_what_looks_like_chunks(pattern):
 def test_many_still_frames_are_decoded_in_constant_memory(in_little_memory):
     """240 frames in a few bytes is what the format can do; a reader must not hold them all."""
     file = io.BytesIO()
-    with StreamWriter(file, toy_streams.header(num_controls=1, control_steps=[1.0]), 240) as writer:
+    with StreamWriter(file, toy_streams.header(control_steps=[1.0]), 240) as writer:
         writer.write_identity(toy_streams.latent(), toy_streams.W_MEAN)
         for i in range(2400):
             writer.write_frame(512 * i, np.zeros(1, np.float32))

@@ -71,7 +71,7 @@ def test_a_lost_segment_is_reported_or_not_looked_at(tmp_path):
 def test_info_takes_no_longer_for_a_long_stream():
     """A still hour in 15 KB: the facts come from the index and one segment."""
     file = io.BytesIO()
-    head = toy_streams.header(num_controls=1, control_steps=[1.0])
+    head = toy_streams.header(control_steps=[1.0])
     frames = 60_000
     with StreamWriter(file, head, 240) as writer:
         writer.write_identity(toy_streams.latent(), toy_streams.W_MEAN)

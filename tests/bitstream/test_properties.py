@@ -161,7 +161,6 @@ def test_whole_streams(clip):
     head = toy_streams.header(
         precision=clip["precision"],
         frame_rate=clip["rate"],
-        num_controls=3,
         control_steps=np.array([0.03, 0.25, 1.0], np.float32),
         metadata=clip["metadata"],
     )

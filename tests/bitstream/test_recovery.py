@@ -15,7 +15,7 @@ from facecodec.errors import StreamError
 from tests.helpers import toy_streams
 from tests.helpers.damage import join, places, split, start
 
-EXACT = toy_streams.header(precision="f32", num_controls=1, control_steps=[1.0])
+EXACT = toy_streams.header(precision="f32", control_steps=[1.0])
 
 
 def hurt_segments(data: bytes, which: list[int]) -> bytes:
@@ -129,7 +129,7 @@ def test_the_last_audio_chunk_taken_out_is_reported():
 
 def still(segments: int, junk: int) -> bytes:
     """Return still segments of 240 frames, a gap of 240 frames and junk before each."""
-    head = toy_streams.header(num_controls=1, control_steps=[1.0])
+    head = toy_streams.header(control_steps=[1.0])
     data = toy_streams.write(
         240, head=head, controls=np.zeros((240, 1)), place=False, segment_frames=240
     )

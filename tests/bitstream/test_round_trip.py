@@ -155,7 +155,7 @@ def test_metadata_and_header_come_back():
 
 @pytest.mark.parametrize("count", [1, 2, 35, 64])
 def test_any_number_of_controls(count):
-    head = streams.header(num_controls=count, control_steps=control_steps(np.full(count, 0.1)))
+    head = streams.header(control_steps=control_steps(np.full(count, 0.1)))
     controls = streams.motion(12, count)
     got = controls_of(streams.write(12, head=head, controls=controls))
     assert np.all(np.abs(got - controls) <= head.control_steps * 0.5001)

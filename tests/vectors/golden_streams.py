@@ -31,7 +31,7 @@ COUNT = 5
 
 def small_header(**changes: Any) -> StreamHeader:
     steps = control_steps(np.array([0.03, 0.06, 0.25, 0.25, 0.5]))
-    return streams.header(num_controls=COUNT, control_steps=steps, **changes)
+    return streams.header(control_steps=steps, **changes)
 
 
 def spec_header(**more: Any) -> StreamHeader:
@@ -48,7 +48,6 @@ def spec_header(**more: Any) -> StreamHeader:
         frame_rate=Fraction(25),
         resolution=32,
         creator="spec",
-        num_controls=2,
         **more,
     )
 

@@ -64,7 +64,7 @@ def test_a_model_of_the_users_own_has_its_own_command():
     assert str(missing.value) == (
         "mine, dlib-landmarks, dlib-embedding are not installed; "
         "run: facecodec model install dlib-landmarks dlib-embedding, "
-        "and facecodec model import FILE --name mine"
+        "and facecodec model import FILE, with the name mine"
     )
 
 

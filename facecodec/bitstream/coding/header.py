@@ -18,6 +18,7 @@ from facecodec.errors import StreamError, UsageError
 
 PRECISIONS = ("quantised", "f16", "f32")
 # Centre x, y and size of the aligned square in pixels, angle in radians.
+NUM_PLACEMENT = 4
 DEFAULT_PLACEMENT_STEPS = np.array([0.25, 0.25, 0.25, 1 / 512], np.float32)
 # What the generators and rigs in use look like, by a byte: number of controls, rows and width of
 # W+, side of the picture. Part of the format; 0 stands for none of them.
@@ -45,7 +46,8 @@ class StreamHeader:
     """What a decoder must know before the first frame.
 
     generator_sha256, rig_sha256: 32 raw bytes each; decoding with others is refused.
-    control_steps: float32 [num_controls], positive; rounded to the nearest storable step.
+    control_steps: float32 [num_controls], positive; rounded to the nearest storable step. There are
+    1 to 64 controls, one for each.
     width, height: the source's, in pixels. resolution: a side of the generator's picture.
     time_base: seconds per unit of pts. frame_rate: frames per second on average, None if unknown.
     precision: 'quantised', 'f16' or 'f32' (both exact). quality: 0 to 100, for information.
@@ -69,14 +71,18 @@ class StreamHeader:
     creator: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
     placement_steps: NDArray[np.float32] = field(default_factory=_default_placement_steps)
-    num_controls: int = 35
+
+    @property
+    def num_controls(self) -> int:
+        """Return the number of controls of a frame, 1 to 64."""
+        return len(self.control_steps)
 
     def __post_init__(self) -> None:
         """Round the steps to storable ones. Raises UsageError for what the format cannot carry."""
         if self.precision not in PRECISIONS:
             raise UsageError(f"precision {self.precision!r} is not one of {', '.join(PRECISIONS)}")
-        if len(self.control_steps) != self.num_controls or len(self.placement_steps) != 4:
-            raise UsageError(f"need {self.num_controls} control steps and 4 placement steps")
+        if len(self.placement_steps) != NUM_PLACEMENT:
+            raise UsageError(f"a stream needs {NUM_PLACEMENT} placement steps")
         self.control_steps = steps_from_codes(step_codes(self.control_steps))
         self.placement_steps = steps_from_codes(step_codes(self.placement_steps))
         for name, value, (low, high) in (
@@ -151,7 +157,7 @@ def parse_header(payload: bytes) -> StreamHeader:
     generator_sha256, rig_sha256 = fields.raw(32), fields.raw(32)
     placement_steps = _default_placement_steps()
     if form & _EXPLICIT_PLACEMENT:
-        placement_steps = steps_from_codes(fields.raw(4))
+        placement_steps = steps_from_codes(fields.raw(NUM_PLACEMENT))
     generator_name, creator = fields.string(), fields.string()
     metadata = {}
     for _ in range(fields.varint(0, limits.MAX_METADATA, "number of metadata")):
@@ -175,7 +181,6 @@ def parse_header(payload: bytes) -> StreamHeader:
         creator=creator,
         metadata=metadata,
         placement_steps=placement_steps,
-        num_controls=num_controls,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,3 +80,8 @@ def _mix(
     """Return (1 - share) of one array and `share` of another of the same shape."""
     mixed = before.astype(np.float64) * (1 - share) + after.astype(np.float64) * share
     return mixed.astype(np.float32)
+
+
+def within(time: Fraction, start: Fraction | None, end: Fraction | None) -> bool:
+    """Return whether start <= time < end; None is no bound."""
+    return (start is None or time >= start) and (end is None or time < end)

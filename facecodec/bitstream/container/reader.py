@@ -10,13 +10,13 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from facecodec.bitstream.audio import AudioPacket, AudioParameters
-from facecodec.bitstream.coding.header import StreamHeader, parse_header
+from facecodec.bitstream.audio import AudioPacket
+from facecodec.bitstream.coding.header import parse_header
 from facecodec.bitstream.container import chunks
 from facecodec.bitstream.container.body import BodyDecoder, PacketParser
 from facecodec.bitstream.container.chunk_reader import ChunkReader
 from facecodec.bitstream.container.chunks import Chunk, Damage
-from facecodec.bitstream.container.frames import FrameRecord
+from facecodec.bitstream.container.frames import FrameRecord, within
 from facecodec.bitstream.container.identity_file import IdentityFile
 from facecodec.bitstream.container.index import (
     GroupScan,
@@ -45,18 +45,11 @@ class StreamReader:
     call it.
     """
 
-    header: StreamHeader
-    identity_payload: bytes | None
-    identity_reference: bytes | None
-    audio: AudioParameters | None
-    tuning: bytes | None
-    damage: list[Damage]
-
     def __init__(self, file: BinaryIO, name: str = "") -> None:
         self.name = name or str(getattr(file, "name", "stream"))
         self._file = file
         self._base = file.tell() if file.seekable() else None
-        self.damage = []
+        self.damage: list[Damage] = []
         self._reported: set[Damage] = set()
         self._index: Index | None = None
         self._consumed = False
@@ -124,6 +117,16 @@ class StreamReader:
         """Return where the first chunk of a type begins in the preamble."""
         return self._preamble.offsets[kind]
 
+    def close(self) -> None:
+        """Close the file; a reader may also be opened with `with`."""
+        self._file.close()
+
+    def __enter__(self) -> StreamReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     @property
     def seekable(self) -> bool:
         """Whether the stream can be read more than once, and has an index."""
@@ -150,7 +153,7 @@ class StreamReader:
         for chunk in self.walk():
             if isinstance(chunk, Chunk) and chunk.type == chunks.AUDIO:
                 for packet in parser.parse(chunk):
-                    if _within(packet.pts * self.audio.time_base, start, end):
+                    if within(packet.pts * self.audio.time_base, start, end):
                         yield packet
 
     def items(
@@ -176,7 +179,7 @@ class StreamReader:
         )
         for item in decoder.decode(self.walk(entry)):
             if isinstance(item, AudioPacket):
-                if self.audio and _within(item.pts * self.audio.time_base, start, end):
+                if self.audio and within(item.pts * self.audio.time_base, start, end):
                     yield item
             elif end is not None and item.pts * base >= end:
                 return
@@ -294,7 +297,3 @@ class StreamReader:
                     yield after
                 return
         self._report(Damage(reader.offset, 0, "the stream ends without its end chunk"))
-
-
-def _within(time: Fraction, start: Fraction | None, end: Fraction | None) -> bool:
-    return (start is None or time >= start) and (end is None or time < end)
