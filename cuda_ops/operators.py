@@ -25,6 +25,7 @@ def _dispatched(operator: Callable[Concatenate[Any, P], Tensor]) -> Callable[P, 
 
     @functools.wraps(operator)
     def call(*args: P.args, **kwargs: P.kwargs) -> Tensor:
+        # the docstring is the operator's own
         tensors: list[Tensor] = []
         _collect(args, tensors)
         _collect(tuple(kwargs.values()), tensors)

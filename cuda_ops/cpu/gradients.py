@@ -33,7 +33,7 @@ class CpuGradients(Backend):
     name = "cpu"
 
     def separable_conv(self, x: Tensor, style: Tensor, conv: SeparableConv) -> Tensor:
-        """See `Backend`."""
+        """As `Backend`: [N, C, H, W] -> [N, D, H, W]."""
         weights = conv.depthwise, conv.pointwise, conv.noise, conv.bias
         result: Tensor = _Separable.apply(x, style, *weights)
         return result
@@ -41,7 +41,10 @@ class CpuGradients(Backend):
     def mobile_block(
         self, x: Tensor, up: Tensor, style1: Tensor, style2: Tensor, block: MobileBlock
     ) -> Tensor:
-        """See `Backend`. Of a low block, gain and first style are one factor."""
+        """As `Backend`: [N, 4C, H, W] -> [N, D, 2H, 2W].
+
+        Of a low block, gain and first style are one factor.
+        """
         if block.low:
             low = up.shape[1] // 4
             x, style1 = x[:, :low], style1 * (up[:, :low] * 0.5)
@@ -51,7 +54,10 @@ class CpuGradients(Backend):
         return self.separable_conv(x, style2, block.conv2)
 
     def to_image(self, x: Tensor, style: Tensor, head: Head) -> Tensor:
-        """See `Backend`. The style scales the weights, not the map."""
+        """As `Backend`: [N, C, H, W] -> pictures [N, 3, ...].
+
+        The style scales the weights, not the map.
+        """
         scaled = head.weight * style[:, None]
         y = torch.baddbmm(head.bias[:, None], scaled, x.flatten(2)).unflatten(2, x.shape[2:])
         picture: Tensor = y if head.colours else _Haar.apply(y, y.new_ones(y.shape[:2]))
@@ -60,7 +66,7 @@ class CpuGradients(Backend):
     def mobile_network_rgb8(
         self, x: Tensor, styles: Sequence[Tensor], blocks: Sequence[MobileBlock], head: Head
     ) -> Tensor:
-        """See `Backend`."""
+        """As `Backend`: [N, C, H, W] -> bytes [N, ..., 3]."""
         with torch.no_grad():
             return mobile.MobileKernels().mobile_network_rgb8(x, styles, blocks, head)
 
@@ -70,6 +76,7 @@ class _Haar(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, gain: Tensor) -> Tensor:
+        """[N, 4C, H, W] and [N, 4C] -> [N, C, 2H, 2W]."""
         x, gain = x.contiguous(), gain.contiguous()
         ctx.save_for_backward(x, gain)
         return mobile.scaled_haar(x, gain)
@@ -77,6 +84,7 @@ class _Haar(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """[N, C, 2H, 2W] -> the gradients to the map, [N, 4C, H, W], and to the gain, [N, 4C]."""
         x, gain = ctx.saved_tensors
         gradient = gradient.contiguous()
         to_x, to_gain = torch.empty_like(x), torch.empty_like(gain)
@@ -118,6 +126,7 @@ class _Separable(torch.autograd.Function):
         noise: Tensor,
         bias: Tensor,
     ) -> Tensor:
+        """[N, C, H, W], style [N, C] and the constants of `SeparableConv` -> [N, D, H, W]."""
         x, style = x.contiguous(), style.contiguous()
         conv = SeparableConv(depthwise, pointwise, noise, bias)
         ctx.reduced = library.in_bf16()
@@ -128,6 +137,7 @@ class _Separable(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """[N, D, H, W] -> the gradients to all six inputs; None for constants nobody asks for."""
         saved, gradient = _Saved(*ctx.saved_tensors), gradient.contiguous()
         to_x, to_style = _to_inputs(gradient, saved, ctx.reduced)
         wanted = ctx.needs_input_grad[2:]

@@ -23,18 +23,18 @@ class MobileKernels(Backend):
     """The forward pass, without gradients."""
 
     def separable_conv(self, x: Tensor, style: Tensor, conv: SeparableConv) -> Tensor:
-        """See `Backend`."""
+        """As `Backend`: [N, C, H, W] -> [N, D, H, W]."""
         return convolve(x, style, conv, library.in_bf16())
 
     def mobile_block(
         self, x: Tensor, up: Tensor, style1: Tensor, style2: Tensor, block: MobileBlock
     ) -> Tensor:
-        """See `Backend`."""
+        """As `Backend`: [N, 4C, H, W] -> [N, D, 2H, 2W]."""
         call = _block_call(x, (up, style1, style2), block, len(block.conv2.bias), library.in_bf16())
         return call.run(x.new_empty(len(x), len(block.conv2.bias), call.height, call.width))
 
     def to_image(self, x: Tensor, style: Tensor, head: Head) -> Tensor:
-        """See `Backend`."""
+        """As `Backend`: [N, C, H, W] -> pictures [N, 3, ...]."""
         call = _Call(x, x.shape[1], haar=False, reduced=False)
         call.head(Picture.COLOURS if head.colours else Picture.HAAR, head, style)
         return call.run(_new_picture(call, len(x)))
@@ -42,14 +42,14 @@ class MobileKernels(Backend):
     def mobile_network(
         self, x: Tensor, styles: Sequence[Tensor], blocks: Sequence[MobileBlock], head: Head
     ) -> Tensor:
-        """See `Backend`."""
+        """As `Backend`: [N, C, H, W] -> pictures [N, 3, ...]."""
         kind = Picture.COLOURS if head.colours else Picture.HAAR
         return _network(x, styles, blocks, head, kind)
 
     def mobile_network_rgb8(
         self, x: Tensor, styles: Sequence[Tensor], blocks: Sequence[MobileBlock], head: Head
     ) -> Tensor:
-        """See `Backend`."""
+        """As `Backend`: [N, C, H, W] -> bytes [N, ..., 3]."""
         if head.colours:
             return rgb8(self.mobile_network(x, styles, blocks, head))
         return _network(x, styles, blocks, head, Picture.BYTES)

@@ -58,7 +58,7 @@ class ModulatedKernels(Backend):
         down: int = 1,
         pad: tuple[int, int] = (0, 0),
     ) -> Tensor:
-        """See `Backend`."""
+        """As `Backend`: [N, C, H, W] -> [N, C, ...]."""
         x, filter_ = x.contiguous(), torch.tensor(taps, dtype=torch.float32)
         frames, channels, height, width = x.shape
         tall, wide = ((side * up + sum(pad) - len(taps)) // down + 1 for side in (height, width))
@@ -74,7 +74,7 @@ class ModulatedKernels(Backend):
         return result
 
     def double(self, x: Tensor) -> Tensor:
-        """See `Backend`."""
+        """As `Backend`: [N, C, H, W] -> [N, C, 2H, 2W]."""
         return self.upfirdn2d(x, SMOOTH_UP, up=2, pad=(2, 1))
 
     def bias_act(
@@ -85,13 +85,16 @@ class ModulatedKernels(Backend):
         scale: Tensor | None = None,
         clamp: float | None = None,
     ) -> Tensor:
-        """See `Backend`."""
+        """As `Backend`: [N, C, H, W] -> [N, C, H, W]."""
         channels = x.shape[1]
         finish = _Finish(bias, noise, scale, clamp)
         return _smooth(_channels_last(_pad(x, 1)), finish, filter_=False)[:, :channels]
 
     def modulated_conv(self, x: Tensor, style: Tensor, conv: ModulatedConv) -> Tensor:
-        """See `Backend`. The result's map is channels-last."""
+        """As `Backend`: [N, C, H, W] -> [N, D, H, W], or twice as large.
+
+        The result's map is channels-last.
+        """
         scale = demodulation(style, conv.squares)
         finish = _Finish(conv.bias, conv.noise, scale, conv.clamp)
         if x.shape[2] * x.shape[3] < SMALLEST:
@@ -107,7 +110,7 @@ class ModulatedKernels(Backend):
         clamp: float | None = None,
         coarse: Tensor | None = None,
     ) -> Tensor:
-        """See `Backend`."""
+        """As `Backend`: [N, C, H, W] -> [N, 3, H, W]."""
         weights = _pad(weight * style[:, None], 2).contiguous()
         x, bias = _channels_last(_pad(x, 1)), bias.contiguous()
         coarse = None if coarse is None else coarse.contiguous()

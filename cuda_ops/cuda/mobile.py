@@ -16,24 +16,24 @@ class MobileKernels(Backend):
     """The forward pass, without gradients; one pass a convolution."""
 
     def separable_conv(self, x: Tensor, style: Tensor, conv: SeparableConv) -> Tensor:
-        """See `Backend`."""
+        """As `Backend`: [N, C, H, W] -> [N, D, H, W]."""
         return _convolve(x, None, style, conv)
 
     def mobile_block(
         self, x: Tensor, up: Tensor, style1: Tensor, style2: Tensor, block: MobileBlock
     ) -> Tensor:
-        """See `Backend`."""
+        """As `Backend`: [N, 4C, H, W] -> [N, D, 2H, 2W]."""
         x = _convolve(x, up, style1, block.conv1, low=block.low)
         return _convolve(x, None, style2, block.conv2)
 
     def to_image(self, x: Tensor, style: Tensor, head: Head) -> Tensor:
-        """See `Backend`."""
+        """As `Backend`: [N, C, H, W] -> pictures [N, 3, ...]."""
         return _head(x, style, head, Picture.COLOURS if head.colours else Picture.HAAR)
 
     def mobile_network_rgb8(
         self, x: Tensor, styles: Sequence[Tensor], blocks: Sequence[MobileBlock], head: Head
     ) -> Tensor:
-        """See `Backend`."""
+        """As `Backend`: [N, C, H, W] -> bytes [N, ..., 3]."""
         if head.colours:
             return rgb8(self.mobile_network(x, styles, blocks, head))
         return _head(self._features(x, styles, blocks), styles[-1], head, Picture.BYTES)

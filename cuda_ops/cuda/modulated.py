@@ -30,12 +30,12 @@ class ModulatedKernels(Backend):
         down: int = 1,
         pad: tuple[int, int] = (0, 0),
     ) -> Tensor:
-        """See `Backend`."""
+        """As `Backend`: [N, C, H, W] -> [N, C, ...]."""
         x = x.contiguous()
         return library.launch(*_fir(x, taps, up, down, pad))
 
     def double(self, x: Tensor) -> Tensor:
-        """See `Backend`."""
+        """As `Backend`: [N, C, H, W] -> [N, C, 2H, 2W]."""
         return self.upfirdn2d(x, SMOOTH_UP, up=2, pad=(2, 1))
 
     def bias_act(
@@ -46,11 +46,11 @@ class ModulatedKernels(Backend):
         scale: Tensor | None = None,
         clamp: float | None = None,
     ) -> Tensor:
-        """See `Backend`."""
+        """As `Backend`: [N, C, H, W] -> [N, C, H, W]."""
         return _act(x, NO_FILTER, 0, bias, noise, scale, clamp)
 
     def modulated_conv(self, x: Tensor, style: Tensor, conv: ModulatedConv) -> Tensor:
-        """See `Backend`."""
+        """As `Backend`: [N, C, H, W] -> [N, D, H, W], or twice as large."""
         x = x * style[:, :, None, None]
         scale = demodulation(style, conv.squares)
         weight, taps, pad = conv.weight, NO_FILTER, 0
@@ -73,7 +73,7 @@ class ModulatedKernels(Backend):
         clamp: float | None = None,
         coarse: Tensor | None = None,
     ) -> Tensor:
-        """See `Backend`."""
+        """As `Backend`: [N, C, H, W] -> [N, 3, H, W]."""
         n, c, h, w = x.shape
         x = torch.baddbmm(bias[:, None], weight * style[:, None], x.reshape(n, c, h * w))
         x = x.reshape(n, -1, h, w)

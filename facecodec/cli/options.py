@@ -142,7 +142,10 @@ verbosity = together(
 
 
 def kernel(command: Callable[..., None]) -> Callable[..., None]:
-    """Add --kernel and --arithmetic, and apply them before the command runs."""
+    """Add --kernel and --arithmetic, and apply them before the command runs.
+
+    The command raises UsageError where the kernel that is asked for cannot run.
+    """
 
     @click.option(
         "--kernel", type=click.Choice(["auto", "reference", "cpu", "cuda"]), default=None,

@@ -146,6 +146,7 @@ def render_items(
     frames, rendering = 0, 0.0
 
     def write(image: Picture, item: FrameRecord) -> None:
+        """Write a square [S, S, 3], laid where the canvas wants it."""
         sink.write(place(image, item), item.pts)
 
     with Background(sink.cancel) as background:

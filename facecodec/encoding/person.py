@@ -201,6 +201,7 @@ def recovery(
     find, wanted = landmark_finder(), clip.features[list(chosen)]
 
     def recover(tracker: Tracker, person: Response, controls: Tensor) -> Tensor:
+        """Return the controls [chosen frames, K] of a fit, those missed by far led by landmarks."""
         face = FaceReader(generator, person, find)
         return recovered(tracker, face, targets, wanted, controls)
 

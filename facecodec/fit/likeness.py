@@ -95,6 +95,7 @@ def _add(x: Tensor, y: Tensor) -> Tensor:
     shape = [max(a, b) for a, b in zip(x.shape[1:], y.shape[1:], strict=True)]
 
     def padded(t: Tensor) -> Tensor:
+        """Return a map [N, C, H, W] filled up with zeros to the larger one's shape."""
         missing = [whole - part for whole, part in zip(shape, t.shape[1:], strict=True)]
         return F.pad(t, (0, missing[2], 0, missing[1], 0, missing[0]))
 

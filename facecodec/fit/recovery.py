@@ -58,6 +58,7 @@ def guided_by_landmarks(
     """
 
     def error(end: Array) -> float:
+        """Return how far controls [num_controls] are from the features wanted."""
         return feature_error(retargeter.read, end, wanted)
 
     pose, at_rest = controls[:NUM_POSE], 0 * controls

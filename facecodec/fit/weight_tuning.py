@@ -117,6 +117,7 @@ def tune_weights(
     total = by_previews + plan.full_steps
 
     def look(step: int, frame: int) -> Tensor:
+        """Return the loss [] of one target's render at this step."""
         network = generator.changed(_added(generator, parts, scales))
         styles = (response.styles + moved[frame] @ response.basis)[None]
         if step >= by_previews:

@@ -210,9 +210,11 @@ def _placer(
     factor = after.width / before.width
 
     def framed(i: int, image: Picture) -> Alignment:
+        """Return the square of frame i in the same frame [H, W, 3] of another size."""
         return scaled(alignments[i], factor)
 
     def squared(i: int, image: Picture) -> Alignment:
+        """Return the whole of a picture [S, S, 3]."""
         return _whole(image)
 
     same_shape = abs(after.height / before.height / factor - 1) < MAX_SHAPE_DIFFERENCE

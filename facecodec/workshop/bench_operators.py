@@ -32,6 +32,7 @@ def without_grad(call: Callable[..., Tensor], *arguments: Any) -> Callable[[], A
 
     @torch.inference_mode()
     def run() -> Tensor:
+        """Return the operator's result [...]."""
         return call(*arguments)
 
     return run
