@@ -48,9 +48,10 @@ def _numbers(_: click.Context, param: click.Parameter, value: str) -> tuple[floa
 @options.face_landmarker
 @click.option("-o", "--output", type=options.PATH, help="Curves: a page, OUT.html.")
 @options.preset
+@options.identity
 @options.rig
 @options.device
-@options.as_json
+@options.as_json_beside_output
 @options.verbosity
 @options.force
 def command(
@@ -64,6 +65,7 @@ def command(
     face_landmarker: Path | None,
     output: Path | None,
     preset: str,
+    identity: str | None,
     rig: str | None,
     device: str,
     json_: bool,
@@ -84,7 +86,9 @@ def command(
 
     if output:
         refuse_overwrite(output, force, [source, *streams])
-    chosen = Options(face_landmarker, rig=Path(rig) if rig else None, device=device)
+    chosen = Options(
+        face_landmarker, rig=Path(rig) if rig else None, device=device, identity=identity
+    )
     with shown(COMPARE) as progress:
         result = compare(
             source, streams=streams, codecs=tuple(c for c in codecs.split(",") if c), rates=rates,

@@ -20,6 +20,7 @@ import click
 _JOINERS = "\u200c\u200d"  # harmless, and needed to spell Persian, Hindi and others
 _CONTROLS = ("Cc", "Cf", "Cs", "Zl", "Zp")  # Unicode categories: controls, formats, separators
 MIN_FOLDED = 16  # columns that a folded column has at least, while others are whole
+GAP_COLUMNS = 3  # columns between two of a table
 FILE_TABLE_COLUMNS = 500  # columns of a table that goes to a file or a pipe, where it is not folded
 
 
@@ -102,17 +103,33 @@ def table(
 
     cells = [[printable(cell) for cell in row] for row in rows]
     longest = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
-    widest = longest.index(max(longest))
-    room = _width() - sum(longest) + longest[widest] - 3 * len(headings)
+    least = _least_widths(headings, longest, cells)
     made = Table(box=SIMPLE_HEAD, show_header=any(headings), pad_edge=False)
-    for i, heading in enumerate(headings):
-        # the widest column is folded alone, where that leaves it enough
-        least = longest[i] if i != widest and room >= MIN_FOLDED else None
+    for heading, width in zip(headings, least, strict=True):
         justify: Any = "right" if heading in right else "left"
-        made.add_column(Text(heading), justify=justify, overflow="fold", min_width=least)
+        made.add_column(Text(heading), justify=justify, overflow="fold", min_width=width)
     for row in cells:
         made.add_row(*map(Text, row))
     _print(made)
+
+
+def _least_widths(
+    headings: Sequence[str], longest: Sequence[int], cells: Sequence[Sequence[str]]
+) -> list[int | None]:
+    """Return how wide each column has to be: the widest one is folded alone where that will do.
+
+    Where it will not, all are folded between words; where even that is too wide, anywhere.
+    """
+    room = _width() - GAP_COLUMNS * len(headings)
+    widest = longest.index(max(longest))
+    words = [
+        max((len(word) for text in column for word in text.split()), default=0)
+        for column in zip(headings, *cells, strict=True)
+    ]
+    alone = [words[i] if i == widest else length for i, length in enumerate(longest)]
+    if sum(alone) - words[widest] + max(MIN_FOLDED, words[widest]) <= room:
+        return list(alone)
+    return list(words) if sum(words) <= room else [None] * len(headings)
 
 
 def facts(pairs: Iterable[tuple[str, object]]) -> None:

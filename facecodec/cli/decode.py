@@ -29,7 +29,7 @@ from facecodec.cli import console, options, progress
     "--keep-times", is_flag=True,
     help="Keep the source's times; otherwise the output begins at 0.",
 )  # fmt: skip
-@options.as_json
+@options.as_json_beside_output
 @options.verbosity
 @options.force
 def command(

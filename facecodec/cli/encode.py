@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 @options.tracks
 @options.no_audio
 @options.kernel
-@options.as_json
+@options.as_json_beside_output
 @options.verbosity
 @options.force
 def command(

@@ -25,7 +25,7 @@ def command() -> None:
 @click.argument("source", type=options.FILE, metavar="IN.fcv")
 @click.argument("output", type=options.FILE, metavar="OUT.fci")
 @click.option("--no-tuning", is_flag=True, help="Leave the tuning of the generator out.")
-@options.as_json
+@options.as_json_beside_output
 @options.verbosity
 @options.force
 def extract(source: str, output: str, no_tuning: bool, json_: bool, force: bool) -> None:

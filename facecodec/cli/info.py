@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import click
 
-from facecodec.bitstream.container.describe import PARTS, describe, list_chunks
+from facecodec.bitstream.container.describe import (
+    PARTS,
+    describe,
+    list_chunks,
+    list_flagged,
+)
 from facecodec.bitstream.container.files import is_identity_file, load_identity_file, open_stream
 from facecodec.cli import console, options
 from facecodec.cli.identity import show
@@ -17,16 +23,17 @@ from facecodec.cli.identity import show
 @options.as_json
 @options.verbosity
 @click.option("--rates", is_flag=True, help="Read every frame; show where the bytes go.")
+@click.option("--flags", is_flag=True, help="Read every frame; list those that are flagged.")
 @click.option("--chunks", is_flag=True, help="List the chunks of the file too.")
-def command(file: str, json_: bool, rates: bool, chunks: bool) -> None:
+def command(file: str, json_: bool, rates: bool, flags: bool, chunks: bool) -> None:
     """Show what a .fcv stream (or .fci identity) is and who made it.
 
     The frames are not read, so a long stream takes no longer than a short one, and damage among
-    them is not seen: --rates reads them, and `verify` looks at everything.
+    them is not seen: --rates and --flags read them, and `verify` looks at everything.
 
     \b
     facecodec info talk.fcv
-    facecodec info talk.fcv --rates
+    facecodec info talk.fcv --rates --flags
     facecodec info talk.fcv --json --chunks
     """
     if is_identity_file(file):
@@ -38,6 +45,10 @@ def command(file: str, json_: bool, rates: bool, chunks: bool) -> None:
         facts["chunks"] = list_chunks(stream)
         facts["coverage"] = "all chunks"
         facts["damage"] = [str(damage) for damage in stream.damage]
+    if flags:
+        facts["flagged"] = [asdict(frames) for frames in list_flagged(stream)]
+        facts["coverage"] = "all chunks" if rates or chunks else "header, preamble and all frames"
+        facts["damage"] = [str(damage) for damage in stream.damage]
     if json_:
         console.json_result(facts)
         return
@@ -46,9 +57,11 @@ def command(file: str, json_: bool, rates: bool, chunks: bool) -> None:
         _show_rates(facts)
     if chunks:
         _show_chunks(facts["chunks"])
+    if flags:
+        _show_flagged(facts["flagged"])
     for line in facts["damage"]:
         console.result(f"damaged: {line}")
-    if not (rates or chunks):
+    if not (rates or flags or chunks):
         console.result(f"read: {facts['coverage']}; the rest was not read")
 
 
@@ -103,3 +116,15 @@ def _show_chunks(chunks: list[dict[str, Any]]) -> None:
         for row in chunks
     ]
     console.table(("offset", "chunk", "bytes", ""), rows, right=("offset", "bytes"))
+
+
+def _show_flagged(flagged: list[dict[str, Any]]) -> None:
+    if not flagged:
+        console.result("no frame is flagged")
+        return
+    rows = [
+        (row["first"], row["last"], f"{row['start']:.3f} s", f"{row['end']:.3f} s", row["flags"])
+        for row in flagged
+    ]
+    numbers = ("frame", "to", "from time", "to time")
+    console.table((*numbers, "flagged"), rows, right=numbers)

@@ -42,13 +42,12 @@ def list_(json_: bool) -> None:
     if json_:
         console.json_result(rows)
         return
-    headings = ("name", "kind", "installed", "size", "SHA-256", "what it is")
     cells = []
     for row in rows:
-        size = f"{row['bytes'] / 1e6:.0f} MB" if row["bytes"] else ""
-        state = {True: "yes", False: "no"}.get(row["installed"], row["installed"])
-        cells.append((row["name"], row["kind"], state, size, row["sha256"][:12], row["title"]))
-    console.table(headings, cells, right=("size",))
+        size = f"{row['bytes'] / 1e6:.0f} MB"
+        state = {True: size, False: "no"}.get(row["installed"], row["installed"])
+        cells.append((row["name"], row["kind"], state, row["sha256"][:8], row["title"]))
+    console.table(("name", "kind", "installed", "SHA-256", "what it is"), cells)
 
 
 @command.command()

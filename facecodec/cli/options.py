@@ -115,9 +115,10 @@ face_landmarker = click.option(
 )  # fmt: skip
 force = click.option("-f", "--force", is_flag=True, help="Overwrite the output.")
 no_audio = click.option("--no-audio", is_flag=True, help="Leave the audio out.")
-as_json = click.option(
+as_json = click.option("--json", "json_", is_flag=True, help="Print the result as JSON.")
+as_json_beside_output = click.option(
     "--json", "json_", is_flag=True,
-    help="Print the result as JSON (on standard error where the output is -).",
+    help="Print the result as JSON; on standard error where the output is -.",
 )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ from facecodec.cli import console, options, progress
 @options.max_frames
 @options.kernel
 @options.no_audio
-@options.as_json
+@options.as_json_beside_output
 @options.verbosity
 @options.force
 def command(

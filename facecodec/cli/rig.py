@@ -72,7 +72,7 @@ def discover(
 @click.option("--seed", default=0, show_default=True, help="Of the face that is shown.")
 @click.option("--size", type=int, default=128, show_default=True, help="Side of each face.")
 @click.option("--amount", default=1.0, show_default=True, help="Scales -2, 0, +2.")
-@options.as_json
+@options.as_json_beside_output
 @options.verbosity
 @options.force
 def show(

@@ -42,10 +42,10 @@ def command(
     rig: str | None,
     device: str,
 ) -> None:
-    """Open a page with a slider for every control, which move a stream's face.
+    """Move a stream's face by sliders, one for every control.
 
-    This process renders what they say. Only this machine can reach it, and only with the token in
-    the printed address. Ctrl-C ends it.
+    They are on a page that opens in a browser; this process renders what they say. Only this
+    machine can reach it, and only with the token in the printed address. Ctrl-C ends it.
 
     \b
     facecodec view talk.fcv

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from facecodec.atomic import scratch_folder
+from facecodec.avatar.identity import identity_for
 from facecodec.bitstream import open_stream
 from facecodec.clip.scan import Span
 from facecodec.decoding.stream import Stream
@@ -90,12 +91,15 @@ def compare(
     `preset` (a name or a `Preset`) when there are none. codecs: of 'x264', 'x265', 'svtav1' and
     'vp9'. rates: wanted kbps. scales: at 0.25 the clip is encoded at a quarter of its width and
     height and scaled up again for comparison. lengths: seconds for which a rate is extrapolated.
-    max_frames: at most so many. options, progress: see `facecodec.evaluate`.
+    max_frames: at most so many. options, progress: see `facecodec.evaluate`; its identity file
+    is that of `streams`.
     The squares compared are those of the first stream's placement track, for everyone.
     Raises UsageError for an unknown codec or a stream of another clip, and what `facecodec.encode`
     raises.
     """
     options = options or Options()
+    if options.identity and not streams:
+        raise UsageError("an identity file is for streams that are given", argument="identity")
     for name in codecs:
         rivals.encoder_named(name)
     with ExitStack() as stack:
@@ -162,12 +166,24 @@ class _Clip:
 
 
 def _stream_point(clip: _Clip, path: Path, lengths: Sequence[float]) -> Point:
-    split = open_stream(path).rate_split()
-    size = path.stat().st_size - split.audio_bytes
-    moving = split.controls_bytes + split.placement_bytes
+    size, once = stream_bytes(path, clip.options)
     span = Span(max_frames=clip.total)
     squares = (picture for _, picture in rendered(path, span, clip.options))
-    return _point(path.stem, 1.0, size, size - moving, clip, squares, lengths)
+    return _point(path.stem, 1.0, size, once, clip, squares, lengths)
+
+
+def stream_bytes(path: Path, options: Options) -> tuple[int, int]:
+    """Return the bytes of a stream without its audio, and those of them that are paid once.
+
+    Those of the `.fci` file that it may refer to count among them.
+    """
+    with open_stream(path) as stream:
+        split = stream.rate_split()
+        person = None
+        if stream.identity_reference is not None:
+            person = identity_for(stream, options.identity)
+    size = path.stat().st_size - split.audio_bytes + (len(person.pack()) if person else 0)
+    return size, size - split.controls_bytes - split.placement_bytes
 
 
 def _rival_point(

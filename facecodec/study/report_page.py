@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from facecodec.bitstream.container.describe import flagged_frames
 from facecodec.metrics.evaluation import Evaluation
 from facecodec.metrics.measures import MEASURES, written
 from facecodec.study.page import build, data_url
@@ -33,6 +34,7 @@ def report_page(report: Report) -> str:
 {_tiles(report)}
 {_damage(report)}
 {_player(report)}
+{_flagged(report)}
 <section class="halves"><div><h2>Where the bytes go</h2><p>All of the file, by purpose.</p>
 <div class="panel">{_split(report)}</div></div>
 <div><h2>Who it is</h2><p>The identity latent at controls 0.</p>
@@ -100,6 +102,17 @@ def _damage(report: Report) -> str:
         return ""
     rows = "".join(f"<li>{html.escape(line)}</li>" for line in report.damage)
     return f'<p class="lead" style="color:var(--bad)">This stream is damaged:</p><ul>{rows}</ul>'
+
+
+def _flagged(report: Report) -> str:
+    rows = [
+        f"<li>frames {run.first} to {run.last} ({run.start:.2f} to {run.end:.2f} s): "
+        f"{run.flags}</li>"
+        for run in flagged_frames(report.times, report.flags)
+    ]
+    if not rows:
+        return ""
+    return f"<h2>Flagged frames</h2><p>As the encoder saw them.</p><ul>{''.join(rows)}</ul>"
 
 
 def _player(report: Report) -> str:

@@ -60,6 +60,21 @@ def test_info_says_what_and_how_much(talk):
     assert str(facts["controls_bytes"]) in text
 
 
+def test_info_lists_flagged_frames(tmp_path):
+    path = tmp_path / "talk.fcv"
+    flags = [0] * 5 + [FrameFlags.LOW_CONFIDENCE] * 3 + [FrameFlags.NO_FACE] * 2 + [0] * 15
+    path.write_bytes(streams.write(25, flags=flags))
+    facts = json.loads(run("info", path, "--flags", "--json"))
+    assert facts["flagged"] == [
+        {"first": 5, "last": 7, "start": 0.2, "end": 0.28, "flags": "low confidence"},
+        {"first": 8, "last": 9, "start": 0.32, "end": 0.36, "flags": "no face"},
+    ]
+    text = run("info", path, "--flags")
+    assert text.count("low confidence") == text.count("no face") == 1
+    path.write_bytes(streams.write(4))
+    assert "no frame is flagged" in run("info", path, "--flags")
+
+
 def test_duration_of_variable_frames(tmp_path):
     path = tmp_path / "vfr.fcv"
     pts = [0, 10, 40, 90]

@@ -11,13 +11,23 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+import facecodec
+from facecodec.bitstream import StreamWriter
 from facecodec.cli.main import main
 from facecodec.clip.clip import Clip
 from facecodec.errors import UsageError
 from facecodec.metrics.pictures import psnr
 from facecodec.study import rivals
-from facecodec.study.compare import COMPARED_MEASURES, Comparison, Point, compare, notes
+from facecodec.study.compare import (
+    COMPARED_MEASURES,
+    Comparison,
+    Point,
+    compare,
+    notes,
+    stream_bytes,
+)
 from facecodec.study.compare_page import compare_page
+from facecodec.study.evaluate import Options
 from tests.helpers.streams import make_stream
 
 FRAMES = 8
@@ -127,6 +137,28 @@ def test_more_bytes_buy_more_quality(result):
 
 def test_notes_say_why_there_is_no_bd_rate(result):
     assert any("one point only" in note for note in result.notes)
+
+
+def test_a_person_in_a_file_of_its_own_is_counted(generator, rig, tmp_path):
+    whole = make_stream(tmp_path / "whole.fcv", generator, rig, 2)
+    person = facecodec.extract_identity(whole, tmp_path / "person.fci")
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    small = folder / "small.fcv"
+    stream = facecodec.open_stream(whole)
+    with small.open("wb") as file, StreamWriter(file, stream.header) as writer:
+        writer.write_identity_reference(person.sha256)
+        for frame in stream:
+            writer.write_frame(frame.pts, frame.controls, frame.placement)
+    size, once = stream_bytes(small, Options(identity=tmp_path / "person.fci"))
+    assert size == small.stat().st_size + (tmp_path / "person.fci").stat().st_size
+    whole_size, whole_once = stream_bytes(whole, Options())
+    assert size - once == whole_size - whole_once
+
+
+def test_an_identity_file_is_for_given_streams(tmp_path):
+    with pytest.raises(UsageError, match="for streams that are given"):
+        compare(tmp_path / "clip.mp4", options=Options(identity=tmp_path / "person.fci"))
 
 
 def made_up(codec, scale, kbps, at_60, quality):

@@ -3,14 +3,51 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
 from fractions import Fraction
+from itertools import groupby
 from typing import Any
 
+from facecodec.bitstream.coding.segment import FrameFlags
 from facecodec.bitstream.container.chunks import Damage
 from facecodec.bitstream.container.reader import StreamReader
 
 # What the bytes of a stream are spent on.
 PARTS = ("identity", "controls", "placement", "audio", "tuning", "container")
+
+FLAG_WORDS = {FrameFlags.NO_FACE: "no face", FrameFlags.LOW_CONFIDENCE: "low confidence"}
+
+
+@dataclass(frozen=True)
+class FlaggedFrames:
+    """Neighbouring frames with the same flags: numbers of the first and last, their seconds."""
+
+    first: int
+    last: int
+    start: float
+    end: float
+    flags: str
+
+
+def flagged_frames(times: Iterable[float], flags: Iterable[int]) -> list[FlaggedFrames]:
+    """Return which frames carry flags; times: of every frame in seconds, flags: `FrameFlags`."""
+    frames = enumerate(zip(times, flags, strict=True))
+    runs = []
+    for value, group in groupby(frames, key=lambda frame: frame[1][1]):
+        words = ", ".join(word for flag, word in FLAG_WORDS.items() if value & flag)
+        if words:
+            members = list(group)
+            (first, (start, _)), (last, (end, _)) = members[0], members[-1]
+            runs.append(FlaggedFrames(first, last, start, end, words))
+    return runs
+
+
+def list_flagged(stream: StreamReader) -> list[FlaggedFrames]:
+    """Return which frames of a stream carry flags; decodes every frame."""
+    base = float(stream.header.time_base)
+    frames = [(frame.pts * base, int(frame.flags)) for frame in stream.frames()]
+    return flagged_frames([time for time, _ in frames], [flags for _, flags in frames])
 
 
 def duration(stream: StreamReader) -> Fraction:
