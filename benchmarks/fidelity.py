@@ -27,10 +27,10 @@ from facecodec.bitstream import StreamReader
 from facecodec.cli.progress import shown
 from facecodec.clip.clip import Clip
 from facecodec.decoding.stream import Stream
-from facecodec.encoding.encode import Stages
 from facecodec.encoding.motion import track_clip
 from facecodec.encoding.person import find_person
 from facecodec.encoding.presets import preset_of
+from facecodec.encoding.summary import Stages
 from facecodec.encoding.tuning import tune_person
 from facecodec.encoding.write import new_header, write_clip
 from facecodec.face.crop import crop

@@ -46,9 +46,10 @@ def main() -> None:
     """Measure every control on every face and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--people", type=int, default=8)
+    parser.add_argument("--rig", type=Path, help="another rig than the shipped one")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
-    generator, rig = load_models()
+    generator, rig = load_models(rig=given.rig)
     find, basis = landmark_finder(), rig.basis(generator)
     moves = torch.cat(
         [torch.zeros(1, len(basis)), *(s * FAR * torch.eye(len(basis)) for s in (-1, 1))]

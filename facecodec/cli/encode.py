@@ -13,7 +13,7 @@ from facecodec.bitstream import DEFAULT_QUALITY
 from facecodec.cli import console, options, progress
 
 if TYPE_CHECKING:
-    from facecodec.encoding.encode import EncodeSummary
+    from facecodec.encoding.summary import EncodeSummary
 
 
 @click.command()
@@ -115,6 +115,8 @@ def command(
         )
     if done.other_face:
         console.say(f"  {said_of_others(done)}")
+    for run in done.flagged:
+        console.detail(f"  frames {run.first} to {run.last}, {run.start:.2f} s: {run.flag}")
 
 
 def said_of_others(done: EncodeSummary) -> str:

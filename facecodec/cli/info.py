@@ -123,7 +123,7 @@ def _show_flagged(flagged: list[dict[str, Any]]) -> None:
         console.result("no frame is flagged")
         return
     rows = [
-        (row["first"], row["last"], f"{row['start']:.3f} s", f"{row['end']:.3f} s", row["flags"])
+        (row["first"], row["last"], f"{row['start']:.3f} s", f"{row['end']:.3f} s", row["flag"])
         for row in flagged
     ]
     numbers = ("frame", "to", "from time", "to time")

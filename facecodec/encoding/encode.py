@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 from facecodec.atomic import opened_whole, refuse_overwrite
 from facecodec.avatar.avatar import Avatar
-from facecodec.bitstream import DEFAULT_QUALITY, FrameFlags, load_identity_file
+from facecodec.bitstream import DEFAULT_QUALITY, load_identity_file
 from facecodec.clip.clip import Clip
 from facecodec.clip.scan import Span
 from facecodec.clip.source import FramesInMemory
-from facecodec.encoding.motion import Motion, track_clip
+from facecodec.encoding.motion import track_clip
 from facecodec.encoding.person import find_person, follow_wanted, known_person
 from facecodec.encoding.presets import Preset, preset_name, preset_of
+from facecodec.encoding.summary import EncodeSummary, Stages, summarise
 from facecodec.encoding.tuning import check_tune, tune_person
-from facecodec.encoding.write import (
-    KeptPerson,
-    check_stream_options,
-    new_header,
-    write_clip,
-)
+from facecodec.encoding.write import KeptPerson, check_stream_options, new_header, write_clip
 from facecodec.models import Device, load_likeness, load_models, require_models
 from facecodec.progress import Progress, silent
 from facecodec.seconds import Time, seconds
@@ -34,43 +26,6 @@ from facecodec.video.reader import VideoReader
 from facecodec.weights.catalogue import DEFAULT_GENERATOR
 
 Source = str | Path | Iterable[Picture] | Clip
-
-
-@dataclass(frozen=True)
-class EncodeSummary:
-    """What an encode did.
-
-    frames, and how many of them show no face, show somebody else than the person, or were tracked
-    with low confidence; `first_cut`, the seconds from the clip's beginning to where the face first
-    becomes somebody else's or the person's, None without; the clip's length in seconds; bytes of
-    the stream, and those of the person (once a stream) and the audio in them, the rest being
-    motion; seconds spent in each stage; the identity frame; whether the stream has audio, and the
-    codec of audio that it could not take.
-    """
-
-    frames: int
-    no_face: int
-    other_face: int
-    low_confidence: int
-    first_cut: float | None
-    duration: float
-    bytes: int
-    person_bytes: int
-    audio_bytes: int
-    stages: dict[str, float]
-    identity_frame: int
-    audio: bool
-    audio_dropped: str | None
-
-    @property
-    def kbps(self) -> float:
-        """Return the rate of the whole stream in kilobits a second."""
-        return self.bytes * 8 / 1000 / max(self.duration, 1e-9)
-
-    @property
-    def motion_bytes(self) -> int:
-        """Return the bytes of the frames, and of the little that holds the stream together."""
-        return self.bytes - self.person_bytes - self.audio_bytes
 
 
 def encode(
@@ -150,7 +105,7 @@ def encode(
         if given:
             known = Avatar.from_identity_file(given, model=models, name=str(identity))
         follow_wanted(clip, known, id_frame, str(identity), any_face)
-        frames = len(clip)
+        _ = clip.scan  # sought where it is first asked for
         stages.end("face")
         if known:
             avatar, enrolment = known, known_person(clip, known, id_frame)
@@ -178,21 +133,7 @@ def encode(
             person = given.sha256 if given else avatar
             written = write_clip(file, header, clip, person, motion, audio)
         stages.end("writing")
-        return EncodeSummary(
-            frames=frames,
-            no_face=_count(motion, FrameFlags.NO_FACE) - int(clip.other.sum()),
-            other_face=int(clip.other.sum()),
-            first_cut=clip.first_cut,
-            low_confidence=_count(motion, FrameFlags.LOW_CONFIDENCE),
-            duration=float(clip.duration),
-            bytes=written.bytes_written,
-            person_bytes=written.person_bytes,
-            audio_bytes=written.audio_bytes,
-            stages=stages.seconds,
-            identity_frame=enrolment.frame,
-            audio=audio and clip.audio is not None,
-            audio_dropped=clip.audio_dropped if audio else None,
-        )
+        return summarise(clip, motion, written, stages, enrolment.frame, audio)
 
 
 def _opened(
@@ -209,21 +150,3 @@ def _opened(
     if isinstance(source, str | Path):
         return Clip(VideoReader(Path(source), *tracks), span, live=live, progress=progress)
     return Clip(FramesInMemory(source, fps), span, live=live, progress=progress)
-
-
-def _count(motion: Motion, flag: FrameFlags) -> int:
-    return int(np.count_nonzero(motion.flags & flag))
-
-
-class Stages:
-    """Seconds spent in each stage."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def end(self, stage: str) -> None:
-        """Note that a stage ends here."""
-        now = time.perf_counter()
-        self.seconds[stage] = round(now - self._last, 3)
-        self._last = now

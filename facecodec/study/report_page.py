@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from facecodec.bitstream.container.describe import flagged_frames
+from facecodec.bitstream.container.describe import flag_words, flagged_frames
 from facecodec.metrics.evaluation import Evaluation
 from facecodec.metrics.measures import MEASURES, written
 from facecodec.study.page import build, data_url
@@ -107,8 +107,8 @@ def _damage(report: Report) -> str:
 def _flagged(report: Report) -> str:
     rows = [
         f"<li>frames {run.first} to {run.last} ({run.start:.2f} to {run.end:.2f} s): "
-        f"{run.flags}</li>"
-        for run in flagged_frames(report.times, report.flags)
+        f"{run.flag}</li>"
+        for run in flagged_frames(report.times, map(flag_words, report.flags))
     ]
     if not rows:
         return ""

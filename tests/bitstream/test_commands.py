@@ -66,8 +66,8 @@ def test_info_lists_flagged_frames(tmp_path):
     path.write_bytes(streams.write(25, flags=flags))
     facts = json.loads(run("info", path, "--flags", "--json"))
     assert facts["flagged"] == [
-        {"first": 5, "last": 7, "start": 0.2, "end": 0.28, "flags": "low confidence"},
-        {"first": 8, "last": 9, "start": 0.32, "end": 0.36, "flags": "no face"},
+        {"first": 5, "last": 7, "start": 0.2, "end": 0.28, "flag": "low confidence"},
+        {"first": 8, "last": 9, "start": 0.32, "end": 0.36, "flag": "no face"},
     ]
     text = run("info", path, "--flags")
     assert text.count("low confidence") == text.count("no face") == 1

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 
 from facecodec.bitstream import FrameFlags
-from facecodec.encoding.motion import UNEXPLAINED_RESIDUAL, _unexplained
+from facecodec.encoding.motion import UNEXPLAINED_RESIDUAL, Motion, _unexplained
+from facecodec.encoding.summary import why_flagged
 
 
 def test_a_clip_that_is_bad_throughout_is_flagged():
@@ -18,3 +21,23 @@ def test_a_frame_worse_than_the_rest_is_flagged():
     flags = np.array([0, 0, 0, 0, FrameFlags.NO_FACE], np.uint8)
     residual = np.array([0.02, 0.02, 0.02, 0.05, 1])
     assert _unexplained(residual, flags).tolist() == [False, False, False, True, False]
+
+
+def test_every_flag_has_its_reason():
+    low, none = FrameFlags.LOW_CONFIDENCE, FrameFlags.NO_FACE
+    flags = np.array([0, low, low, low, none, none, none, 0], np.uint8)
+    clip = SimpleNamespace(
+        times=5 + np.arange(8) / 25,
+        seen=np.array([1, 1, 0, 1, 0, 0, 0, 1], bool),
+        occluded=np.array([0, 1, 0, 0, 0, 0, 0, 0], bool),
+        other=np.array([0, 0, 0, 0, 1, 0, 0, 0], bool),
+    )
+    found = why_flagged(clip, Motion(np.zeros((8, 3), np.float32), flags, np.zeros(8)))
+    assert [(run.first, run.last, run.flag) for run in found] == [
+        (1, 1, "low confidence: something hides the face"),
+        (2, 2, "low confidence: no landmarks for a moment"),
+        (3, 3, "low confidence: a large residual"),
+        (4, 4, "no face: somebody else"),
+        (5, 6, "no face: no landmarks"),
+    ]
+    assert (found[4].start, found[4].end) == (0.2, 0.24)

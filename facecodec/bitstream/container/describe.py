@@ -21,33 +21,36 @@ FLAG_WORDS = {FrameFlags.NO_FACE: "no face", FrameFlags.LOW_CONFIDENCE: "low con
 
 @dataclass(frozen=True)
 class FlaggedFrames:
-    """Neighbouring frames with the same flags: numbers of the first and last, their seconds."""
+    """Neighbouring frames flagged alike: numbers of the first and last, their seconds, and how."""
 
     first: int
     last: int
     start: float
     end: float
-    flags: str
+    flag: str
 
 
-def flagged_frames(times: Iterable[float], flags: Iterable[int]) -> list[FlaggedFrames]:
-    """Return which frames carry flags; times: of every frame in seconds, flags: `FrameFlags`."""
-    frames = enumerate(zip(times, flags, strict=True))
+def flag_words(flags: int) -> str:
+    """Return what `FrameFlags` say, nothing for none."""
+    return ", ".join(words for flag, words in FLAG_WORDS.items() if flags & flag)
+
+
+def flagged_frames(times: Iterable[float], words: Iterable[str]) -> list[FlaggedFrames]:
+    """Return the frames with words; times: of every frame in seconds, words: nothing for most."""
     runs = []
-    for value, group in groupby(frames, key=lambda frame: frame[1][1]):
-        words = ", ".join(word for flag, word in FLAG_WORDS.items() if value & flag)
-        if words:
+    for said, group in groupby(enumerate(zip(times, words, strict=True)), lambda row: row[1][1]):
+        if said:
             members = list(group)
             (first, (start, _)), (last, (end, _)) = members[0], members[-1]
-            runs.append(FlaggedFrames(first, last, start, end, words))
+            runs.append(FlaggedFrames(first, last, start, end, said))
     return runs
 
 
 def list_flagged(stream: StreamReader) -> list[FlaggedFrames]:
     """Return which frames of a stream carry flags; decodes every frame."""
     base = float(stream.header.time_base)
-    frames = [(frame.pts * base, int(frame.flags)) for frame in stream.frames()]
-    return flagged_frames([time for time, _ in frames], [flags for _, flags in frames])
+    frames = [(frame.pts * base, flag_words(frame.flags)) for frame in stream.frames()]
+    return flagged_frames([time for time, _ in frames], [words for _, words in frames])
 
 
 def duration(stream: StreamReader) -> Fraction:

@@ -1,6 +1,8 @@
 "use strict";
 // Charts without a library: SVG lines with a crosshair, and a tooltip that follows it.
 const SVG = "http://www.w3.org/2000/svg";
+// the colour of each region of controls (facecodec/rig/regions.py)
+const REGION = { pose: "#4fd1c5", mouth: "#fc8181", jaw: "#f6ad55", eyes: "#63b3ed", brows: "#b794f4", gaze: "#9ae6b4", expression: "#f687b3" };
 
 function node(name, attributes, parent, text) {
   const made = document.createElementNS(SVG, name);

@@ -1,5 +1,4 @@
 "use strict";
-const REGION = { pose: "#4fd1c5", mouth: "#fc8181", jaw: "#f6ad55", eyes: "#63b3ed", brows: "#b794f4", gaze: "#9ae6b4", expression: "#f687b3" };
 const byId = (id) => document.getElementById(id);
 const total = DATA.times.length;
 const held = new Map(); // control -> the value a hand gave it; the others follow the stream
