@@ -13,8 +13,7 @@ from facecodec.cli import console, options
 @click.command()
 @click.argument("source", type=options.FILE, metavar="IN.fcv")
 @click.argument("output", type=options.FILE, metavar="OUT.fcv")
-@click.option("--start", type=options.Seconds(), help="Begin at this time: 12.5 or 0:12.5.")
-@click.option("--end", type=options.Seconds(), help="Stop before this time.")
+@options.times
 @options.as_json_beside_output
 @options.verbosity
 @options.force

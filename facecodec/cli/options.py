@@ -72,11 +72,11 @@ def together(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
 
 
 max_frames = click.option("--max-frames", type=click.IntRange(1), help="Stop after so many frames.")
-span = together(
+times = together(
     click.option("--start", type=Seconds(), help="Begin at this time: 12.5 or 0:12.5."),
     click.option("--end", type=Seconds(), help="Stop before this time."),
-    max_frames,
 )
+span = together(times, max_frames)
 tracks = together(
     *(
         click.option(

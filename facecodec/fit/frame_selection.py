@@ -11,7 +11,7 @@ Array = NDArray[np.float64]
 
 # Standard deviation of each signal within a clip of a person who talks.
 SIGNAL_SPREADS = np.array([0.12, 0.06, 0.03, 0.06, 0.06, 0.06])
-# What a distance of one spread from neutral costs a candidate for the identity frame, by signal.
+# What one spread away from the usual face costs a candidate for the identity frame, by signal.
 # A turned head hides half a face, an open mouth is hard to close; a roll is aligned away.
 SIGNAL_COSTS = {"yaw": 3.0, "pitch": 1.5, "roll": 0.5, "mouth_opening": 1.5, "mouth_width": 0.5}
 LID_COST = 2.0  # per spread by which eyes are less open than `OPEN_EYES`
@@ -34,16 +34,16 @@ def select_identity_frame(signals: Array, usable: NDArray[np.bool_], sharpness: 
     and roll are the clip's medians.
     """
     eyes, mouth, width = map(SIGNALS.index, ("eye_opening", "mouth_opening", "mouth_width"))
-    neutral = np.median(signals[usable], axis=0)
-    neutral[SIGNALS.index("yaw")] = 0.0
+    usual = np.median(signals[usable], axis=0)
+    usual[SIGNALS.index("yaw")] = 0.0
     opening = signals[usable, mouth]
-    neutral[mouth] = np.percentile(opening, SHUT_MOUTH)
+    usual[mouth] = np.percentile(opening, SHUT_MOUTH)
     nearly_shut = opening <= np.percentile(opening, NEARLY_SHUT_MOUTH)
-    neutral[width] = np.median(signals[usable, width][nearly_shut])
-    neutral[eyes] = np.percentile(signals[usable, eyes], OPEN_EYES)
-    distance = np.abs(signals - neutral) / SIGNAL_SPREADS
+    usual[width] = np.median(signals[usable, width][nearly_shut])
+    usual[eyes] = np.percentile(signals[usable, eyes], OPEN_EYES)
+    distance = np.abs(signals - usual) / SIGNAL_SPREADS
     cost = sum(weight * distance[:, SIGNALS.index(name)] for name, weight in SIGNAL_COSTS.items())
-    lids = np.maximum(neutral[eyes] - signals[:, eyes], 0)
+    lids = np.maximum(usual[eyes] - signals[:, eyes], 0)
     cost = cost + LID_COST * lids / SIGNAL_SPREADS[eyes]
     blur = np.log(np.median(sharpness[usable]) / np.maximum(sharpness, 1e-9))
     cost = cost + BLUR_COST * np.maximum(blur, 0)

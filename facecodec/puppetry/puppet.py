@@ -29,7 +29,7 @@ from facecodec.progress import Progress, silent
 from facecodec.puppetry.retarget import (
     at_rest,
     limited,
-    neutral_frame,
+    nearest_to_zero,
     pose_between,
     retargeted,
 )
@@ -46,7 +46,7 @@ MAX_SOURCE_FRAMES = 300  # of a source video are searched for the person
 
 @dataclass(frozen=True)
 class PuppetSummary:
-    """What a puppet did: frames written, seconds in all, the driver's neutral frame.
+    """What a puppet did: frames written, seconds in all, the driver's frame at rest.
 
     `retargeted`: the source's face was made to do what the driver's does; otherwise the driver's
     controls were copied.
@@ -54,7 +54,7 @@ class PuppetSummary:
 
     frames: int
     seconds: float
-    neutral_frame: int
+    rest_frame: int
     retargeted: bool
 
 
@@ -107,7 +107,7 @@ def puppet(
     source: who: a picture, a video, a `.fci` or a `.fcv` file. driver: the motion: a video or a
     `.fcv`. output: anything `facecodec.decode` writes, or a `.fcv`.
     absolute: the head turns as far as the driver's does; otherwise motion is taken relative to the
-    driver's neutral frame, the one in which the face is most at rest (of copied controls, the one
+    driver's rest, the frame in which the face is most at rest (of copied controls, the one
     nearest to controls 0). retarget: controls are sought that make the source's face do what the
     driver's does, a few previews a frame; without it, and where no face can be read, the driver's
     controls are copied. driver_video: the video that a driving `.fcv` was made of, in which its
@@ -136,7 +136,7 @@ def puppet(
         models = load_stream_models(moving.stream.header, moving.stream.name, rig, device)
         who = _person(Path(source), models, plan, progress)
         own = Avatar.from_stream(moving.stream, identity, model=models)
-        neutral, nearest = neutral_frame(moving.stream)
+        rest, nearest = nearest_to_zero(moving.stream)
         driven = moving.controls(max_frames)
         controls = None
         if retarget:
@@ -144,7 +144,7 @@ def puppet(
             resting = at_rest(driven, done)
             if resting is not None:
                 controls = retargeted(who, driven, done, resting, absolute, progress)
-                neutral = neutral if controls is None else resting.frame
+                rest = rest if controls is None else resting.frame
         followed = controls is not None
         if controls is None:
             shift = pose_between(who, own) if absolute else -nearest
@@ -153,7 +153,7 @@ def puppet(
             frames = _write_stream(moving.stream, who, controls, output, audio)
         else:
             frames = _write_video(moving.stream, who, controls, output, size, audio, progress)
-    return PuppetSummary(frames, round(time.perf_counter() - begin, 3), neutral, followed)
+    return PuppetSummary(frames, round(time.perf_counter() - begin, 3), rest, followed)
 
 
 @contextmanager

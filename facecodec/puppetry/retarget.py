@@ -36,7 +36,7 @@ UNSEEN_REGION = Region.GAZE
 EXPRESSION_STEP, OFFSET_STEP = 1.0, 2.0
 
 
-def neutral_frame(stream: StreamReader) -> tuple[int, Controls]:
+def nearest_to_zero(stream: StreamReader) -> tuple[int, Controls]:
     """Return the number and controls [K] of the frame nearest to controls 0.
 
     Raises NoFaceError for a stream without a frame that shows a face.

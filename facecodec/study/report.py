@@ -103,7 +103,7 @@ def gather(
             )
         stack.close()
         content = video.read_bytes()
-    neutral, effects = _effects(stream.avatar, progress)
+    at_rest, effects = _effects(stream.avatar, progress)
     header = stream.reader.header
     base, split = header.time_base, stream.reader.rate_split()
     span = Fraction(frames[-1].pts - frames[0].pts) * base
@@ -122,7 +122,7 @@ def gather(
         names=stream.avatar.rig.names,
         regions=stream.avatar.rig.regions,
         video=content,
-        identity=neutral,
+        identity=at_rest,
         effects=effects,
         evaluation=evaluation,
         worst=[(i, panels.kept[i]) for i in worst],
@@ -228,8 +228,8 @@ def _effects(avatar: Avatar, progress: Progress) -> tuple[bytes, list[tuple[byte
         pairs.append((low, high))
         progress("control sheet", i + 1, count)
     size = avatar.side(min(PANEL_PIXELS, avatar.resolution))
-    neutral = avatar.render(np.zeros((1, count), np.float32), size)[0]
-    return encode_jpeg(neutral, 2), pairs
+    at_rest = avatar.render(np.zeros((1, count), np.float32), size)[0]
+    return encode_jpeg(at_rest, 2), pairs
 
 
 def _facts(stream: StreamReader) -> dict[str, str]:
