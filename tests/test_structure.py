@@ -139,6 +139,13 @@ def test_errors_of_the_library_name_no_option_of_the_command_line():
             assert not [t for t in texts if isinstance(t, str) and option.search(t)], module
 
 
+def test_no_test_imports_another():
+    """What several tests share is in `tests/helpers`, or a fixture."""
+    for path in (ROOT / "tests").rglob("*.py"):
+        names = [part for name in imported(path) for part in name.split(".")]
+        assert not [name for name in names if name == "conftest" or name.startswith("test_")], path
+
+
 @pytest.mark.parametrize("module", sorted(modules()))
 def test_one_idea_a_file(module):
     path = modules()[module]

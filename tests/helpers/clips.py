@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
@@ -47,40 +48,54 @@ def coded(
     return packets + context.encode(None)
 
 
+@dataclass(frozen=True)
+class Recording:
+    """How a clip is recorded: container and video, sound, times."""
+
+    format: str | None = None  # the file name's
+    pix_fmt: str = "yuv420p"
+    settings: dict[str, Any] = field(default_factory=dict)  # of the codec's context
+    options: dict[str, str] = field(default_factory=dict)  # of the encoder
+    mux: dict[str, str] = field(default_factory=dict)  # of the container
+    disposition: int | None = None
+    audio: str | None = None  # codec of a tone
+    rate: int = 44100
+    layout: str = "mono"
+    first: int = 0  # time of the first picture, in 1/25 s
+    stamps: Sequence[int] | None = None  # times of all pictures instead
+
+
 def write_clip(
-    path: Path, pictures: Sequence[Picture], codec: str = "libx264", *,
-    format: str | None = None, pix_fmt: str = "yuv420p", settings: dict[str, Any] | None = None,
-    options: dict[str, str] | None = None, audio: str | None = None, first: int = 0,
-    rate: int = 44100, layout: str = "mono", disposition: int | None = None,
-    stamps: Sequence[int] | None = None, mux: dict[str, str] | None = None,
-) -> Path:  # fmt: skip
-    """Write pictures, 25 a second from the `first` on, and a tone in an audio codec."""
-    with av.open(str(path), "w", format=format, options=mux or {}) as out:
-        video = cast(av.VideoStream, out.add_stream(codec, rate=RATE, options=options or {}))
+    path: Path, pictures: Sequence[Picture], codec: str = "libx264", **given: Any
+) -> Path:
+    """Write pictures, 25 a second, and a tone; given: the fields of `Recording`."""
+    how = Recording(**given)
+    with av.open(str(path), "w", format=how.format, options=how.mux) as out:
+        video = cast(av.VideoStream, out.add_stream(codec, rate=RATE, options=how.options))
         video.height, video.width = pictures[0].shape[:2]
-        video.pix_fmt = pix_fmt
-        for name, value in (settings or {}).items():
+        video.pix_fmt = how.pix_fmt
+        for name, value in how.settings.items():
             setattr(video.codec_context, name, value)
-        if disposition is not None:
-            video.disposition = Disposition(disposition)
+        if how.disposition is not None:
+            video.disposition = Disposition(how.disposition)
         sound = None
-        if audio:
-            strict = {"strict": "experimental"} if audio == "vorbis" else {}
-            added = out.add_stream(audio, rate=rate, layout=layout, options=strict)
+        if how.audio:
+            strict = {"strict": "experimental"} if how.audio == "vorbis" else {}
+            added = out.add_stream(how.audio, rate=how.rate, layout=how.layout, options=strict)
             sound = cast(av.AudioStream, added)
         for i, picture in enumerate(pictures):
             if picture.dtype == np.uint8:
                 frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-                frame = frame.reformat(format=pix_fmt)
+                frame = frame.reformat(format=how.pix_fmt)
             else:
-                frame = av.VideoFrame.from_ndarray(picture, format=pix_fmt)
-            frame.pts = stamps[i] if stamps else first + i
+                frame = av.VideoFrame.from_ndarray(picture, format=how.pix_fmt)
+            frame.pts = how.stamps[i] if how.stamps else how.first + i
             frame.time_base = Fraction(1, RATE)
             out.mux(video.encode(frame))
         out.mux(video.encode(None))
         if sound is not None:
             seconds = len(pictures) / RATE
-            for heard in tone(seconds, rate, layout, Fraction(first, RATE)):
+            for heard in tone(seconds, how.rate, how.layout, Fraction(how.first, RATE)):
                 out.mux(sound.encode(heard))
             out.mux(sound.encode(None))
     return path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -115,40 +116,44 @@ def light_tuning(controls: int = 35, styles: int = 150, seed: int = 4) -> bytes:
 AUDIO = AudioParameters("aac", 48000, 2, b"\x11\x90", Fraction(1, 48000))
 
 
-def write(
-    frames: int,
-    *,
-    out: Any = None,
-    head: StreamHeader | None = None,
-    pts: list[int] | None = None,
-    controls: NDArray[np.float32] | None = None,
-    place: bool = True,
-    flags: list[int] | None = None,
-    audio: list[AudioPacket] | None = None,
-    tuning: bytes = b"",
-    segment_frames: int | None = 10,
-) -> bytes:
-    """Return the bytes of a stream (or write it to `out`)."""
-    head = head or header()
+@dataclass(frozen=True)
+class Content:
+    """What a stream is written of, but for the number of its frames."""
+
+    head: StreamHeader = field(default_factory=header)
+    pts: list[int] | None = None  # every 512 units
+    controls: NDArray[np.float32] | None = None  # those of `motion`
+    place: bool = True
+    flags: list[int] | None = None
+    audio: list[AudioPacket] | None = None
+    tuning: bytes = b""
+    segment_frames: int | None = 10
+
+
+def write(frames: int, out: Any = None, **given: Any) -> bytes:
+    """Return the bytes of a stream (or write it to `out`); given: the fields of `Content`."""
+    content = Content(**given)
     file = out if out is not None else io.BytesIO()
-    controls = motion(frames, head.num_controls) if controls is None else controls
+    controls, audio = content.controls, content.audio or []
+    if controls is None:
+        controls = motion(frames, content.head.num_controls)
     track = placements(frames)
-    with StreamWriter(file, head, segment_frames) as writer:
+    with StreamWriter(file, content.head, content.segment_frames) as writer:
         writer.write_identity(latent(), W_MEAN)
-        if audio is not None:
+        if content.audio is not None:
             writer.set_audio(AUDIO)
-        if tuning:
-            writer.write_tuning(tuning)
+        if content.tuning:
+            writer.write_tuning(content.tuning)
         for i in range(frames):
-            for packet in (audio or [])[2 * i : 2 * i + 2]:
+            for packet in audio[2 * i : 2 * i + 2]:
                 writer.write_audio(packet)
             writer.write_frame(
-                pts[i] if pts else 512 * i,
+                content.pts[i] if content.pts else 512 * i,
                 controls[i],
-                track[i] if place else None,
-                flags[i] if flags else 0,
+                track[i] if content.place else None,
+                content.flags[i] if content.flags else 0,
             )
-        for packet in (audio or [])[2 * frames :]:
+        for packet in audio[2 * frames :]:
             writer.write_audio(packet)
     return b"" if out is not None else file.getvalue()
 

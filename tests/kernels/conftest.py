@@ -9,14 +9,14 @@ import pytest
 import cuda_ops
 from cuda_ops import build
 
-ONE_SOURCE = 'extern "C" int answer() { return 42; }\n'
+SOURCE = 'extern "C" int answer() { return 42; }\n'
 
 
 @pytest.fixture
 def recipe(tmp_path, monkeypatch):
     """A recipe of one function, its source and its cache in a folder of the test's."""
     (tmp_path / "sources").mkdir()
-    (tmp_path / "sources" / "one.cpp").write_text(ONE_SOURCE)
+    (tmp_path / "sources" / "one.cpp").write_text(SOURCE)
     monkeypatch.setattr(build, "SOURCES", tmp_path / "sources")
     monkeypatch.setenv("FACECODEC_HOME", str(tmp_path / "home with blanks"))
     compiler = os.environ.get("CXX", "g++")

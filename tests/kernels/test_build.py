@@ -16,7 +16,6 @@ import torch
 import cuda_ops
 from cuda_ops import build, dispatch
 from cuda_ops.cache import cache_folder
-from tests.kernels.conftest import ONE_SOURCE
 
 RENDER = """
 import logging, sys, torch, cuda_ops
@@ -52,7 +51,8 @@ def test_the_name_follows_source_flags_and_compiler(recipe, tmp_path):
     names.add(build.library_path(build.Recipe("one", recipe.compiler, ("one.cpp",), ("-O1",))))
     (tmp_path / "sources" / "helper.h").write_text("// new")
     names.add(build.library_path(recipe))
-    (tmp_path / "sources" / "one.cpp").write_text(ONE_SOURCE.replace("42", "43"))
+    source = tmp_path / "sources" / "one.cpp"
+    source.write_text(source.read_text().replace("42", "43"))
     names.add(build.library_path(recipe))
     assert len(names) == 4
 
