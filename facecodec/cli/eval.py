@@ -109,7 +109,7 @@ def command(
 
 def _detail_words(detail: Detail) -> str:
     """Return at which size detail was compared, and the wave that a weave would be."""
-    from facecodec.metrics.detail import FULL
+    from facecodec.metrics.detail import FULL_PIXELS
 
     words = f"detail compared at {detail.size} pixels"
     if detail.weave is None:
@@ -118,5 +118,5 @@ def _detail_words(detail: Detail) -> str:
     where = "inner face" if weave.region == "face" else "rest"
     return (
         f"{words}; most excess: {weave.strength:.2f} of 255 at a period of {weave.period:.1f} of "
-        f"{FULL} pixels, {weave.angle:.0f} degrees, in the {where}"
+        f"{FULL_PIXELS} pixels, {weave.angle:.0f} degrees, in the {where}"
     )

@@ -25,7 +25,7 @@ SIZE_MEDIAN_RADIUS = 2  # the same for the side, in standard deviations of its G
 GAUSSIAN_RADIUS = 3  # standard deviations beyond which a Gaussian is cut off
 
 SQUARE_SIZES = (256, 512, 1024)  # sides in pixels at which squares are cut out and compared
-FILLED = 0.97  # of a size's pixels that a square in a frame must have: 1023 pixels are 1024
+FILLED_SHARE = 0.97  # of a size's pixels that a square in a frame must have: 1023 pixels are 1024
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,9 @@ def warranted_size(side: float) -> int:
 
     Above it a frame shows nothing of the face.
     """
-    return max((size for size in SQUARE_SIZES if side >= FILLED * size), default=SQUARE_SIZES[0])
+    return max(
+        (size for size in SQUARE_SIZES if side >= FILLED_SHARE * size), default=SQUARE_SIZES[0]
+    )
 
 
 def usual_size(alignments: Sequence[Alignment]) -> int:

@@ -22,7 +22,7 @@ from facecodec.pixels import to_tensor
 INPUT_SIZE = 128  # side in pixels of the squares that the network reads
 WIDTHS = (16, 24, 40, 64, 96)  # channels of the feature maps, from half of that side down
 WEIGHTS = "occlusion.safetensors"  # the file, in this package
-OCCLUDED = 0.5  # from this on a pixel counts as occluded, 0 to 1
+LEAST_OCCLUSION = 0.5  # from this on a pixel counts as occluded, 0 to 1
 
 
 def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
@@ -89,4 +89,4 @@ def occluded_share(square: NDArray[np.uint8], points: NDArray[np.float64]) -> fl
     """
     size = square.shape[0]
     inside = face_mask(points * size, size)
-    return float((occlusion(square)[inside] > OCCLUDED).mean()) if inside.any() else 0.0
+    return float((occlusion(square)[inside] > LEAST_OCCLUSION).mean()) if inside.any() else 0.0

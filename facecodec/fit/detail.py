@@ -13,25 +13,25 @@ from torch import Tensor
 
 from facecodec.fit.objective import DETAIL_WEIGHT, SCALES, band
 
-COARSEST = 64  # side in pixels of the coarsest pictures compared
+COARSEST_PIXELS = 64  # side in pixels of the coarsest pictures compared
 # Side in pixels of the patches over which amplitudes are averaged. In small ones hair in the wrong
 # place has the wrong amplitude as well, and less hair is again nearer than hair elsewhere.
 PATCH_SIZE = 16
 # Of a range of 2. A ratio of fainter amplitudes than the first tells nothing; the second is usual
 # for octaves of 4 to 8 pixels of 1024.
-FAINTEST = 0.001
-USUAL = 0.03
+FAINTEST_DETAIL = 0.001
+USUAL_DETAIL = 0.03
 
 
 def detail_loss(render: Tensor, target: Tensor, weights: Tensor, amplitude_weight: float) -> Tensor:
     """Return how far a render's octaves are from a frame's, a scalar [].
 
     `render` and `target` [1, 3, S, S], `weights` [1, 1, S, S]. Every octave from S pixels to
-    `COARSEST` adds the weighted absolute difference of pictures, `DETAIL_WEIGHT` times that of
-    bands, as in `multiscale_l1`, and `amplitude_weight` times `amplitude_difference`.
+    `COARSEST_PIXELS` adds the weighted absolute difference of pictures, `DETAIL_WEIGHT` times that
+    of bands, as in `multiscale_l1`, and `amplitude_weight` times `amplitude_difference`.
     """
     total = render.new_zeros(())
-    while render.shape[-1] >= COARSEST:
+    while render.shape[-1] >= COARSEST_PIXELS:
         smaller, detail = band(render)
         smaller_target, target_detail = band(target)
         difference = (render - target).abs() + DETAIL_WEIGHT * (detail - target_detail).abs()
@@ -46,14 +46,14 @@ def amplitude_difference(detail: Tensor, target_detail: Tensor, weights: Tensor)
 
     `detail` and `target_detail` [1, 3, S, S], `weights` [1, 1, S, S]. The absolute logarithm of the
     ratio in every patch, so that faint detail is missed as well as strong, in units of the
-    geometric mean of the target's mean amplitude and `USUAL`: the finest octaves, which are the
-    faintest, are not lost among the others.
+    geometric mean of the target's mean amplitude and `USUAL_DETAIL`: the finest octaves, which are
+    the faintest, are not lost among the others.
     """
     amplitude, wanted = _amplitude(detail, weights), _amplitude(target_detail, weights)
-    ratio = (amplitude + FAINTEST) / (wanted + FAINTEST)
+    ratio = (amplitude + FAINTEST_DETAIL) / (wanted + FAINTEST_DETAIL)
     shares = _patches(weights)
     shares = shares / shares.sum()
-    unit = ((wanted * shares).sum() * USUAL).sqrt()
+    unit = ((wanted * shares).sum() * USUAL_DETAIL).sqrt()
     return unit * (torch.log(ratio).abs() * shares).sum()
 
 

@@ -28,10 +28,9 @@ def select_identity_frame(signals: Array, usable: NDArray[np.bool_], sharpness: 
     """Return the number of the frame that is nearly frontal, sharp, eyes open and mouth at rest.
 
     `signals` [T, 6] as facecodec.face.signals.all_signals, `usable` [T] false where there is no
-    face, `sharpness` [T] any measure that grows with detail.
-    Frontal is yaw 0; open eyes are as open as the clip's wider ones; a mouth at rest is as shut as
-    the clip's tighter ones and as wide as it is when nearly shut (a pout is no rest). Neutral pitch
-    and roll are the clip's medians.
+    face, `sharpness` [T] any measure that grows with detail. Frontal is yaw 0; open eyes are as
+    open as the clip's wider ones; a mouth at rest is as shut as the clip's tighter ones and as wide
+    as it is when nearly shut (a pout is no rest). The usual pitch and roll are the clip's medians.
     """
     eyes, mouth, width = map(SIGNALS.index, ("eye_opening", "mouth_opening", "mouth_width"))
     usual = np.median(signals[usable], axis=0)

@@ -22,17 +22,17 @@ Picture = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 Values = NDArray[np.float64]
 
-FULL = 1024  # side of the picture in whose pixels octaves and periods are told
+FULL_PIXELS = 1024  # side of the picture in whose pixels octaves and periods are told
 OCTAVES = (1, 2, 4, 8, 16)  # pixels of a picture of 1024
-COLOUR = 64  # side at which colours are compared: theirs, not those of displaced detail
-PATCH = 32  # pixels of the compared picture over which a spectrum is taken; half of them overlap
-LONGEST = 12  # pixels of a picture of 1024: a longer wave is no weave
+COLOUR_PIXELS = 64  # side at which colours are compared: theirs, not those of displaced detail
+PATCH_PIXELS = 32  # of the compared picture, over which a spectrum is taken; half of them overlap
+LONGEST_WAVE_PIXELS = 12  # pixels of a picture of 1024: a longer wave is no weave
 REGIONS = ("face", "rest")
 
 
 def octaves_of(size: int) -> tuple[int, ...]:
     """Return the octaves that a square of `size` pixels shows."""
-    return tuple(octave for octave in OCTAVES if octave * size >= FULL)
+    return tuple(octave for octave in OCTAVES if octave * size >= FULL_PIXELS)
 
 
 def bands(picture: Picture) -> dict[int, Values]:
@@ -150,7 +150,7 @@ class DetailMeter:
         """Add the power of waves in those patches of a picture [S, S, 3] that lie in one region."""
         tiles = _tiles(picture.mean(2))
         belongs = _tiles(inside.astype(np.float64)).mean((1, 2))
-        window = np.hanning(PATCH)
+        window = np.hanning(PATCH_PIXELS)
         window = window[:, None] * window
         centred = tiles - tiles.mean((1, 2), keepdims=True)
         amplitude = 2 * np.abs(np.fft.rfft2(centred * window)) / window.sum()
@@ -175,10 +175,10 @@ class DetailMeter:
         return Detail(self.size, self._frames, octaves, decibels, similar, skin, self._weave())
 
     def _weave(self) -> Weave | None:
-        """Return the strongest excess among waves no longer than LONGEST, of both regions."""
-        down, across = np.fft.fftfreq(PATCH)[:, None], np.fft.rfftfreq(PATCH)[None]
-        frequency = np.hypot(down, across) * self.size / FULL  # per pixel of 1024
-        allowed = frequency >= 1 / LONGEST
+        """Return the strongest excess in either region of waves up to `LONGEST_WAVE_PIXELS`."""
+        down, across = np.fft.fftfreq(PATCH_PIXELS)[:, None], np.fft.rfftfreq(PATCH_PIXELS)[None]
+        frequency = np.hypot(down, across) * self.size / FULL_PIXELS  # per pixel of 1024
+        allowed = frequency >= 1 / LONGEST_WAVE_PIXELS
         strongest: Weave | None = None
         for region in REGIONS:
             if not self._patches[region]:
@@ -196,9 +196,9 @@ class DetailMeter:
 
 
 def _tiles(grey: Values) -> Values:
-    """Cut a picture [S, S] into tiles [N, PATCH, PATCH], each half over the next."""
-    every = np.lib.stride_tricks.sliding_window_view(grey, (PATCH, PATCH))
-    return every[:: PATCH // 2, :: PATCH // 2].reshape(-1, PATCH, PATCH)
+    """Cut a picture [S, S] into tiles [N, PATCH_PIXELS, PATCH_PIXELS], each half over the next."""
+    every = np.lib.stride_tricks.sliding_window_view(grey, (PATCH_PIXELS, PATCH_PIXELS))
+    return every[:: PATCH_PIXELS // 2, :: PATCH_PIXELS // 2].reshape(-1, PATCH_PIXELS, PATCH_PIXELS)
 
 
 def _compared(source: Picture, decoded: Picture, face: Mask) -> tuple[float, float, float]:
@@ -210,8 +210,8 @@ def _compared(source: Picture, decoded: Picture, face: Mask) -> tuple[float, flo
         max(columns[0] - edge, 0) : columns[-1] + 1 + edge,
     ]
     a, b, mask = source[window], decoded[window], face[window]
-    small = [_averaged(picture.astype(np.float64), COLOUR) for picture in (source, decoded)]
-    weight = _averaged(face.astype(np.float64)[..., None], COLOUR)[..., 0]
+    small = [_averaged(picture.astype(np.float64), COLOUR_PIXELS) for picture in (source, decoded)]
+    weight = _averaged(face.astype(np.float64)[..., None], COLOUR_PIXELS)[..., 0]
     skin = float((colour_difference(*small) * weight).sum() / weight.sum())
     return psnr(a, b, mask), ssim(a, b, mask), skin
 

@@ -14,7 +14,7 @@ from facecodec.rig.rig import Rig
 
 LEVELS = (-2.0, 0.0, 2.0)  # standard deviations at which a control is shown
 TRUNCATION = 0.6  # of the face that is drawn: a likely one
-GAP = 6  # white pixels between the strips of two controls
+GAP_PIXELS = 6  # white pixels between the strips of two controls
 WHITE = 255
 
 
@@ -34,7 +34,7 @@ def contact_sheet(
     """
     basis = rig.basis(generator)
     w = draw_latents(generator, 1, seed, truncation=TRUNCATION)
-    gap = np.full((size, GAP, 3), WHITE, np.uint8)
+    gap = np.full((size, GAP_PIXELS, 3), WHITE, np.uint8)
     strips = []
     with torch.no_grad():
         styles = generator.styles(generator.broadcast(w))
