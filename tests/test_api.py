@@ -14,6 +14,7 @@ import torch
 import facecodec
 from facecodec.models import pick_device
 from facecodec.seconds import seconds
+from tests.helpers.clips import read_picture
 from tests.helpers.presets import TINY
 from tests.helpers.streams import make_stream
 
@@ -140,8 +141,6 @@ def test_frames_of_a_long_stream_are_found_by_their_number(generator, rig, tmp_p
 
 def test_pictures_of_a_stream_are_those_that_decode_writes(stream, path, tmp_path):
     facecodec.decode(path, tmp_path / "p%d.png", size=256, max_frames=2)
-    from facecodec.video.reader import read_picture
-
     np.testing.assert_array_equal(stream.render(1, 256), read_picture(tmp_path / "p2.png"))
     frame, picture = next(stream.pictures(256, start="0.04"))
     assert frame.index == 1

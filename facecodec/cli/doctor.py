@@ -11,6 +11,7 @@ from facecodec.cli import console, options
 
 @click.command()
 @options.as_json
+@options.verbosity
 def command(json_: bool) -> None:
     """Check everything that the other commands need.
 

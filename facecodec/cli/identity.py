@@ -44,6 +44,7 @@ def extract(source: str, output: str, no_tuning: bool, json_: bool, force: bool)
 @command.command()
 @click.argument("file", type=options.FILE, metavar="FILE.fci")
 @options.as_json
+@options.verbosity
 def info(file: str, json_: bool) -> None:
     """Show what is in a .fci file, and its SHA-256.
 

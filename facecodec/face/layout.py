@@ -16,6 +16,5 @@ LEFT_EYE, RIGHT_EYE = slice(36, 42), slice(42, 48)
 # Of an eye's six points: the corners, and the lids from left to right.
 EYE_CORNERS, UPPER_LID, LOWER_LID = (0, 3), (1, 2), (5, 4)
 MOUTH = slice(48, 68)
-MOUTH_OUTER = slice(48, 60)
 MOUTH_CORNERS = (48, 54)
 UPPER_LIP, LOWER_LIP = (61, 62, 63), (67, 66, 65)  # inner edges, from left to right

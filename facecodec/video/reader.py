@@ -237,9 +237,3 @@ class VideoReader:
 def _unstamped(container: InputContainer) -> bool:
     """Return whether a format says when packets are decoded, but not when frames are shown."""
     return container.format.name == "avi"
-
-
-def read_picture(path: Path) -> Picture:
-    """Return a picture file (or the first frame of a video) as uint8 RGB [H, W, 3]."""
-    with VideoReader(path) as reader:
-        return next(reader.frames(max_frames=1)).image

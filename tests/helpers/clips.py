@@ -14,6 +14,7 @@ import numpy as np
 from av.stream import Disposition
 
 from facecodec.types import Picture
+from facecodec.video.reader import VideoReader
 from facecodec.video.source import AnyPacket
 
 SIZE = (64, 48)
@@ -125,6 +126,12 @@ def set_display_matrix(path: Path, a: int, b: int, c: int, d: int) -> None:
     matrix = struct.pack(">9i", a * one, b * one, 0, c * one, d * one, 0, 0, 0, 1 << 30)
     data[at : at + 36] = matrix
     path.write_bytes(bytes(data))
+
+
+def read_picture(path: Path) -> Picture:
+    """A picture file, or the first frame of a video."""
+    with VideoReader(path) as reader:
+        return next(reader.frames(max_frames=1)).image
 
 
 def level_error(a: Picture, b: Picture) -> float:

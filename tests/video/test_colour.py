@@ -10,8 +10,7 @@ from PIL import Image, ImageCms
 
 from facecodec.errors import FacecodecError
 from facecodec.video.colour import HLG, PQ, to_standard
-from facecodec.video.reader import read_picture
-from tests.helpers.clips import gradient, level_error, write_clip
+from tests.helpers.clips import gradient, level_error, read_picture, write_clip
 
 TO_2020 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])
 LUMINANCE = np.array([0.2627, 0.6780, 0.0593])

@@ -11,8 +11,16 @@ import pytest
 from PIL import Image
 
 from facecodec.errors import FacecodecError
-from facecodec.video.reader import VideoReader, read_picture
-from tests.helpers.clips import SIZE, coded, gradient, level_error, set_display_matrix, write_clip
+from facecodec.video.reader import VideoReader
+from tests.helpers.clips import (
+    SIZE,
+    coded,
+    gradient,
+    level_error,
+    read_picture,
+    set_display_matrix,
+    write_clip,
+)
 
 # a, b, c, d of the display matrix -> what it does to the stored picture
 WAYS = {

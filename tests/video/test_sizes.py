@@ -13,7 +13,8 @@ import pytest
 
 from facecodec.errors import FacecodecError
 from facecodec.picture_limits import MAX_ASPECT, MAX_PICTURE_SIDE, MAX_PIXELS, check_picture_size
-from facecodec.video.reader import VideoReader, read_picture
+from facecodec.video.reader import VideoReader
+from tests.helpers.clips import read_picture
 
 # width, height: all of them once reached dlib, which wrote outside its memory on the first five
 DANGEROUS = [(200000, 100), (60000, 80), (65535, 100), (100000, 400), (80000, 100), (100, 200000),

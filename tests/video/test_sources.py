@@ -13,9 +13,9 @@ from PIL import Image
 
 from facecodec.cli.main import main
 from facecodec.errors import FacecodecError, NoFaceError, UsageError
-from facecodec.video.reader import VideoReader, read_picture
+from facecodec.video.reader import VideoReader
 from facecodec.video.source import reason
-from tests.helpers.clips import SIZE, gradient, level_error, tone, write_clip
+from tests.helpers.clips import SIZE, gradient, level_error, read_picture, tone, write_clip
 from tests.helpers.commands import run
 
 LISTS = {

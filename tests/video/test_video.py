@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from facecodec.errors import FacecodecError, UsageError
-from facecodec.video.reader import VideoReader, read_picture
+from facecodec.video.reader import VideoReader
 from facecodec.video.writer import Y4MSink, check_output, encode_png, open_sink
+from tests.helpers.clips import read_picture
 
 SIZE = (64, 48)
 NTSC_FILM = Fraction(24000, 1001)

@@ -10,9 +10,7 @@ from facecodec.errors import UsageError
 
 RIG_QUALITY = 60  # at which the steps of a rig hold, by SPEC.md section 4
 DEFAULT_QUALITY = RIG_QUALITY
-# Doubling or halving every step is worth this many points of quality.
-QUALITY_PER_OCTAVE = 16  # so a point is a code
-HALF_OCTAVE_CODES = 8
+HALF_OCTAVE_CODES = 8  # a code is a point of quality, so 16 points double or halve every step
 
 # A step is (16 + mantissa) * 2^(exponent - 16): from 0.00024 to 15.5, 16 to an octave.
 # Below 2^24 / 31 every integer times such a step is exact in float32.
