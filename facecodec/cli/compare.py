@@ -25,7 +25,7 @@ def _numbers(_: click.Context, param: click.Parameter, value: str) -> tuple[floa
 @click.argument("source", type=options.PATH, metavar="IN")
 @click.option(
     "--stream", "streams", multiple=True, type=options.PATH, metavar="FILE.fcv",
-    help="Made of IN already; may be given several times.  [default: IN is encoded]",
+    help="A stream made of IN already; may be given several times.  [default: IN is encoded]",
 )  # fmt: skip
 @click.option(
     "--codecs", default="x264,x265,svtav1,vp9", show_default=True, help="Encoders to compare with."
@@ -39,11 +39,11 @@ def _numbers(_: click.Context, param: click.Parameter, value: str) -> tuple[floa
 )  # fmt: skip
 @click.option(
     "--lengths", default="10,60", show_default=True, callback=_numbers,
-    help="Seconds of clip for which the rate is told.",
+    help="Seconds of clip for which the rate is shown.",
 )  # fmt: skip
 @click.option(
     "--max-frames", type=click.IntRange(8), default=300, show_default=True,
-    help="Stop after so many frames.",
+    help="Stop after this many frames.",
 )  # fmt: skip
 @options.face_landmarker
 @click.option("-o", "--output", type=options.PATH, help="Curves: a page, OUT.html.")

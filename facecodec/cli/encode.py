@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     help="A better likeness, once a stream: light for some 70 KB, full for 700 KB (archives).",
 )  # fmt: skip
 @click.option("--identity", type=options.FILE, help="A .fci file with the person to use.")
-@click.option("--any-face", is_flag=True, help="Even if nobody in IN is like --identity.")
+@click.option("--any-face", is_flag=True, help="Go on even if nobody in IN is like --identity.")
 @click.option(
     "--live", is_flag=True,
     help="Smooth with past frames alone, as in a call; the person is best given by --identity.",

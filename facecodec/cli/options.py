@@ -71,7 +71,9 @@ def together(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
     return add
 
 
-max_frames = click.option("--max-frames", type=click.IntRange(1), help="Stop after so many frames.")
+max_frames = click.option(
+    "--max-frames", type=click.IntRange(1), help="Stop after this many frames."
+)
 times = together(
     click.option("--start", type=Seconds(), help="Begin at this time: 12.5 or 0:12.5."),
     click.option("--end", type=Seconds(), help="Stop before this time."),

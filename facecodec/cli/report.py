@@ -22,7 +22,7 @@ from facecodec.cli.progress import REPORT, shown
 @options.face_landmarker
 @click.option(
     "--max-frames", type=click.IntRange(1), default=900, show_default=True,
-    help="Show so many frames at most; the page holds all of its video.",
+    help="Show at most this many frames; the page holds all of its video.",
 )  # fmt: skip
 @options.rig
 @options.device

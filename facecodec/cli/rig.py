@@ -26,7 +26,7 @@ def command() -> None:
 @click.argument("output", type=options.PATH, metavar="OUT.json")
 @options.model
 @click.option("--samples", default=960, show_default=True, help="Faces for pose and expressions.")
-@click.option("--seed", default=0, show_default=True, help="Of the sampled faces.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the sampled faces.")
 @click.option(
     "--motion", "clips", multiple=True, type=options.PATH, metavar="VIDEO",
     help="Choose channels by how this person moves; give it once for every person.",
@@ -69,9 +69,9 @@ def discover(
 @click.argument("output", type=options.PATH, metavar="[OUT.png]", required=False)
 @options.model
 @options.rig
-@click.option("--seed", default=0, show_default=True, help="Of the face that is shown.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the face that is shown.")
 @click.option("--size", type=int, default=128, show_default=True, help="Side of each face.")
-@click.option("--amount", default=1.0, show_default=True, help="Scales -2, 0, +2.")
+@click.option("--amount", default=1.0, show_default=True, help="Multiplies the drawn -2, 0, +2.")
 @options.as_json_beside_output
 @options.verbosity
 @options.force

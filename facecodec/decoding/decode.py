@@ -67,7 +67,7 @@ def decode(
     picture pattern (`frames/%06d.png`), or '-' for y4m on standard output.
     size: a side of the face square in pixels: the generator's resolution (when None), half or a
     quarter of it. start, end: seconds from the first frame (12.5, "1:30" or a Fraction): the
-    frames with start <= time < end. max_frames: at most so many.
+    frames with start <= time < end. max_frames: at most this many.
     identity: the `.fci` file that a stream may refer to; without it, the right one is looked for
     beside the stream. rig: a rig file, for a generator without its own.
     device: 'auto', 'cpu', 'cuda' or a `torch.device`.

@@ -1,4 +1,4 @@
-"""A part of a stream: from a time, to a time, so many frames; sound ends with the picture."""
+"""A part of a stream: from one time to another, at most some frames; sound ends with them."""
 
 from __future__ import annotations
 

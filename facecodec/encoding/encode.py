@@ -63,7 +63,7 @@ def encode(
     preset: 'fast', 'medium', 'sharp' or 'slow', or a `Preset`. device: 'auto', 'cpu', 'cuda' or
     a `torch.device`.
     start, end: seconds of a video file (12.5, "1:30" or a Fraction): the frames with
-    start <= time < end. max_frames: at most so many.
+    start <= time < end. max_frames: at most this many.
     audio: copy the video's audio. video_track, audio_track: which of the file's, from 0; those
     that ffmpeg takes when None: the default, else the largest picture and the most channels.
     quality: 0 to 100, how finely controls are quantised; 16 points

@@ -200,7 +200,7 @@ class MobileStyleGAN(Generator):
 
 
 def _halve_taps(depthwise: Tensor, times: int) -> Tensor:
-    """Return filters [C, 3, 3] that act on maps halved so many times as these do on whole ones."""
+    """Return filters [C, 3, 3] that act on halved maps as these do on whole ones; times: halvings."""
     halve = HALVE.to(depthwise)
     for _ in range(times):
         depthwise = torch.einsum("pi,cij,qj->cpq", halve, depthwise, halve)
@@ -208,7 +208,7 @@ def _halve_taps(depthwise: Tensor, times: int) -> Tensor:
 
 
 def _halve_noise(noise: Tensor, times: int) -> Tensor:
-    """Average noise [H, W] to half its size so many times."""
+    """Average noise [H, W] to half its size this many times."""
     for _ in range(times):
         noise = F.avg_pool2d(noise[None], 2)[0]
     return noise

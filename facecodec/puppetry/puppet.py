@@ -115,7 +115,7 @@ def puppet(
     `.fcv` may refer to; without it, the right one is looked for beside the stream.
     model, rig, preset, device, audio, force, progress: see `facecodec.encode`; the generator is
     that of a driving `.fcv`. size: a side of the face square in pixels, see `facecodec.decode`.
-    max_frames: at most so many frames of the driver.
+    max_frames: at most this many frames of the driver.
     Raises NoFaceError when the driver or the source shows no face; UsageError for an output that
     is in the way, or a source made for another generator; else what `encode` and `decode` raise.
     """

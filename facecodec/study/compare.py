@@ -44,7 +44,7 @@ class Point:
 
     bytes: all of it, without audio; `once` of them are paid once however long the clip is (identity
     and headers; the first frame of a conventional encoder). kbps: over the clip itself. at: the
-    rate, in kbps, of a clip of so many seconds made of the same motion, by that arithmetic.
+    rate, in kbps, of a clip of that many seconds of the same motion, by that arithmetic.
     """
 
     codec: str
@@ -91,7 +91,7 @@ def compare(
     `preset` (a name or a `Preset`) when there are none. codecs: of 'x264', 'x265', 'svtav1' and
     'vp9'. rates: wanted kbps. scales: at 0.25 the clip is encoded at a quarter of its width and
     height and scaled up again for comparison. lengths: seconds for which a rate is extrapolated.
-    max_frames: at most so many. options, progress: see `facecodec.evaluate`; its identity file
+    max_frames: at most this many. options, progress: see `facecodec.evaluate`; its identity file
     is that of `streams`.
     The squares compared are those of the first stream's placement track, for everyone.
     Raises UsageError for an unknown codec or a stream of another clip, and what `facecodec.encode`

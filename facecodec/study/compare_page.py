@@ -35,7 +35,7 @@ encoded smaller and scaled up again. Conventional codecs are counted without a c
 {without if absent else ""}
 <h2>All points</h2>
 <p>Rates for {" and ".join(lengths)} s are arithmetic: what is paid once (the identity, or a first
-frame) is spread over so many seconds of the same motion.</p>
+frame) is spread over that many seconds of the same motion.</p>
 <div class="panel" style="overflow-x:auto"><table><thead><tr>{_head(lengths)}</tr></thead>
 <tbody>{"".join(_row(point, lengths) for point in result.points)}</tbody></table></div>
 <h2>Bytes for equal quality</h2>

@@ -64,7 +64,7 @@ def evaluate_files(
     aligned: both already are aligned face squares. Otherwise the reference is aligned, and the
     other is seen in the same squares: `layout` says whether it shows whole frames ('frame', any
     size) or the face squares alone ('square', as `facecodec.decode` writes them); 'auto' looks at
-    where its face is. max_frames: at most so many. options: models and devices. progress: called
+    where its face is. max_frames: at most this many. options: models and devices. progress: called
     with a stage's name, the units done and their number (None if unknown).
     Returns the values of all measures by name, those of every frame, and why a measure is missing.
     Raises NoFaceError when the reference shows no face, UsageError when the lengths differ or

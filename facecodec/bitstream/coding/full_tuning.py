@@ -51,7 +51,7 @@ def pack_full(tuning: FullTuning) -> bytes:
 
 
 def parse_full(payload: bytes, weights: int) -> FullTuning:
-    """Read a full tuning made for a network of so many weights.
+    """Read a full tuning made for a network of this many weights.
 
     Raises StreamError for anything else.
     """

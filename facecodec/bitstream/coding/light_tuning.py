@@ -63,7 +63,7 @@ def pack_light(tuning: LightTuning) -> bytes:
 
 
 def parse_light(payload: bytes, num_controls: int, num_styles: int) -> LightTuning:
-    """Read a light tuning made for so many controls and styles.
+    """Read a light tuning made for this many controls and styles.
 
     Raises StreamError for anything else.
     """
