@@ -200,7 +200,7 @@ class MobileStyleGAN(Generator):
 
 
 def _halve_taps(depthwise: Tensor, times: int) -> Tensor:
-    """Return filters [C, 3, 3] that act on halved maps as these do on whole ones; times: halvings."""
+    """Return filters [C, 3, 3] that act on maps halved `times` times as these on whole ones."""
     halve = HALVE.to(depthwise)
     for _ in range(times):
         depthwise = torch.einsum("pi,cij,qj->cpq", halve, depthwise, halve)
