@@ -1,4 +1,4 @@
-"""In which type the kernels multiply: float32, or bf16 with sums in float32.
+"""The type in which kernels multiply: float32, or bf16 with sums in float32.
 
 A choice is made by `cuda_ops.use_arithmetic`, else by the environment variable
 FACECODEC_ARITHMETIC, else it is `auto`: bf16 where the machine has it, but only for pictures that

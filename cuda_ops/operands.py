@@ -1,4 +1,4 @@
-"""What the operators take besides maps and styles: the constants of layers, and shared numbers."""
+"""What the operators take besides maps and styles: constants of layers, and shared numbers."""
 
 from __future__ import annotations
 

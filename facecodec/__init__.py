@@ -1,4 +1,4 @@
-"""facecodec: talking-head video as one identity latent and some floats a frame.
+"""facecodec: talking-head video as one identity latent and a few numbers a frame.
 
     import facecodec
 

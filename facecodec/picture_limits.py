@@ -1,4 +1,4 @@
-"""What a picture may measure before it is refused: untrusted files choose their own size."""
+"""How large a picture may be before it is refused: untrusted files choose their own size."""
 
 from __future__ import annotations
 

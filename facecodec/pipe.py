@@ -1,4 +1,4 @@
-"""Writing to a pipe whose reader may stand still, without standing still oneself."""
+"""Writing to a pipe whose reader may stall, without stalling as well."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long work reports itself: one callback, whoever shows it."""
+"""How work that takes long reports its progress: one callback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Encode: a video of one person to a stream of one identity latent and some floats a frame."""
+"""Encode: a video of one person to a stream of one identity latent and a few controls a frame."""
 
 from __future__ import annotations
 
