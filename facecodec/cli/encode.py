@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +14,10 @@ from facecodec.bitstream import DEFAULT_QUALITY
 from facecodec.cli import console, options, progress
 
 if TYPE_CHECKING:
+    from facecodec.bitstream.container.describe import FlaggedFrames
     from facecodec.encoding.summary import EncodeSummary
+
+SHOWN_FLAGGED = 4  # runs of flagged frames that are told without -v
 
 
 @click.command()
@@ -115,8 +119,15 @@ def command(
         )
     if done.other_face:
         console.say(f"  {said_of_others(done)}")
-    for run in done.flagged:
-        console.detail(f"  frames {run.first} to {run.last}, {run.start:.2f} s: {run.flag}")
+    for line in told(done.flagged, console.is_verbose()):
+        console.say(f"  {line}")
+
+
+def told(flagged: Sequence[FlaggedFrames], all_: bool) -> list[str]:
+    """Return a line for each run of flagged frames, for the first ones alone unless `all_`."""
+    shown = flagged if all_ else flagged[:SHOWN_FLAGGED]
+    more = len(flagged) - len(shown)
+    return [*map(str, shown), *([f"{more} more; -v lists them all"] if more else [])]
 
 
 def said_of_others(done: EncodeSummary) -> str:

@@ -105,11 +105,8 @@ def _damage(report: Report) -> str:
 
 
 def _flagged(report: Report) -> str:
-    rows = [
-        f"<li>frames {run.first} to {run.last} ({run.start:.2f} to {run.end:.2f} s): "
-        f"{run.flag}</li>"
-        for run in flagged_frames(report.times, map(flag_words, report.flags))
-    ]
+    runs = flagged_frames(report.times, map(flag_words, report.flags))
+    rows = [f"<li>{run}</li>" for run in runs]
     if not rows:
         return ""
     return f"<h2>Flagged frames</h2><p>As the encoder saw them.</p><ul>{''.join(rows)}</ul>"

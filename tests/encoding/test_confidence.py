@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from facecodec.bitstream import FrameFlags
+from facecodec.cli.encode import told
 from facecodec.encoding.motion import UNEXPLAINED_RESIDUAL, Motion, _unexplained
 from facecodec.encoding.summary import why_flagged
 
@@ -41,3 +42,11 @@ def test_every_flag_has_its_reason():
         (5, 6, "no face: no landmarks"),
     ]
     assert (found[4].start, found[4].end) == (0.2, 0.24)
+    assert told(found, all_=False) == [
+        "frame 1 (0.04 s): low confidence: something hides the face",
+        "frame 2 (0.08 s): low confidence: no landmarks for a moment",
+        "frame 3 (0.12 s): low confidence: a large residual",
+        "frame 4 (0.16 s): no face: somebody else",
+        "1 more; -v lists them all",
+    ]
+    assert told(found, all_=True)[4] == "frames 5 to 6 (0.20 to 0.24 s): no face: no landmarks"

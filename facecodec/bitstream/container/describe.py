@@ -29,6 +29,13 @@ class FlaggedFrames:
     end: float
     flag: str
 
+    def __str__(self) -> str:
+        """Return one line: frames 5 to 7 (0.20 to 0.28 s): low confidence."""
+        if self.first == self.last:
+            return f"frame {self.first} ({self.start:.2f} s): {self.flag}"
+        times = f"{self.start:.2f} to {self.end:.2f} s"
+        return f"frames {self.first} to {self.last} ({times}): {self.flag}"
+
 
 def flag_words(flags: int) -> str:
     """Return what `FrameFlags` say, nothing for none."""
