@@ -24,26 +24,40 @@ class FrameSource(Protocol):
     """What a clip needs of its source; `facecodec.video.reader.VideoReader` is one."""
 
     @property
-    def path(self) -> Path: ...  # noqa: D102
+    def path(self) -> Path:
+        """What error messages call it."""
+
     @property
-    def width(self) -> int: ...  # noqa: D102
+    def width(self) -> int:
+        """Width of the frames in pixels."""
+
     @property
-    def height(self) -> int: ...  # noqa: D102
+    def height(self) -> int:
+        """Height of the frames in pixels."""
+
     @property
-    def time_base(self) -> Fraction: ...  # noqa: D102
+    def time_base(self) -> Fraction:
+        """Seconds of one unit of `pts`."""
+
     @property
-    def rate(self) -> Fraction | None: ...  # noqa: D102
+    def rate(self) -> Fraction | None:
+        """Mean number of frames a second, None where it is not known."""
+
     @property
     def begin(self) -> Fraction:
         """Seconds of its own clock from which `start` and `end` count."""
-        ...
 
     @property
-    def frame_count(self) -> int | None: ...  # noqa: D102
+    def frame_count(self) -> int | None:
+        """Number of frames, None where it is not known."""
+
     @property
-    def audio(self) -> AudioParameters | None: ...  # noqa: D102
+    def audio(self) -> AudioParameters | None:
+        """Parameters of its audio, None where it has none that can be kept."""
+
     @property
-    def audio_dropped(self) -> str | None: ...  # noqa: D102
+    def audio_dropped(self) -> str | None:
+        """Codec of audio that cannot be kept."""
 
     def frames(
         self,
