@@ -7,10 +7,7 @@ that cannot be written is refused before the work begins: `refuse_overwrite`.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
-import secrets
-import shutil
 import stat
 import sys
 import tempfile
@@ -21,12 +18,13 @@ from typing import BinaryIO, cast
 
 from facecodec.errors import ExistsError, FacecodecError, UsageError
 from facecodec.pipe import PipeWriter
+from facecodec.temporary import Temporary, sweep, temporary
 
 STANDARD_OUTPUT = "-"
 
-_PREFIX, _SUFFIX = ".facecodec-", ".part"
 _PROBE_BYTES = 1 << 16  # written and removed, to see that there is any space at all
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_FLUSHING = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)  # of file systems that cannot
 
 
 def refuse_overwrite(
@@ -72,8 +70,8 @@ def probe(folder: Path, path: Path) -> None:
     refuse_folder(folder, path)
     sweep(folder)
     try:
-        with _temporary(folder) as temporary:
-            temporary.write_bytes(bytes(_PROBE_BYTES))
+        with temporary(folder) as made, _opened(made) as file:
+            file.write(bytes(_PROBE_BYTES))
     except OSError as error:
         raise UsageError(f"{path}: cannot be written ({error.strerror})") from error
 
@@ -90,7 +88,7 @@ def opened_whole(path: str | Path) -> Iterator[BinaryIO]:
         with _readable_errors(path), Path(path).open("wb", buffering=0) as device:
             yield cast(BinaryIO, PipeWriter(device.fileno()))
         return
-    with written_whole(Path(path)) as temporary, temporary.open("wb") as file:
+    with _replacing(Path(path)) as made, _opened(made) as file:
         yield file
 
 
@@ -123,17 +121,29 @@ def written_whole(path: Path, keep_mode: bool = True) -> Iterator[Path]:
         with _readable_errors(path):
             yield path
         return
+    with _replacing(path, keep_mode) as made:
+        yield made.path
+
+
+@contextmanager
+def _replacing(path: Path, keep_mode: bool = True) -> Iterator[Temporary]:
+    """Yield a temporary file; at the end it takes the place of `path`."""
     target = _target(path)
     mode = None
     if keep_mode and target.is_file():
         mode = stat.S_IMODE(target.stat().st_mode) & 0o777
-    with _readable_errors(path), _temporary(target.parent) as temporary:
-        yield temporary
+    with _readable_errors(path), temporary(target.parent) as made:
+        yield made
         if mode is not None:
-            temporary.chmod(mode)
-        _flush(temporary)
-        temporary.replace(target)
-        _flush(target.parent)
+            os.fchmod(made.handle, mode)
+        _flush(made.handle)
+        made.name.replace(target)
+        _flush_folder(target.parent)
+
+
+def _opened(made: Temporary) -> BinaryIO:
+    """Open a temporary file for writing, by its handle."""
+    return cast(BinaryIO, os.fdopen(os.dup(made.handle), "wb"))
 
 
 @contextmanager
@@ -144,7 +154,7 @@ def folder_whole(parent: Path) -> Iterator[Path]:
     """
     with ExitStack() as stack:
         stack.enter_context(_readable_errors(parent))
-        folder = stack.enter_context(_temporary(parent, folder=True))
+        folder = stack.enter_context(temporary(parent, folder=True)).path
         yield folder
         files = sorted(folder.iterdir())
         for file in files:
@@ -152,7 +162,7 @@ def folder_whole(parent: Path) -> Iterator[Path]:
                 raise FacecodecError(f"{parent / file.name}: is no file; it is not replaced")
         for file in files:
             file.replace(parent / file.name)
-        _flush(parent)
+        _flush_folder(parent)
 
 
 @contextmanager
@@ -163,67 +173,8 @@ def scratch_folder() -> Iterator[Path]:
     """
     parent = Path(tempfile.gettempdir())
     sweep(parent)
-    with _readable_errors(parent), _temporary(parent, folder=True) as folder:
-        folder.chmod(0o700)
-        yield folder
-
-
-def sweep(folder: Path) -> None:
-    """Remove the temporaries in `folder` whose writers are gone: nobody holds their lock."""
-    with suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.startswith(_PREFIX) and entry.name.endswith(_SUFFIX):
-                with suppress(OSError):
-                    _remove_if_stale(Path(entry.path))
-
-
-def _remove_if_stale(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    try:
-        if os.fstat(handle).st_uid == os.geteuid():
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _remove(path)
-    finally:
-        os.close(handle)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _temporary(parent: Path, folder: bool = False) -> Iterator[Path]:
-    """Make a file or folder of a name nobody can guess; remove it at the end if it is still there.
-
-    Its lock, held as long as it exists, tells `sweep` that it is in use.
-    """
-    while True:
-        path = parent / f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}"
-        try:
-            handle = _made(path, folder)
-        except OSError as error:
-            raise UsageError(f"{parent}: cannot be written to ({error.strerror})") from error
-        with suppress(OSError):  # some network file systems have no locks
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if path.exists():  # not swept between its making and its lock
-            break
-        os.close(handle)
-    try:
-        yield path
-    finally:
-        _remove(path)
-        os.close(handle)
-
-
-def _made(path: Path, folder: bool) -> int:
-    """Make a file or folder that is not there yet and return a handle to it."""
-    if folder:
-        path.mkdir()
-        return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
+    with _readable_errors(parent), temporary(parent, folder=True, private=True) as made:
+        yield made.name
 
 
 def _target(path: Path) -> Path:
@@ -287,9 +238,18 @@ def _readable_errors(path: Path | str) -> Iterator[None]:
         raise
 
 
-def _flush(path: Path) -> None:
-    """Have the system put a file or folder on the disk, so that a rename never outruns its data."""
-    with suppress(OSError):  # a folder cannot be flushed everywhere
+def _flush(handle: int) -> None:
+    """Have the system put a file on the disk, so that a rename never outruns its data."""
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NO_FLUSHING:
+            raise
+
+
+def _flush_folder(path: Path) -> None:
+    """Have the system put a folder on the disk, where that can be done."""
+    with suppress(OSError):
         handle = os.open(path, os.O_RDONLY)
         try:
             os.fsync(handle)

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from cuda_ops import keep_freed_memory
+from facecodec.arguments import whole
 from facecodec.bitstream import StreamHeader
 from facecodec.errors import ModelError, StreamError, UsageError
 from facecodec.face.landmarks import FaceEmbedder, LandmarkFinder
@@ -29,6 +30,7 @@ from facecodec.weights.store import (
 FACE_MODELS = ("dlib-landmarks", "dlib-embedding")
 DEVICES = ("auto", "cpu", "cuda")
 Device: TypeAlias = str | torch.device  # one of DEVICES, or torch's own
+NUM_SIZES = 3  # a picture may have the generator's side, half or a quarter of it
 
 
 class FaceModel(NamedTuple):
@@ -107,6 +109,20 @@ def load_generator_on(model: str, device: Device) -> Generator:
 def load_likeness(generator: Generator) -> Likeness:
     """Return the face embedding a fit is guided by. Raises ModelError where it is not installed."""
     return Likeness(model_path("dlib-embedding"), generator.w_mean.device)
+
+
+def side_of(generator: Generator, size: int | None) -> int:
+    """Return the side of a generator's pictures of `size`; its resolution for None.
+
+    Raises UsageError for a size that is not the resolution over a power of two.
+    """
+    full = generator.resolution
+    side = full if size is None else whole(size, "size", 1)
+    factor = full // side
+    if factor * side != full or factor & (factor - 1):
+        sizes = [full >> i for i in range(NUM_SIZES)]
+        raise UsageError(f"size {side}: {generator.name} renders {sizes}", argument="size")
+    return side
 
 
 def require_models(*names: str, person: bool) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
@@ -67,13 +69,21 @@ def test_the_process_defaults_are_set_by_one_call():
     ("given", "exact"),
     [(None, None), (0.04, Fraction(1, 25)), (3, 3), ("12.5", Fraction(25, 2)), ("1:30", 90),
      (".1", Fraction(1, 10)), ("2.", 2),
-     ("1:00:00.25", Fraction(14401, 4)), (Fraction(1, 3), Fraction(1, 3))],
+     ("1:00:00.25", Fraction(14401, 4)), (Fraction(1, 3), Fraction(1, 3)),
+     ("90:00", 5400), ("100:00:59", 360059), ("99", 99), (np.float64(0.1), Fraction(1, 10)),
+     (np.int64(2), 2)],
 )  # fmt: skip
 def test_times(given, exact):
     assert seconds(given) == exact
 
 
-@pytest.mark.parametrize("given", ["soon", "1:2:3:4", "-1", -0.5, float("nan"), float("inf"), []])
+NO_TIMES = [
+    "soon", "1:2:3:4", "-1", -0.5, float("nan"), float("inf"), [], "9" * 5000, "." + "9" * 5000,
+    "1:99", "1:60:00", "0:00:60", True, Decimal("1e999999999"), "٣",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("given", NO_TIMES)
 def test_what_is_no_time(given):
     with pytest.raises(facecodec.UsageError, match="is no time"):
         seconds(given)
@@ -186,6 +196,22 @@ def test_a_pipe_cannot_be_opened_so(monkeypatch, path):
         facecodec.open("-")
 
 
+@pytest.mark.parametrize(
+    "opening", [facecodec.open, facecodec.Avatar.from_identity_file, facecodec.Clip.open]
+)
+@pytest.mark.parametrize(
+    "name", ["pipe", "folder", "none", "a\0b", "\ud800", "x" * 300, "file/x", "/dev/zero"]
+)
+def test_what_cannot_be_read_is_refused_at_once(opening, name, tmp_path):
+    os.mkfifo(tmp_path / "pipe")  # that nobody writes into
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(facecodec.FacecodecError) as error:
+        opening(tmp_path / name)
+    assert error.value.exit_code == 2 or name == "/dev/zero"
+    assert "\n" not in str(error.value)
+
+
 def test_frames_in_memory_give_the_stream_of_their_video(sample, finder, generator, tmp_path):
     """The preset may be one's own, times any of their kinds; sound alone needs the file."""
     with facecodec.Clip.open(sample, start="0:00.04", end=0.12) as clip:
@@ -213,6 +239,14 @@ def test_frames_in_memory_give_the_stream_of_their_video(sample, finder, generat
         ({"device": "gpu"}, "no device 'gpu'"),
         ({"start": "soon"}, "'soon' is no time"),
         ({"tune": "light", "identity": "who.fci"}, "tuned already"),
+        ({"max_frames": 0}, "max frames 0 is not at least 1"),
+        ({"max_frames": "5"}, "max frames '5' is no whole number"),
+        ({"max_frames": 2.0}, "max frames 2.0 is no whole number"),
+        ({"quality": 101}, "quality 101 is not in 0 to 100"),
+        ({"quality": True}, "quality True is no whole number"),
+        ({"id_frame": -1}, "id frame -1 is not at least 0"),
+        ({"video_track": "0"}, "video track '0' is no whole number"),
+        ({"audio_track": -1}, "audio track -1 is not at least 0"),
     ],
 )
 def test_wrong_arguments_are_one_line_and_name_no_option(option, words, sample, tmp_path):

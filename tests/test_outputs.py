@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import resource
 import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -16,9 +18,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facecodec import atomic
-from facecodec.atomic import folder_whole, opened_whole, refuse_overwrite, sweep, written_whole
+from facecodec import temporary
+from facecodec.atomic import folder_whole, opened_whole, refuse_overwrite, written_whole
 from facecodec.errors import FacecodecError, UsageError
+from facecodec.temporary import sweep
 from facecodec.video.writer import open_sink, refuse_output
 
 
@@ -200,11 +203,12 @@ def test_temporary_names_cannot_be_foreseen_nor_followed(tmp_path, monkeypatch):
     victim.write_text("precious")
     seen = set()
     for _ in range(3):
-        with written_whole(tmp_path / "x.fcv") as temporary:
-            seen.add(temporary.name)
-            assert len(temporary.name) < 40
+        with opened_whole(tmp_path / "x.fcv"):
+            (name,) = {*names(tmp_path)} - {"x.fcv"}
+            seen.add(name)
+            assert len(name) < 40
     assert len(seen) == 3
-    planted = tmp_path / f"{atomic._PREFIX}{'0' * 16}{atomic._SUFFIX}"
+    planted = tmp_path / f"{temporary.PREFIX}{'0' * 16}{temporary.SUFFIX}"
     planted.symlink_to(victim)
     monkeypatch.setattr("secrets.token_hex", lambda _: "0" * 16)
     with pytest.raises(UsageError), opened_whole(tmp_path / "y.fcv") as file:
@@ -234,10 +238,84 @@ def test_what_a_killed_writer_left_is_swept_but_not_what_is_being_written(tmp_pa
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=False)
     assert len(names(tmp_path)) == 2
     (tmp_path / ".facecodec-notes").touch()
-    with written_whole(tmp_path / "x.fcv") as temporary, folder_whole(tmp_path) as folder:
+    with written_whole(tmp_path / "x.fcv"), folder_whole(tmp_path):
+        writing = names(tmp_path)
         refuse_overwrite(tmp_path / "y.fcv", force=False)
-        assert names(tmp_path) == sorted([".facecodec-notes", temporary.name, folder.name])
+        assert names(tmp_path) == writing and len(writing) == 3
     assert names(tmp_path) == [".facecodec-notes", "x.fcv"]
+
+
+def replaced_by_links(folder: Path, victim: Path) -> None:
+    """Do what somebody else may who can write to a folder: put links in place of what is in it."""
+    for path in folder.iterdir():
+        path.rename(folder.parent / f"taken-{path.name}")
+        path.symlink_to(victim)
+
+
+@pytest.mark.parametrize("name", ["x.fcv", "x.mp4", "x.y4m", "p%d.png"])
+def test_a_temporary_that_is_replaced_by_a_link_is_not_followed(name, tmp_path):
+    shared, victim = tmp_path / "shared", tmp_path / "victim"
+    shared.mkdir()
+    victim.mkdir() if "%" in name else victim.write_text("precious")
+    try:
+        if name.endswith(".fcv"):
+            with opened_whole(shared / name) as file:
+                replaced_by_links(shared, victim)
+                file.write(b"over the victim")
+        else:
+            with open_sink(str(shared / name), (32, 32), Fraction(1, 25), Fraction(25)) as sink:
+                replaced_by_links(shared, victim)
+                sink.write(PICTURE, 0)
+    except (FacecodecError, OSError):
+        pass
+    assert not names(victim) if victim.is_dir() else victim.read_text() == "precious"
+
+
+def test_a_store_whose_temporary_is_replaced_by_a_link(tmp_path):
+    shared, victim = tmp_path / "shared", tmp_path / "victim"
+    shared.mkdir()
+    victim.write_text("precious")
+    with written_whole(shared / "x.dat") as made:
+        replaced_by_links(shared, victim)
+        made.write_bytes(b"over the victim")
+    assert victim.read_text() == "precious"
+
+
+@pytest.mark.parametrize("make", [opened_whole, folder_whole])
+def test_a_sweep_between_making_a_temporary_and_its_lock(make, tmp_path, monkeypatch):
+    """The sweep takes it for one that was left behind, and holds its lock as it removes it."""
+    lock, made = fcntl.flock, []
+
+    def swept_first(handle: int, how: int) -> None:
+        if not made:
+            path = Path(f"/proc/self/fd/{handle}").readlink()
+            made.append(os.open(path, os.O_RDONLY))
+            lock(made[0], fcntl.LOCK_EX)
+            threading.Timer(0.1, lambda: temporary._remove(path)).start()
+        lock(handle, how)
+
+    monkeypatch.setattr("fcntl.flock", swept_first)
+    target = tmp_path if make is folder_whole else tmp_path / "x.fcv"
+    with make(target) as out:
+        time.sleep(0.2)
+        (out / "x.fcv").write_bytes(b"x") if make is folder_whole else out.write(b"x")
+    os.close(made[0])
+    assert names(tmp_path) == ["x.fcv"]
+
+
+def test_a_sweep_between_making_a_folder_and_opening_it(tmp_path, monkeypatch):
+    make, swept = Path.mkdir, []
+
+    def swept_at_once(self: Path, mode: int = 0o777) -> None:
+        make(self, mode)
+        if not swept:
+            swept.append(self)
+            self.rmdir()
+
+    monkeypatch.setattr(Path, "mkdir", swept_at_once)
+    with folder_whole(tmp_path) as folder:
+        (folder / "x").touch()
+    assert swept and names(tmp_path) == ["x"]
 
 
 def test_sweeping_follows_no_link(tmp_path):

@@ -27,7 +27,8 @@ LAYERS = (
     ("weights",),
     ("generator", "video"),
     ("face", "bitstream"),
-    ("atomic", "picture_limits", "seconds", "pixels"),
+    ("atomic", "picture_limits", "seconds", "pixels", "arguments"),
+    ("temporary",),
     ("errors", "pipe", "process", "progress", "types", "version", "cuda_ops"),
 )
 RANKS = {package: rank for rank, row in enumerate(LAYERS) for package in row}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import cuda_ops
+from facecodec.arguments import whole
 from facecodec.atomic import opened_whole, refuse_overwrite
 from facecodec.avatar.face import FaceReader
 from facecodec.avatar.identity import identity_for
@@ -35,11 +36,10 @@ from facecodec.models import (
     load_models,
     load_stream_models,
     model_named_by,
+    side_of,
 )
 from facecodec.types import Landmarks, Picture
 from facecodec.version import __version__
-
-NUM_SIZES = 3  # a picture may have the generator's side, half or a quarter of it
 
 
 class Avatar:
@@ -185,7 +185,7 @@ class Avatar:
         has no such preview. Returns uint8 RGB [N, size, size, 3], as `render` does.
         Raises UsageError for a size that does not divide the full one.
         """
-        if size < 1 or self.resolution % size:
+        if self.resolution % whole(size, "size", 1):
             raise UsageError(f"size {size} does not divide {self.resolution}")
         with torch.inference_mode():
             styles = self.styles[None] + self._rows(controls) @ self.basis
@@ -217,12 +217,7 @@ class Avatar:
 
         Raises UsageError for a size that is not the resolution over a power of two.
         """
-        side = size or self.resolution
-        factor = self.resolution // max(side, 1)
-        if factor * side != self.resolution or factor & (factor - 1):
-            sizes = [self.resolution >> i for i in range(NUM_SIZES)]
-            raise UsageError(f"size {side}: {self.generator.name} renders {sizes}", argument="size")
-        return side
+        return side_of(self.generator, size)
 
     def identity_file(self) -> IdentityFile:
         """Return the person as what a `.fci` file holds."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
 import sys
 import threading
@@ -119,7 +120,7 @@ def run(argv: Sequence[str] | None = None) -> None:
         error.show()
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        _say(*_misuse(error), error=error)
+        _say(*_misuse(error, arguments), error=error)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()
@@ -148,15 +149,25 @@ def _without_debug(arguments: list[str]) -> tuple[list[str], bool]:
     return [*kept, *arguments[end:]], len(kept) < end
 
 
-def _misuse(error: click.ClickException) -> list[str]:
+def _misuse(error: click.ClickException, arguments: Sequence[str]) -> list[str]:
     """Return what is wrong with a command line, and what to do."""
     words = [error.format_message().rstrip(".")]
     if isinstance(error, click.NoSuchOption):
-        words.append(f"a name that begins with a dash is written ./{error.option_name}")
+        meant = next((given for given in arguments if _is_file(given, error.option_name)), None)
+        if meant is not None:
+            words.append(f"a file of that name is written ./{meant}")
     context = getattr(error, "ctx", None)
     if context is not None:
         words.append(f"see {context.command_path} --help")
     return words
+
+
+def _is_file(argument: str, option: str) -> bool:
+    """Return whether an argument that was read as `option` is the name of a file, or to be one."""
+    read_so = argument.startswith(option)
+    if not option.startswith("--"):  # letters after one dash are options of their own: -final.fcv
+        read_so = argument[:1] == "-" != argument[1:2] and option[1:] in argument
+    return read_so and ("." in argument or os.path.lexists(argument))
 
 
 def _interrupted(error: BaseException) -> NoReturn:

@@ -9,6 +9,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from facecodec.arguments import whole_or_none
 from facecodec.clip.people import People, PeopleReader
 from facecodec.clip.source import FrameSource
 from facecodec.errors import FacecodecError, NoFaceError
@@ -34,6 +35,10 @@ class Span:
     start: Fraction | None = None
     end: Fraction | None = None
     max_frames: int | None = None
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for a number of frames that is none."""
+        whole_or_none(self.max_frames, "max_frames", 1)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from facecodec.arguments import whole_or_none
 from facecodec.avatar.avatar import Avatar
 from facecodec.bitstream import AudioPacket, Damage, FrameRecord, StreamReader, open_stream
 from facecodec.bitstream.audio import AudioParameters
@@ -84,6 +85,7 @@ def decode(
     and where the identity file is missing; ModelError when the generator is not installed.
     """
     output, span = str(output), (seconds(start), seconds(end))
+    whole_or_none(max_frames, "max_frames", 1)
     refuse_output(output, force, [source, identity, background])
     stream = open_stream(source)
     avatar = Avatar.from_stream(stream, identity, rig=rig, device=device)

@@ -74,9 +74,12 @@ class Stream:
         'cpu', 'cuda' or a `torch.device`, where pictures are drawn.
         Raises UsageError when the file is missing or is a pipe, StreamError when it is no stream.
         """
+        once = f"{path}: a pipe can be read only once; use open_stream"
+        if Path(path).is_fifo():  # opening it would wait for a writer
+            raise UsageError(once)
         self.reader: StreamReader = open_stream(path)
         if not self.reader.seekable:
-            raise UsageError(f"{self.reader.name}: a pipe can be read only once; use open_stream")
+            raise UsageError(once)
         self._identity, self._rig, self._device = identity, rig, device
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
+from facecodec.arguments import whole_or_none
 from facecodec.atomic import opened_whole, refuse_overwrite
 from facecodec.avatar.avatar import Avatar
 from facecodec.bitstream import DEFAULT_QUALITY, load_identity_file
@@ -93,6 +94,7 @@ def encode(
     refuse_overwrite(output, force, [source if isinstance(source, str | Path) else None, identity])
     check_stream_options(output, quality, precision)
     check_tune(tune, known=identity is not None)
+    whole_or_none(id_frame, "id_frame")
     plan = preset_of(preset)
     given = load_identity_file(identity) if identity else None
     require_models(model, person=True)

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from facecodec.arguments import whole
 from facecodec.atomic import STANDARD_OUTPUT, opened_whole, refuse_overwrite
 from facecodec.avatar.avatar import Avatar
 from facecodec.bitstream import (
@@ -43,8 +44,7 @@ def check_stream_options(output: Path, quality: int, precision: str) -> None:
     """
     if output.suffix.lower() in FOREIGN_SUFFIXES:
         raise UsageError(f"{output}: a stream is no {output.suffix} file; call it .fcv")
-    if not 0 <= quality <= 100:
-        raise UsageError(f"quality {quality} is not in 0 to 100", argument="quality")
+    whole(quality, "quality", 0, 100)
     if precision not in PRECISIONS:
         raise UsageError(
             f"no precision {precision!r}; there are: {', '.join(PRECISIONS)}", argument="precision"

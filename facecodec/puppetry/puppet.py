@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from facecodec.arguments import whole_or_none
 from facecodec.atomic import refuse_overwrite, scratch_folder
 from facecodec.avatar.avatar import Avatar, load_avatar
 from facecodec.bitstream import StreamReader, StreamWriter, control_steps, open_stream
@@ -24,7 +25,15 @@ from facecodec.encoding.encode import encode
 from facecodec.encoding.person import find_person
 from facecodec.encoding.presets import Preset, preset_of
 from facecodec.face.expression import features
-from facecodec.models import Device, FaceModel, load_likeness, load_stream_models, require_models
+from facecodec.models import (
+    Device,
+    FaceModel,
+    load_generator_on,
+    load_likeness,
+    load_stream_models,
+    require_models,
+    side_of,
+)
 from facecodec.progress import Progress, silent
 from facecodec.puppetry.retarget import (
     at_rest,
@@ -119,6 +128,7 @@ def puppet(
     Raises NoFaceError when the driver or the source shows no face; UsageError for an output that
     is in the way, or a source made for another generator; else what `encode` and `decode` raise.
     """
+    whole_or_none(max_frames, "max_frames", 1)
     output = str(output)
     to_stream = Path(output).suffix.lower() == ".fcv"
     (refuse_overwrite if to_stream else refuse_output)(
@@ -128,12 +138,15 @@ def puppet(
     if pictured or retarget:
         require_models(person=pictured or driver_video is not None)
     begin, plan = time.perf_counter(), preset_of(preset)
+    if size is not None and Path(driver).suffix.lower() != ".fcv":
+        side_of(load_generator_on(model, device), size)  # known before the driver is encoded
     encoded = partial(
         encode, model=model, rig=rig, preset=plan, device=device, max_frames=max_frames,
         audio=audio, precision="f32", keep_person=False, progress=progress,
     )  # fmt: skip
     with _opened(Path(driver), driver_video, encoded) as moving:
         models = load_stream_models(moving.stream.header, moving.stream.name, rig, device)
+        side_of(models.generator, size)
         who = _person(Path(source), models, plan, progress)
         own = Avatar.from_stream(moving.stream, identity, model=models)
         rest, nearest = nearest_to_zero(moving.stream)

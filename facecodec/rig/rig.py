@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from facecodec.arguments import opened_input
 from facecodec.errors import ModelError
 from facecodec.face.signals import NUM_POSE as NUM_POSE
 from facecodec.generator.base import Generator
@@ -167,12 +168,13 @@ class Rig:
 
     @classmethod
     def load(cls, path: Path) -> Rig:
-        """Read a rig. Raises ModelError when the file is missing or damaged.
+        """Read a rig. Raises UsageError when the file is missing, ModelError when it is damaged.
 
         A rig has three pose axes and at least one other control, `MAX_CONTROLS` in all at most.
         """
         try:
-            data = json.loads(path.read_text())
+            with opened_input(path, "a rig") as file:
+                data = json.load(file)
             data["pose"] = tuple(
                 PoseAxis(**{**axis, "direction": tuple(axis["direction"])}) for axis in data["pose"]
             )
@@ -182,11 +184,7 @@ class Rig:
                 for axis in data.get("expressions", ())
             )
             rig = cls(**data)
-        except FileNotFoundError as error:
-            raise ModelError(
-                f"{path}: no such rig; make one with `facecodec rig discover`"
-            ) from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ModelError(f"{path} is not a rig: {error}") from error
         count = len(rig.names)
         if len(rig.pose) != NUM_POSE or not NUM_POSE < count <= MAX_CONTROLS:

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from facecodec.arguments import whole
 from facecodec.atomic import scratch_folder
 from facecodec.avatar.identity import identity_for
 from facecodec.bitstream import open_stream
@@ -97,7 +98,7 @@ def compare(
     Raises UsageError for an unknown codec or a stream of another clip, and what `facecodec.encode`
     raises.
     """
-    options = options or Options()
+    options, max_frames = options or Options(), whole(max_frames, "max_frames", 1)
     if options.identity and not streams:
         raise UsageError("an identity file is for streams that are given", argument="identity")
     for name in codecs:

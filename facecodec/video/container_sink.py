@@ -156,8 +156,8 @@ class ContainerSink(Sink):
 
     def _look_at_space(self) -> None:
         """Fail while little work is lost: libav writes long after it was given a frame."""
-        with suppress(OSError):  # a pipe or a device has none
-            if shutil.disk_usage(self._temporary.parent).free < SPARE_BYTES:
+        with suppress(OSError):  # not every file system says
+            if shutil.disk_usage(self._temporary).free < SPARE_BYTES:
                 raise FacecodecError(f"{self.path}: cannot be written (no space left on device)")
 
     def close(self) -> None:

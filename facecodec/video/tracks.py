@@ -10,6 +10,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
+from facecodec.arguments import whole
 from facecodec.errors import FacecodecError, UsageError
 
 _DEFAULT = 5_000_000  # what the mark of the default track is worth, in pixels or channels
@@ -57,7 +58,7 @@ def _marked(disposition: Disposition) -> int:
 
 
 def _checked(number: int, count: int, path: Path, kind: str) -> int:
-    if not 0 <= number < count:
+    if whole(number, f"{kind}_track") >= count:
         raise UsageError(
             f"{path}: no {kind} track {number}; it has {count}, counted from 0",
             argument=f"{kind}_track",

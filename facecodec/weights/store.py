@@ -20,8 +20,9 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from facecodec.atomic import sweep, written_whole
+from facecodec.atomic import written_whole
 from facecodec.errors import ModelError, UsageError
+from facecodec.temporary import sweep
 from facecodec.weights.catalogue import CATALOGUE, DEFAULT_GENERATOR
 from facecodec.weights.identity import file_sha256, tensor_sha256
 

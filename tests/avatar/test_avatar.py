@@ -65,7 +65,7 @@ def test_landmarks_do_not_depend_on_what_was_read_before(avatar, controls, finde
     np.testing.assert_array_equal(avatar.landmarks(controls[:1]), first)
 
 
-@pytest.mark.parametrize("size", [-256, 300, 2048, 3])
+@pytest.mark.parametrize("size", [-256, 300, 2048, 3, 0, "256", 1024.0, True, np.nan])
 def test_other_sizes_are_refused(avatar, controls, size):
     with pytest.raises(UsageError, match="size"):
         avatar.render(controls, size)

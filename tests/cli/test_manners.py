@@ -337,8 +337,12 @@ def test_an_existing_output_names_the_option(talk, tmp_path, capsys):
 
 def test_names_that_begin_with_a_dash(talk, monkeypatch, capsys):
     monkeypatch.chdir(talk.parent)
-    code, _, err = ends(capsys, "cut", "talk.fcv", "-x.fcv")
-    assert code == 2 and "./-x" in err
+    for name in ("-x.fcv", "-final.fcv", "--a.fcv", "-f.fcv"):
+        code, _, err = ends(capsys, "cut", "talk.fcv", name)
+        assert code == 2 and f"written ./{name}" in err
+    for option in ("-rf", "--nonsense", "--for"):
+        code, _, err = ends(capsys, "cut", "talk.fcv", option)
+        assert code == 2 and "./" not in err
     assert ends(capsys, "cut", "--", "talk.fcv", "-x.fcv")[0] == 0
     assert ends(capsys, "verify", "./-x.fcv")[0] == 0
     assert ends(capsys, "cut", "--", "talk.fcv", "--debug")[0] == 0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import BinaryIO
 
+from facecodec.arguments import opened_input
 from facecodec.bitstream.container.chunks import IDENTITY_MAGIC
 from facecodec.bitstream.container.identity_file import IdentityFile, read_identity
 from facecodec.bitstream.container.reader import StreamReader
@@ -22,7 +22,7 @@ def open_stream(path: str | Path) -> StreamReader:
         if given is None:
             raise UsageError("standard input is closed: there is no stream to read")
         return StreamReader(given, "standard input")
-    file = _open(path, "a .fcv file")
+    file = opened_input(path, "a .fcv file", pipe=True)
     try:
         return StreamReader(file, str(path))
     except BaseException:
@@ -31,8 +31,8 @@ def open_stream(path: str | Path) -> StreamReader:
 
 
 def load_identity_file(path: str | Path) -> IdentityFile:
-    """Read a `.fci` file. Raises UsageError when missing, StreamError when damaged."""
-    with _open(path, "a .fci file") as file:
+    """Read a `.fci` file. Raises UsageError when missing or a pipe, StreamError when damaged."""
+    with opened_input(path, "a .fci file") as file:
         return read_identity(file, str(path))
 
 
@@ -46,16 +46,5 @@ def is_identity_file(path: str | Path) -> bool:
             return False
         with Path(path).open("rb") as file:
             return file.read(len(IDENTITY_MAGIC)) == IDENTITY_MAGIC
-    except OSError:
+    except (OSError, ValueError):
         return False  # opening it in earnest says why
-
-
-def _open(path: str | Path, what: str) -> BinaryIO:
-    try:
-        return Path(path).open("rb")
-    except FileNotFoundError as error:
-        raise UsageError(f"{path}: no such file") from error
-    except IsADirectoryError as error:
-        raise UsageError(f"{path}: is a folder, not {what}") from error
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
