@@ -29,7 +29,7 @@ from facecodec.fit.objective import Target
 from facecodec.models import face_embedder, landmark_finder
 from facecodec.progress import Progress, silent
 from facecodec.seconds import Time, seconds
-from facecodec.types import Flags, Picture
+from facecodec.types import Flags, Floats, Picture
 from facecodec.video.reader import Frame, VideoReader
 
 KEPT_SQUARES = 320  # aligned squares that stay in memory, 63 MB: more are cut out again
@@ -68,6 +68,7 @@ class Clip(ScannedFrames):
         self.live, self.occlusions, self.progress = live, occlusions, progress
         self.people = people
         self._person: int | None = None  # by their number in the scan's people; the one seen most
+        self._like: Floats | None = None  # their face embedding [128], where it is known
         self._squares: dict[int, Picture] = {}
         if scan is not None:
             self.scan = scan
@@ -155,12 +156,15 @@ class Clip(ScannedFrames):
         embed = face_embedder() if self.people else None
         return find_faces(self.source, landmark_finder(), embed, self.span, self.progress)
 
-    def follow(self, person: int) -> None:
-        """Make one of the people in `faces.people` the person of the clip, by their number."""
-        if person != self._person:
-            self._person = person
-            self.__dict__.pop("scan", None)
-            self._squares = {}
+    def follow(self, person: int, like: Floats) -> None:
+        """Make one of the people in `faces.people` the person of the clip.
+
+        person: their number, which says it where the whole clip is known. like: a face embedding
+        [128] of theirs, which says it in a live clip.
+        """
+        self._person, self._like = person, like
+        self.__dict__.pop("scan", None)
+        self._squares = {}
 
     @cached_property
     def scan(self) -> Scan:
@@ -169,11 +173,21 @@ class Clip(ScannedFrames):
         Raises NoFaceError when no frame shows a face, FacecodecError when the span holds no frame,
         ModelError when the landmark model is not installed.
         """
-        scan = scan_faces(self.faces, self._person, self.time_base, self.live)
+        scan = scan_faces(self.faces, self._other(), self.time_base, self.live)
         if not self.occlusions:
             return scan
         squares = self._cut(scan, SQUARE_PIXELS)
         return with_occlusions(scan, squares, self.progress, self.live)
+
+    def _other(self) -> Flags:
+        """Return which frames show somebody else than the person of the clip, bool [T]."""
+        people, pts = self.faces.people, np.array(self.faces.pts)
+        if people is None:
+            return np.zeros(len(pts), bool)
+        if not self.live:
+            return people.others(people.most_seen if self._person is None else self._person)
+        known = people.enrolled(pts * float(self.time_base)) if self._like is None else [self._like]
+        return people.others_so_far(known)
 
     @property
     def other(self) -> Flags:
@@ -186,8 +200,7 @@ class Clip(ScannedFrames):
         people = self.scan.people
         if people is None or not self.other.any():
             return None
-        person = people.most_seen if self._person is None else self._person
-        change = people.first_change(person)
+        change = people.first_change(self.other)
         return None if change is None else float(self.times[change] - self.times[0])
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,9 @@ LIKELY_SAME, SURELY_SAME = 0.7, 0.5
 EMBEDDING_INTERVAL = 25  # frames between two embeddings where no cut is: each costs 0.08 s
 CUT_DIFFERENCE = 25.0  # grey levels by which faces differ across a cut, 59 from a man to a woman
 FACE_GRID = 32  # points a side at which the faces of two frames are compared
+ENROLMENT_SECONDS = (
+    2.0  # at the beginning of a live clip, in which whoever is seen most is enrolled
+)
 
 
 @dataclass(frozen=True)
@@ -28,11 +32,12 @@ class People:
     """Who is seen in a clip.
 
     who [T]: the number of the person in each frame, -1 without a face. embeddings [P, 128]: the
-    mean of each of the P people's.
+    mean of each of the P people's. samples: every embedding [128] that was read, by its frame.
     """
 
     who: NDArray[np.int64]
     embeddings: Floats
+    samples: dict[int, Floats]
 
     @property
     def most_seen(self) -> int:
@@ -49,11 +54,44 @@ class People:
         others: Flags = (self.who >= 0) & (self.who != person)
         return others
 
-    def first_change(self, person: int) -> int | None:
-        """Return the first frame at which the face changes between this person and another."""
+    def others_so_far(self, own: Sequence[Floats]) -> Flags:
+        """Return which frames [T] show somebody else, each by what was seen until then.
+
+        own: some embeddings [128] of the person, at least one.
+        """
+        known = list(own)
+        others = np.zeros(len(self.who), bool)
+        for begin, end in pairwise([*self.samples, len(self.who)]):
+            same = _is_one_of(self.samples[begin], np.stack(known))
+            if same:
+                known.append(self.samples[begin])
+            others[begin:end] = not same
+        return others & (self.who >= 0)
+
+    def enrolled(self, times: Floats) -> list[Floats]:
+        """Return the embeddings of whoever is seen most in the first `ENROLMENT_SECONDS`.
+
+        times [T]: of the frames, in seconds. The seconds count from the first face.
+        """
+        first = next(iter(self.samples))
+        until = int(np.searchsorted(times, times[first] + ENROLMENT_SECONDS))
+        frames = [i for i in self.samples if i < until]
+        groups, _ = _grouped([self.samples[i] for i in frames])
+        seen = [np.count_nonzero(self.who[a:b] >= 0) for a, b in pairwise([*frames, until])]
+        person = int(np.argmax(np.bincount(groups, seen)))
+        return [self.samples[i] for i, k in zip(frames, groups, strict=True) if k == person]
+
+    def sample_at(self, frame: int) -> Floats:
+        """Return the embedding [128] by which a frame with a face is known."""
+        return self.samples[max(i for i in self.samples if i <= frame)]
+
+    def first_change(self, others: Flags) -> int | None:
+        """Return the first frame at which the face changes between the person and another.
+
+        others [T]: which frames show somebody else than the person.
+        """
         seen = np.flatnonzero(self.who >= 0)
-        own = self.who[seen] == person
-        changes = np.flatnonzero(own[1:] != own[:-1])
+        changes = np.flatnonzero(others[seen][1:] != others[seen][:-1])
         return int(seen[changes[0] + 1]) if len(changes) else None
 
 
@@ -123,7 +161,8 @@ class PeopleReader:
             if end < len(who) and groups[k] != groups[k + 1]:  # from where the face changed most
                 between = np.nan_to_num(differences[begin + 1 : end + 1], nan=np.inf)
                 who[begin + 1 + int(np.argmax(between)) : end] = groups[k + 1]
-        return People(np.where(self._seen(), who, -1), means)
+        samples = {i: self._samples[i] for i in frames}
+        return People(np.where(self._seen(), who, -1), means, samples)
 
     def _seen(self) -> Flags:
         """Return which frames [T] have landmarks: those that differ from another, or begin."""
@@ -162,6 +201,13 @@ def _grouped(samples: Sequence[Floats]) -> tuple[list[int], Floats]:
     kept = sorted(set(groups.tolist()), key=lambda k: (-int((groups == k).sum()), k))
     centres = np.stack([rows[groups == k].mean(0) for k in kept])
     return [kept.index(k) for k in groups.tolist()], centres
+
+
+def _is_one_of(sample: Floats, own: Floats) -> bool:
+    """Return whether an embedding [128] is of the person of whom others [N, 128] are."""
+    apart = _distance(sample, own.mean(0))
+    near = apart < LIKELY_SAME and _nearest(sample[None], own) < SURELY_SAME
+    return apart <= SAME_PERSON or near
 
 
 def _face(frame: Picture, points: Landmarks) -> Floats:

@@ -19,7 +19,7 @@ from facecodec.face.landmarks import FaceEmbedder, LandmarkFinder
 from facecodec.face.layout import NUM_LANDMARKS
 from facecodec.face.signals import SIGNALS, all_signals
 from facecodec.progress import Progress
-from facecodec.types import Landmarks, Picture
+from facecodec.types import Flags, Landmarks, Picture
 from facecodec.video.reader import Frame
 
 SHORT_GAP_SECONDS = 0.5  # without landmarks: an occlusion, not an empty scene
@@ -127,14 +127,13 @@ def find_faces(
     return Faces(pts, faces, sharpness, whose.people() if whose else None)
 
 
-def scan_faces(faces: Faces, person: int | None, time_base: Fraction, live: bool = False) -> Scan:
-    """Return what is known of one person in every frame; of the one seen most when None.
+def scan_faces(faces: Faces, other: Flags, time_base: Fraction, live: bool = False) -> Scan:
+    """Return what is known of the person of a clip in every frame.
 
-    time_base: seconds of a unit of the frames' pts. live: every square from past frames alone.
+    other [T]: which frames show somebody else. time_base: seconds of a unit of the frames' pts.
+    live: every square from past frames alone.
     """
-    count, other = len(faces.pts), np.zeros(len(faces.pts), bool)
-    if faces.people is not None:
-        other = faces.people.others(faces.people.most_seen if person is None else person)
+    count = len(faces.pts)
     points_of = [None if away else p for p, away in zip(faces.points, other, strict=True)]
     alignments = stabilise(points_of, causal=live)
     seen = np.array([points is not None for points in points_of])

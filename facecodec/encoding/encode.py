@@ -83,7 +83,8 @@ def encode(
 
     Frames that show somebody else are flagged as without a face, and repeat the person's last
     controls: the person is the one in the identity frame where that is given, else the one most
-    like `identity`, else the one whom most frames show.
+    like `identity`, else the one whom most frames show; when `live`, most frames of the first two
+    seconds in which there is a face.
 
     Raises NoFaceError when no frame shows a face; UsageError when `output` exists and `force` is
     not set, an argument is not one of the above, or nobody in the clip is like `identity`;

@@ -128,22 +128,24 @@ def follow_wanted(
     people = clip.faces.people
     if people is None:
         return
-    wanted = people.most_seen
+    wanted, like = None, None
     if known is not None:
         picture = known.render(np.zeros((1, known.num_controls), np.float32), READING_SIZE)[0]
         points = landmark_finder()(picture)
         if points is not None:
-            nearest, away = people.nearest(face_embedder()(picture, points))
+            embedding = face_embedder()(picture, points)
+            nearest, away = people.nearest(embedding)
             if away > SAME_PERSON and not any_face:
                 raise UsageError(
                     f"{clip.name}: nobody in it is the person in {name}: face embeddings are "
                     f"{away:.2f} apart, over {SAME_PERSON}; use their own file, or allow any face"
                 )
-            wanted = nearest if away <= SAME_PERSON else wanted
+            if away <= SAME_PERSON:
+                wanted, like = nearest, embedding
     if id_frame is not None and 0 <= id_frame < len(people.who) and people.who[id_frame] >= 0:
-        wanted = int(people.who[id_frame])
-    if wanted != people.most_seen:
-        clip.follow(wanted)
+        wanted, like = int(people.who[id_frame]), people.sample_at(id_frame)
+    if wanted is not None and like is not None and (clip.live or wanted != people.most_seen):
+        clip.follow(wanted, like)
 
 
 def identity_frame(scan: Scan, wanted: int | None) -> int:

@@ -64,7 +64,7 @@ def test_a_cut_is_found_to_the_frame():
     people = people_in([(1, 50, 7), (2, 120, 12), (1, 50, 9)])
     assert [length for _, length in runs(people)] == [7, 12, 9]
     assert people.most_seen == people.who[0] and people.others(people.most_seen).sum() == 12
-    assert people.first_change(people.most_seen) == 7
+    assert people.first_change(people.others(people.most_seen)) == 7
 
 
 def test_a_cut_between_faces_that_look_alike_is_found_late_and_set_where_they_differ_most():
@@ -84,6 +84,35 @@ def test_one_person_costs_few_embeddings():
     embed = Shades()
     people_in([(1, 50, 4 * EMBEDDING_INTERVAL)], embed)
     assert embed.count == 4
+
+
+TIMES = np.arange(400) / 25
+
+
+def left_out_so_far(shots, own=None):
+    people = people_in(shots)
+    return people.others_so_far(own or people.enrolled(TIMES[: len(people.who)]))
+
+
+def test_a_live_clip_is_of_whoever_is_seen_most_in_its_first_seconds():
+    others = left_out_so_far([(1, 50, 60), (2, 120, 200)])
+    assert not others[:60].any() and others[60:].all()  # the other comes later and stays longer
+    others = left_out_so_far([(None, 0, 90), (2, 120, 5), (1, 50, 60)])
+    assert np.flatnonzero(others).tolist() == list(range(90, 95))
+
+
+def test_a_live_clip_may_know_its_person_before():
+    theirs = Shades()(picture(2, 120), POINTS)
+    others = left_out_so_far([(1, 50, 60), (2, 120, 200)], [theirs])
+    assert others[:60].all() and not others[60:].any()
+
+
+def test_who_is_left_out_of_a_live_clip_does_not_change_with_what_comes():
+    shots = [(1, 50, 60), (2, 120, 40), (None, 0, 9), (2, 120, 30), (1, 55, 40), (3, 90, 50)]
+    whole = left_out_so_far(shots)
+    for count in range(2, len(shots)):
+        seen = left_out_so_far(shots[:count])
+        assert (seen == whole[: len(seen)]).all()
 
 
 def test_the_person_is_chosen_among_several_faces():
@@ -153,6 +182,17 @@ def test_a_known_person_is_sought(cut, frames, somebody, finder):
         follow_wanted(alone, Known(somebody), None, "her.fci", False)
     follow_wanted(alone, Known(somebody), None, "her.fci", True)
     assert alone.seen.all()
+
+
+def test_a_live_clip_is_of_the_person_it_began_with(cut, somebody, finder):
+    """Also where the other is seen more; the known person is followed wherever they come."""
+    longer = [*cut, *cut[3:], *cut[3:]]
+    assert Clip.from_frames(longer).other.tolist() == [True] * 3 + [False] * 6
+    times = [0, 0.04, 3, 3.04, 3.08, 3.12, 3.16, 3.2, 3.24]
+    clip = Clip.from_frames(longer, times=times, live=True)
+    assert clip.other.tolist() == [False] * 3 + [True] * 6 and clip.first_cut == 3.04
+    follow_wanted(clip, Known(somebody), None, "her.fci", False)
+    assert clip.other.tolist() == [True] * 3 + [False] * 6
 
 
 def test_the_person_of_several_faces_is_found_again(frames, somebody, finder):
