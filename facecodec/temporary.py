@@ -46,10 +46,9 @@ def temporary(parent: Path, *, folder: bool = False, private: bool = False) -> I
     while made is None:
         path = parent / f"{PREFIX}{secrets.token_hex(8)}{SUFFIX}"
         try:
-            made = _locked(path, _made(path, folder, private))
+            handle = _made(path, folder, private)
+            made = None if handle is None else _locked(path, handle)
         except OSError as error:
-            if isinstance(error, FileNotFoundError) and parent.is_dir():
-                continue  # swept as soon as it was made
             raise UsageError(f"{parent}: cannot be written to ({error.strerror})") from error
     try:
         yield made
@@ -84,12 +83,17 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _made(path: Path, folder: bool, private: bool) -> int:
-    """Make a file or folder that is not there yet and return a handle to it."""
+def _made(path: Path, folder: bool, private: bool) -> int | None:
+    """Make a file or folder that is not there yet and return a handle to it.
+
+    None where a sweep came between the two steps that a folder takes.
+    """
     if not folder:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
     path.mkdir(_PRIVATE_FOLDER if private else _PUBLIC_FOLDER)
-    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    with suppress(FileNotFoundError):
+        return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    return None
 
 
 def _locked(path: Path, handle: int) -> Temporary | None:

@@ -6,6 +6,7 @@ import io
 import warnings
 from pathlib import Path
 
+import av
 import numpy as np
 import pillow_heif
 from PIL import Image, ImageCms, ImageOps
@@ -14,12 +15,15 @@ from PIL.Image import DecompressionBombError
 from facecodec.errors import FacecodecError
 from facecodec.picture_limits import MAX_PIXELS, check_picture_size
 from facecodec.types import Picture
-from facecodec.video.colour import HLG, PQ, to_standard
+from facecodec.video.colour import HLG, PQ, to_rgb, to_standard
+from facecodec.video.orientation import display_matrix, upright
+from facecodec.video.source import Source
 
 pillow_heif.register_heif_opener()
 
 _HEIF = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif")
 _MOVING = (b"hevc", b"hevx", b"msf1", b"avis")  # sequences, which libav reads
+UNKNOWN = 2  # the code of a transfer function or of primaries that are not said
 _SUFFIXES_OF_VIDEO = (".mjpg", ".mjpeg", ".mpjpeg")
 
 
@@ -50,7 +54,12 @@ def read_photograph(path: Path, head: bytes) -> Picture:
                 check_picture_size(image.width, image.height, path)
                 if getattr(image, "n_frames", 1) > 1 and image.format in ("WEBP", "AVIF"):
                     raise FacecodecError(f"{path}: is a moving picture; convert it to a video")
-                return _standard(image, _transfer(head))
+                tagged = _tagged(head) or _coded(path)[1]
+                picture = _standard(image, tagged)
+                if tagged[0] not in (PQ, HLG):
+                    return picture
+                deep = _coded(path)[0]  # Pillow gives 8 bits, which are too few for these
+                return picture if deep is None or deep.shape != picture.shape else deep
     except DecompressionBombError as error:
         raise FacecodecError(f"{path}: holds more than {MAX_PIXELS} pixels") from error
     except FacecodecError:
@@ -63,9 +72,12 @@ def read_photograph(path: Path, head: bytes) -> Picture:
 def _read_heif(path: Path) -> Picture:
     file = pillow_heif.open_heif(path, convert_hdr_to_8bit=False)
     check_picture_size(file.size[0], file.size[1], path)
-    profile = file.info.get("nclx_profile") or {}
-    transfer = int(profile.get("transfer_characteristics", 2))
-    primaries = int(profile.get("color_primaries", 2))
+    profile = file.info.get("nclx_profile")
+    if profile:
+        transfer = int(profile.get("transfer_characteristics", UNKNOWN))
+        primaries = int(profile.get("color_primaries", UNKNOWN))
+    else:
+        transfer, primaries = _coded(path)[1]
     if transfer in (PQ, HLG):
         coded = np.asarray(file)[..., :3].astype(np.uint16)  # decoded upright, by libheif
         if int(file.info.get("bit_depth", 8)) <= 8:
@@ -108,11 +120,29 @@ def _from_profile(image: Image.Image, profile: bytes) -> Image.Image:
     return converted or image
 
 
-def _transfer(head: bytes) -> tuple[int, int]:
-    """Return the transfer function and primaries that an AVIF file names, 2 where none."""
+def _tagged(head: bytes) -> tuple[int, int] | None:
+    """Return the transfer function and primaries that a file names; AVIF may leave them out."""
+    if head[4:8] != b"ftyp":
+        return UNKNOWN, UNKNOWN
     at = head.find(b"colrnclx")
-    if head[4:8] != b"ftyp" or at < 0 or at + 12 > len(head):
-        return 2, 2
-    return int.from_bytes(head[at + 10 : at + 12], "big"), int.from_bytes(
-        head[at + 8 : at + 10], "big"
-    )
+    if at < 0 or at + 12 > len(head):
+        return None
+    primaries, transfer = head[at + 8 : at + 10], head[at + 10 : at + 12]
+    return int.from_bytes(transfer, "big"), int.from_bytes(primaries, "big")
+
+
+def _coded(path: Path) -> tuple[Picture | None, tuple[int, int]]:
+    """Return a HEIC or AVIF picture as libav decodes it, and its transfer function and primaries.
+
+    Those are what the coded picture says itself. Of a picture in tiles it is the first one.
+    """
+    container, file = Source(path).open()
+    try:
+        frame = next(container.decode(video=0))
+        tags = int(frame.color_trc), int(frame.color_primaries)
+        return upright(to_rgb(frame), display_matrix(frame)), tags
+    except (av.FFmpegError, StopIteration, IndexError, ValueError, FacecodecError):
+        return None, (UNKNOWN, UNKNOWN)
+    finally:
+        container.close()
+        file.close()

@@ -89,7 +89,8 @@ def write_clip(
                 frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
                 frame = frame.reformat(format=how.pix_fmt)
             else:
-                frame = av.VideoFrame.from_ndarray(picture, format=how.pix_fmt)
+                frame = av.VideoFrame.from_ndarray(picture, format="yuv444p16le")
+                frame = frame.reformat(format=how.pix_fmt)
             frame.pts = how.stamps[i] if how.stamps else how.first + i
             frame.time_base = Fraction(1, RATE)
             out.mux(video.encode(frame))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image, ImageCms
 
@@ -47,6 +48,32 @@ def test_bt2020_becomes_bt709(tmp_path, transfer):
     path = write_clip(
         tmp_path / "hdr.mkv", [planes << 6], "ffv1", pix_fmt="yuv444p16le", settings=colour
     )
+    assert level_error(read_picture(path), wanted) < 1.5
+
+
+@pytest.mark.parametrize("tagged", [True, False])
+def test_photographs_of_high_range(tmp_path, tagged):
+    """The container may leave out what the coded picture says; phones write both."""
+    wanted = gradient()
+    levels = (hdr_signal(wanted.astype(float), PQ) * 1023).round().astype(np.uint16)
+    photograph = pillow_heif.from_bytes("RGB;10", wanted.shape[1::-1], levels.tobytes())
+    codes = {"color_primaries": 9, "transfer_characteristics": PQ, "matrix_coefficients": 9}
+    photograph.save(
+        tmp_path / "p.heic", quality=-1, chroma=444, full_range_flag=1,
+        save_nclx_profile=tagged, **codes,
+    )  # fmt: skip
+    assert level_error(read_picture(tmp_path / "p.heic"), wanted) < 1.5
+
+
+@pytest.mark.parametrize("transfer", [HLG, PQ])
+def test_avif_of_high_range_is_read_with_all_its_bits(tmp_path, transfer):
+    wanted = gradient()
+    planes = planes_2020(hdr_signal(wanted.astype(float), transfer))
+    colour = {"colorspace": 9, "color_primaries": 9, "color_trc": transfer, "color_range": 1}
+    path = write_clip(
+        tmp_path / "p.avif", [planes << 6], "libsvtav1", pix_fmt="yuv420p10le",
+        settings=colour, options={"crf": "1", "preset": "8"},
+    )  # fmt: skip
     assert level_error(read_picture(path), wanted) < 1.5
 
 
