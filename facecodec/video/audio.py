@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import struct
+from fractions import Fraction
 
 import av
 from av.container import InputContainer
@@ -16,6 +17,7 @@ from av.container import InputContainer
 from facecodec.bitstream.audio import AudioParameters
 from facecodec.errors import FacecodecError
 
+NOTHING = Fraction(0)  # seconds
 # libav's codec name -> Matroska's codec ID
 CODECS = {
     "aac": "A_AAC",
@@ -30,13 +32,14 @@ CODECS = {
 }
 
 
-def open_parameters(track: AudioParameters) -> InputContainer:
+def open_parameters(track: AudioParameters, ahead: Fraction = NOTHING) -> InputContainer:
     """Return an open container whose only stream has the track's parameters.
 
-    Raises FacecodecError when they make no sense.
+    ahead: seconds of sound at its beginning that are decoded and not heard, where the container
+    to be says so (Matroska). Raises FacecodecError when the parameters make no sense.
     """
     try:
-        container = av.open(io.BytesIO(_matroska_header(track)), "r", format="matroska")
+        container = av.open(io.BytesIO(_matroska_header(track, ahead)), "r", format="matroska")
         if len(container.streams.audio) != 1:
             raise ValueError("no audio stream")
         return container
@@ -44,7 +47,7 @@ def open_parameters(track: AudioParameters) -> InputContainer:
         raise FacecodecError(f"the audio parameters ({track.codec}) are not usable") from error
 
 
-def _matroska_header(track: AudioParameters) -> bytes:
+def _matroska_header(track: AudioParameters, ahead: Fraction) -> bytes:
     audio = _element(0xE1, _element(0xB5, struct.pack(">d", track.sample_rate))
                      + _element(0x9F, struct.pack(">B", track.channels)))  # fmt: skip
     setup = _setup(track)
@@ -55,7 +58,7 @@ def _matroska_header(track: AudioParameters) -> bytes:
         + _element(0x86, CODECS[track.codec].encode())
         + audio
         + (_element(0x63A2, setup) if setup else b"")
-        + _opus_delay(track)
+        + _delay(track, ahead)
     )
     info = _element(0x1549A966, _element(0x2AD7B1, struct.pack(">I", 1_000_000)))
     tracks = _element(0x1654AE6B, _element(0xAE, entry))
@@ -64,14 +67,18 @@ def _matroska_header(track: AudioParameters) -> bytes:
     return ebml + _element(0x18538067, info + tracks + empty_cluster)
 
 
-def _opus_delay(track: AudioParameters) -> bytes:
-    """Return what Matroska says of Opus besides: pre-skip (RFC 7845, 5.1), and 80 ms to seek."""
-    if track.codec != "opus" or len(track.extradata) < 12:
+def _delay(track: AudioParameters, ahead: Fraction) -> bytes:
+    """Return what Matroska says of sound that is decoded and not heard (CodecDelay).
+
+    Of Opus that is its pre-skip (RFC 7845, 5.1), with the 80 ms that it needs after a seek.
+    """
+    opus = track.codec == "opus" and len(track.extradata) >= 12
+    if opus:
+        ahead = max(ahead, Fraction(int.from_bytes(track.extradata[10:12], "little"), 48000))
+    if not ahead:
         return b""
-    delay = int.from_bytes(track.extradata[10:12], "little") * 1_000_000_000 // 48000
-    return _element(0x56AA, delay.to_bytes(8, "big")) + _element(
-        0x56BB, struct.pack(">Q", 80_000_000)
-    )
+    delay = _element(0x56AA, struct.pack(">Q", int(ahead * 1_000_000_000)))
+    return delay + (_element(0x56BB, struct.pack(">Q", 80_000_000)) if opus else b"")
 
 
 def _setup(track: AudioParameters) -> bytes:

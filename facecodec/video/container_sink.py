@@ -16,10 +16,10 @@ from facecodec.atomic import abandon, written_whole
 from facecodec.bitstream.audio import AudioPacket, AudioParameters
 from facecodec.errors import FacecodecError
 from facecodec.types import Picture
-from facecodec.video.audio import CODECS
+from facecodec.video.audio import CODECS, NOTHING, open_parameters
 from facecodec.video.audio_source import AAC_PRIMING_SAMPLES
 from facecodec.video.sink import Sink, readable_errors
-from facecodec.video.sound_out import open_sound
+from facecodec.video.sound_out import CopiedSound, RecodedSound, open_sound
 from facecodec.video.source import AnyPacket, reason
 
 _X264 = {"crf": "17", "preset": "superfast"}
@@ -31,21 +31,25 @@ SPARE_BYTES = 1 << 18  # bytes that have to be free: more than libav holds back 
 
 @dataclass(frozen=True)
 class Kind:
-    """A container: libav's name, the video encoder and its options, audio as it is and coded."""
+    """A container: libav's name, the video encoder and its options, audio as it is and coded.
+
+    delays: sound at the beginning that is not heard is said by a delay, and no time is below 0.
+    """
 
     name: str
     codec: str
     options: dict[str, str]
     taken: tuple[str, ...]
     encoder: str
+    delays: bool = False
 
 
 KINDS = {
     ".mp4": Kind("mp4", "libx264", _X264,
                  ("aac", "mp3", "mp2", "opus", "flac", "alac", "ac3", "eac3"), "aac"),
     ".mov": Kind("mov", "libx264", _X264, ("aac", "mp3", "mp2", "alac", "ac3", "eac3"), "aac"),
-    ".mkv": Kind("matroska", "libx264", _X264, tuple(CODECS), "aac"),
-    ".webm": Kind("webm", "libvpx-vp9", _VP9, ("opus", "vorbis"), "libopus"),
+    ".mkv": Kind("matroska", "libx264", _X264, tuple(CODECS), "aac", delays=True),
+    ".webm": Kind("webm", "libvpx-vp9", _VP9, ("opus", "vorbis"), "libopus", delays=True),
 }  # fmt: skip
 
 
@@ -67,7 +71,7 @@ class ContainerSink(Sink):
         Raises FacecodecError for a file that cannot be written.
         """
         self.path, self.time_base = path, time_base
-        kind = KINDS[path.suffix.lower()]
+        self._kind = kind = KINDS[path.suffix.lower()]
         self._stack = ExitStack()
         self._temporary = self._stack.enter_context(written_whole(path))
         self._out: OutputContainer | None = None
@@ -79,9 +83,9 @@ class ContainerSink(Sink):
             self._out = self._opened(kind)
             self._out.metadata.update(metadata)
             self._video = self._video_track(self._out, kind, size, rate)
-            self._sound = None
+            self._sound: CopiedSound | RecodedSound | None = None
             if audio is not None:
-                self._sound = open_sound(self._out, audio, kind.taken, kind.encoder)
+                open_parameters(audio).close()  # whether they make sense
                 if audio.codec not in kind.taken:
                     self.recoded = kind.encoder.removeprefix("lib")
         except (av.FFmpegError, OSError, OverflowError, ValueError) as error:
@@ -120,11 +124,8 @@ class ContainerSink(Sink):
 
     def write(self, image: Picture, pts: int) -> None:
         """Add a picture, uint8 RGB [H, W, 3], at `pts` ticks."""
-        if self._origin is None:
-            self._origin = pts
-        held, self._held = self._held, []
-        for packet in held:
-            self.write_audio(packet)
+        if self._frames == 0:
+            self._begin(pts)
         frame = av.VideoFrame.from_ndarray(image, format="rgb24")
         frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
         frame.pts, frame.time_base = pts - self._origin, self.time_base
@@ -134,21 +135,45 @@ class ContainerSink(Sink):
             self._look_at_space()
         self._frames += 1
 
+    def _begin(self, pts: int) -> None:
+        """Add the sound, now that it is known by how much it begins before the first frame."""
+        if self._origin is None:
+            self._origin = pts
+        if self._track is None or self._out is None:
+            return
+        held = [packet for packet in self._held if self._is_heard(packet)]
+        ahead = NOTHING
+        if held and self._kind.delays:
+            ahead = max(ahead, -(held[0].pts + self._shift) * self._track.time_base)
+        with readable_errors(self.path):
+            kind = self._kind
+            self._sound = open_sound(self._out, self._track, kind.taken, kind.encoder, ahead)
+        self._held = []
+        for packet in held:
+            self.write_audio(packet)
+
+    @property
+    def _shift(self) -> int:
+        """Return what is added to the times of audio packets, in units of their time base."""
+        assert self._track is not None and self._origin is not None
+        return -round(self._origin * self.time_base / self._track.time_base)
+
+    def _is_heard(self, packet: AudioPacket) -> bool:
+        """Return whether a packet does not end before the first frame, or gets a decoder going."""
+        assert self._track is not None
+        priming = Fraction(AAC_PRIMING_SAMPLES, self._track.sample_rate)
+        end = packet.pts + packet.duration + self._shift
+        return end * self._track.time_base >= -priming
+
     def write_audio(self, packet: AudioPacket) -> None:
         """Add an audio packet; what ends before the first frame is left out."""
-        if self._sound is None or self._track is None:
+        if self._track is None:
             return
-        if self._origin is None:
+        if self._sound is None:
             self._held.append(packet)
-            return
-        base = self._track.time_base
-        begin = self._origin * self.time_base
-        if (packet.pts + packet.duration) * base < begin - Fraction(
-            AAC_PRIMING_SAMPLES, self._track.sample_rate
-        ):
-            return
-        with readable_errors(self.path):
-            self._mux(self._sound.packets(packet, -round(begin / base)))
+        elif self._is_heard(packet):
+            with readable_errors(self.path):
+                self._mux(self._sound.packets(packet, self._shift))
 
     def _mux(self, packets: list[AnyPacket]) -> None:
         assert self._out is not None

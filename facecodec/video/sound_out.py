@@ -7,12 +7,13 @@ from fractions import Fraction
 from typing import cast
 
 import av
+import numpy as np
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 
 from facecodec.bitstream.audio import AudioPacket, AudioParameters
 from facecodec.errors import FacecodecError
-from facecodec.video.audio import open_parameters
+from facecodec.video.audio import NOTHING, open_parameters
 from facecodec.video.source import AnyPacket
 
 OPUS_RATES = (8000, 12000, 16000, 24000, 48000)  # Hz that the codec knows
@@ -23,9 +24,14 @@ MAX_CODED_CHANNELS = 2  # of sound that is coded again
 class CopiedSound:
     """Writes packets untouched."""
 
-    def __init__(self, out: OutputContainer, track: AudioParameters) -> None:
-        """Raises FacecodecError when the track's parameters make no sense."""
-        self._parameters = open_parameters(track)  # kept open: the template points into it
+    def __init__(
+        self, out: OutputContainer, track: AudioParameters, ahead: Fraction = NOTHING
+    ) -> None:
+        """ahead: seconds of sound that are not heard, where the container says so.
+
+        Raises FacecodecError when the track's parameters make no sense.
+        """
+        self._parameters = open_parameters(track, ahead)  # kept open: the template points into it
         self._stream = out.add_stream_from_template(self._parameters.streams.audio[0])
         self._base = track.time_base
 
@@ -93,22 +99,44 @@ class RecodedSound:
     def _encoded(self, frames: list[av.AudioFrame]) -> list[AnyPacket]:
         packets: list[AnyPacket] = []
         for frame in frames:
-            frame.pts, frame.time_base = self._next, Fraction(1, self._rate)
-            self._next = (self._next or 0) + frame.samples
-            packets += self._stream.encode(frame)
+            begin = self._next or 0
+            self._next = begin + frame.samples
+            heard = _without(frame, -begin)
+            if heard is not None:
+                heard.pts, heard.time_base = max(begin, 0), Fraction(1, self._rate)
+                packets += self._stream.encode(heard)
         return packets
 
 
+def _without(frame: av.AudioFrame, count: int) -> av.AudioFrame | None:
+    """Return a frame without its first `count` samples, None where it has no others."""
+    if count <= 0:
+        return frame
+    if count >= frame.samples:
+        return None
+    samples = frame.to_ndarray()  # a row a channel, or one row of all channels in turn
+    width = 1 if frame.format.is_planar else frame.layout.nb_channels
+    rest = np.ascontiguousarray(samples[:, count * width :])
+    cut = av.AudioFrame.from_ndarray(rest, frame.format.name, frame.layout.name)
+    cut.sample_rate = frame.sample_rate
+    return cut
+
+
 def open_sound(
-    out: OutputContainer, track: AudioParameters, taken: tuple[str, ...], encoder: str
+    out: OutputContainer,
+    track: AudioParameters,
+    taken: tuple[str, ...],
+    encoder: str,
+    ahead: Fraction = NOTHING,
 ) -> CopiedSound | RecodedSound:
     """Add an audio track; taken: codecs that are copied; encoder: for all others.
 
-    Raises FacecodecError when the track's parameters make no sense.
+    ahead: seconds of sound that are not heard, where the container says so. Raises FacecodecError
+    when the track's parameters make no sense.
     """
     try:
         if track.codec in taken:
-            return CopiedSound(out, track)
+            return CopiedSound(out, track, ahead)
         return RecodedSound(out, track, encoder)
     except (av.FFmpegError, ValueError, OverflowError) as error:
         raise FacecodecError(f"the audio ({track.codec}) cannot be written") from error

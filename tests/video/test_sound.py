@@ -83,6 +83,20 @@ def test_every_codec_is_heard_in_every_container(tmp_path, codec, suffix):
     assert 0.1 < middle.std() < 0.25  # a sine of 8000 of 32768: .173
     assert len(samples) / 44100 == pytest.approx(FRAMES / RATE, abs=0.12)
     assert begin == pytest.approx(0, abs=0.06)
+    with VideoReader(tmp_path / f"out{suffix}") as reader:
+        assert reader.begin == 0  # although sound that gets a decoder going comes before it
+
+
+def test_sound_is_in_step_where_the_sound_before_it_is_cut_off(tmp_path):
+    """The same wave at the same time, to a thousandth of a second, copied and coded again."""
+    clip = source(tmp_path, "aac", ".mp4")
+    for suffix in KINDS:
+        copied(clip, tmp_path / f"out{suffix}")
+        _, samples, begin = heard(tmp_path / f"out{suffix}")
+        times = begin + np.arange(len(samples)) / 44100
+        wave = np.exp(-2j * np.pi * 440 * times) @ (samples * (times > 0.2) * (times < 0.9))
+        late = (np.angle(wave) + np.pi / 2) / (2 * np.pi * 440)
+        assert abs(late) < 0.001, suffix
 
 
 @pytest.mark.parametrize(
