@@ -55,3 +55,11 @@ def opened_input(path: str | Path, what: str, *, pipe: bool = False) -> BinaryIO
         raise UsageError(f"{path}: cannot be read ({why})") from error
     kind = "a folder" if Path(path).is_dir() else "no regular file"
     raise UsageError(f"{path}: is {kind}, not {what}")
+
+
+def is_pipe(path: str | Path) -> bool:
+    """Return whether a path leads to a pipe; False for one that leads nowhere."""
+    try:
+        return stat.S_ISFIFO(Path(path).stat().st_mode)
+    except (OSError, ValueError):
+        return False

@@ -13,6 +13,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
+from facecodec.arguments import is_pipe
 from facecodec.atomic import refuse_overwrite
 from facecodec.avatar.avatar import Avatar
 from facecodec.bitstream import FrameFlags, FrameRecord, StreamReader, open_stream
@@ -75,7 +76,7 @@ class Stream:
         Raises UsageError when the file is missing or is a pipe, StreamError when it is no stream.
         """
         once = f"{path}: a pipe can be read only once; use open_stream"
-        if Path(path).is_fifo():  # opening it would wait for a writer
+        if is_pipe(path):  # opening it would wait for a writer
             raise UsageError(once)
         self.reader: StreamReader = open_stream(path)
         if not self.reader.seekable:
