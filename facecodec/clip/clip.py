@@ -20,10 +20,12 @@ from facecodec.clip.scan import (
     cut_squares,
     find_faces,
     scan_faces,
+    somebody_else,
 )
 from facecodec.clip.scanned import ScannedFrames
 from facecodec.clip.source import FramesInMemory, FrameSource
 from facecodec.clip.targets import make_target
+from facecodec.errors import FacecodecError
 from facecodec.face.alignment import usual_size
 from facecodec.fit.objective import Target
 from facecodec.models import face_embedder, landmark_finder
@@ -173,21 +175,13 @@ class Clip(ScannedFrames):
         Raises NoFaceError when no frame shows a face, FacecodecError when the span holds no frame,
         ModelError when the landmark model is not installed.
         """
-        scan = scan_faces(self.faces, self._other(), self.time_base, self.live)
+        base, live = self.time_base, self.live
+        other = somebody_else(self.faces, self._person, self._like, base, live)
+        scan = scan_faces(self.faces, other, base, live)
         if not self.occlusions:
             return scan
         squares = self._cut(scan, SQUARE_PIXELS)
         return with_occlusions(scan, squares, self.progress, self.live)
-
-    def _other(self) -> Flags:
-        """Return which frames show somebody else than the person of the clip, bool [T]."""
-        people, pts = self.faces.people, np.array(self.faces.pts)
-        if people is None:
-            return np.zeros(len(pts), bool)
-        if not self.live:
-            return people.others(people.most_seen if self._person is None else self._person)
-        known = people.enrolled(pts * float(self.time_base)) if self._like is None else [self._like]
-        return people.others_so_far(known)
 
     @property
     def other(self) -> Flags:
@@ -291,9 +285,13 @@ class Clip(ScannedFrames):
         """Yield the squares out of the video, and keep them where the clip is short enough."""
         keep = size == SQUARE_PIXELS and len(scan) <= KEPT_SQUARES
         kept: dict[int, Picture] = {}
+        count = 0
         for i, square in cut_squares(self.frames(), scan.alignments, size):
+            count = i + 1
             if keep:
                 kept[i] = square
-                if len(kept) == len(scan):
+                if count == len(scan):
                     self._squares = kept
             yield i, square
+        if count != len(scan):
+            raise FacecodecError(f"{self.name}: has other frames than when it was read first")

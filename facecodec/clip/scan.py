@@ -19,7 +19,7 @@ from facecodec.face.landmarks import FaceEmbedder, LandmarkFinder
 from facecodec.face.layout import NUM_LANDMARKS
 from facecodec.face.signals import SIGNALS, all_signals
 from facecodec.progress import Progress
-from facecodec.types import Flags, Landmarks, Picture
+from facecodec.types import Flags, Floats, Landmarks, Picture
 from facecodec.video.reader import Frame
 
 SHORT_GAP_SECONDS = 0.5  # without landmarks: an occlusion, not an empty scene
@@ -127,6 +127,22 @@ def find_faces(
     return Faces(pts, faces, sharpness, whose.people() if whose else None)
 
 
+def somebody_else(
+    faces: Faces, person: int | None, like: Floats | None, time_base: Fraction, live: bool
+) -> Flags:
+    """Return which frames [T] show somebody else than the person of a clip.
+
+    person: their number in `faces.people`; None is the one seen most. live: by past frames alone;
+    the person is then the one whom an embedding `like` [128] is of, or the first seconds show.
+    """
+    people, pts = faces.people, np.array(faces.pts)
+    if people is None:
+        return np.zeros(len(pts), bool)
+    if not live:
+        return people.others(people.most_seen if person is None else person)
+    return people.others_so_far(people.enrolled(pts * float(time_base)) if like is None else [like])
+
+
 def scan_faces(faces: Faces, other: Flags, time_base: Fraction, live: bool = False) -> Scan:
     """Return what is known of the person of a clip in every frame.
 
@@ -155,9 +171,12 @@ def scan_faces(faces: Faces, other: Flags, time_base: Fraction, live: bool = Fal
 def cut_squares(
     frames: Iterable[Frame], alignments: Sequence[Alignment], size: int = SQUARE_PIXELS
 ) -> Iterator[tuple[int, Picture]]:
-    """Yield (frame number, aligned square uint8 [size, size, 3]) of frames, in order."""
-    for i, frame in enumerate(frames):
-        yield i, crop(frame.image, alignments[i], size)
+    """Yield (frame number, aligned square uint8 [size, size, 3]) of frames, in order.
+
+    As many as there are alignments or frames, whichever are fewer.
+    """
+    for i, (frame, alignment) in enumerate(zip(frames, alignments, strict=False)):
+        yield i, crop(frame.image, alignment, size)
 
 
 def _sharpness(image: NDArray[np.uint8], points: NDArray[np.float64]) -> float:

@@ -7,6 +7,7 @@ other files. A file that still grows is read as long as it was when it was opene
 from __future__ import annotations
 
 import io
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,6 +64,10 @@ class PinnedFile:
         """Return the offset."""
         return self._file.tell()
 
+    def facts(self) -> os.stat_result:
+        """Return what the system knows of the file as it is now."""
+        return os.fstat(self._file.fileno())
+
     def close(self) -> None:
         """Close the file."""
         self._file.close()
@@ -81,8 +86,9 @@ class Source:
                 raise UsageError(f"{path}: is a folder; name a video")
             if not path.is_file():
                 raise UsageError(f"{path}: is no regular file, and it has to be read several times")
-            self.size = path.stat().st_size
             with path.open("rb") as file:
+                facts = os.fstat(file.fileno())
+                self.size, self._same = facts.st_size, (facts.st_dev, facts.st_ino)
                 self.head = file.read(4096)
         except (OSError, ValueError) as error:
             raise UsageError(f"{path}: cannot be read ({reason(error)})") from error
@@ -91,8 +97,18 @@ class Source:
         self._refuse_own_kinds()
 
     def open(self) -> tuple[InputContainer, PinnedFile]:
-        """Open the container; both are to be closed. Raises FacecodecError when it is no video."""
-        file = PinnedFile(self.path, self.size)
+        """Open the container; both are to be closed.
+
+        Raises FacecodecError when it is no video, or no more the file that it was.
+        """
+        try:
+            file = PinnedFile(self.path, self.size)
+        except OSError as error:
+            raise FacecodecError(f"{self.path}: cannot be read ({reason(error)})") from error
+        facts = file.facts()
+        if (facts.st_dev, facts.st_ino) != self._same or facts.st_size < self.size:
+            file.close()
+            raise FacecodecError(f"{self.path}: was replaced or cut short while it was read")
         try:
             container = av.open(
                 file, "r", container_options=_OPTIONS, metadata_errors="replace",

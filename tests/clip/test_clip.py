@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from facecodec.clip import clip as module
 from facecodec.clip.clip import Clip
 from facecodec.clip.scan import Span
 from facecodec.clip.source import FramesInMemory
-from facecodec.errors import NoFaceError, UsageError
+from facecodec.errors import FacecodecError, NoFaceError, UsageError
 from facecodec.face.alignment import usual_size
 from facecodec.fit.objective import shrink
 from facecodec.video.reader import VideoReader
@@ -89,6 +90,17 @@ def test_frames_in_memory_are_the_same_clip(clip, sample):
         assert same.frame_rate == 25 and same.audio is None and not list(same.audio_packets())
         assert len(list(same.frames())) == len(list(same.frames())) == FRAMES
     assert (same.landmarks == clip.landmarks).all() and same.duration == clip.duration
+
+
+def test_frames_that_are_gone_at_the_second_look_are_an_error(sample, finder):
+    """They would be taken for frames that were tracked."""
+    clip = Clip.open(sample, max_frames=3)
+    clip.occlusions = False
+    assert len(clip) == 3
+    frames = clip.source.frames
+    clip.source.frames = lambda *span: islice(frames(*span), 2)
+    with pytest.raises(FacecodecError, match="other frames"):
+        list(clip.squares())
 
 
 def test_times_of_frames_are_kept():

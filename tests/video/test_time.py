@@ -140,6 +140,20 @@ def test_a_file_that_grows_is_read_as_long_as_it_was(tmp_path, suffix):
     assert 5 < len(before) < 35 and len(times(path)) == 40
 
 
+def test_a_file_that_is_replaced_or_cut_short_meanwhile_is_one_line(tmp_path):
+    path = write_clip(tmp_path / "a.mkv", [gradient(shade=i) for i in range(40)], "mpeg2video")
+    other = write_clip(tmp_path / "b.mkv", [gradient(shade=i) for i in range(50)], "mpeg2video")
+    with VideoReader(path) as reader:
+        assert len(list(reader.frames())) == 40
+        path.write_bytes(path.read_bytes()[:2000])
+        with pytest.raises(FacecodecError, match=r"a\.mkv: was replaced or cut short"):
+            list(reader.frames())
+    with VideoReader(other) as reader:
+        path.replace(other)
+        with pytest.raises(FacecodecError, match=r"b\.mkv: was replaced or cut short"):
+            list(reader.frames())
+
+
 @pytest.mark.parametrize("suffix", [".mkv", ".ts", ".mp4", ".webm"])
 @pytest.mark.parametrize("share", [0.5, 0.8, 0.97])
 def test_a_broken_end_costs_no_frame_before_it(tmp_path, suffix, share):
