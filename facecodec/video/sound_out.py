@@ -18,6 +18,8 @@ from facecodec.video.source import AnyPacket
 
 OPUS_RATES = (8000, 12000, 16000, 24000, 48000)  # Hz that the codec knows
 CHANNEL_BIT_RATE = 64_000  # bits a second for each coded channel: speech without audible loss
+SHORTEST_GAP_SECONDS = Fraction(1, 20)  # in sound that is coded again, filled with silence
+LONGEST_GAP_SECONDS = 3600  # of it: a file may say that its sound goes on in a million years
 MAX_CODED_CHANNELS = 2  # of sound that is coded again
 
 
@@ -66,7 +68,7 @@ class RecodedSound:
         self._context = self._source.codec_context
         self._resampler = av.AudioResampler("flt" if codec == "libopus" else "fltp", layout, rate)
         self._next: int | None = None  # the time of the next sample, in units of 1 / rate
-        self._rate = rate
+        self._rate, self._layout = rate, layout
 
     def packets(self, packet: AudioPacket, shift: int) -> list[AnyPacket]:
         """Return what to write for a packet, moved by `shift` units of the track's time base."""
@@ -78,7 +80,28 @@ class RecodedSound:
         heard: list[av.AudioFrame] = []
         with suppress(av.FFmpegError):  # a damaged packet is a moment of silence
             heard = self._context.decode(coded)
-        return self._coded(heard)
+        silence = self._silence(heard[0], shift * self._base) if heard else []
+        return silence + self._coded(heard)
+
+    def _silence(self, frame: av.AudioFrame, shift: Fraction) -> list[AnyPacket]:
+        """Return silence up to a decoded frame, moved by `shift` seconds, where others are lost."""
+        packets: list[AnyPacket] = []
+        if frame.pts is None or self._next is None:
+            return packets
+        begin = frame.pts * Fraction(frame.time_base or self._base) + shift
+        gap = begin - Fraction(self._next, self._rate)
+        if gap < SHORTEST_GAP_SECONDS:
+            return packets
+        left = round(min(gap, LONGEST_GAP_SECONDS) * self._rate)
+        while left > 0:
+            count = min(left, self._rate)
+            frame = av.AudioFrame(self._resampler.format, self._layout, count)
+            for plane in frame.planes:
+                plane.update(bytes(plane.buffer_size))
+            frame.sample_rate = self._rate
+            packets += self._encoded([frame])
+            left -= count
+        return packets
 
     def flush(self) -> list[AnyPacket]:
         """Return what is left to write."""

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
+from unittest import mock
 
 import av
 import numpy as np
@@ -97,6 +98,23 @@ def test_sound_is_in_step_where_the_sound_before_it_is_cut_off(tmp_path):
         wave = np.exp(-2j * np.pi * 440 * times) @ (samples * (times > 0.2) * (times < 0.9))
         late = (np.angle(wave) + np.pi / 2) / (2 * np.pi * 440)
         assert abs(late) < 0.001, suffix
+
+
+@pytest.mark.parametrize("suffix", KINDS)
+def test_sound_with_a_gap_stays_in_step(tmp_path, suffix):
+    """A recording that was stopped: the tone is silent for 0.4 s and goes on when it is due."""
+    clip = source(tmp_path, "aac", ".mp4")
+    with VideoReader(clip) as reader:
+        packets = [p for p in reader.audio_packets() if not 0.4 < p.pts / 44100 < 0.8]
+        with mock.patch.object(VideoReader, "audio_packets", lambda *_: iter(packets)):
+            copied(clip, tmp_path / f"out{suffix}")
+    with av.open(str(tmp_path / f"out{suffix}")) as container:
+        loud = [
+            float(frame.time) for frame in container.decode(audio=0)
+            if np.abs(frame.to_ndarray()).max() > 0.1
+        ]  # fmt: skip
+    assert max(np.diff(loud)) == pytest.approx(0.4, abs=0.05)
+    assert loud[-1] == pytest.approx(FRAMES / RATE, abs=0.06)
 
 
 @pytest.mark.parametrize(
