@@ -128,7 +128,7 @@ class ContainerSink(Sink):
             self._begin(pts)
         frame = av.VideoFrame.from_ndarray(image, format="rgb24")
         frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
-        frame.pts, frame.time_base = pts - self._origin, self.time_base
+        frame.pts, frame.time_base = pts - (self._origin or 0), self.time_base
         with readable_errors(self.path):
             self._mux(self._video.encode(frame))
         if self._frames % SPACE_CHECK_FRAMES == 0:

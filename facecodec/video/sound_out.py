@@ -19,7 +19,9 @@ from facecodec.video.source import AnyPacket
 OPUS_RATES = (8000, 12000, 16000, 24000, 48000)  # Hz that the codec knows
 CHANNEL_BIT_RATE = 64_000  # bits a second for each coded channel: speech without audible loss
 SHORTEST_GAP_SECONDS = Fraction(1, 20)  # in sound that is coded again, filled with silence
-LONGEST_GAP_SECONDS = 3600  # of it: a file may say that its sound goes on in a million years
+LONGEST_GAP_SECONDS = Fraction(
+    3600
+)  # of it: a file may say that its sound goes on in a million years
 MAX_CODED_CHANNELS = 2  # of sound that is coded again
 
 
@@ -137,7 +139,8 @@ def _without(frame: av.AudioFrame, count: int) -> av.AudioFrame | None:
         return frame
     if count >= frame.samples:
         return None
-    samples = frame.to_ndarray()  # a row a channel, or one row of all channels in turn
+    # a row a channel, or one row of all channels in turn
+    samples = frame.to_ndarray().astype(np.float32)
     width = 1 if frame.format.is_planar else frame.layout.nb_channels
     rest = np.ascontiguousarray(samples[:, count * width :])
     cut = av.AudioFrame.from_ndarray(rest, frame.format.name, frame.layout.name)
