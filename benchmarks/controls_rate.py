@@ -29,8 +29,9 @@ from numpy.typing import NDArray
 
 from facecodec.bitstream import StreamReader, StreamWriter, open_stream
 from facecodec.bitstream.coding.range_coder import RangeDecoder, RangeEncoder
-from facecodec.bitstream.coding.segment import CONTROLS, INITIAL, usual_frames
+from facecodec.bitstream.coding.segment import CONTROLS, INITIAL
 from facecodec.bitstream.coding.steps import to_levels
+from facecodec.bitstream.coding.timing import usual_frames
 from facecodec.bitstream.coding.tracks import code_track
 from facecodec.workshop.machine import machine
 

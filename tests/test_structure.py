@@ -19,7 +19,7 @@ MOST_PARAMETERS = 7
 LAYERS = (
     ("cli",),
     ("study", "workshop", "puppetry"),
-    ("encoding", "decoding"),
+    ("encoding", "decoding", "live"),
     ("clip", "avatar"),
     ("models",),
     ("fit",),

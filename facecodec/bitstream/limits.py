@@ -1,6 +1,8 @@
 """The promises of SPEC.md section 3: what a stream may claim before a reader refuses it."""
 
-VERSION = 1
+VERSION = 1  # of files
+LIVE_VERSION = 2  # of streams whose segments may continue others, and of datagrams
+VERSIONS = (VERSION, LIVE_VERSION)
 
 MAX_HEADER = 1 << 14  # bytes of payload of the header chunk
 MAX_CHUNK = 1 << 20  # bytes of payload of any chunk
@@ -9,6 +11,11 @@ MAX_SEGMENT = 1 << 16  # bytes of payload of one segment
 MAX_SEGMENT_FRAMES = 240
 SMALLEST_SEGMENT = 10  # bytes of a segment with the chunk around it, at least
 MAX_FRAMES_PER_BYTE = MAX_SEGMENT_FRAMES // SMALLEST_SEGMENT
+MAX_GROUP_FRAMES = MAX_SEGMENT_FRAMES  # frames of a key and of what continues it, together
+MAX_BACK = 8  # frames from the last of a segment to the first of one that continues it
+MAX_CONTINUED = 1 << 12  # bytes of payload of a segment that continues another
+MAX_PARTS = 1 << 12  # of a chunk that comes in parts
+STREAM_ID_BYTES = 8
 MAX_CONTROLS = 64
 MAX_NUM_WS = 64
 MAX_W_DIM = 1024

@@ -5,6 +5,7 @@ It refuses nothing that is merely damaged and recovers nothing: it reads whole s
 
 from __future__ import annotations
 
+import copy
 import itertools
 import struct
 import zlib
@@ -14,7 +15,7 @@ from math import floor
 from typing import Any
 
 
-def decode_stream(data: bytes, tables: dict[str, bytes], mean: list[float]) -> dict[str, Any]:
+def decode_stream(data: bytes, tables: dict[str, Any], mean: list[float]) -> dict[str, Any]:
     """Return all that is in a whole stream, as `golden_streams.decoded` does."""
 
     def fields(buffer):
@@ -62,8 +63,11 @@ def decode_stream(data: bytes, tables: dict[str, bytes], mean: list[float]) -> d
         """Round a number to binary32 and return its bytes."""
         return struct.pack("<f", value)
 
-    def entropy(body, table):
-        """Return the decisions of section 6.1, and a check that the body is used up."""
+    def entropy(body, table, odds=None):
+        """Return the decisions of section 6.1, and a check that the body is used up.
+
+        odds: those of the segment that this one continues (section 15.2).
+        """
         taken = itertools.count()
         source = itertools.chain(body, itertools.repeat(0))
 
@@ -71,8 +75,9 @@ def decode_stream(data: bytes, tables: dict[str, bytes], mean: list[float]) -> d
             next(taken)
             return next(source)
 
-        odds = defaultdict(lambda: [32768] * 2)
-        odds.update((i, [128 * (2 * b + 1)] * 2) for i, b in enumerate(table or b""))
+        if odds is None:
+            odds = defaultdict(lambda: [32768] * 2)
+            odds.update((i, [128 * (2 * b + 1)] * 2) for i, b in enumerate(table or b""))
         state = [2**32 - 1, 0]
         for _ in range(4):
             state[1] = state[1] * 256 + following()
@@ -122,17 +127,21 @@ def decode_stream(data: bytes, tables: dict[str, bytes], mean: list[float]) -> d
             negative = bit(c + 1)
             return magnitude(14, c + 2) * (-1 if negative else 1)
 
-        return bit, even, magnitude, signed, lambda: next(taken) >= len(body)
+        return bit, even, magnitude, signed, lambda: next(taken) >= len(body), odds
 
-    def track(coder, base, rows, width):
-        """Return the levels of section 6.4, row by row."""
-        bit, _, magnitude, signed, _ = coder
+    def track(coder, base, rows, width, kept):
+        """Return the levels of section 6.4, row by row.
+
+        kept: the last row and what the columns remember, which this goes on from and changes.
+        """
+        bit, _, magnitude, signed, *_ = coder
+        start = {"short": 0, "medium": 8, "long": 24, "drift": 0, "before": 1}
+        memory = kept.setdefault("memory", [dict(start) for _ in range(width)])
         if rows == 0:
             return []
-        table = [[signed(base) for _ in range(width)]]
-        start = {"short": 0, "medium": 8, "long": 24, "drift": 0, "before": 1}
-        memory = [dict(start) for _ in range(width)]
-        for _ in range(rows - 1):
+        begun = "row" in kept
+        table = [kept["row"] if begun else [signed(base) for _ in range(width)]]
+        for _ in range(rows - 1 + begun):
             row, around = [], 0
             for above, m in zip(table[-1], memory, strict=True):
                 own = min((m["short"] + 3) // 4, 7)
@@ -157,20 +166,61 @@ def decode_stream(data: bytes, tables: dict[str, bytes], mean: list[float]) -> d
                 m["drift"] += (16 * capped - m["drift"]) // 2
                 around += (2 * size - around + 1) // 2
             table.append(row)
-        return table
+        kept["row"] = table[-1]
+        return table[begun:]
 
-    # Section 2: the chunks.
+    # Section 2: the chunks; section 15.2: what continues a segment has no letters.
     chunks, at, seed = [], 0, 0
+    links, following = {}, None  # last frame of a segment: its CRC and frames; the next frame
+    usual = None
     while at < len(data):
-        take, _, varint, *_ = fields(data[at:])
-        kind = take(2 if at else 4)
+        if at and data[at] >= 128 and data[at] != 0x89:
+            take, number, varint, *_ = fields(data[at:])
+            lead, back, code = number(1), 1, None
+            if lead == 128:
+                assert number(2) == following % 65536
+                code = number(1)
+                back = code % 8 + 1
+                count = varint() if code // 8 == 3 else code // 8 + 1
+                size = varint()
+                head = 4 + (code // 8 == 3) * (1 + (count > 127)) + 1 + (size > 127)
+            else:
+                assert lead >= 192
+                count, size, head = links[following - 1][1], lead - 192, 1
+                code = 8 * (min(count, 4) - 1)
+            before, _ = links[following - back]
+            body = data[at + head : at + head + size]
+            counted = bytes([code])
+            if code // 8 == 3:
+                counted += bytes([count] if count < 128 else [count & 127 | 128, count >> 7])
+            crc = zlib.crc32(counted + body, before)
+            check = data[at + head + size : at + head + size + 3]
+            assert check == (crc % 2**24).to_bytes(3, "little"), "damaged"
+            links[following + count - 1] = crc, count
+            chunks.append(((following, back, count), body, at))
+            following += count
+            at += head + size + 3
+            continue
+        take, _, varint, svarint, *_ = fields(data[at:])
+        again = at > 0 and data[at] == 0x89
+        kind = take(4 if again or not at else 2)
         size = varint()
         payload = take(size)
         after = at + len(kind) + max(1, -(-size.bit_length() // 7)) + size
-        assert zlib.crc32(data[at:after], seed) == int.from_bytes(take(4), "little"), "damaged"
-        seed = seed if at else zlib.crc32(data[:after])
+        crc = zlib.crc32(data[at:after], 0 if again else seed)
+        assert crc == int.from_bytes(take(4), "little"), "damaged"
+        assert not again or crc == seed, "another stream"
+        if not at:
+            seed, usual = crc, usual_frames(payload, fields)
+        if kind == b"SE":
+            _, _, varint, svarint, *_ = fields(payload)
+            following, links = varint(), {}
+            count = usual + svarint()
+            following += count
+            links[following - 1] = crc, count
         chunks.append((kind, payload, at))
         at = after + 4
+    chunks = whole(chunks, fields)
     assert chunks[0][0] == bytes.fromhex("89464356")
     assert chunks[-1][0] == b"EN"
 
@@ -178,7 +228,8 @@ def decode_stream(data: bytes, tables: dict[str, bytes], mean: list[float]) -> d
     take, number, varint, svarint, string, fraction, rest = fields(chunks[0][1])
     form = number(1)
     precision = form >> 4 & 3
-    assert form & 0x8F == 1
+    assert form & 0x8F in (1, 2)
+    version = form & 15
     number(1)
     shape = {1: (35, 16, 512, 1024), 2: (35, 18, 512, 1024)}.get(number(1))
     count, num_ws, w_dim, _ = shape or [varint() for _ in range(4)]
@@ -188,25 +239,32 @@ def decode_stream(data: bytes, tables: dict[str, bytes], mean: list[float]) -> d
     placement_steps = [step(c) for c in (take(4) if form & 64 else (160, 160, 160, 48))]
     texts = [string(), string()]
     texts += [string() for _ in range(2 * varint())]
+    stream_id, size = (take(8), varint()) if version == 2 else (None, None)
+    assert stream_id != bytes(8)
     unit, code = number(1), number(1)
-    _, _, _, signed, used_up = entropy(rest(), None)
+    _, _, _, signed, used_up, _ = entropy(rest() if size is None else take(size), None)
     control_steps = [step(code)]
     for _ in range(count - 1):
         code += unit * signed(0)
         control_steps.append(step(code))
     assert used_up()
+    result: dict[str, Any] = {"texts": texts, "frames": [], "audio": [], "tuning": None}
+    if version == 2:
+        result["stream_id"] = stream_id.hex()
+        result["tags"] = {tag: value.hex() for tag, value in tagged(rest(), fields).items()}
     clock = 1 / (rate * time_base) if rate else None
-
-    usual = min(max(floor(5 * rate + Fraction(1, 2)), 30), 240) if rate else 150
 
     def on_the_clock(n):
         return floor(n * clock + Fraction(1, 2))
 
-    result: dict[str, Any] = {"texts": texts, "frames": [], "audio": [], "tuning": None}
-    parts, groups = {}, []
+    parts, groups, left, come = {}, [], {}, set()
     # The body begins with the first of these.
     begins = next(at for kind, _, at in chunks if kind in (b"SE", b"AU", b"EN"))
     for kind, payload, at in chunks[1:]:
+        if version == 2 and kind in (b"ID", b"IR", b"AP", b"TU"):
+            if (kind, payload) in come:
+                continue
+            come.add((kind, payload))
         take, number, varint, svarint, string, fraction, rest = fields(payload)
         if kind == b"IR":
             result["identity_reference"] = payload.hex()
@@ -229,16 +287,35 @@ def decode_stream(data: bytes, tables: dict[str, bytes], mean: list[float]) -> d
                 follows = dts + rows[-1][2]
             result["audio"] += [[p, d, n, take(size).hex()] for p, d, n, size in rows]
             assert rest() == b""
-        elif kind == b"SE":
-            first, frames, pts = varint(), usual + svarint(), svarint()
-            pts += on_the_clock(first) if rate else 0
-            groups.append((begins, first, frames, pts))
-            size = {0: 0, 1: 2, 2: 4}[precision]
-            raw = take(frames * count * size)
-            body = rest()
-            coder = entropy(body, tables["segment"])
-            bit, _, _, signed, used_up = coder
-            times, delta = [pts], 1
+        elif kind == b"SE" or isinstance(kind, tuple):
+            if kind == b"SE":
+                first, frames, pts = varint(), usual + svarint(), svarint()
+                pts += on_the_clock(first) if rate else 0
+                groups.append((begins, first, frames, pts))
+                size = {0: 0, 1: 2, 2: 4}[precision]
+                raw = take(frames * count * size)
+                body = rest()
+                old = {"step": 1, "flags": 0, "placed": 1, "place": {}, "controls": {}}
+                odds, group = None, first
+            else:
+                # Section 15.2: all goes on from what the segment continued has left.
+                first, back, frames = kind
+                old, odds, group = copy.deepcopy(left[first - back])
+                body = payload
+                assert first + frames - group <= 240 and not precision
+            coder = entropy(body, tables["segment"], odds)
+            bit, _, _, signed, used_up, odds = coder
+            delta = old["step"]
+            if kind != b"SE":
+                delta *= back
+                step_to = on_the_clock(first) - on_the_clock(first - back) if rate else delta
+                if bit(0):
+                    delta = step_to
+                elif not bit(1):
+                    delta += signed(2)
+                assert delta >= 1
+                pts, delta = old["pts"] + delta, max(delta // back, 1)
+            times = [pts]
             for n in range(first + 1, first + frames):
                 expected = delta
                 if rate:
@@ -247,23 +324,26 @@ def decode_stream(data: bytes, tables: dict[str, bytes], mean: list[float]) -> d
                     delta = expected
                 elif not bit(1):
                     delta += signed(2)
+                assert delta >= 1
                 times.append(times[-1] + delta)
-            flags = [0]
+            flags = [old["flags"]]
             for _ in range(frames):
                 low = bit(18 + (flags[-1] & 1))
                 flags.append(low + 2 * bit(20 + (flags[-1] >> 1)))
-            placed = [1]
+            placed = [old["placed"]]
             for _ in range(frames):
                 placed.append(bit(22 + placed[-1]))
-            places = iter(track(coder, 24, sum(placed[1:]), 4))
+            places = iter(track(coder, 24, sum(placed[1:]), 4, old["place"]))
             rows = [next(places) if there else None for there in placed[1:]]
             if precision:
                 code = "e" if precision == 1 else "f"
                 values = [v for (v,) in struct.iter_unpack("<" + code, raw)]
             else:
-                table = track(coder, 477, frames, count)
+                table = track(coder, 477, frames, count, old["controls"])
                 values = [v * s for row in table for v, s in zip(row, control_steps, strict=True)]
             assert used_up(), "bytes left over"
+            old |= {"step": delta, "flags": flags[-1], "placed": placed[-1], "pts": times[-1]}
+            left[first + frames - 1] = old, odds, group
             for i in range(frames):
                 controls = b"".join(single(v) for v in values[i * count : (i + 1) * count])
                 place = rows[i]
@@ -271,6 +351,9 @@ def decode_stream(data: bytes, tables: dict[str, bytes], mean: list[float]) -> d
                     pairs = zip(place, placement_steps, strict=True)
                     place = b"".join(single(v * s) for v, s in pairs).hex()
                 result["frames"].append([times[i], flags[i + 1], controls.hex(), place])
+        elif kind == b"EN" and version == 2:
+            assert (varint(), varint()) == (len(result["frames"]), len(result["audio"]))
+            assert rest() == b""
         elif kind == b"EN":
             # Section 10: what the index says is what was met on the way.
             entries = []
@@ -295,6 +378,49 @@ def decode_stream(data: bytes, tables: dict[str, bytes], mean: list[float]) -> d
     return result
 
 
+def usual_frames(header, fields) -> int:
+    """Return the usual number of frames of a segment, by the payload of the header."""
+    take, number, varint, _, _, fraction, _ = fields(header)
+    take(2)
+    if not number(1):
+        [varint() for _ in range(4)]
+    varint(), varint(), fraction()
+    rate = fraction()
+    return min(max(floor(5 * rate + Fraction(1, 2)), 30), 240) if rate else 150
+
+
+def whole(chunks, fields) -> list:
+    """Section 15.3: return the chunks with those that came in parts put together."""
+    out, incomplete = [], defaultdict(dict)
+    for kind, payload, at in chunks:
+        if kind != b"PA":
+            out.append((kind, payload, at))
+            continue
+        take, number, varint, _, _, _, rest = fields(payload)
+        key = take(2), number(4)
+        part, parts = varint(), varint()
+        got = incomplete[(*key, parts)]
+        got[part] = rest()
+        if len(got) == parts:
+            joined = b"".join(got[i] for i in range(parts))
+            assert zlib.crc32(joined) == key[1]
+            out.append((key[0], joined, at))
+            incomplete.pop((*key, parts))
+    return out
+
+
+def tagged(buffer, fields) -> dict:
+    """Section 15.1: return the tagged fields at the end of a header."""
+    out, before = {}, 0
+    while buffer:
+        take, _, varint, *_, rest = fields(buffer)
+        tag, size = varint(), varint()
+        assert tag > before and tag % 2 == 0
+        out[tag], before = take(size), tag
+        buffer = rest()
+    return out
+
+
 def chunk_size(kind, payload) -> int:
     """Return the bytes of a chunk: type, length, payload, CRC."""
     return len(kind) + max(1, -(-len(payload).bit_length() // 7)) + len(payload) + 4
@@ -313,7 +439,7 @@ def decode_identity(payload, shape, mean, fields, entropy, step, tables) -> str:
     if number(1) == 1:
         return take(4 * num_ws * w_dim).hex()
     steps = [step(c) for c in take(num_ws)]
-    bit, even, magnitude, _, used_up = entropy(rest(), tables["identity"])
+    bit, even, magnitude, _, used_up, _ = entropy(rest(), tables["identity"])
     above, out = [0] * w_dim, b""
     for row_step in steps:
         recent, row = 16, []

@@ -24,9 +24,7 @@ STREAMS = sorted(name for name in EXPECTED["files"] if name.endswith(".fcv"))
 
 
 def generated(name: str) -> str:
-    match = spec_parts.block(name).search(SPEC)
-    assert match is not None, f"SPEC.md has no part {name!r}"
-    return match[2]
+    return spec_parts.generated(name)
 
 
 def mean(count: int = 8) -> list[float]:
@@ -35,9 +33,7 @@ def mean(count: int = 8) -> list[float]:
 
 
 def tables() -> dict[str, Any]:
-    """Return the tables as a reader of SPEC.md finds them."""
-    parts = {name: bytes.fromhex(generated(f"table {name}")) for name in ("segment", "identity")}
-    return parts | {"words": generated("table words").splitlines()}
+    return spec_parts.tables()
 
 
 @pytest.mark.parametrize(

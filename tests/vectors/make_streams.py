@@ -14,6 +14,7 @@ from facecodec.bitstream import (
     read_identity,
 )
 from tests.helpers import toy_streams as streams
+from tests.vectors import live_streams
 from tests.vectors.golden_streams import FOLDER, damaged, decoded, golden, report
 from tests.vectors.spec_parts import SPEC, block, parts_of_spec
 
@@ -47,6 +48,7 @@ def main() -> None:
         spec, count = block(name).subn(lambda m, p=part: f"{m[1]}\n```text\n{p}\n```\n", spec)
         assert count == 1, name
     SPEC.write_text(spec)
+    live_streams.write()
 
 
 if __name__ == "__main__":

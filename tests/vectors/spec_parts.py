@@ -14,7 +14,7 @@ from facecodec.bitstream import (
     vocabulary,
 )
 from facecodec.bitstream.coding import initial_probabilities as trained
-from facecodec.bitstream.coding import segment, tracks
+from facecodec.bitstream.coding import segment, timing, tracks
 from facecodec.bitstream.coding.range_coder import RangeDecoder
 from facecodec.bitstream.container.chunk_reader import ChunkReader
 from facecodec.bitstream.container.chunks import STREAM_MAGIC
@@ -135,7 +135,7 @@ def context_name(number: int) -> str:
                 first = base + getattr(tracks, name)
                 if number >= first:
                     return f"{where}{name}+{number - first}"
-    names = ((segment.PLACED, "P"), (segment.FLAGS, "F"), (segment.TIMING + 2, "T2"))
+    names = ((timing.PLACED, "P"), (timing.FLAGS, "F"), (timing.TIMING + 2, "T2"))
     for first, name in names:
         if number >= first:
             return f"{name}+{number - first}"
@@ -228,6 +228,19 @@ def parts_of_spec() -> dict[str, str]:
         "second trace": trace(second_example()),
         "reports": reports(),
     }
+
+
+def generated(name: str) -> str:
+    """Return a generated part of SPEC.md as it stands there."""
+    match = block(name).search(SPEC.read_text())
+    assert match is not None, f"SPEC.md has no part {name!r}"
+    return match[2]
+
+
+def tables() -> dict[str, Any]:
+    """Return the tables as a reader of SPEC.md finds them."""
+    parts = {name: bytes.fromhex(generated(f"table {name}")) for name in ("segment", "identity")}
+    return parts | {"words": generated("table words").splitlines()}
 
 
 def block(name: str) -> re.Pattern[str]:

@@ -27,6 +27,9 @@ KNOWN_SHAPES = {1: (35, 16, 512, 1024), 2: (35, 18, 512, 1024)}
 _VERSION_BITS = 4
 _PRECISION_MASK = 3
 _EXPLICIT_PLACEMENT = 4  # placement steps follow
+_CODES_HEAD = 2  # bytes of the unit and of the first step
+# Fields at the end of a header of version 2. One of an even tag may be passed over.
+_KEY_FRAMES_TAG = 2
 
 # The lowest and the highest value of each field.
 QUALITY_RANGE = (0, 100)
@@ -53,6 +56,9 @@ class StreamHeader:
     precision: 'quantised', 'f16' or 'f32' (both exact). quality: 0 to 100, for information.
     placement_steps: float32 [4]: pixels, pixels, pixels, radians.
     metadata: short texts about the source; not needed to decode.
+    stream_id: 8 random bytes that tell this stream from all others, which make it one of version 2;
+    none in version 1. key_frames: in version 2, the most frames from a key to the next, for
+    information; None where that is not said.
     """
 
     generator_name: str
@@ -71,6 +77,13 @@ class StreamHeader:
     creator: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
     placement_steps: NDArray[np.float32] = field(default_factory=_default_placement_steps)
+    stream_id: bytes = b""
+    key_frames: int | None = None
+
+    @property
+    def version(self) -> int:
+        """Return the version of the format: 2 where the stream has an id."""
+        return limits.LIVE_VERSION if self.stream_id else limits.VERSION
 
     @property
     def num_controls(self) -> int:
@@ -102,6 +115,12 @@ class StreamHeader:
                     f"a stream cannot carry this header: {name} is {value}, "
                     f"allowed is {low} to {high}"
                 )
+        if self.stream_id and not (
+            len(self.stream_id) == limits.STREAM_ID_BYTES and any(self.stream_id)
+        ):
+            raise UsageError(f"a stream id has {limits.STREAM_ID_BYTES} bytes, not all zeros")
+        if self.key_frames is not None and not 1 <= self.key_frames <= limits.MAX_GROUP_FRAMES:
+            raise UsageError(f"key_frames is not in 1 to {limits.MAX_GROUP_FRAMES}")
         for name, fraction in (("time base", self.time_base), ("frame rate", self.frame_rate)):
             if fraction is not None and not storable_fraction(fraction):
                 raise UsageError(
@@ -114,7 +133,7 @@ class StreamHeader:
         placement = step_codes(self.placement_steps)
         explicit = placement != step_codes(DEFAULT_PLACEMENT_STEPS)
         form = PRECISIONS.index(self.precision) | (_EXPLICIT_PLACEMENT if explicit else 0)
-        out = FieldWriter().integer(limits.VERSION | form << _VERSION_BITS, 1)
+        out = FieldWriter().integer(self.version | form << _VERSION_BITS, 1)
         out.integer(self.quality, 1)
         shape = (self.num_controls, self.num_ws, self.w_dim, self.resolution)
         code = next((code for code, known in KNOWN_SHAPES.items() if known == shape), 0)
@@ -129,7 +148,14 @@ class StreamHeader:
         out.string(self.generator_name).string(self.creator).varint(len(self.metadata))
         for key in sorted(self.metadata):
             out.string(key).string(self.metadata[key])
-        return bytes(out.raw(_pack_codes(step_codes(self.control_steps))).data)
+        codes = _pack_codes(step_codes(self.control_steps))
+        if self.stream_id:
+            out.raw(self.stream_id).varint(len(codes) - _CODES_HEAD)
+        out.raw(codes)
+        if self.stream_id and self.key_frames is not None:
+            said = FieldWriter().varint(self.key_frames).data
+            out.varint(_KEY_FRAMES_TAG).varint(len(said)).raw(bytes(said))
+        return bytes(out.data)
 
 
 def parse_header(payload: bytes) -> StreamHeader:
@@ -139,8 +165,8 @@ def parse_header(payload: bytes) -> StreamHeader:
     """
     fields = FieldReader(payload, "stream header")
     form, version = divmod(fields.integer(1), 1 << _VERSION_BITS)
-    if version != limits.VERSION:
-        raise StreamError(f"format version {version}: this program reads {limits.VERSION} only")
+    if version not in limits.VERSIONS:
+        raise StreamError(f"format version {version}: this program reads versions 1 and 2")
     if form > _EXPLICIT_PLACEMENT | _PRECISION_MASK:
         raise fields.fail(f"a form of {form} that this program does not know")
     precision = form & _PRECISION_MASK
@@ -163,7 +189,15 @@ def parse_header(payload: bytes) -> StreamHeader:
     for _ in range(fields.varint(0, limits.MAX_METADATA, "number of metadata")):
         key = fields.string()
         metadata[key] = fields.string()
-    control_steps = steps_from_codes(_parse_codes(fields, num_controls))
+    stream_id, size, key_frames = b"", None, None
+    if version == limits.LIVE_VERSION:
+        stream_id = fields.raw(limits.STREAM_ID_BYTES)
+        if stream_id == bytes(limits.STREAM_ID_BYTES):
+            raise fields.fail("a stream id of zeros")
+        size = fields.varint(0, limits.MAX_HEADER, "bytes of the steps")
+    control_steps = steps_from_codes(_parse_codes(fields, num_controls, size))
+    if version == limits.LIVE_VERSION:
+        key_frames = _parse_tags(fields)
     return StreamHeader(
         generator_name=generator_name,
         generator_sha256=generator_sha256,
@@ -181,6 +215,8 @@ def parse_header(payload: bytes) -> StreamHeader:
         creator=creator,
         metadata=metadata,
         placement_steps=placement_steps,
+        stream_id=stream_id,
+        key_frames=key_frames,
     )
 
 
@@ -207,11 +243,11 @@ def _pack_codes(codes: bytes) -> bytes:
     return bytes([unit, codes[0]]) + coder.finish()
 
 
-def _parse_codes(fields: FieldReader, count: int) -> bytes:
-    """Take the codes of the control steps, which are the rest of the header."""
+def _parse_codes(fields: FieldReader, count: int, size: int | None) -> bytes:
+    """Take the codes of the control steps: `size` bytes after their head, or the rest."""
     unit = fields.integer(1, 1, 255, "unit of the steps")
     codes = [fields.integer(1)]
-    body = fields.rest()
+    body = fields.rest() if size is None else fields.raw(size)
     coder = RangeDecoder(body, [PROBABILITY_HALF] * SIGNED_SIZE)
     for _ in range(count - 1):
         codes.append(codes[-1] + unit * code_signed(coder, 0, 0))
@@ -220,3 +256,22 @@ def _parse_codes(fields: FieldReader, count: int) -> bytes:
     if coder.position < len(body):
         raise fields.fail(f"{len(body) - coder.position} bytes after its last field")
     return bytes(codes)
+
+
+def _parse_tags(fields: FieldReader) -> int | None:
+    """Take the tagged fields, which are the rest of a header of version 2; return key_frames.
+
+    Raises StreamError for tags that do not rise, and for an unknown one that is odd.
+    """
+    key_frames, before = None, 0
+    while fields.position < len(fields.data):
+        tag = fields.varint(before + 1, name="tag")
+        value = fields.raw(fields.varint(0, limits.MAX_HEADER, "size of a tagged field"))
+        if tag == _KEY_FRAMES_TAG:
+            inner = FieldReader(value, "stream header: key interval")
+            key_frames = inner.varint(1, limits.MAX_GROUP_FRAMES, "key interval")
+            inner.end()
+        elif tag % 2:
+            raise fields.fail(f"a field {tag} that this program does not know")
+        before = tag
+    return key_frames

@@ -12,25 +12,27 @@ from numpy.typing import NDArray
 
 from facecodec.bitstream import limits
 from facecodec.bitstream.coding import tracks
-from facecodec.bitstream.coding.binarise import SIGNED_SIZE, code_signed
 from facecodec.bitstream.coding.header import StreamHeader
 from facecodec.bitstream.coding.initial_probabilities import SEGMENT, initial_probabilities
-from facecodec.bitstream.coding.range_coder import Coder, RangeDecoder, RangeEncoder
+from facecodec.bitstream.coding.range_coder import RangeDecoder, RangeEncoder
 from facecodec.bitstream.coding.steps import from_levels, to_levels
+from facecodec.bitstream.coding.timing import (
+    FIRST_STEP,
+    PLACED_BEFORE,
+    TIMING_CONTEXTS,
+    code_flags,
+    code_placed,
+    code_timing,
+    expected_pts,
+    frame_clock,
+    usual_frames,
+)
 from facecodec.bitstream.fields import FieldReader, FieldWriter
-from facecodec.errors import StreamError
 
 EXACT_TYPES: dict[str, np.dtype[Any]] = {"f16": np.dtype("<f2"), "f32": np.dtype("<f4")}
 
-SEGMENT_SECONDS = 5  # of a usual segment
-_LEAST_USUAL_FRAMES = 30
-_USUAL_FRAMES_WITHOUT_RATE = 150
-
-# Contexts: timing, flags, then one set for placement and one for controls.
-TIMING = 0  # as expected; as the step before; the difference
-FLAGS = TIMING + 2 + SIGNED_SIZE
-PLACED = FLAGS + 4
-PLACEMENT = PLACED + 2
+# Contexts: those of `timing`, then one set for placement and one for controls.
+PLACEMENT = TIMING_CONTEXTS
 CONTROLS = PLACEMENT + tracks.CONTEXTS
 CONTEXTS = CONTROLS + tracks.CONTEXTS
 INITIAL = initial_probabilities(SEGMENT, CONTEXTS)
@@ -64,86 +66,46 @@ class Segment:
         return len(self.pts)
 
 
-def frame_clock(header: StreamHeader) -> Fraction | None:
-    """Return the expected length of a frame in units of the time base, None if unknown."""
-    return 1 / (header.frame_rate * header.time_base) if header.frame_rate else None
+@dataclass
+class SegmentState:
+    """What a segment leaves to those that continue it.
 
+    fast, slow: the probabilities of all contexts. placement, controls: what the tracks know.
+    index, pts, flags, placed: of its last frame. step: the last between two timestamps.
+    """
 
-def _expected_step(clock: Fraction | None, index: int, before: int) -> int:
-    """Return the expected distance from frame index - 1 to frame index."""
-    if clock is None:
-        return before
-    return _at(clock, index) - _at(clock, index - 1)
+    fast: list[int]
+    slow: list[int]
+    placement: tracks.TrackMemory
+    controls: tracks.TrackMemory
+    index: int
+    pts: int
+    step: int
+    flags: int
+    placed: int
 
-
-def usual_frames(header: StreamHeader) -> int:
-    """Return the number of frames of a usual segment: about five seconds."""
-    rate = header.frame_rate
-    if rate is None:
-        return _USUAL_FRAMES_WITHOUT_RATE
-    frames = _at(rate, SEGMENT_SECONDS)
-    return min(max(frames, _LEAST_USUAL_FRAMES), limits.MAX_SEGMENT_FRAMES)
-
-
-def usual_step(header: StreamHeader) -> int:
-    """Return the usual distance between two frames in units of the time base, at least 1."""
-    clock = frame_clock(header)
-    return max(_at(clock, 1), 1) if clock else 1
-
-
-def expected_pts(clock: Fraction | None, index: int) -> int:
-    """Return where a stream of steady rate that began at 0 has frame `index`; 0 if unknown."""
-    pts = _at(clock, index) if clock else 0
-    return pts if pts <= limits.MAX_PTS else 0
-
-
-def _at(clock: Fraction, index: int) -> int:
-    """Return index x clock, rounded to the nearest integer, halves up."""
-    return (2 * index * clock.numerator + clock.denominator) // (2 * clock.denominator)
-
-
-def _code_timing(
-    coder: Coder, clock: Fraction | None, first: int, frames: int, pts: list[int] | None, start: int
-) -> list[int]:
-    out = [start]
-    step = 1
-    for i in range(1, frames):
-        expected = _expected_step(clock, first + i, step)
-        given = pts[i] - pts[i - 1] if pts else expected
-        if coder.bit(TIMING, int(given == expected)):
-            step = expected
-        elif not coder.bit(TIMING + 1, int(given == step)):
-            step += code_signed(coder, TIMING + 2, given - step)
-        out.append(out[-1] + step)
-        if step < 1 or out[-1] > limits.MAX_PTS:
-            raise StreamError("timestamps that do not rise")
-    return out
-
-
-def _code_flags(coder: Coder, frames: int, flags: list[int] | None) -> list[int]:
-    out = []
-    before = 0
-    for i in range(frames):
-        value = 0
-        for bit in range(2):
-            context = FLAGS + 2 * bit + (before >> bit & 1)
-            value |= coder.bit(context, flags[i] >> bit & 1 if flags else 0) << bit
-        out.append(value)
-        before = value
-    return out
-
-
-def _code_placed(coder: Coder, frames: int, placed: list[bool] | None) -> list[bool]:
-    out = []
-    before = 1
-    for i in range(frames):
-        before = coder.bit(PLACED + before, int(placed[i]) if placed else 0)
-        out.append(bool(before))
-    return out
+    def copy(self) -> SegmentState:
+        """Return a state that changes on its own."""
+        return SegmentState(
+            self.fast[:],
+            self.slow[:],
+            self.placement.copy(),
+            self.controls.copy(),
+            self.index,
+            self.pts,
+            self.step,
+            self.flags,
+            self.placed,
+        )
 
 
 def pack_segment(header: StreamHeader, segment: Segment) -> bytes:
     """Return the payload of a segment chunk."""
+    return pack_key(header, segment)[0]
+
+
+def pack_key(header: StreamHeader, segment: Segment) -> tuple[bytes, SegmentState]:
+    """Return the payload of a segment chunk, and what it leaves to a segment that continues it."""
     frames = len(segment)
     out = FieldWriter().varint(segment.first).signed(frames - usual_frames(header))
     pts = segment.pts.tolist()
@@ -153,19 +115,45 @@ def pack_segment(header: StreamHeader, segment: Segment) -> bytes:
     if exact:
         out.raw(segment.controls.astype(exact).tobytes())
     coder = RangeEncoder(INITIAL)
-    _code_timing(coder, clock, segment.first, frames, pts, pts[0])
-    _code_flags(coder, frames, segment.flags.tolist())
-    _code_placed(coder, frames, segment.placed.tolist())
+    state = _fresh_state(header, coder)
+    _, state.step = code_timing(coder, clock, segment.first, frames, pts, pts[0])
+    code_flags(coder, frames, segment.flags.tolist())
+    code_placed(coder, frames, segment.placed.tolist())
     placement = to_levels(segment.placement[segment.placed], header.placement_steps)
-    tracks.code_track(coder, PLACEMENT, 4, len(placement), placement)
+    tracks.code_track(coder, PLACEMENT, 4, len(placement), placement, state.placement)
     if not exact:
         levels = to_levels(segment.controls, header.control_steps)
-        tracks.code_track(coder, CONTROLS, header.num_controls, frames, levels)
-    return bytes(out.raw(coder.finish()).data)
+        tracks.code_track(coder, CONTROLS, header.num_controls, frames, levels, state.controls)
+    return bytes(out.raw(coder.finish()).data), leave(state, segment)
+
+
+def _fresh_state(header: StreamHeader, coder: RangeEncoder | RangeDecoder) -> SegmentState:
+    """Return the state of a segment that begins, whose probabilities are the coder's own."""
+    placement = tracks.TrackMemory.empty(4)
+    controls = tracks.TrackMemory.empty(header.num_controls)
+    fast, slow = coder.fast, coder.slow
+    return SegmentState(fast, slow, placement, controls, 0, 0, FIRST_STEP, 0, PLACED_BEFORE)
+
+
+def leave(state: SegmentState, segment: Segment) -> SegmentState:
+    """Put a segment's last frame into its state; return that."""
+    state.index = segment.first + len(segment) - 1
+    state.pts = int(segment.pts[-1])
+    state.flags = int(segment.flags[-1])
+    state.placed = int(segment.placed[-1])
+    return state
 
 
 def parse_segment(header: StreamHeader, payload: bytes) -> Segment:
     """Decode the payload of a segment chunk.
+
+    Raises StreamError where it breaks the format.
+    """
+    return parse_key(header, payload)[0]
+
+
+def parse_key(header: StreamHeader, payload: bytes) -> tuple[Segment, SegmentState]:
+    """Decode the payload of a segment chunk; return what it leaves to a segment that continues it.
 
     Raises StreamError where it breaks the format.
     """
@@ -177,20 +165,21 @@ def parse_segment(header: StreamHeader, payload: bytes) -> Segment:
     raw = fields.raw(frames * width * exact.itemsize) if exact else b""
     body = fields.rest()
     coder = RangeDecoder(body, INITIAL)
-    pts = _code_timing(coder, clock, first, frames, None, start)
-    flags = _code_flags(coder, frames, None)
-    placed = np.array(_code_placed(coder, frames, None), bool)
-    timing_end = _spent(coder, body)
-    levels = tracks.code_track(coder, PLACEMENT, 4, int(placed.sum()), None)
+    state = _fresh_state(header, coder)
+    pts, state.step = code_timing(coder, clock, first, frames, None, start)
+    flags = code_flags(coder, frames, None)
+    placed = np.array(code_placed(coder, frames, None), bool)
+    timing_end = spent(coder, body)
+    levels = tracks.code_track(coder, PLACEMENT, 4, int(placed.sum()), None, state.placement)
     placement = np.zeros((frames, 4), np.float32)
     placement[placed] = from_levels(levels, header.placement_steps)
-    placement_end = _spent(coder, body)
+    placement_end = spent(coder, body)
     if exact:
         controls = np.frombuffer(raw, exact).reshape(frames, width).astype(np.float32)
         if not np.isfinite(controls).all():
             raise fields.fail("a control that is not a finite number")
     else:
-        levels = tracks.code_track(coder, CONTROLS, width, frames, None)
+        levels = tracks.code_track(coder, CONTROLS, width, frames, None, state.controls)
         controls = from_levels(levels, header.control_steps)
     if coder.position < len(body):
         raise fields.fail(f"{len(body) - coder.position} bytes after its last frame")
@@ -199,7 +188,7 @@ def parse_segment(header: StreamHeader, payload: bytes) -> Segment:
         "placement": placement_end - timing_end,
         "controls": len(raw) + len(body) - placement_end,
     }
-    return Segment(
+    segment = Segment(
         first,
         np.array(pts, np.int64),
         np.array(flags, np.uint8),
@@ -208,9 +197,10 @@ def parse_segment(header: StreamHeader, payload: bytes) -> Segment:
         placed,
         parts,
     )
+    return segment, leave(state, segment)
 
 
-def _spent(coder: RangeDecoder, body: bytes) -> int:
+def spent(coder: RangeDecoder, body: bytes) -> int:
     """Return the bytes of the body that what was decoded so far has cost, to the nearest."""
     ahead = (coder.range.bit_length() + 3) // 8  # bytes taken but not yet used
     return max(0, min(coder.position - ahead, len(body)))

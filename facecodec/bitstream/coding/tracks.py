@@ -9,6 +9,8 @@ integers; `>>` rounds down.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,60 +48,115 @@ START_MEDIUM = 8
 START_LONG = 24
 
 
+@dataclass
+class TrackMemory:
+    """What a track knows of its past, a number a column: where the next row is predicted from.
+
+    last: the row before, None before the first. short, medium, long: how much each value moved,
+    in three memories that forget at 1/2, 1/8 and 1/16 a row. drift: which way it moves. before:
+    what it did last.
+    """
+
+    last: list[int] | None
+    short: list[int]
+    medium: list[int]
+    long: list[int]
+    drift: list[int]
+    before: list[int]
+
+    @classmethod
+    def empty(cls, width: int) -> TrackMemory:
+        """Return the memory of a track of `width` columns that has no row yet."""
+        zeros = [0] * width
+        return cls(
+            None,
+            zeros[:],
+            [START_MEDIUM] * width,
+            [START_LONG] * width,
+            zeros[:],
+            [STAYED] * width,
+        )
+
+    def copy(self) -> TrackMemory:
+        """Return a memory that changes on its own."""
+        return TrackMemory(
+            None if self.last is None else self.last[:],
+            self.short[:],
+            self.medium[:],
+            self.long[:],
+            self.drift[:],
+            self.before[:],
+        )
+
+
 def code_track(
-    coder: Coder, base: int, width: int, frames: int, levels: NDArray[np.int64] | None
+    coder: Coder,
+    base: int,
+    width: int,
+    frames: int,
+    levels: NDArray[np.int64] | None,
+    memory: TrackMemory | None = None,
 ) -> NDArray[np.int64]:
     """Code a track of integers, int64 [frames, width]; return it.
 
     base: the first of its CONTEXTS contexts. levels: int64 [frames, width] to encode, None to
-    decode. Raises StreamError for a value beyond MAX_LEVEL.
+    decode. memory: of the rows before, which takes in these; None for a track that begins.
+    Raises StreamError for a value beyond MAX_LEVEL.
     """
     out = np.zeros((frames, width), np.int64)
-    if not frames:
-        return out
-    given = [0] * width if levels is None else levels[0].tolist()
-    last = [code_signed(coder, base + FIRST, value) for value in given]
-    if any(abs(value) > MAX_LEVEL for value in last):
-        raise StreamError("a coded value is out of range")
-    out[0] = last
-    # How much each value moved: three memories that forget at 1/2, 1/8 and 1/16 a frame.
-    short = [0] * width
-    medium = [START_MEDIUM] * width
-    long = [START_LONG] * width
-    drift = [0] * width
-    before = [STAYED] * width
-    for frame in range(1, frames):
-        given = last if levels is None else levels[frame].tolist()
-        around = 0
-        for i in range(width):
-            own = min((short[i] + 3) >> 2, OWN_LEVELS - 1)
-            calm = min(medium[i] >> 2, CALM_LEVELS) - 1
-            usual = min(long[i] >> 3, USUAL_LEVELS) - 1
-            near = min((around + 1) >> 1, NEAR_LEVELS - 1)
-            towards = max(-MAX_TOWARDS, min((drift[i] + 2) >> 2, MAX_TOWARDS))
-            change = given[i] - last[i]
-            first = base + MOVED_A + own * USUAL_LEVELS + usual
-            second = base + MOVED_B + (near * CALM_LEVELS + calm) * (1 + MAX_TOWARDS) + abs(towards)
-            if coder.pair(first, second, int(change != 0)):
-                where = base + DOWN + (towards + MAX_TOWARDS) * 3 + before[i]
-                fell = coder.bit(where, int(change < 0))
-                first = base + SIZE_A + own * UNARY
-                second = base + SIZE_B + calm * UNARY
-                size = code_magnitude_pair(coder, first, second, abs(change))
-                change = -size if fell else size
-                before[i] = FELL if fell else ROSE
-                last[i] += change
-                if not -MAX_LEVEL <= last[i] <= MAX_LEVEL:
-                    raise StreamError("a coded value is out of range")
-                size = min(size, MAX_SIZE)
-                change = max(-MAX_SIZE, min(change, MAX_SIZE))
-            else:
-                before[i] = STAYED
-                change = size = 0
-            short[i] += (8 * size - short[i] + 1) >> 1
-            medium[i] += (16 * size - medium[i] + 4) >> 3
-            long[i] += (64 * size - long[i] + 8) >> 4
-            drift[i] += (16 * change - drift[i]) >> 1
-            around += (2 * size - around + 1) >> 1
-        out[frame] = last
+    memory = memory or TrackMemory.empty(width)
+    for row in range(frames):
+        given = None if levels is None else levels[row].tolist()
+        if memory.last is None:
+            memory.last = _code_first(coder, base, given or [0] * width)
+        else:
+            _code_next(coder, base, memory.last, given or memory.last, memory)
+        out[row] = memory.last
     return out
+
+
+def _code_first(coder: Coder, base: int, given: list[int]) -> list[int]:
+    """Code the first row of a track; return it."""
+    row = [code_signed(coder, base + FIRST, value) for value in given]
+    if any(abs(value) > MAX_LEVEL for value in row):
+        raise StreamError("a coded value is out of range")
+    return row
+
+
+def _code_next(
+    coder: Coder, base: int, last: list[int], given: list[int], memory: TrackMemory
+) -> None:
+    """Code a row after `last`, which becomes that row; take it into the memory."""
+    short, medium, long = memory.short, memory.medium, memory.long
+    drift, before = memory.drift, memory.before
+    around = 0
+    for i, value in enumerate(given):
+        own = min((short[i] + 3) >> 2, OWN_LEVELS - 1)
+        calm = min(medium[i] >> 2, CALM_LEVELS) - 1
+        usual = min(long[i] >> 3, USUAL_LEVELS) - 1
+        near = min((around + 1) >> 1, NEAR_LEVELS - 1)
+        towards = max(-MAX_TOWARDS, min((drift[i] + 2) >> 2, MAX_TOWARDS))
+        change = value - last[i]
+        first = base + MOVED_A + own * USUAL_LEVELS + usual
+        second = base + MOVED_B + (near * CALM_LEVELS + calm) * (1 + MAX_TOWARDS) + abs(towards)
+        if coder.pair(first, second, int(change != 0)):
+            where = base + DOWN + (towards + MAX_TOWARDS) * 3 + before[i]
+            fell = coder.bit(where, int(change < 0))
+            first = base + SIZE_A + own * UNARY
+            second = base + SIZE_B + calm * UNARY
+            size = code_magnitude_pair(coder, first, second, abs(change))
+            change = -size if fell else size
+            before[i] = FELL if fell else ROSE
+            last[i] += change
+            if not -MAX_LEVEL <= last[i] <= MAX_LEVEL:
+                raise StreamError("a coded value is out of range")
+            size = min(size, MAX_SIZE)
+            change = max(-MAX_SIZE, min(change, MAX_SIZE))
+        else:
+            before[i] = STAYED
+            change = size = 0
+        short[i] += (8 * size - short[i] + 1) >> 1
+        medium[i] += (16 * size - medium[i] + 4) >> 3
+        long[i] += (64 * size - long[i] + 8) >> 4
+        drift[i] += (16 * change - drift[i]) >> 1
+        around += (2 * size - around + 1) >> 1

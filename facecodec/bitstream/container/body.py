@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterable, Iterator
 from facecodec.bitstream import limits
 from facecodec.bitstream.audio import AudioPacket
 from facecodec.bitstream.coding.header import StreamHeader
-from facecodec.bitstream.coding.segment import Segment, parse_segment, usual_step
+from facecodec.bitstream.coding.segment import Segment
+from facecodec.bitstream.coding.timing import usual_step
 from facecodec.bitstream.container import chunks
 from facecodec.bitstream.container.audio import parse_packets
 from facecodec.bitstream.container.chunks import Chunk, Damage
 from facecodec.bitstream.container.frames import FrameRecord, fill_gap, segment_records
 from facecodec.bitstream.container.index import parse_index
+from facecodec.bitstream.container.segments import SegmentDecoder
 from facecodec.errors import StreamError
 
 Report = Callable[[Damage], None]
@@ -30,6 +32,12 @@ class PacketParser:
     def __init__(self, report: Report, expected: int | None = 0) -> None:
         self._report = report
         self._expected = expected
+
+    def end(self, chunk: Chunk, packets: int | None) -> None:
+        """Report the packets missing at the end, where the end chunk counts them."""
+        if packets is not None and self._expected is not None and packets != self._expected:
+            count = f"the end chunk counts {packets} audio packets, {self._expected} came"
+            self._report(Damage(chunk.offset, 0, count))
 
     def parse(self, chunk: Chunk) -> list[AudioPacket]:
         """Return the packets of an audio chunk; none where it breaks the format."""
@@ -70,6 +78,7 @@ class BodyDecoder:
         self._packets = packets
         self._expected = expected
         self._lost = lost
+        self._segments = SegmentDecoder(header)
         self._before: FrameRecord | None = None
         # From the last known frame but one to the last, where those two are neighbours.
         self._step: int | None = None
@@ -84,7 +93,7 @@ class BodyDecoder:
                 self._lost += chunk.size
             elif chunk.type == chunks.AUDIO and self._packets:
                 yield from self._packets.parse(chunk)
-            elif chunk.type == chunks.SEGMENT:
+            elif chunk.type in (chunks.SEGMENT, chunks.CONTINUED):
                 yield from self._frames(chunk)
             elif chunk.type == chunks.END:
                 yield from self._end(chunk)
@@ -113,7 +122,7 @@ class BodyDecoder:
         """Decode a segment; report it and return None where it breaks the format."""
         before = self._before
         try:
-            segment = parse_segment(self._header, chunk.payload)
+            segment = self._segments.decode(chunk)
             if segment.first < self._expected:
                 raise StreamError("segment: goes back in time")
             if before and segment.pts[0] - before.pts < segment.first - before.index:
@@ -127,9 +136,12 @@ class BodyDecoder:
     def _end(self, chunk: Chunk) -> Iterator[FrameRecord]:
         """Yield the frames that are missing before the end chunk."""
         try:
-            frames = parse_index(self._header, chunk).frames
+            index = parse_index(self._header, chunk)
         except StreamError:
             return  # reported by whoever reads the chunks
+        if self._packets:
+            self._packets.end(chunk, index.packets)
+        frames = index.frames
         missing = frames - self._expected
         if missing < 0:
             count = f"the end chunk counts {frames} frames, {self._expected} came"

@@ -11,14 +11,19 @@ from facecodec.bitstream import limits
 from facecodec.bitstream.container.chunks import (
     CRC_BYTES,
     LIMITS,
+    PART,
+    SEGMENT,
     STREAM_MAGIC,
     TYPE_BYTES,
     Chunk,
     Damage,
 )
+from facecodec.bitstream.container.continued import CHECK_BYTES, LONG, SHORT, Chain, read_head
 from facecodec.errors import StreamError
 
-_ANY_TYPE = re.compile(b"|".join(kind for kind in LIMITS if len(kind) == TYPE_BYTES))
+_TYPES = [kind for kind in LIMITS if len(kind) == TYPE_BYTES and kind != PART]
+_ANY_TYPE = re.compile(b"|".join(_TYPES))
+_ANY_LATE_TYPE = re.compile(b"|".join([*_TYPES, PART, re.escape(STREAM_MAGIC)]))
 _MAX_LENGTH_BYTES = 3  # bytes of the longest length
 _MIN_READ_BYTES = 1 << 12  # bytes asked of the file at once
 _MAX_READ_BYTES = 1 << 16
@@ -33,15 +38,22 @@ class ChunkReader:
 
     offset: where to begin, in bytes from the start of the stream. seed: what CRCs start from.
     base: where the stream begins in a file that can seek, so that several readers may share it;
-    None for a pipe.
+    None for a pipe. chain: of a stream of version 2, what its segments may continue.
     """
 
     def __init__(
-        self, file: BinaryIO, offset: int = 0, seed: int = 0, base: int | None = None
+        self,
+        file: BinaryIO,
+        offset: int = 0,
+        seed: int = 0,
+        base: int | None = None,
+        chain: Chain | None = None,
     ) -> None:
         self.file = file
         self.offset = offset  # of buffer[0] in the stream
         self.seed = seed
+        self.chain = chain
+        self.any_header = False  # whether headers of other streams are chunks, too
         self.buffer = bytearray()
         self._base = base
         # read1 gives what a pipe holds now, where read would wait for as much as was asked for.
@@ -61,13 +73,13 @@ class ChunkReader:
         chunk = self._chunk_at(0, magic)
         if chunk is None:
             raise StreamError(f"{what}: its header is damaged or cut off")
-        self.seed = int.from_bytes(self.buffer[chunk.size - CRC_BYTES : chunk.size], "little")
+        self.seed = chunk.crc
         self._drop(chunk.size)
         return chunk
 
     def first(self) -> Chunk | None:
         """Take the chunk that begins right here, or return None: no search, no recovery."""
-        chunk = self._chunk_at(0)
+        chunk = self._next()
         if chunk is not None:
             self._drop(chunk.size)
         return chunk
@@ -80,13 +92,58 @@ class ChunkReader:
         return max(self.file.seek(0, 2) - self._base - self.offset, 0)
 
     def __iter__(self) -> Iterator[Chunk | Damage]:
-        while self._fill(1):
-            chunk = self._chunk_at(0)
-            if chunk is not None:
-                self._drop(chunk.size)
-                yield chunk
-            else:
-                yield self._skip_damage()
+        while (item := self.take()) is not None:
+            yield item
+
+    def take(self) -> Chunk | Damage | None:
+        """Take the next chunk, or the bytes up to it that are none; None at the end.
+
+        A file that has no more bytes yet may raise BlockingIOError in its `read`: the next call
+        then goes on where this one stopped.
+        """
+        if not self._fill(1):
+            return None
+        chunk = self._next()
+        if chunk is None:
+            return self._skip_damage()
+        self._drop(chunk.size)
+        return chunk
+
+    def _next(self) -> Chunk | None:
+        """Return the chunk that begins right here, None where none does."""
+        if self.chain is None:
+            return self._chunk_at(0)
+        if self._fill(1) and (self.buffer[0] >= SHORT or self.buffer[0] == LONG):
+            return self._continued(self.chain)
+        chunk = self._known_at(0)
+        if chunk is not None and chunk.type == SEGMENT:
+            self.chain.key(chunk)
+        return chunk
+
+    def _known_at(self, start: int) -> Chunk | None:
+        """Return the chunk that begins there, which in version 2 may be the header again."""
+        if self.chain is None or not self._fill(start + 1) or self.buffer[start] != STREAM_MAGIC[0]:
+            return self._chunk_at(start)
+        chunk = self._chunk_at(start, STREAM_MAGIC)
+        if chunk is not None and (self.any_header or chunk.crc == self.seed):
+            return chunk
+        return None
+
+    def _continued(self, chain: Chain) -> Chunk | None:
+        """Return the chunk of a segment that continues another, None where none begins here."""
+        head = read_head(lambda at: self.buffer[at] if self._fill(at + 1) else None)
+        if (
+            head is None
+            or head.size is None
+            or not self._fill(head.taken + head.size + CHECK_BYTES)
+        ):
+            return None
+        end = head.taken + head.size
+        body, check = self.buffer[head.taken : end], self.buffer[end : end + CHECK_BYTES]
+        first = chain.next
+        if first is not None and head.number not in (None, first % head.numbers):
+            first = None
+        return chain.chunk(head, first, bytes(body), bytes(check), self.offset)
 
     def _fill(self, size: int) -> bool:
         """Read until the buffer holds `size` bytes; False when the file ends first."""
@@ -127,8 +184,8 @@ class ChunkReader:
         if not self._fill(end + CRC_BYTES):
             return None
         crc = int.from_bytes(self.buffer[end : end + CRC_BYTES], "little")
-        if zlib.crc32(self.buffer[start:end], self.seed) == crc:
-            return Chunk(self.offset + start, kind, bytes(self.buffer[at:end]))
+        if zlib.crc32(self.buffer[start:end], 0 if magic else self.seed) == crc:
+            return Chunk(self.offset + start, kind, bytes(self.buffer[at:end]), crc)
         self._work += size
         if self._work > limits.SCAN_WORK * (self.offset + start + limits.MAX_CHUNK):
             raise StreamError(f"byte {self.offset + start}: too damaged to search for whole chunks")
@@ -137,24 +194,39 @@ class ChunkReader:
     def _skip_damage(self) -> Damage:
         """Drop bytes up to the next whole chunk of a known type, or to the end of the file."""
         begin = self.offset
+        if self.chain is not None:
+            self.chain.clear()
+        try:
+            self._search()
+            at_end = not self._fill(1)
+        except BlockingIOError:
+            if self.offset == begin:
+                raise
+            at_end = False
+        reason = "the file ends within a chunk" if at_end else "no whole chunk"
+        return Damage(begin, self.offset - begin, reason)
+
+    def _search(self) -> None:
+        """Drop bytes up to the next whole chunk, not at the first byte, or to the end."""
+        pattern, longest = _ANY_TYPE, TYPE_BYTES
+        if self.chain is not None:
+            pattern, longest = _ANY_LATE_TYPE, len(STREAM_MAGIC)
         start = 1
         while True:
-            match = _ANY_TYPE.search(self.buffer, start)
+            match = pattern.search(self.buffer, start)
             if match is None:
-                # Keep a byte: a type may straddle two reads.
-                self._drop(max(len(self.buffer) - TYPE_BYTES + 1, 0))
-                start = 0
+                # A type may straddle two reads.
+                behind = max(len(self.buffer) - longest + 1, 0)
+                self._drop(behind)
+                start = 0 if behind else 1
                 if not self._fill(len(self.buffer) + 1):
                     self._drop(len(self.buffer))
-                    break
-            elif self._chunk_at(match.start()) is not None:
+                    return
+            elif self._known_at(match.start()) is not None:
                 self._drop(match.start())
-                break
+                return
             else:
                 start = match.start() + 1
                 if start > _MAX_READ_BYTES:
                     self._drop(start)
                     start = 0
-        at_end = not self._fill(1)
-        reason = "the file ends within a chunk" if at_end else "no whole chunk"
-        return Damage(begin, self.offset - begin, reason)

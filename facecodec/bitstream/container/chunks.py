@@ -25,6 +25,8 @@ AUDIO_PARAMETERS = b"AP"
 AUDIO = b"AU"
 SEGMENT = b"SE"
 END = b"EN"
+PART = b"PA"  # of another chunk; version 2
+CONTINUED = b"\xc0"  # what stands for the types of segments that continue others; version 2
 
 LIMITS = {
     STREAM_MAGIC: limits.MAX_HEADER,
@@ -36,18 +38,22 @@ LIMITS = {
     AUDIO: limits.MAX_CHUNK,
     SEGMENT: limits.MAX_SEGMENT,
     END: limits.MAX_INDEX,
+    PART: limits.MAX_CHUNK,
 }
+# What version 2 may send again, or only now, between segments.
+LATE_TYPES = (STREAM_MAGIC, IDENTITY, IDENTITY_REFERENCE, AUDIO_PARAMETERS, TUNING, PART)
 TYPE_BYTES = 2  # bytes of a type, but for the header's
 CRC_BYTES = 4
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """One whole chunk: its place in the file, its type and its payload."""
+    """One whole chunk: its place in the file, its type, its payload and its CRC-32."""
 
     offset: int
     type: bytes
     payload: bytes
+    crc: int = 0
 
     @property
     def size(self) -> int:

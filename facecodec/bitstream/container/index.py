@@ -5,22 +5,18 @@ from __future__ import annotations
 import bisect
 import contextlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import BinaryIO
 
 from facecodec.bitstream import limits
 from facecodec.bitstream.coding.header import StreamHeader
-from facecodec.bitstream.coding.segment import (
-    expected_pts,
-    frame_clock,
-    segment_start,
-    take_frames,
-    usual_frames,
-)
+from facecodec.bitstream.coding.segment import segment_start, take_frames
+from facecodec.bitstream.coding.timing import expected_pts, frame_clock, usual_frames
 from facecodec.bitstream.container import chunks
 from facecodec.bitstream.container.chunk_reader import ChunkReader
 from facecodec.bitstream.container.chunks import Chunk, Damage
+from facecodec.bitstream.container.continued import ContinuedChunk
 from facecodec.bitstream.fields import FieldReader, FieldWriter, varint_size
 from facecodec.errors import StreamError
 
@@ -39,15 +35,27 @@ class IndexEntry:
 
 @dataclass
 class Index:
-    """All segments in order, and the number of frames of the stream."""
+    """All groups in order, and the number of frames of the stream.
+
+    A group is a segment that stands alone, what continues it, and the audio before and between.
+    packets: of audio, as an end chunk of version 2 counts them; None where that is not said.
+    """
 
     frames: int = 0
     entries: list[IndexEntry] = field(default_factory=list)
+    packets: int | None = field(default=None, compare=False)
 
     def add(self, entry: IndexEntry) -> None:
         """Append the next segment."""
         self.entries.append(entry)
         self.frames = max(self.frames, entry.first + entry.frames)
+
+    def extend(self, first: int, frames: int) -> None:
+        """Add frames to the last group, whose next frame is number `first`."""
+        if self.entries and first == self.frames:
+            last = self.entries[-1]
+            self.entries[-1] = replace(last, frames=last.frames + frames)
+            self.frames += frames
 
     def find(self, pts: int) -> IndexEntry | None:
         """Return the last segment that starts at or before `pts`, None if there is none."""
@@ -100,9 +108,15 @@ def _predicted_pts(
 def parse_index(header: StreamHeader, chunk: Chunk) -> Index:
     """Read an end chunk; the offsets are from its own, so that bytes lost earlier do no harm.
 
+    One of version 2 counts frames and packets, and has no entries.
     Raises StreamError where its entries or its size do not fit.
     """
     fields = FieldReader(chunk.payload, "end chunk")
+    if header.version == limits.LIVE_VERSION:
+        frames = fields.varint(0, limits.MAX_PTS, "number of frames")
+        counted = Index(frames, packets=fields.varint(0, limits.MAX_PTS, "number of packets"))
+        fields.end()
+        return counted
     clock = frame_clock(header)
     digits = varint_size(chunk.size)
     tail = FieldWriter().varint(chunk.size).data[::-1]
@@ -140,8 +154,11 @@ def parse_index(header: StreamHeader, chunk: Chunk) -> Index:
 def stored_index(file: BinaryIO, base: int, header: StreamHeader, seed: int) -> Index | None:
     """Return the index at the end of a file that can seek, or None where there is no whole one.
 
+    Version 2 has none.
     base: where the stream begins in the file. seed: what its CRCs start from.
     """
+    if header.version == limits.LIVE_VERSION:
+        return None
     size = file.seek(0, 2) - base
     file.seek(base + max(size - chunks.CRC_BYTES - _MAX_SIZE_BYTES, 0))
     length = 0
@@ -183,6 +200,9 @@ class GroupScan:
                 if first >= self.index.frames:
                     self.index.add(IndexEntry(self._group, first, frames, pts))
             self._group = chunk.offset + chunk.size
+        elif isinstance(chunk, ContinuedChunk):
+            self.index.extend(chunk.first, chunk.frames)
+            self._group = chunk.offset + chunk.size
         elif chunk.type not in chunks.LIMITS:
             self.comparable = False
 
@@ -194,9 +214,12 @@ def is_group_of(header: StreamHeader, entry: IndexEntry, body: Iterable[Chunk | 
             return False
         if chunk.type == chunks.SEGMENT:
             with contextlib.suppress(StreamError):
-                start = segment_start(header, chunk.payload)
-                return start == (entry.first, entry.frames, entry.pts)
-        if chunk.type != chunks.AUDIO:
+                first, frames, pts = segment_start(header, chunk.payload)
+                whole = header.version == limits.VERSION  # else others may continue it
+                known = frames == entry.frames if whole else frames <= entry.frames
+                return known and (first, pts) == (entry.first, entry.pts)
+        late = chunks.LATE_TYPES if header.version == limits.LIVE_VERSION else ()
+        if chunk.type != chunks.AUDIO and chunk.type not in late:
             return False
     return False
 
@@ -207,6 +230,7 @@ def end_damage(header: StreamHeader, chunk: Chunk, groups: GroupScan | None) -> 
         stored = parse_index(header, chunk)
     except StreamError as error:
         return Damage(chunk.offset, chunk.size, str(error))
-    if groups and groups.comparable and stored != groups.index:
+    indexed = header.version == limits.VERSION
+    if indexed and groups and groups.comparable and stored != groups.index:
         return Damage(chunk.offset, chunk.size, "the index is not that of the file")
     return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +12,7 @@ from facecodec.bitstream.coding.header import StreamHeader
 from facecodec.bitstream.coding.identity import parse_identity
 from facecodec.bitstream.container import chunks
 from facecodec.bitstream.container.audio import parse_audio_parameters
+from facecodec.bitstream.container.chunk_parts import ChunkParts
 from facecodec.bitstream.container.chunks import Chunk
 from facecodec.bitstream.container.identity_file import IdentityFile
 from facecodec.bitstream.container.tuning_parts import TuningParts
@@ -19,11 +22,15 @@ from facecodec.errors import StreamError
 class Preamble:
     """Collects the chunks between the header and the first frame or packet.
 
-    name: what error messages call the file.
+    name: what error messages call the file. late: as in version 2, they may come later too, again,
+    and in parts.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, late: bool = False) -> None:
         self.name = name
+        self.late = late
+        self._parts = ChunkParts()
+        self._taken: set[bytes] = set()  # SHA-256 of what has come
         self.identity_payload: bytes | None = None
         self.identity_reference: bytes | None = None
         self.audio: AudioParameters | None = None
@@ -35,6 +42,26 @@ class Preamble:
 
         Raises StreamError for a second identity, or one that is no identity.
         """
+        if self.late:
+            return self._add_late(chunk)
+        return self._add(chunk)
+
+    def _add_late(self, chunk: Chunk) -> bool:
+        """Take in a chunk that may have come before, or be a part of one."""
+        if chunk.type == chunks.STREAM_MAGIC:
+            return True  # the same as at the beginning
+        if chunk.type == chunks.PART:
+            whole = self._parts.add(chunk)
+            return whole is None or self._add_late(whole)
+        digest = hashlib.sha256(chunk.type + chunk.payload).digest()
+        if digest in self._taken:
+            return True
+        known = self._add(chunk)
+        if known:
+            self._taken.add(digest)
+        return known
+
+    def _add(self, chunk: Chunk) -> bool:
         self.offsets.setdefault(chunk.type, chunk.offset)
         if chunk.type in (chunks.IDENTITY, chunks.IDENTITY_REFERENCE):
             self._set_identity(chunk)

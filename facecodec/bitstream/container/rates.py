@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from facecodec.bitstream.coding.header import StreamHeader
-from facecodec.bitstream.coding.segment import parse_segment
 from facecodec.bitstream.container import chunks
 from facecodec.bitstream.container.chunks import Chunk, Damage
 from facecodec.bitstream.container.index import parse_index
+from facecodec.bitstream.container.segments import SegmentDecoder
 from facecodec.errors import StreamError
 
 # What the payload of a chunk is counted as; all else, and the bytes around each payload, is
@@ -59,14 +59,15 @@ def split_rates(header: StreamHeader, all_chunks: Iterable[Chunk | Damage]) -> R
     spent = dict.fromkeys(("identity", "controls", "placement", "audio", "tuning"), 0)
     container = 0
     frames = 0
+    decoder = SegmentDecoder(header)
     for chunk in all_chunks:
         container += chunk.size
         if isinstance(chunk, Damage):
             continue
         parts = {_KINDS[chunk.type]: len(chunk.payload)} if chunk.type in _KINDS else {}
-        if chunk.type == chunks.SEGMENT:
+        if chunk.type in (chunks.SEGMENT, chunks.CONTINUED):
             try:
-                segment = parse_segment(header, chunk.payload)
+                segment = decoder.decode(chunk)
             except StreamError:
                 continue
             frames = max(frames, segment.first + len(segment))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import BinaryIO
@@ -11,29 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecodec.bitstream.audio import AudioPacket
-from facecodec.bitstream.coding.header import parse_header
 from facecodec.bitstream.container import chunks
 from facecodec.bitstream.container.body import BodyDecoder, PacketParser
-from facecodec.bitstream.container.chunk_reader import ChunkReader
-from facecodec.bitstream.container.chunks import Chunk, Damage
+from facecodec.bitstream.container.chunks import Chunk
 from facecodec.bitstream.container.frames import FrameRecord, within
 from facecodec.bitstream.container.identity_file import IdentityFile
 from facecodec.bitstream.container.index import (
     GroupScan,
     Index,
     IndexEntry,
-    end_damage,
     is_group_of,
     stored_index,
 )
-from facecodec.bitstream.container.preamble import Preamble
 from facecodec.bitstream.container.rates import RateSplit, split_rates
-from facecodec.errors import StreamError, UsageError
+from facecodec.bitstream.container.stream_chunks import StreamChunks
+from facecodec.errors import UsageError
 
-_BODY = (chunks.SEGMENT, chunks.AUDIO, chunks.END)
 
-
-class StreamReader:
+class StreamReader(StreamChunks):
     """Reads the header at once, frames and audio on iteration.
 
     A file that can seek may be iterated any number of times; a pipe once, and gives each frame as
@@ -46,55 +40,11 @@ class StreamReader:
     """
 
     def __init__(self, file: BinaryIO, name: str = "") -> None:
-        self.name = name or str(getattr(file, "name", "stream"))
-        self._file = file
-        self._base = file.tell() if file.seekable() else None
-        self.damage: list[Damage] = []
-        self._reported: set[Damage] = set()
-        self._index: Index | None = None
-        self._consumed = False
-        self._chunks = ChunkReader(file, base=self._base)
-        self._head = self._chunks.header(chunks.STREAM_MAGIC, self.name)
-        self.header = parse_header(self._head.payload)
-        self._seed = self._chunks.seed
-        self._first: Chunk | None = None  # of the body
-        self._lost_before = 0  # bytes lost before it
-        self._preamble = self._read_preamble()
-        self.identity_payload = self._preamble.identity_payload
-        self.identity_reference = self._preamble.identity_reference
-        self.audio, self.tuning = self._preamble.audio, self._preamble.tuning
-
-    def _read_preamble(self) -> Preamble:
         """Read up to the first chunk of the body."""
-        preamble = Preamble(self.name)
-        for chunk in self._chunks:
-            if isinstance(chunk, Damage):
-                self._report(chunk)
-                self._lost_before += chunk.size
-            elif chunk.type in _BODY:
-                self._first = chunk
-                break
-            elif not preamble.add(chunk):
-                self._refuse(chunk)
-        for what in preamble.missing(self.header):
-            self._report(Damage(self._body_start(), 0, what))
-        return preamble
-
-    def _body_start(self) -> int:
-        """Return where the first chunk of the body begins."""
-        return self._first.offset if self._first else self._chunks.offset
-
-    def _refuse(self, chunk: Chunk) -> None:
-        """Refuse a critical chunk that is unknown or out of place; pass over an ancillary one."""
-        if chunk.critical:
-            kind = chunk.name
-            known = "out of place" if chunk.type in chunks.LIMITS else "unknown to this program"
-            raise StreamError(f"{self.name}: critical chunk {kind} at {chunk.offset} is {known}")
-
-    def _report(self, damage: Damage | None) -> None:
-        if damage is not None and damage not in self._reported:
-            self._reported.add(damage)
-            self.damage.append(damage)
+        super().__init__(file, name)
+        self._index: Index | None = None
+        if self.seekable and self._preamble.late:
+            self._index = self.scanned_index()  # what comes late lies between the frames
 
     def identity(
         self, w_mean: NDArray[np.float32], identity_file: IdentityFile | None = None
@@ -126,11 +76,6 @@ class StreamReader:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    @property
-    def seekable(self) -> bool:
-        """Whether the stream can be read more than once, and has an index."""
-        return self._base is not None
 
     def __iter__(self) -> Iterator[FrameRecord]:
         return self.frames()
@@ -173,7 +118,7 @@ class StreamReader:
             self.header,
             self.name,
             self._report,
-            parser if audio and self.audio else None,
+            parser if audio and (self.audio or self._preamble.late) else None,
             entry.first if entry else 0,
             0 if entry else self._lost_before,
         )
@@ -199,52 +144,6 @@ class StreamReader:
             entry = self._index.find(pts)
         return entry
 
-    def _chunks_from(self, entry: IndexEntry | None) -> ChunkReader:
-        """Return a reader of the chunks from an entry on, or from the beginning of the body."""
-        offset = entry.offset if entry else self._body_start()
-        return ChunkReader(self._file, offset, self._seed, self._base)
-
-    def walk(self, entry: IndexEntry | None = None) -> Iterator[Chunk | Damage]:
-        """Yield the chunks from the first frame or audio on (or from an index entry), and damage.
-
-        Everything that can be said without decoding is added to `damage`: bytes that are no
-        chunk, a missing end, an index that is not that of the chunks. The end chunk is the last
-        one yielded. Raises UsageError for a pipe that was read before.
-        """
-        if self.seekable:
-            reader = self._chunks_from(entry)
-            source: Iterator[Chunk | Damage] = iter(reader)
-        else:
-            if self._consumed:
-                raise UsageError(f"{self.name}: a pipe can be read only once")
-            reader = self._chunks
-            first = [] if self._first is None else [self._first]
-            source = itertools.chain(first, reader)
-        self._consumed = True
-        groups = GroupScan(self.header, self._body_start())
-        for chunk in source:
-            if isinstance(chunk, Damage):
-                self._report(chunk)
-            elif chunk.type not in _BODY:
-                self._refuse(chunk)
-            elif chunk.type == chunks.AUDIO and self.audio is None:
-                missing = "the audio's parameters are missing"
-                self._report(Damage(self._body_start(), 0, missing))
-            elif chunk.type == chunks.END:
-                known = None if entry or self.damage else groups
-                self._report(end_damage(self.header, chunk, known))
-            groups.add(chunk)
-            yield chunk
-            if isinstance(chunk, Chunk) and chunk.type == chunks.END:
-                self._report(self._after_end(reader))
-                return
-        self._report(Damage(reader.offset, 0, "the stream ends without its end chunk"))
-
-    def _after_end(self, reader: ChunkReader) -> Damage | None:
-        """Return the bytes after the end chunk that `reader` has just passed, None for none."""
-        size = reader.bytes_left()
-        return Damage(reader.offset, size, "data after the end of the stream") if size else None
-
     def index(self) -> Index:
         """Return the index of the segments: from the end chunk, or by a scan where it is missing.
 
@@ -264,36 +163,6 @@ class StreamReader:
             groups.add(chunk)
         return groups.index
 
-    def size(self) -> int:
-        """Return the bytes of the file from the beginning of the stream.
-
-        Raises UsageError for a pipe.
-        """
-        if self._base is None:
-            raise UsageError(f"{self.name}: a pipe has no size")
-        return self._file.seek(0, 2) - self._base
-
     def rate_split(self) -> RateSplit:
         """Return where the bytes of the file go. Decodes every frame; UsageError for a pipe."""
         return split_rates(self.header, self.all_chunks())
-
-    def all_chunks(self) -> Iterator[Chunk | Damage]:
-        """Yield the chunks of the file from the header's to the end chunk, and what is no chunk.
-
-        Damage is added to `damage` too; bytes after the end chunk are one. Raises UsageError for
-        a pipe.
-        """
-        if not self.seekable:
-            raise UsageError(f"{self.name}: a pipe can be read only once")
-        yield self._head
-        reader = ChunkReader(self._file, self._head.size, self._seed, self._base)
-        for chunk in reader:
-            if isinstance(chunk, Damage):
-                self._report(chunk)
-            yield chunk
-            if isinstance(chunk, Chunk) and chunk.type == chunks.END:
-                if (after := self._after_end(reader)) is not None:
-                    self._report(after)
-                    yield after
-                return
-        self._report(Damage(reader.offset, 0, "the stream ends without its end chunk"))

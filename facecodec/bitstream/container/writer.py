@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import BinaryIO
 
 import numpy as np
@@ -12,7 +13,8 @@ from facecodec.bitstream import limits
 from facecodec.bitstream.audio import AudioPacket, AudioParameters
 from facecodec.bitstream.coding.header import StreamHeader
 from facecodec.bitstream.coding.identity import DEFAULT_STEP, pack_identity
-from facecodec.bitstream.coding.segment import FrameFlags, Segment, pack_segment, usual_frames
+from facecodec.bitstream.coding.segment import FrameFlags, Segment, pack_segment
+from facecodec.bitstream.coding.timing import usual_frames
 from facecodec.bitstream.container import chunks
 from facecodec.bitstream.container.audio import (
     check_packet,
@@ -33,8 +35,8 @@ class StreamWriter:
     Every full segment is written and flushed at once, so that an encode cut short leaves a stream
     that decodes up to the cut. As a context manager it closes on success only.
 
-    segment_frames: frames per segment, 1 to 240; about five seconds when left out. Raises
-    UsageError for another number.
+    header: of the stream, which becomes one of version 1. segment_frames: frames a segment, 1 to
+    240; about five seconds when left out. Raises UsageError for another number.
     """
 
     def __init__(
@@ -44,7 +46,8 @@ class StreamWriter:
             segment_frames = usual_frames(header)
         if not 1 <= segment_frames <= limits.MAX_SEGMENT_FRAMES:
             raise UsageError(f"segment_frames {segment_frames} is not in 1 to 240")
-        self.header = header
+        # What is written here is a file; `facecodec.live` writes version 2.
+        self.header = header = replace(header, stream_id=b"", key_frames=None)
         self.segment_frames = segment_frames
         self.index = Index()
         self.frames = 0

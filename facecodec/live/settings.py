@@ -1,0 +1,66 @@
+"""How a live stream is made: how often it can be entered, what is repeated, how large it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from facecodec.bitstream.limits import MAX_GROUP_FRAMES, MAX_SEGMENT_FRAMES
+from facecodec.errors import UsageError
+
+MIN_PACKET_BYTES = 256
+MAX_PACKET_BYTES = 65_000
+MAX_COPIES = 16
+
+
+@dataclass(frozen=True)
+class LiveSettings:
+    """What a sender may choose.
+
+    segment_frames: frames that are sent together; one is the least delay, three the fewest bytes.
+    key_frames: the most frames from a segment that stands alone (a key) to the next: how long one
+    who comes late or has lost something waits.
+    person_bytes: how many bytes of the person go with each segment until all have been sent; None
+    sends all at once, before the first frame. person_frames: after so many frames the person is
+    sent again, for those who came late; None never.
+    header_keys: the header is repeated before every so many keys; None never.
+    copies: of packets: how many segments before it each packet repeats, so that a loss of so many
+    packets in a row costs nothing. packet_bytes: the largest datagram.
+    """
+
+    segment_frames: int = 1
+    key_frames: int = 150
+    person_bytes: int | None = None
+    person_frames: int | None = None
+    header_keys: int | None = None
+    copies: int = 0
+    packet_bytes: int = 1200
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for a value out of range."""
+        for name, value, low, high in (
+            ("segment_frames", self.segment_frames, 1, MAX_SEGMENT_FRAMES),
+            ("key_frames", self.key_frames, 1, MAX_GROUP_FRAMES),
+            ("person_bytes", self.person_bytes, 1, MAX_PACKET_BYTES),
+            ("person_frames", self.person_frames, 1, 1 << 30),
+            ("header_keys", self.header_keys, 1, 1 << 30),
+            ("copies", self.copies, 0, MAX_COPIES),
+            ("packet_bytes", self.packet_bytes, MIN_PACKET_BYTES, MAX_PACKET_BYTES),
+        ):
+            if value is not None and not low <= value <= high:
+                raise UsageError(f"{name} is {value}, allowed is {low} to {high}")
+
+    @classmethod
+    def for_packets(cls, **changes: int | None) -> LiveSettings:
+        """Return what suits a link that loses packets, but for `changes`.
+
+        A key with the header every two seconds of 30 frames, two copies, and the person at some 15
+        kilobits a second, again after a minute.
+        """
+        usual: dict[str, int | None] = {
+            "key_frames": 60,
+            "person_bytes": 64,
+            "person_frames": 1800,
+            "header_keys": 1,
+            "copies": 2,
+        }
+        return cls(**(usual | changes))  # type: ignore[arg-type]
