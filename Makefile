@@ -25,6 +25,7 @@ lint: setup  ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run -Werror cuda_ops/*/*.h cuda_ops/*/*.cpp cuda_ops/*/*.cu
 	$(BIN)/mypy
+	$(BIN)/mypy benchmarks/*.py samples/*.py examples/*.py docs/*.py
 
 api: setup  ## the API reference: build/api/index.html
 	$(BIN)/python docs/make_api.py

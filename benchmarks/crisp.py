@@ -48,7 +48,7 @@ def close_ups(clip: Path, stream: Path, rig: Path | None = None) -> Picture:
     """Return rows of frames, columns of features, each source beside decoded."""
     opened = Stream(stream, rig=rig)
     frames = list(opened)
-    places = [frame.placement for frame in frames]
+    places = [frame.placement for frame in frames if frame.placement is not None]
     size = usual_size(places)
     wanted = np.linspace(0, len(frames) - 1, FRAMES_SHOWN + 2).astype(int)[1:-1].tolist()
     rows = []

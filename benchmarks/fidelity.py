@@ -99,7 +99,9 @@ def contact_sheet(clip: Path, stream: Path, rig: Path | None = None) -> np.ndarr
     with VideoReader(clip) as reader:
         for i, frame in enumerate(reader.frames(None, None, len(frames))):
             if i in wanted:
-                source = crop(frame.image, frames[i].placement, 256)
+                where = frames[i].placement
+                assert where is not None  # encode stores one of every frame
+                source = crop(frame.image, where, 256)
                 decoded = opened.avatar.render(frames[i].controls[None], 256)[0]
                 difference = 128 + (decoded.astype(int) - source) // 2
                 columns.append(np.concatenate([source, decoded, difference.astype(np.uint8)]))

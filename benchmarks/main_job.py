@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -65,11 +66,11 @@ def facts(video: Path, frames: int | None) -> dict[str, Any]:
     """Return what a viewer would notice of a video's time and sound, of its first frames."""
     with av.open(str(video)) as container:
         stream = container.streams.video[0]
-        times = []
+        times: list[Fraction] = []
         for frame in container.decode(stream):
             if frames is not None and len(times) == frames:
                 break
-            assert frame.pts is not None
+            assert frame.pts is not None and stream.time_base is not None
             times.append(frame.pts * stream.time_base)
         sound = container.streams.audio[0] if container.streams.audio else None
         return {

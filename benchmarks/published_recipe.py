@@ -19,6 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ COMMAND = "python benchmarks/published_recipe.py CLIP"
 class Recipe:
     """The published recipe for one person; keeps the pose from frame to frame."""
 
-    def __init__(self, render, rig: Rig) -> None:  # noqa: ANN001
+    def __init__(self, render: Callable[[Tensor], Tensor], rig: Rig) -> None:
         self.render, self.pose = render, torch.zeros(NUM_POSE)
         energy = torch.tensor([offset.energy for offset in rig.offsets])
         # expressions, of which it knows nothing, go as slowly as the strongest channel

@@ -15,6 +15,7 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,7 +94,7 @@ def measure(
     qualities: list[int],
     identity_steps: list[float],
     rig_file: Path | None,
-) -> dict:
+) -> dict[str, Any]:
     """Return the figures of one clip."""
     stream = open_stream(path)
     if stream.header.precision != "f32":
@@ -105,7 +106,7 @@ def measure(
     controls = np.stack([frame.controls for frame in frames])
     faces = list(sources(video, frames[::every]))
     exact = mean_psnr(untuned, controls[::every], faces)
-    result: dict = {"clip": path.stem, "frames": len(frames), "psnr": exact}
+    result: dict[str, Any] = {"clip": path.stem, "frames": len(frames), "psnr": exact}
     result["controls"] = []
     for quality in qualities:
         size, steps = coded_size(stream, controls, avatar.rig, quality)

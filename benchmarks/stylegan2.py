@@ -43,7 +43,7 @@ def nvidia_network(folder: Path, size: int, base: int) -> Any:
     for missing in ("requests", "pkg_resources"):  # imported there, not needed here
         sys.modules.setdefault(missing, types.ModuleType(missing))
     sys.modules["pkg_resources"].parse_version = lambda text: (2, 0)  # type: ignore[attr-defined]
-    from training.networks import Generator  # type: ignore[import-not-found]
+    from training.networks import Generator
 
     torch.manual_seed(0)
     shared = {"channel_base": base, "channel_max": WIDEST}

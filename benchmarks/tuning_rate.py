@@ -77,9 +77,9 @@ def measure(path: Path, clip: Path, every: int) -> dict[str, list[float]]:
             points = find(source)
             apart = np.nan
             if points is not None:
-                apart = np.linalg.norm(embed(source, points) - embed(decoded, points))
+                apart = float(np.linalg.norm(embed(source, points) - embed(decoded, points)))
             a, b = source[INNER, INNER], decoded[INNER, INNER]
-            rows.append([psnr(a, b), ssim(a, b), float(apart)])
+            rows.append([psnr(a, b), ssim(a, b), apart])
         size = 0.0 if tuning is None else len(tuning.to_bytes()) / 1000
         results[name] = [size, *np.nanmean(rows, axis=0).tolist()]
     return results

@@ -30,7 +30,7 @@ def seen(square: Alignment, width: int, height: int) -> np.ndarray:
     axis = (np.arange(SHOWN) + 0.5) / SHOWN
     unit = np.stack([*np.meshgrid(axis, axis), np.ones((SHOWN, SHOWN))], -1)
     points = unit @ square.corner_matrix().T
-    return ((points >= 0) & (points <= (width, height))).all(-1)
+    return np.all((points >= 0) & (points <= (width, height)), axis=-1, keepdims=False)
 
 
 def compare(source: Path, stream: Path, decoded: Path) -> tuple[float, np.ndarray]:
@@ -44,6 +44,7 @@ def compare(source: Path, stream: Path, decoded: Path) -> tuple[float, np.ndarra
         total = frames.index().frames
         wanted = set(np.linspace(0, total - 1, COLUMNS).astype(int).tolist())
         for frame, a, b in zip(frames, before.frames(), after.frames(), strict=True):
+            assert frame.placement is not None
             square = Alignment.from_array(frame.placement)
             left = crop(a.image, square, SHOWN)
             whole = Alignment(b.image.shape[1] / 2, b.image.shape[0] / 2, b.image.shape[0], 0.0)

@@ -47,7 +47,8 @@ def speech(seconds: np.ndarray) -> np.ndarray:
 def blinks(seconds: np.ndarray) -> np.ndarray:
     """Return how far the eyes are closed, 0 to 1."""
     closed = [np.exp(-(((seconds - at) / 0.07) ** 2)) for at in (0.9, 2.3, 3.1, 4.4)]
-    return np.clip(np.sum(closed, axis=0), 0, 1)
+    shut: np.ndarray = np.clip(np.sum(closed, axis=0), 0, 1)
+    return shut
 
 
 # StyleSpace channels that open the mouth and close the eyes, in standard deviations at full swing.
