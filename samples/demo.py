@@ -30,7 +30,8 @@ def seen(square: Alignment, width: int, height: int) -> np.ndarray:
     axis = (np.arange(SHOWN) + 0.5) / SHOWN
     unit = np.stack([*np.meshgrid(axis, axis), np.ones((SHOWN, SHOWN))], -1)
     points = unit @ square.corner_matrix().T
-    return np.all((points >= 0) & (points <= (width, height)), axis=-1, keepdims=False)
+    inside: np.ndarray = np.all((points >= 0) & (points <= (width, height)), axis=-1)
+    return inside
 
 
 def compare(source: Path, stream: Path, decoded: Path) -> tuple[float, np.ndarray]:
