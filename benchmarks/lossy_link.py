@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facecodec.live import Decoder
+from facecodec.live import Decoder, LiveFrame
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def receive(
     exact = np.zeros(len(sent), bool)
     came = np.zeros(len(sent), bool)
 
-    def take(frames: Iterable) -> None:
+    def take(frames: Iterable[LiveFrame]) -> None:
         for frame in frames:
             came[frame.index] = True
             if not frame.recovered:

@@ -44,8 +44,21 @@ SIZE_A = DOWN + (2 * MAX_TOWARDS + 1) * 3
 SIZE_B = SIZE_A + OWN_LEVELS * UNARY
 CONTEXTS = SIZE_B + CALM_LEVELS * UNARY
 
-START_MEDIUM = 8
-START_LONG = 24
+# The memories are integers: a move of size 1 counts so many units, and a memory goes 1 / 2^bits of
+# the way to the last move, rounded to nearest (the drift: down).
+SHORT_UNITS, SHORT_BITS = 8, 1
+MEDIUM_UNITS, MEDIUM_BITS = 16, 3
+LONG_UNITS, LONG_BITS = 64, 4
+DRIFT_UNITS, DRIFT_BITS = 16, 1
+AROUND_UNITS, AROUND_BITS = 2, 1  # of the values before it in this row
+START_MEDIUM, START_LONG = 8, 24  # units
+# By so many bits a memory is shifted to become a level.
+OWN_SHIFT, CALM_SHIFT, USUAL_SHIFT, NEAR_SHIFT, TOWARDS_SHIFT = 2, 2, 3, 1, 2
+# Added before a shift: all but one, to round up, or half, to round to nearest.
+_OWN_UP, _NEAR_UP = (1 << OWN_SHIFT) - 1, (1 << NEAR_SHIFT) - 1
+_TOWARDS_HALF = 1 << TOWARDS_SHIFT - 1
+_SHORT_HALF, _MEDIUM_HALF = 1 << SHORT_BITS - 1, 1 << MEDIUM_BITS - 1
+_LONG_HALF, _AROUND_HALF = 1 << LONG_BITS - 1, 1 << AROUND_BITS - 1
 
 
 @dataclass
@@ -53,7 +66,7 @@ class TrackMemory:
     """What a track knows of its past, a number a column: where the next row is predicted from.
 
     last: the row before, None before the first. short, medium, long: how much each value moved,
-    in three memories that forget at 1/2, 1/8 and 1/16 a row. drift: which way it moves. before:
+    in three memories that forget faster and slower. drift: which way it moves. before:
     what it did last.
     """
 
@@ -131,11 +144,12 @@ def _code_next(
     drift, before = memory.drift, memory.before
     around = 0
     for i, value in enumerate(given):
-        own = min((short[i] + 3) >> 2, OWN_LEVELS - 1)
-        calm = min(medium[i] >> 2, CALM_LEVELS) - 1
-        usual = min(long[i] >> 3, USUAL_LEVELS) - 1
-        near = min((around + 1) >> 1, NEAR_LEVELS - 1)
-        towards = max(-MAX_TOWARDS, min((drift[i] + 2) >> 2, MAX_TOWARDS))
+        own = min((short[i] + _OWN_UP) >> OWN_SHIFT, OWN_LEVELS - 1)
+        calm = min(medium[i] >> CALM_SHIFT, CALM_LEVELS) - 1
+        usual = min(long[i] >> USUAL_SHIFT, USUAL_LEVELS) - 1
+        near = min((around + _NEAR_UP) >> NEAR_SHIFT, NEAR_LEVELS - 1)
+        towards = (drift[i] + _TOWARDS_HALF) >> TOWARDS_SHIFT
+        towards = max(-MAX_TOWARDS, min(towards, MAX_TOWARDS))
         change = value - last[i]
         first = base + MOVED_A + own * USUAL_LEVELS + usual
         second = base + MOVED_B + (near * CALM_LEVELS + calm) * (1 + MAX_TOWARDS) + abs(towards)
@@ -155,8 +169,8 @@ def _code_next(
         else:
             before[i] = STAYED
             change = size = 0
-        short[i] += (8 * size - short[i] + 1) >> 1
-        medium[i] += (16 * size - medium[i] + 4) >> 3
-        long[i] += (64 * size - long[i] + 8) >> 4
-        drift[i] += (16 * change - drift[i]) >> 1
-        around += (2 * size - around + 1) >> 1
+        short[i] += (SHORT_UNITS * size - short[i] + _SHORT_HALF) >> SHORT_BITS
+        medium[i] += (MEDIUM_UNITS * size - medium[i] + _MEDIUM_HALF) >> MEDIUM_BITS
+        long[i] += (LONG_UNITS * size - long[i] + _LONG_HALF) >> LONG_BITS
+        drift[i] += (DRIFT_UNITS * change - drift[i]) >> DRIFT_BITS
+        around += (AROUND_UNITS * size - around + _AROUND_HALF) >> AROUND_BITS
