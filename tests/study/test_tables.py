@@ -18,7 +18,7 @@ kept
 """
 
 
-def test_marked_tables_are_written_anew(tmp_path):
+def test_marked_tables_are_rewritten(tmp_path):
     facts = {
         "machine": {"processor": "a processor", "threads": 2, "gpu": None},
         "command": "python benchmarks/one.py",
