@@ -226,7 +226,8 @@ class Clip(ScannedFrames):
         """Yield the audio of the span; with a limited number of frames it ends with the last."""
         end = self.span.end
         if self.span.max_frames is not None:
-            end = Fraction(int(self.pts[-1]) + 1) * self.time_base - self.source.begin
+            begin = Fraction(int(self.pts[0])) * self.time_base
+            end = begin + self.duration - self.source.begin
         return self.source.audio_packets(self.span.start, end)
 
     def frames(self) -> Iterator[Frame]:

@@ -166,7 +166,7 @@ class VideoReader:
     ) -> Iterator[tuple[int, av.VideoFrame]]:
         """Yield the decoded frames whose timestamps rise, with them."""
         last = None
-        step = round(1 / (self.rate or USUAL_RATE) / self.time_base)
+        step = max(1, round(1 / (self.rate or USUAL_RATE) / self.time_base))
         for frame in self._decoded(container, stream, self._timeline.clock(stream)):
             pts = frame.pts
             if pts is None:

@@ -45,8 +45,9 @@ def test_what_a_clip_knows(clip):
     assert clip.frame_rate == 25 and clip.duration == Fraction(FRAMES, 25)
     np.testing.assert_allclose(clip.times, np.arange(FRAMES) / 25)
     assert clip.audio is not None
-    last = [packet.pts * clip.audio.time_base for packet in clip.audio_packets()][-1]
-    assert last <= clip.pts[-1] * clip.time_base
+    last = list(clip.audio_packets())[-1]  # sound ends with the last frame, not where it begins
+    begin, end = last.pts * clip.audio.time_base, (last.pts + last.duration) * clip.audio.time_base
+    assert begin < clip.duration <= end
 
 
 def test_squares_are_the_same_from_memory(clip):
