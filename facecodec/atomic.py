@@ -43,7 +43,7 @@ def refuse_overwrite(
             raise UsageError("standard output is a terminal; redirect it to a file or a pipe")
         return
     path = Path(path)
-    _refuse_inputs(path, inputs)
+    refuse_inputs(path, inputs)
     if _is_special(path):
         if not os.access(path, os.W_OK):
             raise UsageError(f"{path}: cannot be written to (permission denied)")
@@ -212,7 +212,8 @@ def _is_special(path: Path) -> bool:
     return stat.S_ISCHR(kind) or stat.S_ISFIFO(kind)
 
 
-def _refuse_inputs(path: Path, inputs: Sequence[str | Path | None]) -> None:
+def refuse_inputs(path: Path, inputs: Sequence[str | Path | None]) -> None:
+    """Raise UsageError where `path` is one of the inputs."""
     for given in inputs:
         if given is None or str(given) == STANDARD_OUTPUT:
             continue

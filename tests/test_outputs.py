@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import facecodec
 from facecodec import temporary
 from facecodec.atomic import folder_whole, opened_whole, refuse_overwrite, written_whole
 from facecodec.errors import FacecodecError, UsageError
@@ -132,6 +133,18 @@ def test_an_input_is_no_output(tmp_path, monkeypatch):
             with pytest.raises(UsageError, match="is an input"):
                 refuse_overwrite(output, True, inputs)
     refuse_overwrite("other.fcv", True, [path, None, "-", tmp_path / "absent"])
+
+
+@pytest.mark.parametrize("kind", ["a clip of it", "a rig", "a person"])
+def test_no_encode_replaces_what_it_reads(kind, tmp_path):
+    path = tmp_path / "precious.avi"
+    with open_sink(str(path.with_suffix(".mkv")), (32, 32), Fraction(1, 25), Fraction(25)) as sink:
+        sink.write(PICTURE, 0)
+    path.with_suffix(".mkv").rename(path)
+    options = {"a clip of it": {}, "a rig": {"rig": path}, "a person": {"identity": path}}[kind]
+    source = facecodec.Clip.open(path) if kind == "a clip of it" else [PICTURE]
+    with pytest.raises(UsageError, match="is an input"):
+        facecodec.encode(source, path, force=True, **options)
 
 
 def test_a_stream_is_not_written_to_a_terminal(monkeypatch):
@@ -362,6 +375,22 @@ def test_every_name_of_a_series_is_looked_at(tmp_path):
     refuse_output(str(tmp_path / "f%06d.png"), force=False)
     with pytest.raises(UsageError, match=r"f5\.png"):
         refuse_output(str(tmp_path / "f%d.png"), force=False)
+
+
+def test_a_series_replaces_no_input(tmp_path):
+    for number in (1, 5):
+        given = tmp_path / f"f{number}.png"
+        given.touch()
+        with pytest.raises(UsageError, match=rf"f{number}\.png is an input"):
+            refuse_output(str(tmp_path / "f%d.png"), force=True, inputs=[given])
+        given.unlink()
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("x")])
+def test_a_series_replaces_nothing_but_files(make, tmp_path):
+    make(tmp_path / "f7.png")
+    with pytest.raises(UsageError, match=r"f7\.png is no file"):
+        refuse_output(str(tmp_path / "f%d.png"), force=True)
 
 
 def test_a_failed_series_leaves_nothing_and_takes_nothing(tmp_path):

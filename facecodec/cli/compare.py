@@ -85,7 +85,7 @@ def command(
     from facecodec.study.evaluate import Options
 
     if output:
-        refuse_overwrite(output, force, [source, *streams])
+        refuse_overwrite(output, force, [source, *streams, identity, rig, face_landmarker])
     chosen = Options(
         face_landmarker, rig=Path(rig) if rig else None, device=device, identity=identity
     )

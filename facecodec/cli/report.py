@@ -52,7 +52,7 @@ def command(
     from facecodec.study.report import gather
     from facecodec.study.report_page import report_page
 
-    refuse_overwrite(output, force, [source, ref, identity])
+    refuse_overwrite(output, force, [source, ref, identity, rig, face_landmarker])
     chosen = Options(face_landmarker, 10, Path(rig) if rig else None, device)
     with shown(REPORT) as progress:
         report = gather(

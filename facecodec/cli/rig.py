@@ -97,7 +97,7 @@ def show(
     from facecodec.video.writer import encode_png
 
     if output:
-        refuse_overwrite(output, force)
+        refuse_overwrite(output, force, [rig])
     generator, the_rig = load_models(model, Path(rig) if rig else None, "cpu")
     if json_:
         console.json_result(asdict(the_rig), output)

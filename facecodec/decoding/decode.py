@@ -86,7 +86,7 @@ def decode(
     """
     output, span = str(output), (seconds(start), seconds(end))
     whole_or_none(max_frames, "max_frames", 1)
-    refuse_output(output, force, [source, identity, background])
+    refuse_output(output, force, [source, identity, rig, background])
     stream = open_stream(source)
     avatar = Avatar.from_stream(stream, identity, rig=rig, device=device)
     place = Canvas(stream.header, canvas, background, avatar.side(size))

@@ -92,7 +92,7 @@ def encode(
     not be written.
     """
     output, stages = Path(output), Stages()
-    refuse_overwrite(output, force, [source if isinstance(source, str | Path) else None, identity])
+    refuse_overwrite(output, force, [_path_of(source), identity, rig])
     check_stream_options(output, quality, precision)
     check_tune(tune, known=identity is not None)
     whole_or_none(id_frame, "id_frame")
@@ -137,6 +137,13 @@ def encode(
             written = write_clip(file, header, clip, person, motion, audio)
         stages.end("writing")
         return summarise(clip, motion, written, stages, enrolment.frame, audio)
+
+
+def _path_of(source: Source) -> str | Path | None:
+    """Return the file that a source is read from, None for pictures in memory."""
+    if isinstance(source, Clip):
+        return None if isinstance(source.source, FramesInMemory) else source.source.path
+    return source if isinstance(source, str | Path) else None
 
 
 def _opened(

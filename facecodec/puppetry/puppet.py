@@ -132,7 +132,7 @@ def puppet(
     output = str(output)
     to_stream = Path(output).suffix.lower() == ".fcv"
     (refuse_overwrite if to_stream else refuse_output)(
-        output, force, [source, driver, driver_video, identity]
+        output, force, [source, driver, driver_video, identity, rig]
     )
     pictured = Path(source).suffix.lower() not in PERSON_FILE_SUFFIXES
     if pictured or retarget:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from facecodec.atomic import probe, refuse_overwrite
+from facecodec.atomic import probe, refuse_inputs, refuse_overwrite
 from facecodec.bitstream.audio import AudioParameters
 from facecodec.errors import ExistsError, UsageError
 from facecodec.video.container_sink import KINDS, ContainerSink
@@ -82,17 +82,20 @@ def refuse_output(output: str, force: bool, inputs: Sequence[str | Path | None] 
         return
     probe(path.parent, path)
     refuse_overwrite(path.with_name(numbered(path.name, 1)), force, inputs)
-    if not force:
-        _refuse_series(path)
+    with os.scandir(path.parent) as entries:
+        series = [path.parent / entry.name for entry in entries if _is_of(path.name, entry.name)]
+    for picture in series:
+        refuse_inputs(picture, inputs)
+        if not force:
+            raise ExistsError(f"{picture} exists already")
+        if picture.is_symlink() or not picture.is_file():
+            raise UsageError(f"{picture} is no file, and is not replaced; remove it first")
 
 
-def _refuse_series(path: Path) -> None:
-    match = _NUMBERED.fullmatch(path.name)
+def _is_of(pattern: str, name: str) -> bool:
+    """Return whether a file's name is one of those that a pattern gives."""
+    match = _NUMBERED.fullmatch(pattern)
     assert match is not None  # check_output has seen it
     before, after = (re.escape(part.replace("%%", "%")) for part in (match[1], match[3]))
-    name = re.compile(rf"{before}(\d+){after}")
-    with os.scandir(path.parent) as entries:
-        for entry in entries:
-            match = name.fullmatch(entry.name)
-            if match and numbered(path.name, int(match[1])) == entry.name:
-                raise ExistsError(f"{path.parent / entry.name} exists already")
+    number = re.fullmatch(rf"{before}(\d+){after}", name)
+    return number is not None and numbered(pattern, int(number[1])) == name
