@@ -37,7 +37,10 @@ class FrameQueue:
         flags: int,
         placement: NDArray[np.floating] | None,
     ) -> None:
-        """Add a frame: see `ControlsEncoder.push`. What is refused changes nothing."""
+        """Add a frame, controls [num_controls]: see `ControlsEncoder.push`.
+
+        What is refused changes nothing.
+        """
         pts = self._pts(time)
         row = np.array(controls, np.float32)
         if row.shape != (self._header.num_controls,):
