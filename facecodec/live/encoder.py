@@ -73,7 +73,7 @@ class _LiveEncoder(ABC, Generic[Out]):
         if audio is not None:
             known.insert(0, (chunks.AUDIO_PARAMETERS, pack_audio_parameters(audio)))
         self._delivery = Delivery(known, self.settings)
-        self._frames = FrameQueue(self.header)
+        self._frames = FrameQueue(self.header, self.settings.slack_steps)
         self._segments = SegmentEncoder(self.header, self._seed, self.settings.key_frames)
         self._has_audio = audio is not None
         self._audio: deque[AudioPacket] = deque()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from facecodec.bitstream import StreamHeader
 from facecodec.bitstream.coding.segment import Segment
-from facecodec.bitstream.coding.steps import to_levels
+from facecodec.bitstream.coding.steps import from_levels, to_levels
 from facecodec.bitstream.limits import MAX_PTS
 from facecodec.errors import UsageError
 from facecodec.types import Controls
@@ -20,8 +20,11 @@ _PLACEMENT_VALUES = 4
 class FrameQueue:
     """Collects frames, numbers them from 0, and gives those that wait as a segment."""
 
-    def __init__(self, header: StreamHeader) -> None:
+    def __init__(self, header: StreamHeader, slack_steps: float) -> None:
+        """slack_steps: see `LiveSettings`."""
         self.count = 0  # frames so far
+        self._slack = slack_steps
+        self._levels: NDArray[np.float64] | None = None  # of the controls of the last frame
         self.taken = 0  # frames of the last segment
         self._header = header
         self._last: int | None = None  # timestamp of the last frame
@@ -48,7 +51,12 @@ class FrameQueue:
                 f"frame {self.count}: {self._header.num_controls} controls are needed, "
                 f"not {list(row.shape)}"
             )
-        to_levels(row, self._header.control_steps)  # refuses what is not finite or too large
+        steps = self._header.control_steps
+        levels = to_levels(row, steps).astype(np.float64)  # refuses what is too large
+        if self._levels is not None:
+            exact = row.astype(np.float64) / steps
+            low, high = np.ceil(exact - self._slack), np.floor(exact + self._slack)
+            levels = np.clip(self._levels, low, high)
         place = None if placement is None else np.array(placement, np.float32)
         if place is not None:
             if place.shape != (_PLACEMENT_VALUES,):
@@ -56,8 +64,9 @@ class FrameQueue:
             to_levels(place, self._header.placement_steps)
         if not 0 <= flags <= 3:
             raise UsageError(f"frame {self.count}: there are no flags {flags}")
+        row = from_levels(levels.astype(np.int64), steps)
         self._rows.append((pts, flags, row, place))
-        self._last = pts
+        self._last, self._levels = pts, levels
         self.count += 1
 
     def _pts(self, time: Fraction | float) -> int:

@@ -74,7 +74,7 @@ def report(data: bytes) -> str:
 # (offset in the header, bytes to replace, by what, what the refusal says)
 HEADERS = [
     (0, 1, b"\0", "version 0"),
-    (0, 1, b"\2", "version 2"),
+    (0, 1, b"\3", "version 3"),
     (0, 1, b"\x31", "precision is 3"),
     (0, 1, b"\x81", "a form of 8"),
     (1, 1, b"\x65", "quality is 101"),

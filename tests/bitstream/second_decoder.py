@@ -185,8 +185,8 @@ def decode_stream(data: bytes, tables: dict[str, Any], mean: list[float]) -> dic
                 size = varint()
                 head = 4 + (code // 8 == 3) * (1 + (count > 127)) + 1 + (size > 127)
             else:
-                assert lead >= 192
-                count, size, head = links[following - 1][1], lead - 192, 1
+                assert lead >= 160
+                count, size, head = links[following - 1][1], lead - 160, 1
                 code = 8 * (min(count, 4) - 1)
             before, _ = links[following - back]
             body = data[at + head : at + head + size]

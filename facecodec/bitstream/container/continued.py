@@ -23,8 +23,8 @@ _CHECK_MASK = (1 << 8 * CHECK_BYTES) - 1
 
 # The first byte of a chunk.
 LONG = 0x80  # everything follows
-LAST = 0xA0  # of a datagram: plus the lowest bits of its number; the body goes to the end
-SHORT = 0xC0  # of a stream: plus the bytes of its body
+SHORT = 0xA0  # in a stream: plus the bytes of its body
+LAST = 0xA0  # at the end of a datagram, which its body fills: plus the lowest bits of its number
 LAST_NUMBERS = 32
 _MAX_SHORT_BYTES = 0xFF - SHORT
 LONG_NUMBERS = 1 << 16
@@ -133,7 +133,7 @@ def _code(back: int, frames: int) -> bytes:
     return bytes(out.varint(frames).data if count == _MOST_IN_CODE else out.data)
 
 
-def read_head(byte: Callable[[int], int | None]) -> Head | None:
+def read_head(byte: Callable[[int], int | None], datagram: bool = False) -> Head | None:
     """Read the head of a chunk, whose bytes `byte` gives by their place, None after the last.
 
     Returns None for what is no head.
@@ -141,9 +141,9 @@ def read_head(byte: Callable[[int], int | None]) -> Head | None:
     kind = byte(0)
     if kind is None or kind < LONG:
         return None
-    if kind >= SHORT:
+    if kind >= SHORT and not datagram:
         return Head(1, None, None, 1, kind - SHORT, 1)
-    if kind >= LAST:
+    if LAST <= kind < LAST + LAST_NUMBERS and datagram:
         return Head(1, None, kind - LAST, LAST_NUMBERS, None, 1)
     at = 1 + _LONG_NUMBER_BYTES
     low, high, code = byte(1), byte(2), byte(at)

@@ -14,7 +14,7 @@ from facecodec.bitstream.container.chunks import (
     TYPE_BYTES,
     Chunk,
 )
-from facecodec.bitstream.container.continued import CHECK_BYTES, LONG, SHORT, Head, read_head
+from facecodec.bitstream.container.continued import CHECK_BYTES, LONG, Head, read_head
 from facecodec.bitstream.fields import FieldReader
 from facecodec.errors import StreamError
 
@@ -65,8 +65,8 @@ def _chunk(data: bytes, at: int, magic: bytes, seed: int) -> Chunk:
 
 
 def _loose(data: bytes, at: int) -> tuple[Loose, int]:
-    head = read_head(lambda place: data[at + place] if at + place < len(data) else None)
-    if head is None or data[at] >= SHORT:
+    head = read_head(lambda place: data[at + place] if at + place < len(data) else None, True)
+    if head is None:
         raise StreamError("datagram: what is no chunk")
     begin = at + head.taken
     end = len(data) - CHECK_BYTES if head.size is None else begin + head.size

@@ -1,0 +1,130 @@
+"""The rate of live streams: how many frames are sent together, by how many kilobits a second.
+
+    python benchmarks/live_rate.py clip.fcv other.fcv --json benchmarks/results/live_rate.json
+
+Input: streams, best of exact controls (`facecodec encode --live --precision f32`), quantised here
+as a stream of the default quality is. Frames of each, forwards and backwards in turn up to
+300 are sent at 30 frames a second, once over a pipe and once in datagrams without copies, with a
+key every five seconds or two. Counted is all that frames cost: segments with their heads and
+checks. Header, person, and what IP and UDP put around a datagram, are not. `whole` is the same in
+segments of five seconds, as files have them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import itertools
+import json
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+from facecodec.bitstream import FrameRecord, StreamHeader, StreamReader, StreamWriter, open_stream
+from facecodec.bitstream.container import chunks
+from facecodec.bitstream.container.packet import Loose, split_packet
+from facecodec.live import ControlsEncoder, LivePerson, LiveSettings, PacketEncoder
+from facecodec.workshop.machine import machine
+
+RATE = Fraction(30)
+TIME_BASE = Fraction(1, 90000)
+FRAMES = 300
+SEGMENTS = (1, 2, 3, 5, 10)  # frames
+KEYS = (150, 60)  # frames from key to key
+
+
+def frame_bytes(data: bytes) -> int:
+    """Return the bytes of the segments of a stream."""
+    kinds = (chunks.SEGMENT, chunks.CONTINUED)
+    return sum(
+        chunk.size
+        for chunk in StreamReader(io.BytesIO(data), "stream").all_chunks()
+        if chunk.type in kinds
+    )
+
+
+def over_a_pipe(
+    header: StreamHeader, frames: list[FrameRecord], person: LivePerson, settings: LiveSettings
+) -> int:
+    encoder = ControlsEncoder(header, person, settings=settings)
+    out = [
+        encoder.push(frame.controls, i / RATE, frame.flags, frame.placement)
+        for i, frame in enumerate(frames)
+    ]
+    return frame_bytes(b"".join([*out, encoder.close()]))
+
+
+def in_datagrams(
+    header: StreamHeader, frames: list[FrameRecord], person: LivePerson, settings: LiveSettings
+) -> int:
+    encoder = PacketEncoder(header, person, settings=settings)
+    seed, total = None, 0
+    packets = [
+        encoder.push(frame.controls, i / RATE, frame.flags, frame.placement)
+        for i, frame in enumerate(frames)
+    ]
+    for packet in itertools.chain(*packets, encoder.close()):
+        for item in split_packet(packet, seed):
+            if isinstance(item, Loose):
+                total += item.head.taken + len(item.body) + len(item.check)
+            elif item.type == chunks.STREAM_MAGIC:
+                seed = item.crc
+            elif item.type == chunks.SEGMENT:
+                total += item.size
+    return total
+
+
+def as_a_file(header: StreamHeader, frames: list[FrameRecord], person: LivePerson) -> int:
+    file = io.BytesIO()
+    with StreamWriter(file, header) as writer:
+        writer.write_identity_payload(person.identity or b"")
+        for i, frame in enumerate(frames):
+            pts = int(i / (RATE * TIME_BASE))
+            writer.write_frame(pts, frame.controls, frame.placement, frame.flags)
+    return frame_bytes(file.getvalue())
+
+
+def measure(path: Path) -> dict:
+    stream = open_stream(path)
+    header = replace(
+        stream.header, precision="quantised", frame_rate=RATE, time_base=TIME_BASE, metadata={}
+    )
+    clip, person = list(stream), LivePerson.from_stream(stream)
+    frames = list(itertools.islice(itertools.cycle([*clip, *clip[::-1]]), FRAMES))
+
+    def kbps(size: int) -> float:
+        return round(size * 8 * float(RATE) / len(frames) / 1000, 3)
+
+    rows = {}
+    for key in KEYS:
+        for count in SEGMENTS:
+            settings = LiveSettings(segment_frames=count, key_frames=key)
+            rows[f"{count} frames, key {key}"] = {
+                "pipe": kbps(over_a_pipe(header, frames, person, settings)),
+                "datagrams": kbps(in_datagrams(header, frames, person, settings)),
+            }
+    return {
+        "clip": path.stem,
+        "frames": len(clip),
+        "whole": kbps(as_a_file(header, frames, person)),
+        "kbps": rows,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("streams", nargs="+", type=Path)
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    options = parser.parse_args()
+    results = [measure(path) for path in options.streams]
+    for result in results:
+        print(f"{result['clip']}: {result['frames']} frames, whole {result['whole']:.2f} kbps")
+        for name, rates in result["kbps"].items():
+            print(f"  {name:20} pipe {rates['pipe']:5.2f}  datagrams {rates['datagrams']:5.2f}")
+    if options.json:
+        facts = {"machine": machine(), "clips": results}
+        options.json.write_text(json.dumps(facts, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

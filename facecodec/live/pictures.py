@@ -1,0 +1,175 @@
+"""Live streams as pictures: bytes in, drawn frames out; frames in, bytes out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facecodec.avatar.avatar import Avatar
+from facecodec.avatar.tuning import Tuning
+from facecodec.bitstream import FrameFlags, IdentityFile, load_identity_file
+from facecodec.bitstream.coding.identity import parse_identity
+from facecodec.errors import StreamError
+from facecodec.live.decoder import Decoder, LiveFrame
+from facecodec.live.encoder import ControlsEncoder, PacketEncoder
+from facecodec.models import Device, FaceModel, load_stream_models
+from facecodec.types import Controls, Picture
+
+_NAME = "the live stream"
+
+
+@dataclass(frozen=True, eq=False)
+class Tracked:
+    """What a tracker says of a frame.
+
+    controls: float32 [K], in standard deviations. flags: of FrameFlags. placement: [4], centre x, y
+    and side of the face's square in the frame's pixels, angle in radians; None where it has none.
+    """
+
+    controls: Controls
+    flags: FrameFlags = FrameFlags(0)
+    placement: NDArray[np.floating] | None = None
+
+
+class Tracker(Protocol):
+    """What turns a frame into controls; it may remember the frames before."""
+
+    def __call__(self, frame: Picture) -> Tracked:
+        """Return the controls of a frame, uint8 RGB [H, W, 3]."""
+        ...
+
+
+class Encoder:
+    """Frames in, bytes or datagrams out: a tracker, and an encoder of controls behind it."""
+
+    def __init__(self, tracker: Tracker, link: ControlsEncoder | PacketEncoder) -> None:
+        """tracker: turns frames into controls. link: takes them; it says who the person is."""
+        self.tracker, self.link = tracker, link
+
+    def push(self, frame: Picture, time: Fraction | float) -> bytes | list[bytes]:
+        """Take a frame, uint8 RGB [H, W, 3], at a time in seconds; return what is ready.
+
+        Raises what the tracker raises, and what `ControlsEncoder.push` does.
+        """
+        found = self.tracker(frame)
+        return self.link.push(found.controls, time, found.flags, found.placement)
+
+    def flush(self) -> bytes | list[bytes]:
+        """Return the frames that wait for a whole segment."""
+        return self.link.flush()
+
+    def close(self) -> bytes | list[bytes]:
+        """Return what is left, and the end of the stream."""
+        return self.link.close()
+
+
+class PictureDecoder:
+    """Bytes in, drawn frames out, of the person as far as they have come.
+
+    First that is the generator's mean face, then the person, then the person with the tuning.
+    `decoder` is the `Decoder` beneath, which also gives audio and counts.
+    """
+
+    def __init__(
+        self,
+        *,
+        datagrams: bool = False,
+        depth: int | None = None,
+        size: int | None = None,
+        identity: IdentityFile | str | Path | None = None,
+        model: FaceModel | None = None,
+        device: Device = "auto",
+    ) -> None:
+        """Prepare a decoder; the generator that the stream names is loaded when its header comes.
+
+        datagrams, depth: see `Decoder`. size: a side of the pictures in pixels: the generator's
+        resolution (when None), half or a quarter of it. identity: the `.fci` file that a stream
+        may refer to. model: a loaded generator and rig. device: 'auto', 'cpu' or 'cuda'.
+        Raises UsageError for another depth and for a missing file.
+        """
+        self.decoder = Decoder(datagrams=datagrams, depth=depth)
+        self.stage = "nobody"
+        self._size, self._device, self._model = size, device, model
+        self._identity = _loaded(identity)
+        self._given_model = model is not None
+        self._avatar: Avatar | None = None
+        self._drawn: tuple[bytes, ...] = ()  # what the avatar was made of
+
+    def feed(self, data: bytes) -> Iterator[tuple[LiveFrame, Picture]]:
+        """Take bytes or one datagram; yield each frame whose turn it is, and its picture.
+
+        Pictures are uint8 RGB [size, size, 3], drawn when they are asked for. Raises ModelError
+        when the generator is not installed, StreamError for another rig or generator than given,
+        and where the stream refers to a `.fci` file that was not given.
+        """
+        yield from self._draw(self.decoder.feed(data))
+
+    def flush(self) -> Iterator[tuple[LiveFrame, Picture]]:
+        """Yield the frames that wait for others, and their pictures."""
+        yield from self._draw(self.decoder.flush())
+
+    def _draw(self, frames: list[LiveFrame]) -> Iterator[tuple[LiveFrame, Picture]]:
+        for frame in frames:
+            picture: Picture = self.avatar().render(frame.controls[None], self._size)[0]
+            yield frame, picture
+
+    def avatar(self) -> Avatar:
+        """Return the person as far as they have come. Raises StreamError before the header."""
+        header = self.decoder.header
+        if header is None:
+            raise StreamError(f"{_NAME}: its header has not come yet")
+        if self._avatar is not None and header.stream_id != self._drawn[0]:
+            self._avatar = None
+            self._model = self._model if self._given_model else None
+        if self._model is None:
+            self._model = load_stream_models(header, _NAME, None, self._device)
+        person, tuning = self._person()
+        made_of = (header.stream_id, _digest(person), _digest(tuning))
+        if self._avatar is None or made_of != self._drawn:
+            self._avatar, self._drawn = self._made(self._model, person, tuning), made_of
+        return self._avatar
+
+    def _person(self) -> tuple[bytes | None, bytes | None]:
+        """Return the payload of the identity and the tuning, as far as they have come."""
+        wanted = self.decoder.identity_reference
+        if wanted is None:
+            return self.decoder.identity, self.decoder.tuning
+        if self._identity is None or self._identity.sha256 != wanted:
+            raise StreamError(f"{_NAME}: give the .fci file with SHA-256 {wanted.hex()}")
+        return self._identity.payload, self.decoder.tuning or self._identity.tuning
+
+    def _made(self, model: FaceModel, person: bytes | None, tuning: bytes | None) -> Avatar:
+        generator = model.generator
+        header = self.decoder.header
+        assert header is not None
+        if bytes.fromhex(generator.sha256) != header.generator_sha256:
+            raise StreamError(f"{_NAME}: made for generator {header.generator_name}, another one")
+        if bytes.fromhex(model.rig.sha256) != header.rig_sha256:
+            raise StreamError(f"{_NAME}: made with another rig")
+        self.stage = "nobody"
+        if person is None:
+            return Avatar(model, np.tile(model.mean, (generator.num_ws, 1)))
+        latent = parse_identity(person, generator.num_ws, generator.w_dim, model.mean)
+        self.stage = "person"
+        if tuning is None:
+            return Avatar(model, latent)
+        known = Tuning.from_bytes(tuning, generator, len(model.rig.names))
+        self.stage = "tuned person"
+        return Avatar(model, latent, known)
+
+
+def _digest(data: bytes | None) -> bytes:
+    return b"" if data is None else hashlib.sha256(data).digest()
+
+
+def _loaded(identity: IdentityFile | str | Path | None) -> IdentityFile | None:
+    if identity is None or isinstance(identity, IdentityFile):
+        return identity
+    return load_identity_file(identity)

@@ -1,0 +1,94 @@
+"""Live streams as pictures: the mean face, the person, the tuned person, as they come."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from facecodec.avatar.avatar import Avatar
+from facecodec.avatar.tuning import Tuning
+from facecodec.bitstream import FrameFlags, pack_identity
+from facecodec.encoding.write import new_header
+from facecodec.errors import StreamError
+from facecodec.generator.sampling import draw_latents
+from facecodec.live import ControlsEncoder, LivePerson, LiveSettings
+from facecodec.live.pictures import Encoder, PictureDecoder, Tracked
+from facecodec.models import FaceModel
+from tests.helpers import live_streams
+
+SIZE = 256
+
+
+@pytest.fixture(scope="module")
+def model(generator, rig):
+    return FaceModel(generator, rig)
+
+
+@pytest.fixture(scope="module")
+def avatar(model):
+    w = draw_latents(model.generator, 1, seed=4, truncation=0.6)[0].numpy()
+    return Avatar(model, np.tile(w, (model.generator.num_ws, 1)))
+
+
+def encoder_of(avatar: Avatar, tuning: bytes | None, **settings) -> ControlsEncoder:
+    header = new_header(avatar.model, (640, 480), 1 / live_streams.RATE, live_streams.RATE)
+    identity = pack_identity(avatar.latent, avatar.model.mean)
+    return ControlsEncoder(
+        header, LivePerson(identity, tuning=tuning), settings=LiveSettings(**settings)
+    )
+
+
+def test_the_person_comes_by_and_by(avatar, model):
+    shape = 1 + avatar.num_controls, model.generator.num_styles
+    noise = np.random.default_rng(1).normal(0, 0.1, shape)
+    tuning = Tuning.light(noise, np.full(len(noise), 0.3))
+    link = encoder_of(avatar, tuning.to_bytes(), person_bytes=9000)
+    rows = np.random.default_rng(0).normal(0, 1, (40, avatar.num_controls)).astype(np.float32)
+
+    def follow(frame: np.ndarray) -> Tracked:
+        return Tracked(rows[frame[0, 0, 0]], FrameFlags.LOW_CONFIDENCE)
+
+    encoder = Encoder(follow, link)
+    viewer = PictureDecoder(size=SIZE, model=model)
+    with pytest.raises(StreamError, match="header"):
+        viewer.avatar()
+    stages, pictures = [], {}
+    for i in range(len(rows)):
+        data = encoder.push(np.full((2, 2, 3), i, np.uint8), i / 30)
+        assert isinstance(data, bytes)
+        if viewer.stage == "tuned person":
+            break
+        for frame, picture in viewer.feed(data):
+            assert frame.flags == FrameFlags.LOW_CONFIDENCE
+            stages.append(viewer.stage)
+            pictures[viewer.stage] = (frame.controls, picture)
+    assert stages[0] == "nobody" and stages[-1] == "tuned person" and "person" in stages
+    controls, picture = pictures["person"]
+    exact = Avatar(model, latent_of(viewer))
+    assert (picture == exact.render(controls[None], SIZE)[0]).all()
+    controls, picture = pictures["tuned person"]
+    tuned = Avatar(model, latent_of(viewer), tuning)
+    assert (picture == tuned.render(controls[None], SIZE)[0]).all()
+
+
+def latent_of(viewer: PictureDecoder) -> np.ndarray:
+    return viewer.avatar().latent
+
+
+def test_another_generator_is_refused(avatar, model):
+    link = encoder_of(avatar, None)
+    head = link.header
+    other = ControlsEncoder(
+        live_streams.header(num_ws=head.num_ws, w_dim=head.w_dim, control_steps=head.control_steps),
+        live_streams.person(None),
+    )
+    viewer = PictureDecoder(size=SIZE, model=model)
+    with pytest.raises(StreamError, match="generator"):
+        list(viewer.feed(other.push(np.zeros(avatar.num_controls), 0)))
+    wanting = ControlsEncoder(head, LivePerson(reference=bytes(31) + b"r"))
+    with pytest.raises(StreamError, match="SHA-256 0000"):
+        list(
+            PictureDecoder(size=SIZE, model=model).feed(
+                wanting.push(np.zeros(avatar.num_controls), 0)
+            )
+        )
