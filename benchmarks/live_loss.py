@@ -19,7 +19,6 @@ import itertools
 import json
 import resource
 import time
-import tracemalloc
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from fractions import Fraction
@@ -29,6 +28,7 @@ from typing import Any
 import numpy as np
 from lossy_link import LinkModel, receive
 from numpy.typing import NDArray
+from saved import save
 
 from facecodec.bitstream import StreamHeader, open_stream
 from facecodec.live import (
@@ -38,7 +38,6 @@ from facecodec.live import (
     LiveSettings,
     PacketEncoder,
 )
-from facecodec.workshop.machine import machine
 
 RATE = Fraction(30)
 TIME_BASE = Fraction(1, 90000)
@@ -57,6 +56,7 @@ LINKS = {
     "5 % lost, 20 % late, 10 % twice": LinkModel(0.05, late=0.2, doubled=0.1),
 }
 COPIES = (0, 2, 4)
+PAGE_BYTES = resource.getpagesize()
 
 
 def load(path: Path, frames: int) -> tuple[StreamHeader, NDArray[np.float32], LivePerson]:
@@ -104,6 +104,24 @@ def table(path: Path, minutes: float) -> list[dict[str, Any]]:
     return rows
 
 
+def for_documents(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the table with a row a link, and for each number of copies what is shown."""
+    columns = ["packets lost"]
+    for copies in COPIES:
+        kbps = next(row["sent_kbps"] for row in rows if row["copies"] == copies)
+        columns += [f"{copies} copies ({kbps:.1f} kbps): shown", "in place", "longest"]
+    out = []
+    for name in LINKS:
+        cells = [name]
+        for row in (row for row in rows if row["link"] == name):
+            cells.append(f"{row['shown'] / row['sent']:.1%}")
+            cells.append(f"{row['held'] / row['sent']:.1%}")
+            cells.append(f"{row['longest_seconds']:.2f} s")
+        out.append(cells)
+    wrong = sum(row["wrong"] for row in rows)
+    return {"columns": columns, "rows": [*out, ["frames shown wrongly", wrong, *[""] * 8]]}
+
+
 def walk(count: int, width: int, seed: int = 1) -> Iterator[NDArray[np.float32]]:
     """Yield controls that wander, without end in sight."""
     rng = np.random.default_rng(seed)
@@ -123,7 +141,6 @@ def hour(path: Path, minutes: float) -> dict[str, Any]:
     memory, slowest = [], 0.0
     last = Fraction(0)
     counted = 0
-    tracemalloc.start()
     for i, row in enumerate(walk(frames, header.num_controls)):
         now = i / RATE
         begin = time.process_time()
@@ -134,12 +151,12 @@ def hour(path: Path, minutes: float) -> dict[str, Any]:
         last = got[-1].time
         if (i + 1) % (frames // 10) == 0:
             gc.collect()
-            memory.append(tracemalloc.get_traced_memory()[0])
+            memory.append(int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_BYTES)
     assert last == (frames - 1) / RATE and counted >= frames - DEPTH
     return {
         "minutes": minutes,
         "frames": frames,
-        "traced_bytes_after_each_tenth": memory,
+        "resident_bytes_after_each_tenth": memory,
         "drift_seconds": float(last - (frames - 1) / RATE),
         "slowest_push_and_feed_ms": round(1000 * slowest, 1),
         "peak_resident_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
@@ -153,15 +170,21 @@ def main() -> None:
     parser.add_argument("--hour", action="store_true", help="memory and clock instead")
     parser.add_argument("--json", type=Path, help="write the figures here")
     options = parser.parse_args()
-    facts: dict[str, Any] = {"machine": machine(), "stream": options.stream.stem}
+    known = {}
+    if options.json and options.json.exists():
+        known = json.loads(options.json.read_text())
+        known = {
+            name: known[name] for name in ("minutes", "rows", "table", "hour") if name in known
+        }
     if options.hour:
-        facts["hour"] = hour(options.stream, options.minutes)
-        print(json.dumps(facts["hour"], indent=2))
+        known["hour"] = hour(options.stream, options.minutes)
+        print(json.dumps(known["hour"], indent=2))
     else:
-        facts["rows"] = table(options.stream, options.minutes)
-    if options.json:
-        known = json.loads(options.json.read_text()) if options.json.exists() else {}
-        options.json.write_text(json.dumps(known | facts, indent=2) + "\n")
+        rows = table(options.stream, options.minutes)
+        known |= {"minutes": options.minutes, "rows": rows, "table": for_documents(rows)}
+    minutes = known.get("minutes", options.minutes)
+    command = f"python benchmarks/live_loss.py STREAM --minutes {minutes:g}"
+    save(options.json, command, **known)
 
 
 if __name__ == "__main__":

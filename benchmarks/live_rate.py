@@ -15,16 +15,16 @@ from __future__ import annotations
 import argparse
 import io
 import itertools
-import json
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+
+from saved import save
 
 from facecodec.bitstream import FrameRecord, StreamHeader, StreamReader, StreamWriter, open_stream
 from facecodec.bitstream.container import chunks
 from facecodec.bitstream.container.packet import Loose, split_packet
 from facecodec.live import ControlsEncoder, LivePerson, LiveSettings, PacketEncoder
-from facecodec.workshop.machine import machine
 
 RATE = Fraction(30)
 TIME_BASE = Fraction(1, 90000)
@@ -121,9 +121,21 @@ def main() -> None:
         print(f"{result['clip']}: {result['frames']} frames, whole {result['whole']:.2f} kbps")
         for name, rates in result["kbps"].items():
             print(f"  {name:20} pipe {rates['pipe']:5.2f}  datagrams {rates['datagrams']:5.2f}")
-    if options.json:
-        facts = {"machine": machine(), "clips": results}
-        options.json.write_text(json.dumps(facts, indent=2) + "\n")
+    command = "python benchmarks/live_rate.py STREAMS --json benchmarks/results/live_rate.json"
+    save(options.json, command, table=table(results), clips=results)
+
+
+def table(results: list[dict]) -> dict:
+    """Return the rates as a table for documents."""
+    rows = []
+    for result in results:
+        for key, link in itertools.product(KEYS, ("pipe", "datagrams")):
+            rates = [result["kbps"][f"{count} frames, key {key}"][link] for count in SEGMENTS]
+            seconds = f"{key / float(RATE):g} s"
+            cells = [f"{rate:.2f}" for rate in [result["whole"], *rates]]
+            rows.append([result["clip"], link, seconds, *cells])
+    columns = ["kbps at 30 frames a second", "link", "keys every", "file", "1 frame"]
+    return {"columns": [*columns, *(f"{count} frames" for count in SEGMENTS[1:])], "rows": rows}
 
 
 if __name__ == "__main__":

@@ -35,8 +35,7 @@ class DatagramLink:
         try:
             for item in split_packet(data, None if self.session is None else self.session.seed):
                 if isinstance(item, Loose):
-                    if self.session is not None and not self._decode(item):
-                        self._waiting.append(item)
+                    self._continue(item)
                 elif item.type == STREAM_MAGIC:
                     if self._is_other(item):
                         yield from self.flush()
@@ -85,6 +84,15 @@ class DatagramLink:
             self._chain.add(first, Link(chunk.crc, frames))
             self._retry()
 
+    def _continue(self, loose: Loose) -> None:
+        """Take in a segment that continues another, and what has waited for it."""
+        if self.session is None:
+            return
+        if self._decode(loose):
+            self._retry()
+        else:
+            self._waiting.append(loose)
+
     def _decode(self, loose: Loose) -> bool:
         """Decode a segment that continues another; False where that one is not there."""
         assert self.session is not None
@@ -103,16 +111,17 @@ class DatagramLink:
         if chunk is None:
             return False
         self.session.add_segment(chunk)
-        self._retry()
         return True
 
     def _retry(self) -> None:
         """Decode what has waited, where it can be by now."""
-        for _ in range(len(self._waiting)):
-            loose = self._waiting.popleft()
-            if self._decode(loose):
-                return  # which has tried the others
-            self._waiting.append(loose)
+        before = len(self._waiting) + 1
+        while len(self._waiting) < before:
+            before = len(self._waiting)
+            for _ in range(before):
+                loose = self._waiting.popleft()
+                if not self._decode(loose):
+                    self._waiting.append(loose)
 
 
 def _nearest(number: int, numbers: int, to: int) -> int:

@@ -265,7 +265,9 @@ class PacketEncoder(_LiveEncoder[list[bytes]]):
             last, copy = pack_last(chunk, self._before), pack_long(chunk)
             self._before = chunk.frames
         else:
-            last = copy = self._pack(chunk)
+            last = self._pack(chunk)
+            # Who comes late needs both, so that one is not repeated without the other.
+            copy = self._head + last if waiting.startswith(self._head) else last
             self._before = self._frames.taken
         room = self.settings.packet_bytes
         packets = []

@@ -62,6 +62,8 @@ def test_any_order_within_the_depth_is_no_loss(sent):
     mixed = [p for _, p in sorted((i + r.uniform(0, 4), p) for i, p in enumerate(made))]
     assert receive(mixed, sent, depth=6).shown == FRAMES
     assert receive([p for p in made for _ in range(3)], sent).shown == FRAMES
+    both = LinkModel(late=0.3, doubled=0.3).through(made, seed=1)
+    assert receive(both, sent, depth=6).shown == FRAMES
 
 
 @pytest.mark.parametrize("at", [1, 17, KEY, 100, 201])
@@ -123,7 +125,7 @@ def test_frames_are_given_out_in_order_and_once():
     times = [f.time for f in frames]
     assert times == sorted(set(times))
     counts = decoder.counts
-    assert counts.frames + counts.recovered == len(frames) and counts.late and counts.repeated
+    assert counts.frames + counts.recovered == len(frames) and counts.repeated
 
 
 def test_a_long_silence_is_not_filled():
