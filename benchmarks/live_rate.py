@@ -18,11 +18,13 @@ import itertools
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from saved import save
 
 from facecodec.bitstream import FrameRecord, StreamHeader, StreamReader, StreamWriter, open_stream
 from facecodec.bitstream.container import chunks
+from facecodec.bitstream.container.chunks import Chunk
 from facecodec.bitstream.container.packet import Loose, split_packet
 from facecodec.live import ControlsEncoder, LivePerson, LiveSettings, PacketEncoder
 
@@ -35,12 +37,9 @@ KEYS = (150, 60)  # frames from key to key
 
 def frame_bytes(data: bytes) -> int:
     """Return the bytes of the segments of a stream."""
+    found = StreamReader(io.BytesIO(data), "stream").all_chunks()
     kinds = (chunks.SEGMENT, chunks.CONTINUED)
-    return sum(
-        chunk.size
-        for chunk in StreamReader(io.BytesIO(data), "stream").all_chunks()
-        if chunk.type in kinds
-    )
+    return sum(c.size for c in found if isinstance(c, Chunk) and c.type in kinds)
 
 
 def over_a_pipe(
@@ -84,7 +83,7 @@ def as_a_file(header: StreamHeader, frames: list[FrameRecord], person: LivePerso
     return frame_bytes(file.getvalue())
 
 
-def measure(path: Path) -> dict:
+def measure(path: Path) -> dict[str, Any]:
     stream = open_stream(path)
     header = replace(
         stream.header, precision="quantised", frame_rate=RATE, time_base=TIME_BASE, metadata={}
@@ -125,7 +124,7 @@ def main() -> None:
     save(options.json, command, table=table(results), clips=results)
 
 
-def table(results: list[dict]) -> dict:
+def table(results: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the rates as a table for documents."""
     rows = []
     for result in results:

@@ -19,7 +19,8 @@ MOST_PARAMETERS = 7
 LAYERS = (
     ("cli",),
     ("study", "workshop", "puppetry"),
-    ("encoding", "decoding", "live"),
+    ("live",),
+    ("encoding", "decoding"),
     ("clip", "avatar"),
     ("models",),
     ("fit",),

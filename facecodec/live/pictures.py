@@ -14,15 +14,26 @@ from numpy.typing import NDArray
 
 from facecodec.avatar.avatar import Avatar
 from facecodec.avatar.tuning import Tuning
-from facecodec.bitstream import FrameFlags, IdentityFile, load_identity_file
+from facecodec.bitstream import (
+    AudioParameters,
+    FrameFlags,
+    IdentityFile,
+    load_identity_file,
+    pack_identity,
+)
 from facecodec.bitstream.coding.identity import parse_identity
-from facecodec.errors import StreamError
+from facecodec.encoding.write import new_header
+from facecodec.errors import StreamError, UsageError
 from facecodec.live.decoder import Decoder, LiveFrame
 from facecodec.live.encoder import ControlsEncoder, PacketEncoder
+from facecodec.live.person import LivePerson
+from facecodec.live.settings import LiveSettings
 from facecodec.models import Device, FaceModel, load_stream_models
+from facecodec.seconds import Time, seconds
 from facecodec.types import Controls, Picture
 
 _NAME = "the live stream"
+TIME_BASE = Fraction(1, 90000)  # seconds, as RTP counts video
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,12 +57,58 @@ class Tracker(Protocol):
         ...
 
 
-class Encoder:
-    """Frames in, bytes or datagrams out: a tracker, and an encoder of controls behind it."""
+def open_link(
+    avatar: Avatar,
+    *,
+    fps: Time = 30,
+    size: tuple[int, int] | None = None,
+    datagrams: bool = False,
+    audio: AudioParameters | None = None,
+    settings: LiveSettings | None = None,
+) -> ControlsEncoder | PacketEncoder:
+    """Return an encoder of an avatar's controls: bytes for a pipe, or `datagrams`.
 
-    def __init__(self, tracker: Tracker, link: ControlsEncoder | PacketEncoder) -> None:
-        """tracker: turns frames into controls. link: takes them; it says who the person is."""
-        self.tracker, self.link = tracker, link
+    fps: frames a second, as the clock of the stream says them; frames may come at any time. size:
+    width and height of the frames in pixels, the avatar's own when None. audio: the parameters of
+    the sound. settings: see `LiveSettings`. Raises UsageError for what a stream cannot say.
+    """
+    rate = seconds(fps)
+    if not rate:
+        raise UsageError(f"a live stream has some frames a second, not {fps!r}", argument="fps")
+    size = size or (avatar.resolution, avatar.resolution)
+    header = new_header(avatar.model, size, TIME_BASE, rate)
+    identity = pack_identity(avatar.latent, avatar.model.mean)
+    tuning = None if avatar.tuning is None else avatar.tuning.to_bytes()
+    made = PacketEncoder if datagrams else ControlsEncoder
+    return made(header, LivePerson(identity, tuning=tuning), audio, settings)
+
+
+class Encoder:
+    """Frames in, bytes or datagrams out: a tracker, and an encoder of controls behind it.
+
+        encoder = Encoder(avatar, tracker, datagrams=True)
+        for packet in encoder.push(frame, time):
+            socket.send(packet)
+
+    `link` is the encoder of controls, which also takes audio and answers requests.
+    """
+
+    def __init__(
+        self,
+        avatar: Avatar,
+        tracker: Tracker,
+        *,
+        fps: Time = 30,
+        size: tuple[int, int] | None = None,
+        datagrams: bool = False,
+        audio: AudioParameters | None = None,
+        settings: LiveSettings | None = None,
+    ) -> None:
+        """avatar: who is sent. tracker: turns frames into their controls. The rest: `open_link`."""
+        self.tracker = tracker
+        self.link = open_link(
+            avatar, fps=fps, size=size, datagrams=datagrams, audio=audio, settings=settings
+        )
 
     def push(self, frame: Picture, time: Fraction | float) -> bytes | list[bytes]:
         """Take a frame, uint8 RGB [H, W, 3], at a time in seconds; return what is ready.

@@ -7,12 +7,11 @@ import pytest
 
 from facecodec.avatar.avatar import Avatar
 from facecodec.avatar.tuning import Tuning
-from facecodec.bitstream import FrameFlags, pack_identity
-from facecodec.encoding.write import new_header
+from facecodec.bitstream import FrameFlags
 from facecodec.errors import StreamError
 from facecodec.generator.sampling import draw_latents
 from facecodec.live import ControlsEncoder, LivePerson, LiveSettings
-from facecodec.live.pictures import Encoder, PictureDecoder, Tracked
+from facecodec.live.pictures import Encoder, PictureDecoder, Tracked, open_link
 from facecodec.models import FaceModel
 from tests.helpers import live_streams
 
@@ -30,25 +29,17 @@ def avatar(model):
     return Avatar(model, rows.numpy())
 
 
-def encoder_of(avatar: Avatar, tuning: bytes | None, **settings) -> ControlsEncoder:
-    header = new_header(avatar.model, (640, 480), 1 / live_streams.RATE, live_streams.RATE)
-    identity = pack_identity(avatar.latent, avatar.model.mean)
-    return ControlsEncoder(
-        header, LivePerson(identity, tuning=tuning), settings=LiveSettings(**settings)
-    )
-
-
 def test_the_person_comes_by_and_by(avatar, model):
     shape = 1 + avatar.num_controls, model.generator.num_styles
     noise = np.random.default_rng(1).normal(0, 0.1, shape)
     tuning = Tuning.light(noise, np.full(len(noise), 0.3))
-    link = encoder_of(avatar, tuning.to_bytes(), person_bytes=3000)
+    tuned = Avatar(model, avatar.latent, tuning)
     rows = np.random.default_rng(0).normal(0, 1, (80, avatar.num_controls)).astype(np.float32)
 
     def follow(frame: np.ndarray) -> Tracked:
         return Tracked(rows[frame[0, 0, 0]], FrameFlags.LOW_CONFIDENCE)
 
-    encoder = Encoder(follow, link)
+    encoder = Encoder(tuned, follow, settings=LiveSettings(person_bytes=3000))
     viewer = PictureDecoder(size=SIZE, model=model)
     with pytest.raises(StreamError, match="header"):
         viewer.avatar()
@@ -74,8 +65,7 @@ def test_the_person_comes_by_and_by(avatar, model):
 
 
 def test_another_generator_is_refused(avatar, model):
-    link = encoder_of(avatar, None)
-    head = link.header
+    head = open_link(avatar).header
     other = ControlsEncoder(
         live_streams.header(num_ws=head.num_ws, w_dim=head.w_dim, control_steps=head.control_steps),
         live_streams.person(None),
