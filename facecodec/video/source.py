@@ -34,6 +34,7 @@ FORMATS = (
 )
 AnyPacket: TypeAlias = "av.Packet[Any]"
 
+STANDARD_INPUT = "-"
 BUFFER_BYTES = 1 << 18  # bytes read at once
 _OPTIONS = {
     "format_whitelist": ",".join(FORMATS.split()),
@@ -81,6 +82,8 @@ class Source:
         self.path = path
         try:
             if not path.exists():
+                if str(path) == STANDARD_INPUT:
+                    raise UsageError("standard input: a video is read several times; name a file")
                 raise UsageError(f"{path}: no such file")
             if path.is_dir():
                 raise UsageError(f"{path}: is a folder; name a video")

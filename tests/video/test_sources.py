@@ -28,6 +28,12 @@ LISTS = {
 }
 
 
+def test_standard_input_is_no_video(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="read several times"):
+        VideoReader(Path("-"))
+
+
 @pytest.mark.parametrize("name", LISTS)
 def test_a_list_of_files_is_not_followed(tmp_path, name):
     other = write_clip(tmp_path / "other.mp4", [gradient()] * 2)
