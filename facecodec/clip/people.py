@@ -204,10 +204,13 @@ def _grouped(samples: Sequence[Floats]) -> tuple[list[int], Floats]:
 
 
 def _is_one_of(sample: Floats, own: Floats) -> bool:
-    """Return whether an embedding [128] is of the person of whom others [N, 128] are."""
+    """Return whether an embedding [128] is of the person of whom others [N, 128] are.
+
+    A single one of theirs may be a poor reading: more is allowed than from a mean.
+    """
     apart = _distance(sample, own.mean(0))
-    near = apart < LIKELY_SAME and _nearest(sample[None], own) < SURELY_SAME
-    return apart <= SAME_PERSON or near
+    near = len(own) == 1 or _nearest(sample[None], own) < SURELY_SAME
+    return apart <= SAME_PERSON or (apart < LIKELY_SAME and near)
 
 
 def _face(frame: Picture, points: Landmarks) -> Floats:

@@ -107,6 +107,14 @@ def test_a_live_clip_may_know_its_person_before():
     assert others[:60].all() and not others[60:].any()
 
 
+def test_a_live_clip_allows_a_single_reading_to_be_a_poor_one():
+    poor = Shades()(picture(1, 50), POINTS)
+    poor[9] += 0.65  # as a drawn picture of them may be, or a frame in which they turn
+    assert not left_out_so_far([(1, 50, 60)], [poor]).any()
+    poor[9] += 0.1
+    assert left_out_so_far([(1, 50, 60)], [poor]).all()
+
+
 def test_who_is_left_out_of_a_live_clip_does_not_change_with_what_comes():
     shots = [(1, 50, 60), (2, 120, 40), (None, 0, 9), (2, 120, 30), (1, 55, 40), (3, 90, 50)]
     whole = left_out_so_far(shots)
