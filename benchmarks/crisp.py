@@ -4,23 +4,26 @@
         --face-landmarker face_landmarker.task --json benchmarks/results/crisp.json
 
 `DIR` holds the streams, `CLIP.TUNE.fcv`, as `fidelity.py --keep` leaves them; one that is missing
-is encoded (first 150 frames, default preset). Close-ups of eyes, mouth, forehead and hair, source
-beside decoded at the size compared, are written next to them, `CLIP.TUNE.closeups.png`.
+is encoded (first 150 frames, default preset). Beside each lie its figures, `CLIP.TUNE.crisp.json`,
+and close-ups of eyes, mouth, forehead and hair, source beside decoded at the size compared,
+`CLIP.TUNE.closeups.png`. What lies there newer than its stream is not measured again: the work may
+be done in pieces, a clip or a tuning at a time, and the last call makes the table of all.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from fidelity import encode_each, seconds_of
 from numpy.typing import NDArray
 from saved import save
 
 from facecodec.cli.progress import shown
 from facecodec.decoding.stream import Stream
-from facecodec.encoding.encode import encode
 from facecodec.face.alignment import usual_size
 from facecodec.face.crop import crop
 from facecodec.metrics.detail import OCTAVES, REGIONS
@@ -74,6 +77,21 @@ def numbers(result: Evaluation) -> dict[str, Any]:
     return {"size": result.detail.size, "values": values, "period": weave.period if weave else None}
 
 
+def measured(clip: Path, stream: Path, options: Options, frames: int) -> dict[str, Any]:
+    """Return a stream's numbers and its seconds: those kept beside it, or measured and kept."""
+    kept = stream.with_suffix(".crisp.json")
+    if not kept.is_file() or kept.stat().st_mtime < stream.stat().st_mtime:
+        with shown() as progress:
+            result = evaluate_files(clip, stream, max_frames=frames, options=options,
+                                    progress=progress)  # fmt: skip
+        picture = encode_png(close_ups(clip, stream, options.rig))
+        stream.with_suffix(".closeups.png").write_bytes(picture)
+        row = numbers(result) | {"frames": result.frames, "seconds": seconds_of(stream)}
+        kept.write_text(json.dumps(row, indent=1), encoding="utf-8")
+    numbers_kept: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
+    return numbers_kept
+
+
 def cells(rows: list[dict[str, Any]]) -> list[str]:
     """Return what COLUMNS say of one row, or the means of several over those that have a value."""
     names = [f"detail_{region}_{octave}" for region in REGIONS for octave in OCTAVES]
@@ -102,21 +120,23 @@ def main() -> None:
     given = parser.parse_args()
     options = Options(landmarker=given.face_landmarker, rig=given.rig)
     given.streams.mkdir(parents=True, exist_ok=True)
+    tunes = given.tune.split(",")
     rows: list[dict[str, Any]] = []
-    for tune in given.tune.split(","):
-        for clip in given.clips:
-            stream = given.streams / f"{clip.stem}.{tune}.fcv"
+    for clip in given.clips:
+        streams = {tune: given.streams / f"{clip.stem}.{tune}.fcv" for tune in tunes}
+        missing = {tune: stream for tune, stream in streams.items() if not stream.is_file()}
+        if missing:
             with shown() as progress:
-                if not stream.is_file():
-                    encode(clip, stream, rig=given.rig, tune=tune, max_frames=given.max_frames,
-                           progress=progress)  # fmt: skip
-                result = evaluate_files(clip, stream, max_frames=given.max_frames, options=options,
-                                        progress=progress)  # fmt: skip
-            picture = encode_png(close_ups(clip, stream, given.rig))
-            (given.streams / f"{stream.stem}.closeups.png").write_bytes(picture)
-            rows.append({"clip": clip.stem, "tune": tune} | numbers(result))
-            print(clip.stem, tune, *cells(rows[-1:]), sep=" | ", flush=True)
-    tunes = dict.fromkeys(row["tune"] for row in rows)
+                seconds = encode_each(clip, missing, given.rig, given.max_frames, progress)
+            for tune, stream in missing.items():
+                facts = {"stages": seconds[tune]}
+                stream.with_suffix(".json").write_text(json.dumps(facts), encoding="utf-8")
+        for tune, stream in streams.items():
+            row = {"clip": clip.stem, "tune": tune}
+            row |= measured(clip, stream, options, given.max_frames)
+            rows.append(row)
+            print(clip.stem, tune, *cells([row]), sep=" | ", flush=True)
+    rows.sort(key=lambda row: tunes.index(row["tune"]))
     means = [[tune, *cells([row for row in rows if row["tune"] == tune])] for tune in tunes]
     for mean in means:
         print("mean", *mean, sep=" | ")
