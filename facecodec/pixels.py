@@ -8,7 +8,8 @@ from torch import Tensor
 
 from facecodec.types import Picture
 
-HALF_RANGE = 127.5  # of 0 to 255
+GREY_LEVELS = 255.0  # of white, black being 0
+HALF_RANGE = GREY_LEVELS / 2
 
 
 def to_tensor(pictures: Picture) -> Tensor:

@@ -98,7 +98,7 @@ identity = click.option(
     help="The person's file, where the stream refers to one and it is not beside it.",
 )  # fmt: skip
 preset = click.option(
-    "--preset", type=click.Choice(["fast", "medium", "sharp", "slow"]), default="medium",
+    "--preset", type=click.Choice(["fast", "medium", "slow"]), default="medium",
     show_default=True, help="Time spent on fitting.",
 )  # fmt: skip
 device = click.option(

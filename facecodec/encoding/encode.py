@@ -61,7 +61,7 @@ def encode(
     [H, W, 3], which are `fps` frames a second; or an open `Clip`, taken as it is.
     output: the stream; '-' is standard output.
     model: the name of an installed generator. rig: a rig file, for a generator without its own.
-    preset: 'fast', 'medium', 'sharp' or 'slow', or a `Preset`. device: 'auto', 'cpu', 'cuda' or
+    preset: 'fast', 'medium' or 'slow', or a `Preset`. device: 'auto', 'cpu', 'cuda' or
     a `torch.device`.
     start, end: seconds of a video file (12.5, "1:30" or a Fraction): the frames with
     start <= time < end. max_frames: at most this many.

@@ -25,23 +25,15 @@ class Preset:
 PRESETS = {
     "fast": Preset(
         keyframes=4,
-        inversion=InversionPlan(w_steps=50, w_plus_steps=80, fine_steps=30),
+        inversion=InversionPlan(w_steps=50, w_plus_steps=80, full_steps=20),
         tracking=TrackingPlan(iterations=2),
         tuning=LightTuningPlan(keyframes=12, steps=200, fine_steps=0),
         weights=WeightTuningPlan(steps=120, fine_steps=60),
     ),
     "medium": Preset(keyframes=8),
-    # About as long as medium, but the last steps see full renders at the clip's own size: detail
-    # is that of the clip, at a cost of up to 0.6 dB at 256 pixels (docs/experiments.md).
-    "sharp": Preset(
-        keyframes=8,
-        inversion=InversionPlan(fine_steps=100, full_steps=40),
-        tuning=LightTuningPlan(fine_steps=400, full_steps=120),
-        weights=WeightTuningPlan(fine_steps=270, full_steps=80),
-    ),
     "slow": Preset(
         keyframes=12,
-        inversion=InversionPlan(w_steps=120, w_plus_steps=400, fine_steps=250),
+        inversion=InversionPlan(w_steps=120, w_plus_steps=400, full_steps=160),
         tracking=TrackingPlan(iterations=5),
         tuning=LightTuningPlan(keyframes=32, steps=2000, fine_steps=1600),
         weights=WeightTuningPlan(steps=800, fine_steps=600),

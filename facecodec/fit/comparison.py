@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from facecodec.fit.detail import detail_loss
+from facecodec.face.mask import face_mask
+from facecodec.fit.detail import COARSEST_PIXELS, DetailWeights, colour_loss, detail_loss
 from facecodec.fit.grain import grain
 from facecodec.fit.likeness import Likeness
 from facecodec.fit.objective import Target, multiscale_l1, shrink
@@ -16,6 +18,7 @@ from facecodec.generator.preview import PREVIEWS_PER_FULL_RENDER
 # Side in pixels of the pictures in which a face is embedded: its chip of 150 is sampled from them,
 # not averaged.
 EMBEDDED_SIZE = 256
+OUTER_COLOUR = 0.05  # weight of colours outside the inner face, beside 1 inside
 
 
 class Comparison:
@@ -35,6 +38,7 @@ class Comparison:
         self.targets, self.likeness = targets, likeness
         self.likeness_weight, self.texture_weight = likeness_weight, texture_weight
         self.embeddings = [self._embedding(target) for target in targets]
+        self.skin = [_skin(target) for target in targets]
 
     def _embedding(self, target: Target) -> Tensor | None:
         """Return the embedding [1, 128] of a target's face, None where it has no landmarks."""
@@ -58,14 +62,15 @@ class Comparison:
         )
         return loss + self._embedding_loss(frame, render) if use_embedding else loss
 
-    def full_loss(self, frame: int, full_render: Tensor, amplitude_weight: float) -> Tensor:
+    def full_loss(self, frame: int, full_render: Tensor, how: DetailWeights) -> Tensor:
         """Return the loss of a full render [1, 3, R, R] at the target's own size, a scalar [].
 
-        Finer detail than the target shows counts as grain. `amplitude_weight`: see `detail_loss`.
+        Finer detail than the target shows counts as grain. `how`: what weighs how much.
         """
         target = self.targets[frame]
         render = _resized(full_render, target.picture.shape[-1])
-        loss = detail_loss(render, target.picture[None], target.weights[None], amplitude_weight)
+        loss = detail_loss(render, target.picture[None], target.weights[None], how)
+        loss = loss + how.colour * colour_loss(render, target.picture[None], self.skin[frame])
         return loss + grain(full_render, target) + self._embedding_loss(frame, render)
 
     def _embedding_loss(self, frame: int, render: Tensor) -> Tensor:
@@ -86,6 +91,19 @@ class Comparison:
         if full_render is None:
             return 0.0
         return PREVIEWS_PER_FULL_RENDER * grain(full_render, self.targets[frame])
+
+
+def _skin(target: Target) -> Tensor:
+    """Return how much the colour of a target counts, [1, 1, COARSEST_PIXELS, COARSEST_PIXELS].
+
+    Little outside the inner face, nothing where something hides it.
+    """
+    size = COARSEST_PIXELS
+    if target.landmarks is None:
+        return torch.ones(1, 1, size, size).to(target.weights)
+    inside = torch.from_numpy(face_mask(target.landmarks * size, size)[None, None])
+    seen = shrink(target.weights[None], size) > 0
+    return (inside.to(target.weights) + OUTER_COLOUR) * seen
 
 
 def _at_most(picture: Tensor, size: int) -> Tensor:

@@ -7,13 +7,17 @@ as much detail in every octave as the frame has there.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from facecodec.fit.objective import DETAIL_WEIGHT, SCALES, band
+from facecodec.fit.objective import SCALES, band, shrink
+from facecodec.metrics.colour import to_lab
 
 COARSEST_PIXELS = 64  # side in pixels of the coarsest pictures compared
+COLOUR_PIXELS = 512  # of the finest compared in colour: videos have half as much of it (4:2:0)
 # Side in pixels of the patches over which amplitudes are averaged. In small ones hair in the wrong
 # place has the wrong amplitude as well, and less hair is again nearer than hair elsewhere.
 PATCH_SIZE = 16
@@ -21,44 +25,88 @@ PATCH_SIZE = 16
 # for octaves of 4 to 8 pixels of 1024.
 FAINTEST_DETAIL = 0.001
 USUAL_DETAIL = 0.03
+# Amplitudes of eyes and mouth count no more than those of the skin, which has its detail or is wax.
+FACE_WEIGHT = 1.0
+# Logarithms of ratios nearer than this count by their square: the last tenth of a patch's detail is
+# not seen, and where detail lies elsewhere it costs most likeness.
+NEARLY_RIGHT = 0.2
+# Units of CIELAB that weigh as much as a difference of 1 of a range of 2.
+LAB_UNITS = 50.0
+SMALLEST_LAB_DIFFERENCE = 0.01  # so that the root has a derivative
 
 
-def detail_loss(render: Tensor, target: Tensor, weights: Tensor, amplitude_weight: float) -> Tensor:
+@dataclass(frozen=True)
+class DetailWeights:
+    """What weighs how much beside 1 for the difference of pictures, in every octave.
+
+    Amplitudes alone would be right anywhere in a patch: the difference of bands, which counts more
+    here than among small pictures, keeps detail where it is in the frame.
+    """
+
+    band: float = 3.0  # of the difference of bands
+    amplitude: float = 6.0  # of `amplitude_difference`
+    colour: float = 2.0  # of `colour_loss`, once
+
+
+def detail_loss(render: Tensor, target: Tensor, weights: Tensor, how: DetailWeights) -> Tensor:
     """Return how far a render's octaves are from a frame's, a scalar [].
 
     `render` and `target` [1, 3, S, S], `weights` [1, 1, S, S]. Every octave from S pixels to
-    `COARSEST_PIXELS` adds the weighted absolute difference of pictures, `DETAIL_WEIGHT` times that
-    of bands, as in `multiscale_l1`, and `amplitude_weight` times `amplitude_difference`.
+    `COARSEST_PIXELS` adds the weighted absolute difference of pictures, `how.band` times that of
+    bands, and `how.amplitude` times `amplitude_difference`. Larger pictures than `COLOUR_PIXELS`
+    are compared in grey.
     """
     total = render.new_zeros(())
     while render.shape[-1] >= COARSEST_PIXELS:
-        smaller, detail = band(render)
-        smaller_target, target_detail = band(target)
-        difference = (render - target).abs() + DETAIL_WEIGHT * (detail - target_detail).abs()
+        colours = render, target
+        if render.shape[-1] > COLOUR_PIXELS:
+            render, target = (picture.mean(1, keepdim=True) for picture in colours)
+        _, detail = band(render)
+        _, target_detail = band(target)
+        difference = (render - target).abs() + how.band * (detail - target_detail).abs()
         total = total + (difference.mean(1, keepdim=True) * weights).sum() / weights.sum()
-        total = total + amplitude_weight * amplitude_difference(detail, target_detail, weights)
-        render, target, weights = smaller, smaller_target, F.avg_pool2d(weights, 2)
+        alike = weights.clamp_max(FACE_WEIGHT)
+        total = total + how.amplitude * amplitude_difference(detail, target_detail, alike)
+        render, target = (F.avg_pool2d(picture, 2) for picture in colours)
+        weights = F.avg_pool2d(weights, 2)
     return total / SCALES
 
 
 def amplitude_difference(detail: Tensor, target_detail: Tensor, weights: Tensor) -> Tensor:
     """Return how far the amplitude of a band is from its target's, a scalar [].
 
-    `detail` and `target_detail` [1, 3, S, S], `weights` [1, 1, S, S]. The absolute logarithm of the
-    ratio in every patch, so that faint detail is missed as well as strong, in units of the
-    geometric mean of the target's mean amplitude and `USUAL_DETAIL`: the finest octaves, which are
-    the faintest, are not lost among the others.
+    `detail` and `target_detail` [1, C, S, S], `weights` [1, 1, S, S]. The logarithm of the ratio in
+    every patch, so that faint detail is missed as well as strong, by Huber's function (1964): its
+    square up to `NEARLY_RIGHT`, its absolute value beyond. In units of the geometric mean of the
+    target's mean amplitude and `USUAL_DETAIL`: the finest octaves, which are the faintest, are not
+    lost among the others.
     """
     amplitude, wanted = _amplitude(detail, weights), _amplitude(target_detail, weights)
-    ratio = (amplitude + FAINTEST_DETAIL) / (wanted + FAINTEST_DETAIL)
+    ratio = torch.log((amplitude + FAINTEST_DETAIL) / (wanted + FAINTEST_DETAIL))
+    far = F.huber_loss(ratio, torch.zeros_like(ratio), reduction="none", delta=NEARLY_RIGHT)
     shares = _patches(weights)
     shares = shares / shares.sum()
     unit = ((wanted * shares).sum() * USUAL_DETAIL).sqrt()
-    return unit * (torch.log(ratio).abs() * shares).sum()
+    return unit * (far * shares).sum() / NEARLY_RIGHT
+
+
+def colour_loss(render: Tensor, target: Tensor, weights: Tensor) -> Tensor:
+    """Return the weighted mean difference in CIELAB of pictures averaged to few pixels, [].
+
+    `render` and `target` [1, 3, S, S] in [-1, 1], `weights` [1, 1, S, S]. Absolute differences of
+    red, green and blue see hardly anything of a hue: a cheek that is too red is off in one of them.
+    """
+    size = COARSEST_PIXELS
+    first, second, small = (shrink(picture, size) for picture in (render, target, weights))
+    apart = to_lab((first + 1) / 2) - to_lab((second + 1) / 2)
+    squared = apart.square().sum(1, keepdim=True)
+    lengths = (squared + SMALLEST_LAB_DIFFERENCE**2).sqrt()
+    differences = lengths - SMALLEST_LAB_DIFFERENCE
+    return (differences * small).sum() / (LAB_UNITS * small.sum())
 
 
 def _amplitude(detail: Tensor, weights: Tensor) -> Tensor:
-    """Return the weighted mean amplitude of detail [1, 3, S, S] in every patch, [1, 1, P, P]."""
+    """Return the weighted mean amplitude of detail [1, C, S, S] in every patch, [1, 1, P, P]."""
     amplitude = detail.abs().mean(1, keepdim=True)
     return _patches(amplitude * weights) / _patches(weights).clamp_min(1e-6)
 

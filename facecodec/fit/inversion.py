@@ -16,6 +16,7 @@ from torch import Tensor
 import cuda_ops
 from facecodec.fit.comparison import Comparison
 from facecodec.fit.descent import descend
+from facecodec.fit.detail import DetailWeights
 from facecodec.fit.likeness import Likeness
 from facecodec.fit.objective import Target
 from facecodec.fit.photometric import TrackingPlan
@@ -47,8 +48,8 @@ class InversionPlan:
 
     w_steps: int = 70  # Adam steps of one w, on the identity frame at `w_size` pixels
     w_plus_steps: int = 160  # Adam steps of W+, on all frames at `coarse_size` pixels
-    fine_steps: int = 160  # Adam steps of W+ after those, at `fine_size` pixels
-    full_steps: int = 0  # Adam steps of W+ after those, at full renders and the targets' own size
+    fine_steps: int = 0  # Adam steps of W+ after those, at `fine_size` pixels
+    full_steps: int = 100  # Adam steps of W+ after those, at full renders and the targets' own size
     w_size: int = 64  # side of the compared pictures, as are the next two
     coarse_size: int = 128
     fine_size: int = 256
@@ -56,7 +57,7 @@ class InversionPlan:
     control_penalty: float = 2e-4  # per squared standard deviation of a control
     likeness_weight: float = 0.2  # of squared distances of face embeddings, beside `multiscale_l1`
     texture_weight: float = 2.0  # in `multiscale_l1`
-    amplitude_weight: float = 3.0  # in `detail_loss`, at full renders
+    detail: DetailWeights = DetailWeights()  # at full renders
     # how the controls are tracked halfway, by Gauss-Newton
     tracking: TrackingPlan = TrackingPlan(iterations=4)
 
@@ -149,7 +150,7 @@ class Inverter:
         styles = self.generator.styles(self.w_plus()[None]) + self.controls[frame] @ self.basis
         with cuda_ops.roughly():
             full_render = self.generator.synthesize(styles)
-        return self.compare.full_loss(frame, full_render, self.plan.amplitude_weight)
+        return self.compare.full_loss(frame, full_render, self.plan.detail)
 
     def run(
         self, steps: int, size: int | None, rates: dict[str, float], progress: Progress

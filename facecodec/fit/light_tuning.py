@@ -20,6 +20,7 @@ from torch import Tensor
 import cuda_ops
 from facecodec.fit.comparison import Comparison
 from facecodec.fit.descent import descend, shuffled_rounds
+from facecodec.fit.detail import DetailWeights
 from facecodec.fit.likeness import Likeness
 from facecodec.fit.objective import Target
 from facecodec.fit.response import Response, channel_spread
@@ -53,7 +54,7 @@ class LightTuningPlan:
     # In `multiscale_l1`. Less than in an inversion: a tuning can place detail where it belongs,
     # and need not settle for the right amount of it.
     texture_weight: float = 0.5
-    amplitude_weight: float = 3.0  # in `detail_loss`, at full renders
+    detail: DetailWeights = DetailWeights()  # at full renders
     styles_step: float = 0.05  # of the quantiser
     response_step: float = 0.02
 
@@ -98,7 +99,7 @@ def tune_light(
             if size is None:
                 with cuda_ops.roughly():
                     full_render = generator.synthesize(frame_styles[None])
-                loss = compare.full_loss(frame, full_render, plan.amplitude_weight)
+                loss = compare.full_loss(frame, full_render, plan.detail)
             else:
                 loss = compare(frame, previews(generator, frame, frame_styles[None], size))
                 loss = loss + compare.grain_loss(frame, previews.full)

@@ -18,6 +18,7 @@ from torch import Tensor
 import cuda_ops
 from facecodec.fit.comparison import Comparison
 from facecodec.fit.descent import descend, shuffled_rounds
+from facecodec.fit.detail import DetailWeights
 from facecodec.fit.likeness import Likeness
 from facecodec.fit.objective import Target
 from facecodec.fit.response import Response
@@ -50,7 +51,7 @@ class WeightTuningPlan:
     change_penalty: float = 0.5  # per mean squared change of a tensor, summed over tensors
     likeness_weight: float = 0.5  # of squared distances of face embeddings
     texture_weight: float = 0.5  # in `multiscale_l1`
-    amplitude_weight: float = 3.0  # in `detail_loss`, at full renders
+    detail: DetailWeights = DetailWeights()  # at full renders
     step: float = 0.01  # of the quantiser
 
 
@@ -123,7 +124,7 @@ def tune_weights(
         if step >= by_previews:
             with cuda_ops.roughly():
                 full_render = network.synthesize(styles)
-            return compare.full_loss(frame, full_render, plan.amplitude_weight)
+            return compare.full_loss(frame, full_render, plan.detail)
         size = plan.coarse_size if step < plan.steps else plan.fine_size
         loss = compare(frame, previews(network, frame, styles, size))
         return loss + compare.grain_loss(frame, previews.full)
