@@ -115,8 +115,8 @@ class Encoder:
 
         Raises what the tracker raises, and what `ControlsEncoder.push` does.
         """
-        found = self.tracker(frame)
-        return self.link.push(found.controls, time, found.flags, found.placement)
+        tracked = self.tracker(frame)
+        return self.link.push(tracked.controls, time, tracked.flags, tracked.placement)
 
     def flush(self) -> bytes | list[bytes]:
         """Return the frames that wait for a whole segment."""
@@ -169,7 +169,7 @@ class PictureDecoder:
         yield from self._draw(self.decoder.feed(data))
 
     def flush(self) -> Iterator[tuple[LiveFrame, Picture]]:
-        """Yield the frames that wait for others, and their pictures."""
+        """Yield the frames that wait for others, and their pictures [size, size, 3]."""
         yield from self._draw(self.decoder.flush())
 
     def _draw(self, frames: list[LiveFrame]) -> Iterator[tuple[LiveFrame, Picture]]:

@@ -47,7 +47,7 @@ def lossless_sound(folder: Path, pictures: list) -> Path:
 
 
 def joined(folder: Path, pictures: list) -> Path:
-    """Two recordings of a frame each, whose times start anew."""
+    """Two recordings of a frame each, whose times start again."""
     parts = [
         write_clip(folder / f"{i}.ts", [picture], "mpeg2video", audio="mp2")
         for i, picture in enumerate(pictures)
