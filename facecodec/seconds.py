@@ -37,6 +37,14 @@ def seconds(time: Time | None) -> Fraction | None:
     return exact
 
 
+def between(start: Time | None, end: Time | None) -> tuple[Fraction | None, Fraction | None]:
+    """Return two times as `seconds` does. Raises UsageError unless `end` lies behind `start`."""
+    begin, stop = seconds(start), seconds(end)
+    if stop is not None and stop <= (begin or 0):
+        raise UsageError(f"end {end}: lies not behind start {start or 0}", argument="end")
+    return begin, stop
+
+
 def _seconds_of_text(text: str) -> Fraction:
     match = _TEXT.fullmatch(text) if len(text) <= MAX_CHARACTERS else None
     if match is None:

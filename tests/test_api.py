@@ -238,6 +238,8 @@ def test_frames_in_memory_give_the_stream_of_their_video(sample, finder, generat
         ({"tune": "some"}, "no tuning 'some'; there are: none"),
         ({"device": "gpu"}, "no device 'gpu'"),
         ({"start": "soon"}, "'soon' is no time"),
+        ({"start": 2, "end": "0:02"}, "end 0:02: lies not behind start 2"),
+        ({"end": 0}, "end 0: lies not behind start 0"),
         ({"tune": "light", "identity": "who.fci"}, "tuned already"),
         ({"max_frames": 0}, "max frames 0 is not at least 1"),
         ({"max_frames": "5"}, "max frames '5' is no whole number"),

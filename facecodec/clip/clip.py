@@ -30,7 +30,7 @@ from facecodec.face.alignment import usual_size
 from facecodec.fit.objective import Target
 from facecodec.models import face_embedder, landmark_finder
 from facecodec.progress import Progress, silent
-from facecodec.seconds import Time, seconds
+from facecodec.seconds import Time, between
 from facecodec.types import Flags, Floats, Picture
 from facecodec.video.reader import Frame, VideoReader
 
@@ -96,7 +96,7 @@ class Clip(ScannedFrames):
         Raises UsageError when the file is missing or a time is none, FacecodecError when it is not
         a video.
         """
-        span = Span(seconds(start), seconds(end), max_frames)
+        span = Span(*between(start, end), max_frames)
         reader = VideoReader(Path(path), video_track, audio_track)
         return cls(reader, span, live=live, progress=progress)
 
@@ -172,7 +172,7 @@ class Clip(ScannedFrames):
     def scan(self) -> Scan:
         """Return what is known of the face in every frame.
 
-        Raises NoFaceError when no frame shows a face, FacecodecError when the span holds no frame,
+        Raises NoFaceError when no frame shows a face, UsageError when the span holds no frame,
         ModelError when the landmark model is not installed.
         """
         base, live = self.time_base, self.live

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from facecodec.arguments import whole_or_none
 from facecodec.clip.people import People, PeopleReader
 from facecodec.clip.source import FrameSource
-from facecodec.errors import FacecodecError, NoFaceError
+from facecodec.errors import NoFaceError, UsageError
 from facecodec.face.alignment import Alignment, stabilise
 from facecodec.face.crop import crop
 from facecodec.face.landmarks import FaceEmbedder, LandmarkFinder
@@ -102,7 +102,7 @@ def find_faces(
 ) -> Faces:
     """Find the face in every frame of a span, and whose it is unless `embed` is None.
 
-    Raises NoFaceError when no frame shows a face, FacecodecError when the span is empty.
+    Raises NoFaceError when no frame shows a face, UsageError when the span is empty.
     """
     pts, faces, sharpness = [], [], []
     whose = None if embed is None else PeopleReader(embed)
@@ -121,7 +121,7 @@ def find_faces(
         sharpness.append(0.0 if points is None else _sharpness(frame.image, points))
         progress("finding the face", len(pts), total and max(total, len(pts)))
     if not pts:
-        raise FacecodecError(f"{source.path}: no frame between the start and end asked for")
+        raise UsageError(f"{source.path}: no frame between the start and end asked for")
     if all(points is None for points in faces):
         raise NoFaceError(f"{source.path}: no face in any of its {len(pts)} frames")
     return Faces(pts, faces, sharpness, whose.people() if whose else None)

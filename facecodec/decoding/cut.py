@@ -13,7 +13,7 @@ from facecodec.bitstream import Damage, FrameRecord, StreamReader, open_stream
 from facecodec.decoding.rewrite import Item, copy_beginning, write_items
 from facecodec.decoding.span import spanned
 from facecodec.errors import FacecodecError, StreamError, UsageError
-from facecodec.seconds import Time, seconds
+from facecodec.seconds import Time, between
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def cut(
     StreamError when the source is no stream or its identity is damaged.
     """
     refuse_overwrite(output, force, [source])
-    stream, span = open_stream(source), (seconds(start), seconds(end))
+    stream, span = open_stream(source), between(start, end)
     items = spanned(stream, *span, audio=stream.audio is not None)
     begin, none = partial(copy_beginning, stream), no_frames(stream, *span)
     frames, packets, size = write_items(output, stream.header, begin, _some(items, none))

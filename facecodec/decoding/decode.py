@@ -18,7 +18,7 @@ from facecodec.decoding.span import limited, spanned
 from facecodec.decoding.worker import Background
 from facecodec.models import Device
 from facecodec.progress import Progress, silent
-from facecodec.seconds import Time, seconds
+from facecodec.seconds import Time, between
 from facecodec.types import Controls, Picture
 from facecodec.version import __version__
 from facecodec.video.writer import Sink, open_sink, refuse_output
@@ -84,7 +84,7 @@ def decode(
     or a canvas that there is not; StreamError for a file that is no stream or holds no such frame,
     and where the identity file is missing; ModelError when the generator is not installed.
     """
-    output, span = str(output), (seconds(start), seconds(end))
+    output, span = str(output), between(start, end)
     whole_or_none(max_frames, "max_frames", 1)
     refuse_output(output, force, [source, identity, rig, background])
     stream = open_stream(source)

@@ -21,7 +21,7 @@ from facecodec.decoding.rewrite import copy_beginning, with_controls, write_item
 from facecodec.errors import StreamError, UsageError
 from facecodec.face.alignment import Alignment
 from facecodec.models import Device
-from facecodec.seconds import Time, seconds
+from facecodec.seconds import Time, between
 from facecodec.types import Controls, Floats, Picture
 
 
@@ -141,7 +141,7 @@ class Stream:
 
     def frames(self, start: Time | None = None, end: Time | None = None) -> Iterator[StreamFrame]:
         """Yield the frames with start <= time < end, in seconds (12.5, "1:30" or a Fraction)."""
-        for record in self.reader.frames(seconds(start), seconds(end)):
+        for record in self.reader.frames(*between(start, end)):
             yield self._frame(record)
 
     @overload

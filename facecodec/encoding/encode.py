@@ -21,7 +21,7 @@ from facecodec.encoding.tuning import check_tune, tune_person
 from facecodec.encoding.write import KeptPerson, check_stream_options, new_header, write_clip
 from facecodec.models import Device, load_likeness, load_models, require_models
 from facecodec.progress import Progress, silent
-from facecodec.seconds import Time, seconds
+from facecodec.seconds import Time, between
 from facecodec.types import Picture
 from facecodec.video.reader import VideoReader
 from facecodec.weights.catalogue import DEFAULT_GENERATOR
@@ -99,7 +99,7 @@ def encode(
     plan = preset_of(preset)
     given = load_identity_file(identity) if identity else None
     require_models(model, person=True)
-    span, tracks = Span(seconds(start), seconds(end), max_frames), (video_track, audio_track)
+    span, tracks = Span(*between(start, end), max_frames), (video_track, audio_track)
     with _opened(source, span, fps, live, progress, tracks) as clip, KeptPerson(output) as kept:
         models = load_models(model, rig, device)
         likeness = None if given else load_likeness(models.generator)
