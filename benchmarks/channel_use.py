@@ -50,7 +50,7 @@ def use(path: Path, clip: Path, rig_file: Path | None) -> tuple[Rig, np.ndarray]
         seen = Clip(VideoReader(clip), span, occlusions=False, progress=progress)
         target = seen.target(middle, blank, torch.device("cpu"))
     weights = shrink(inner_weights(target)[None], plan.size).expand(-1, 3, -1, -1)
-    around = tracker.linearise(torch.from_numpy(controls[middle]))
+    around = tracker.derivatives.linearise(torch.from_numpy(controls[middle]))
     shown_there = torch.zeros(len(around.jacobian))  # as wanted: no pixel is an outlier
     problem = Problem(
         shown_there, pyramid_weights(weights), plan, tracker.prior, tracker.motion, None

@@ -151,9 +151,9 @@ def model_named_by(sha256: str, hint: str) -> str:
     )
 
 
-def landmark_finder() -> LandmarkFinder:
-    """Return dlib's landmark finder. Raises ModelError when it is not installed."""
-    return LandmarkFinder(model_path("dlib-landmarks"))
+def landmark_finder(*, quick: bool = False) -> LandmarkFinder:
+    """Return dlib's landmark finder, see `LandmarkFinder`. Raises ModelError without its model."""
+    return LandmarkFinder(model_path("dlib-landmarks"), quick=quick)
 
 
 def face_embedder() -> FaceEmbedder:

@@ -98,8 +98,9 @@ identity = click.option(
     help="The person's file, where the stream refers to one and it is not beside it.",
 )  # fmt: skip
 preset = click.option(
-    "--preset", type=click.Choice(["fast", "medium", "slow"]), default="medium",
-    show_default=True, help="Time spent on fitting.",
+    "--preset", type=click.Choice(["live", "fast", "medium", "slow"]),
+    default="medium", show_default=True,
+    help="Time spent on fitting; live: frame by frame, as fast as they come, given the person.",
 )  # fmt: skip
 device = click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from facecodec.clip.scan import Scan
+from facecodec.clip.scan import SQUARE_PIXELS, Scan
 from facecodec.face.mask import face_mask
 from facecodec.face.occlusion import occluded_share, occlusion
 from facecodec.progress import Progress
@@ -51,9 +51,11 @@ def visible(square: NDArray[np.uint8], landmarks: NDArray[np.float64]) -> Tensor
     """
     size = square.shape[0]
     inside = torch.from_numpy(face_mask(landmarks * size, size)).float()[None, None]
-    near = F.max_pool2d(inside, 2 * RELIABLE_MARGIN_PIXELS + 1, 1, RELIABLE_MARGIN_PIXELS)
+    margin = RELIABLE_MARGIN_PIXELS * size // SQUARE_PIXELS
+    near = F.max_pool2d(inside, 2 * margin + 1, 1, margin)
     sure = torch.from_numpy(occlusion(square))[None, None]
-    hidden = F.max_pool2d(sure, WIDENING_PIXELS, 1, WIDENING_PIXELS // 2)
+    reach = WIDENING_PIXELS * size // SQUARE_PIXELS // 2
+    hidden = F.max_pool2d(sure, 2 * reach + 1, 1, reach)
     return 1 - (near * hidden)[0]
 
 

@@ -13,6 +13,7 @@ from facecodec.bitstream import DEFAULT_QUALITY, load_identity_file
 from facecodec.clip.clip import Clip
 from facecodec.clip.scan import Span
 from facecodec.clip.source import FramesInMemory
+from facecodec.encoding.live_clip import track_live
 from facecodec.encoding.motion import track_clip
 from facecodec.encoding.person import find_person, follow_wanted, known_person
 from facecodec.encoding.presets import Preset, preset_name, preset_of
@@ -61,7 +62,7 @@ def encode(
     [H, W, 3], which are `fps` frames a second; or an open `Clip`, taken as it is.
     output: the stream; '-' is standard output.
     model: the name of an installed generator. rig: a rig file, for a generator without its own.
-    preset: 'fast', 'medium' or 'slow', or a `Preset`. device: 'auto', 'cpu', 'cuda' or
+    preset: 'live', 'fast', 'medium' or 'slow', or a `Preset`. device: 'auto', 'cpu', 'cuda' or
     a `torch.device`.
     start, end: seconds of a video file (12.5, "1:30" or a Fraction): the frames with
     start <= time < end. max_frames: at most this many.
@@ -100,6 +101,7 @@ def encode(
     given = load_identity_file(identity) if identity else None
     require_models(model, person=True)
     span, tracks = Span(*between(start, end), max_frames), (video_track, audio_track)
+    live = live or plan.live
     with _opened(source, span, fps, live, progress, tracks) as clip, KeptPerson(output) as kept:
         models = load_models(model, rig, device)
         likeness = None if given else load_likeness(models.generator)
@@ -107,9 +109,14 @@ def encode(
         known = None
         if given:
             known = Avatar.from_identity_file(given, model=models, name=str(identity))
-        follow_wanted(clip, known, id_frame, str(identity), any_face)
-        _ = clip.scan  # sought where it is first asked for
-        stages.end("face")
+        motion = None
+        if known and plan.live:  # the clip is read once, as it comes
+            motion = track_live(clip, known, plan.tracking, any_face, progress)
+            stages.end("tracking")
+        else:
+            follow_wanted(clip, known, id_frame, str(identity), any_face)
+            _ = clip.scan  # sought where it is first asked for
+            stages.end("face")
         if known:
             avatar, enrolment = known, known_person(clip, known, id_frame)
         else:
@@ -120,7 +127,10 @@ def encode(
             stages.end("tuning")
         if keep_person and not given:
             kept.keep(avatar)
-        motion = track_clip(clip, avatar, enrolment, plan.tracking, progress)
+        if motion is None and plan.live:
+            motion = track_live(clip, avatar, plan.tracking, any_face, progress)
+        elif motion is None:
+            motion = track_clip(clip, avatar, enrolment, plan.tracking, progress)
         stages.end("tracking")
         metadata = {
             "identity_frame": str(enrolment.frame),

@@ -16,7 +16,9 @@ from facecodec.clip.clip import Clip
 from facecodec.clip.scan import Scan
 from facecodec.encoding.person import POSE_LIMIT, Enrolment, pose_change, pose_from_landmarks
 from facecodec.fit.correction import CorrectionPlan, corrected
+from facecodec.fit.fast_tracking import FastTracker, TracksFrames
 from facecodec.fit.frame_selection import SIGNAL_SPREADS
+from facecodec.fit.landmark_guide import landmark_guide
 from facecodec.fit.photometric import TrackingPlan
 from facecodec.fit.smoothing import smooth
 from facecodec.fit.tracking import Tracker
@@ -34,11 +36,31 @@ NEAREST_EXAMPLES = 2  # with landmarks most like a frame's, from which its searc
 
 @dataclass(frozen=True)
 class Motion:
-    """Controls float32 [T, K], flags uint8 [T] of FrameFlags, and the residual [T] left."""
+    """Controls float32 [T, K], flags uint8 [T] of FrameFlags, and the residual [T] left.
+
+    `failures` counts the frames that fast tracking failed on, and that Gauss-Newton tracked alone;
+    None where nothing is tracked fast.
+    """
 
     controls: Controls
     flags: NDArray[np.uint8]
     residual: Floats
+    failures: int | None
+
+
+def new_tracker(
+    avatar: Avatar, plan: TrackingPlan, known: Tensor | None, progress: Progress
+) -> TracksFrames:
+    """Return what tracks a person: fast, where the plan asks for that.
+
+    known [N, K]: controls the person is likely to take.
+    """
+    tracker = Tracker(avatar.generator, avatar.basis, avatar.styles, plan, known)
+    if plan.guided_steps is None:
+        return tracker
+    face = avatar.face_reader()
+    read = partial(face.landmarks, stage="learning how the face moves", progress=progress)
+    return FastTracker(tracker, landmark_guide(read, tracker.motion.numpy()))
 
 
 def track_clip(
@@ -50,7 +72,7 @@ def track_clip(
     pose of one who is tuned: that takes the whole clip.
     """
     examples = torch.from_numpy(enrolment.controls)
-    tracker = Tracker(avatar.generator, avatar.basis, avatar.styles, plan, examples)
+    tracker = new_tracker(avatar, plan, examples, progress)
     frames, count = len(clip), avatar.num_controls
     controls = np.zeros((frames, count))
     information = np.zeros((frames, count, count))
@@ -79,7 +101,8 @@ def track_clip(
         wanted = np.where(clip.whole[:, None, None], clip.landmarks, np.nan)
         controls, information = corrected(read, controls, information, wanted, how)
     smoothed = smooth(controls, information, tracker.motion.numpy(), clip.live)
-    return Motion(_hold(smoothed, flags).astype(np.float32), flags, residual)
+    held = _hold(smoothed, flags).astype(np.float32)
+    return Motion(held, flags, residual, tracker.failures)
 
 
 def _starts(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from facecodec.errors import UsageError
 from facecodec.fit.inversion import InversionPlan
@@ -20,16 +20,29 @@ class Preset:
     tracking: TrackingPlan = TrackingPlan()  # of the controls of every frame
     tuning: LightTuningPlan = LightTuningPlan()  # of styles and responses, for any tuning
     weights: WeightTuningPlan = WeightTuningPlan()  # of the network's weights, for a full tuning
+    live: bool = False  # frame by frame, as frames come: nothing waits for a later one
 
+
+# A bounded amount of work a frame: derivatives are prepared, and no frame is drawn in full.
+LIVE_TRACKING = TrackingPlan(
+    guided_steps=1,
+    full_iterations=0,
+    prepared_turn=1.3,
+    recomputations=0.0,
+    cold_recomputations=0.0,
+)
+
+FAST = Preset(
+    keyframes=4,
+    inversion=InversionPlan(w_steps=50, w_plus_steps=80, full_steps=20),
+    tracking=TrackingPlan(iterations=2),
+    tuning=LightTuningPlan(keyframes=12, steps=200, fine_steps=0),
+    weights=WeightTuningPlan(steps=120, fine_steps=60),
+)
 
 PRESETS = {
-    "fast": Preset(
-        keyframes=4,
-        inversion=InversionPlan(w_steps=50, w_plus_steps=80, full_steps=20),
-        tracking=TrackingPlan(iterations=2),
-        tuning=LightTuningPlan(keyframes=12, steps=200, fine_steps=0),
-        weights=WeightTuningPlan(steps=120, fine_steps=60),
-    ),
+    "live": replace(FAST, tracking=LIVE_TRACKING, live=True),
+    "fast": FAST,
     "medium": Preset(keyframes=8),
     "slow": Preset(
         keyframes=12,

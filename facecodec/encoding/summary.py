@@ -59,9 +59,9 @@ class Stages:
         self._last = time.perf_counter()
 
     def end(self, stage: str) -> None:
-        """Note that a stage ends here."""
+        """Note that a stage, or a further part of one, ends here."""
         now = time.perf_counter()
-        self.seconds[stage] = round(now - self._last, 3)
+        self.seconds[stage] = round(self.seconds.get(stage, 0.0) + now - self._last, 3)
         self._last = now
 
 

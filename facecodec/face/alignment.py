@@ -144,6 +144,14 @@ def scaled(alignment: Alignment, factor: float) -> Alignment:
     )
 
 
+def face_extents(points: Landmarks) -> tuple[float, float]:
+    """Return the distance of the eyes and the length of the nose of landmarks [68, 2]."""
+    left, right = eye_centres(points)
+    nose = points[NOSE_BASE].mean(0) - (left + right) / 2
+    eyes, length = float(np.linalg.norm(right - left)), float(np.linalg.norm(nose))
+    return max(eyes, SMALLEST_LENGTH), max(length, SMALLEST_LENGTH)
+
+
 def _nearness(faces: Sequence[Landmarks], causal: bool) -> Floats:
     """Return how large heads with landmarks [68, 2] are, in units of the clip's median, [T].
 
@@ -152,12 +160,7 @@ def _nearness(faces: Sequence[Landmarks], causal: bool) -> Floats:
     seeming farther, never bring it nearer. No smile and no opening jaw moves either. A size that
     followed the mouth would zoom by a tenth with an expression, which no control could explain.
     """
-    extents = []
-    for points in faces:
-        left, right = eye_centres(points)
-        nose = points[NOSE_BASE].mean(0) - (left + right) / 2
-        extents.append((np.linalg.norm(right - left), np.linalg.norm(nose)))
-    extent = np.maximum(np.array(extents), SMALLEST_LENGTH)
+    extent = np.array([face_extents(points) for points in faces])
     eyes, nose = (extent / _medians_over_time(extent, causal)).T
     nearness: Floats = np.maximum(eyes, np.minimum(nose, 1.0))
     return nearness

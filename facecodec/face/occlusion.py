@@ -7,16 +7,15 @@ faces with hands and things drawn in front of them (`training/train_occlusion.py
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from safetensors.numpy import load
 from torch import Tensor, nn
 
 from facecodec.face.mask import face_mask
+from facecodec.face.networks import convolution, load_network
 from facecodec.pixels import to_tensor
 
 INPUT_SIZE = 128  # side in pixels of the squares that the network reads
@@ -25,10 +24,8 @@ WEIGHTS = "occlusion.safetensors"  # the file, in this package
 LEAST_OCCLUSION = 0.5  # from this on a pixel counts as occluded, 0 to 1
 
 
-def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
-    )
+def _block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(*convolution(inputs, outputs, stride), nn.ReLU())
 
 
 class OcclusionNetwork(nn.Module):
@@ -38,11 +35,9 @@ class OcclusionNetwork(nn.Module):
         super().__init__()
         pairs = list(zip(WIDTHS, WIDTHS[1:], strict=False))
         first = WIDTHS[0]
-        self.stem = nn.Sequential(_convolution(3, first, 2), _convolution(first, first))
-        self.down = nn.ModuleList(
-            nn.Sequential(_convolution(a, b, 2), _convolution(b, b)) for a, b in pairs
-        )
-        self.up = nn.ModuleList(_convolution(b + a, a) for a, b in pairs)
+        self.stem = nn.Sequential(_block(3, first, 2), _block(first, first))
+        self.down = nn.ModuleList(nn.Sequential(_block(a, b, 2), _block(b, b)) for a, b in pairs)
+        self.up = nn.ModuleList(_block(b + a, a) for a, b in pairs)
         self.out = nn.Conv2d(first, 1, 1)
 
     def forward(self, pictures: Tensor) -> Tensor:
@@ -60,11 +55,7 @@ class OcclusionNetwork(nn.Module):
 @cache
 def network() -> OcclusionNetwork:
     """Return the network with the weights that ship with this package."""
-    stored = load((files("facecodec.face") / WEIGHTS).read_bytes())
-    loaded = OcclusionNetwork().eval().requires_grad_(False)
-    weights = {k: torch.from_numpy(v.astype(np.float32)) for k, v in stored.items()}
-    loaded.load_state_dict(weights)
-    return loaded
+    return load_network(OcclusionNetwork(), "facecodec.face", WEIGHTS)
 
 
 def occlusion(square: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -12,6 +12,9 @@ SCALES = 3  # octaves of resolution that are compared
 # Sum of a frame's pixel weights: how many independent observations a picture counts as, beside
 # the priors, each of which counts as one.
 OBSERVATIONS = 1e4
+# Broyden's update is damped: the picture is not linear, and a full one would follow its noise.
+BROYDEN_DAMPING = 0.3
+LEAST_BROYDEN_STEP = 1e-4  # squared length below which a step says too little for an update
 COARSE_FINEST_WEIGHT = 0.1  # share of its weight that the finest octave keeps in coarse steps
 
 
@@ -41,6 +44,11 @@ class TrackingPlan:
     recomputations: float = 0.02
     cold_recomputations: float = 1.0
     preview_renders: int = 12  # full renders that the person's previews are corrected by
+    # Where derivatives are computed beforehand, at rest and turned so far to either side, up and
+    # down, and none later; None: when they are needed.
+    prepared_turn: float | None = None
+    # Steps that follow the guess of the landmarks (fast_tracking.py); None: nothing is guessed.
+    guided_steps: int | None = None
 
 
 @dataclass
@@ -53,6 +61,17 @@ class Linearisation:
     controls: Tensor
     jacobian: Tensor
     pose: Tensor
+
+    def correct(self, delta: Tensor, change: Tensor) -> None:
+        """Correct it by a step `delta` [num_controls] that changed the pyramid [values].
+
+        Broyden 1965, A class of methods for solving nonlinear simultaneous equations.
+        """
+        step = delta.float().to(change.device)
+        length = float(step @ step)
+        if length > LEAST_BROYDEN_STEP:
+            error = change - self.jacobian @ step
+            self.jacobian.addr_(error, step, alpha=BROYDEN_DAMPING / length)
 
 
 def pyramid(pictures: Tensor) -> Tensor:

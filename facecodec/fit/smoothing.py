@@ -41,3 +41,27 @@ def smooth(controls: Array, information: Array, motion: Array, causal: bool = Fa
         else:
             result[t] = np.linalg.solve(pivots[t], sides[t] + tie @ result[t + 1])
     return result
+
+
+class CausalFilter:
+    """What `smooth` does with `causal`, frame by frame: a Kalman filter (Kalman 1960)."""
+
+    def __init__(self, motion: Array) -> None:
+        """`motion` [K] is the standard deviation of a step from frame to frame."""
+        self._tie = np.diag(1.0 / motion**2)
+        self._last: tuple[Array, Array] | None = None  # pivot [K, K] and right side [K]
+
+    def add(self, controls: Array, information: Array) -> Array:
+        """Return the filtered controls [K] of the next frame.
+
+        controls [K] as tracked, information [K, K] their normal matrix, 0 without a face.
+        """
+        pivot = information + REGULARISER * np.eye(len(controls))
+        side: Array = information @ controls
+        if self._last is not None:
+            carried = np.linalg.solve(self._last[0], np.c_[self._tie, self._last[1]])
+            pivot = pivot + self._tie - self._tie @ carried[:, :-1]
+            side += self._tie @ carried[:, -1]
+        self._last = pivot + self._tie, side
+        filtered: Array = np.asarray(np.linalg.solve(pivot, side), np.float64)
+        return filtered

@@ -17,16 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import cuda_ops
-from facecodec.face.signals import NUM_POSE
 from facecodec.fit.controls import per_control, pose_distance, typical_controls
+from facecodec.fit.derivatives import DerivativeBank
 from facecodec.fit.objective import Target, inner_weights, shrink
-from facecodec.fit.photometric import (
-    Linearisation,
-    Problem,
-    TrackingPlan,
-    pyramid,
-    pyramid_weights,
-)
+from facecodec.fit.photometric import Problem, TrackingPlan, pyramid, pyramid_weights
 from facecodec.generator.base import Generator
 from facecodec.generator.preview import PersonalPreview
 
@@ -48,10 +42,6 @@ LEAST_GAIN = 0.001
 LEAST_GAIN_TO_RECOMPUTE = 0.005
 # A derivative closer than this share of the plan's `refresh` is not to blame for a failed step.
 BLAMELESS_DISTANCE = 0.5
-
-# Broyden's update is damped: the picture is not linear, and a full one would follow its noise.
-BROYDEN_DAMPING = 0.3
-LEAST_BROYDEN_STEP = 1e-4  # squared length below which a step says too little for an update
 
 
 @dataclass
@@ -88,11 +78,12 @@ class Tracker:
         self.preview = PersonalPreview(generator, styles + controls @ basis, plan.size)
         self.prior = per_control(plan.prior, count)
         self.motion = per_control(plan.motion, count)
-        self.bank: list[Linearisation] = []
-        self.pose_bank: list[tuple[Tensor, Tensor]] = []  # controls, derivative by pose there
+        self.derivatives = DerivativeBank(self.render, count, plan)
         self.recomputations = 0.0  # that are left, see the plan
         self.corrected: Tensor | None = None  # controls of the last full render
+        self.last: tuple[Tensor, Tensor] | None = None  # the last frame's controls and pyramid
         self.renders = 0
+        self.failures: int | None = None  # of fast tracking, which this is not
 
     def render(self, controls: Tensor) -> Tensor:
         """Render controls [N, num_controls] to small pictures [N, 3, S, S].
@@ -119,65 +110,6 @@ class Tracker:
         with torch.no_grad(), cuda_ops.roughly():
             return pyramid(self.preview.correct(self._styles(controls[None]), finest))[0]
 
-    def linearise(self, controls: Tensor, batch: int = 7) -> Linearisation:
-        """Return the derivative of the render at `controls` [num_controls].
-
-        `batch` renders are made at once.
-        """
-        count, step = len(controls), self.plan.step[1]
-        pose, by_pose = self._derivative_by_pose(controls)
-        columns = [by_pose]
-        base = pyramid(self.render(controls[None]))
-        for start in range(NUM_POSE, count, batch):
-            index = torch.arange(start, min(start + batch, count))
-            moved = controls.repeat(len(index), 1)
-            moved[torch.arange(len(index)), index] += step
-            columns.append((pyramid(self.render(moved)) - base) / step)
-        jacobian = torch.cat(columns).T.contiguous()
-        return Linearisation(controls.clone(), jacobian, pose)
-
-    def _derivative_by_pose(self, controls: Tensor) -> tuple[Tensor, Tensor]:
-        """Return a pose [3] near `controls` [num_controls], and the derivative there [3, values].
-
-        By small steps to both sides: a turn by a whole standard deviation moves edges by many
-        pixels, and changes the picture in another direction than a small turn does (yaw: the
-        cosine of the two is 0.55).
-        """
-        if self.pose_bank:
-            near, known = min(self.pose_bank, key=lambda entry: pose_distance(entry[0], controls))
-            if float((near - controls)[:NUM_POSE].norm()) <= self.plan.pose_refresh:
-                return near[:NUM_POSE], known
-        step = self.plan.step[0]
-        moved = controls.repeat(2 * NUM_POSE, 1)
-        moved[:, :NUM_POSE] += step * torch.cat([torch.eye(NUM_POSE), -torch.eye(NUM_POSE)])
-        renders = pyramid(self.render(moved))
-        if len(self.pose_bank) == self.plan.bank_size:
-            self.pose_bank.pop(0)
-        derivative = (renders[:NUM_POSE] - renders[NUM_POSE:]) / (2 * step)
-        self.pose_bank.append((controls.clone(), derivative))
-        return controls[:NUM_POSE].clone(), derivative
-
-    def nearest(self, controls: Tensor) -> Linearisation:
-        """Return the bank's derivative nearest to `controls` [num_controls].
-
-        A new one is computed where all are far in pose, and its columns by pose where those are.
-        """
-        if self.bank:
-            best = min(self.bank, key=lambda entry: pose_distance(entry.controls, controls))
-            if float((best.controls - controls)[:NUM_POSE].norm()) <= self.plan.refresh:
-                if float((best.pose - controls[:NUM_POSE]).norm()) > self.plan.pose_refresh:
-                    best.pose, by_pose = self._derivative_by_pose(controls)
-                    best.jacobian[:, :NUM_POSE] = by_pose.T
-                return best
-        return self._recompute(controls)
-
-    def _recompute(self, controls: Tensor) -> Linearisation:
-        """Return a new derivative at `controls` [num_controls], and keep it in the bank."""
-        if len(self.bank) == self.plan.bank_size:
-            self.bank.pop(0)
-        self.bank.append(self.linearise(controls))
-        return self.bank[-1]
-
     def track(
         self,
         target: Target,
@@ -195,7 +127,7 @@ class Tracker:
         plan = self.plan
         iterations = plan.iterations if previous is not None else COLD_ITERATIONS * plan.iterations
         picture = pyramid(shrink(target.picture[None], plan.size))[0]
-        problem = self._problem(target, picture, previous, occluded)
+        problem = self.problem(target, picture, previous, occluded)
         if previous is None:
             self.preview.forget()
             self.corrected = None
@@ -211,16 +143,21 @@ class Tracker:
             last = self.corrected
             if last is None or pose_distance(last, controls) > plan.full_refresh:
                 render = self._render_in_full(controls, render)
-            moved = self._step(problem, controls, render)
+            moved = self.step(problem, controls, render)
             if moved is None:
                 break
             controls, render = moved
-        information = problem.normal_equations(self.nearest(controls), render)[0]
-        difference = (picture - render).abs()
+        self.last = controls, render
+        return self.result(problem, controls, render)
+
+    def result(self, problem: Problem, controls: Tensor, render: Tensor) -> Tracked:
+        """Return what tracking gives where it ends at controls [K] and their pyramid [values]."""
+        information = problem.normal_equations(self.derivatives.nearest(controls), render)[0]
+        difference = (problem.picture - render).abs()
         residual = float((problem.weights * difference).sum() / problem.weights.sum())
         return Tracked(controls.numpy(), information.numpy(), residual)
 
-    def _problem(
+    def problem(
         self, target: Target, picture: Tensor, previous: Tensor | None, occluded: bool
     ) -> Problem:
         """Return the least squares of a target whose pyramid is `picture` [values]."""
@@ -242,7 +179,7 @@ class Tracker:
         for coarse, steps in ((True, max(1, iterations // COARSE_PART)), (False, iterations)):
             problem.use_scale(coarse)
             for _ in range(steps):
-                moved = self._step(problem, controls, render)
+                moved = self.step(problem, controls, render)
                 if moved is None:
                     break
                 largest = float((moved[0] - controls).abs().max())
@@ -251,7 +188,7 @@ class Tracker:
                     break
         return controls, render
 
-    def _step(
+    def step(
         self, problem: Problem, controls: Tensor, render: Tensor
     ) -> tuple[Tensor, Tensor] | None:
         """Take one Gauss-Newton step from controls [num_controls], whose pyramid is `render`.
@@ -260,7 +197,7 @@ class Tracker:
         it lowers the objective; None when no length does. Where a derivative from a distant pose
         predicted a gain that did not come, it is recomputed, as often as the budget allows.
         """
-        entry = self.nearest(controls)
+        entry = self.derivatives.nearest(controls)
         before = problem.cost(controls, render)
         while True:
             information, right_side = problem.normal_equations(entry, render)
@@ -275,7 +212,7 @@ class Tracker:
             delta = torch.clamp(controls + delta, -bound, bound) - controls
             for _ in range(STEP_LENGTHS):
                 moved = pyramid(self.render((controls + delta)[None]))[0]
-                self._broyden(entry, delta, moved - render)
+                entry.correct(delta, moved - render)
                 if problem.cost(controls + delta, moved) < before:
                     return controls + delta, moved
                 delta = delta * SHORTENING
@@ -285,16 +222,4 @@ class Tracker:
             if near or hopeless or self.recomputations < 1:
                 return None
             self.recomputations -= 1
-            entry = self._recompute(controls)
-
-    @staticmethod
-    def _broyden(entry: Linearisation, delta: Tensor, change: Tensor) -> None:
-        """Correct a derivative by a step `delta` [num_controls] that changed the pyramid [values].
-
-        Broyden 1965, A class of methods for solving nonlinear simultaneous equations.
-        """
-        step = delta.float().to(change.device)
-        length = float(step @ step)
-        if length > LEAST_BROYDEN_STEP:
-            error = change - entry.jacobian @ step
-            entry.jacobian.addr_(error, step, alpha=BROYDEN_DAMPING / length)
+            entry = self.derivatives.recompute(controls)

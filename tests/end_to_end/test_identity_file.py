@@ -5,13 +5,20 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 
+import facecodec
 from facecodec.bitstream import load_identity_file, open_stream
-from facecodec.errors import StreamError
+from facecodec.encoding.presets import LIVE_TRACKING, Preset
+from facecodec.errors import StreamError, UsageError
+from facecodec.generator.sampling import draw_latents
 from tests.helpers.commands import run
+from tests.helpers.presets import TINY
 
 
 def test_encode_against_an_identity_file(tmp_path, generator, finder, sample, tiny_fits):
@@ -41,6 +48,48 @@ def test_encode_against_an_identity_file(tmp_path, generator, finder, sample, ti
     assert (tmp_path / "beside.mp4").read_bytes() == (tmp_path / "given.mp4").read_bytes()
     run("decode", shared, tmp_path / "back.mp4", "--identity", fci, "--size", 256)
     assert (tmp_path / "back.mp4").stat().st_size > 1000
+
+
+# One derivative, and one picture to correct previews by.
+TINY_TRACKING = replace(
+    LIVE_TRACKING, preview_renders=1, prepared_turn=None, refresh=99, pose_refresh=99
+)
+LIVE = Preset(keyframes=1, tracking=TINY_TRACKING, live=True)
+
+
+@pytest.fixture(scope="module")
+def person(tmp_path_factory, generator, finder, sample) -> Path:
+    """The person of the sample, hardly fitted."""
+    folder = tmp_path_factory.mktemp("person")
+    facecodec.encode(sample, folder / "once.fcv", preset=TINY, max_frames=2)
+    facecodec.Avatar.from_stream(folder / "once.fcv").save(folder / "who.fci")
+    return folder / "who.fci"
+
+
+def test_live_reads_a_known_person_once(tmp_path, person, sample):
+    stages: list[str] = []
+    summary = facecodec.encode(
+        sample, tmp_path / "live.fcv", preset=LIVE, identity=person, any_face=True, max_frames=4,
+        progress=lambda stage, done, total: stages.append(stage),
+    )  # fmt: skip
+    assert summary.frames == 4 and summary.no_face == 0
+    assert set(stages) == {"learning how the face moves", "tracking"}
+    stream = open_stream(tmp_path / "live.fcv")
+    assert stream.header.metadata["live"] == "yes"
+    squares = np.array([frame.placement for frame in stream.frames()])
+    assert np.isfinite(squares).all()
+    assert np.abs(np.diff(squares[:, :2], axis=0)).max() < 5  # pixels: the head hardly moves
+
+
+def test_live_refuses_somebody_else_at_the_first_frame(tmp_path, generator, person, sample):
+    other = facecodec.Avatar.from_identity_file(person)
+    w = generator.broadcast(draw_latents(generator, 1, seed=5, truncation=0.7))[0]
+    facecodec.Avatar(other.model, w.numpy()).save(tmp_path / "other.fci")
+    with pytest.raises(UsageError, match="not the person's"):
+        facecodec.encode(
+            sample, tmp_path / "no.fcv", preset=LIVE, identity=tmp_path / "other.fci", max_frames=2
+        )
+    assert not (tmp_path / "no.fcv").exists()
 
 
 @pytest.mark.slow

@@ -199,7 +199,7 @@ def test_the_derivative_by_pose_is_that_of_a_small_turn(generator, person):
     turned[:, 0] = torch.tensor([0.1, -0.1])
     with torch.no_grad():
         left, right = pyramid(tracker.preview(styles + turned.float() @ basis))
-    column = tracker.linearise(rest).jacobian[:, 0]
+    column = tracker.derivatives.linearise(rest).jacobian[:, 0]
     assert float(torch.cosine_similarity(column, left - right, dim=0)) > 0.85
 
 
@@ -207,18 +207,18 @@ def test_derivatives_by_pose_follow_a_turning_head(generator, person):
     _, styles, basis = person
     tracker = Tracker(generator, basis, styles, TrackingPlan(preview_renders=2))
     controls = torch.zeros(NUM_CONTROLS, dtype=torch.float64)
-    first = tracker.nearest(controls)
+    first = tracker.derivatives.nearest(controls)
     before, renders = first.jacobian.clone(), tracker.renders
     controls[1] = 0.1
-    assert tracker.nearest(controls) is first
+    assert tracker.derivatives.nearest(controls) is first
     assert tracker.renders == renders
     controls[0] = 0.6
-    assert tracker.nearest(controls) is first
+    assert tracker.derivatives.nearest(controls) is first
     assert tracker.renders == renders + 6
     assert not torch.equal(first.jacobian[:, 0], before[:, 0])
     assert torch.equal(first.jacobian[:, 3:], before[:, 3:])
     controls[0] = 0.0  # a head that turns back finds what it had
-    assert tracker.nearest(controls) is first
+    assert tracker.derivatives.nearest(controls) is first
     assert tracker.renders == renders + 6
     assert torch.equal(first.jacobian, before)
 

@@ -1,0 +1,126 @@
+"""A known person's motion, frame by frame as frames come, with a bounded amount of work for each.
+
+What an encoder at one end of a call does: nothing waits for a later frame. Landmarks say how the
+face moved, a step on the picture mends that, and controls are filtered with what came before.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from facecodec.avatar.avatar import Avatar
+from facecodec.bitstream import FrameFlags
+from facecodec.clip.occlusion import OCCLUDED_NEIGHBOUR_FRAMES, OCCLUDED_SHARE
+from facecodec.clip.scan import SHORT_GAP_SECONDS
+from facecodec.clip.targets import square_target
+from facecodec.encoding.motion import UNEXPLAINED_RATIO, UNEXPLAINED_RESIDUAL
+from facecodec.encoding.person import pose_from_landmarks
+from facecodec.face.alignment import Alignment
+from facecodec.face.crop import crop
+from facecodec.face.occlusion import occluded_share
+from facecodec.face.signals import NUM_POSE, SIGNALS, all_signals
+from facecodec.face.steady_square import SteadySquare
+from facecodec.fit.fast_tracking import TracksFrames
+from facecodec.fit.smoothing import CausalFilter
+from facecodec.types import Landmarks, Picture
+
+REMEMBERED_RESIDUALS = 250  # frames before, whose median residual a frame's is compared with
+
+# Finds landmarks [68, 2] in frames [H, W, 3] that follow each other, None without a face.
+Follow = Callable[[Picture], Landmarks | None]
+
+
+@dataclass(frozen=True)
+class TrackedFrame:
+    """What is known of one frame, as soon as it has come.
+
+    controls float32 [K]; flags of `FrameFlags`; the aligned square, None before the first face;
+    landmarks [68, 2] in sides of it, None without a face; the residual left, of a range of 2;
+    whether something hides the face.
+    """
+
+    controls: NDArray[np.float32]
+    flags: int
+    square: Alignment | None
+    landmarks: Landmarks | None
+    residual: float
+    occluded: bool = False
+
+
+class FrameTracker:
+    """Turns frames into controls, one at a time. Not for several threads at once."""
+
+    def __init__(
+        self, avatar: Avatar, rest: Landmarks | None, tracker: TracksFrames, follow: Follow
+    ) -> None:
+        """Prepare for the first frame.
+
+        rest [68, 2]: the person's landmarks at controls 0, in sides of the square, None where they
+        cannot be read. tracker: draws the person.
+        """
+        self.avatar, self._tracker, self._follow = avatar, tracker, follow
+        self._steady = SteadySquare(rest)
+        self._neutral = np.zeros(len(SIGNALS)) if rest is None else all_signals(rest)
+        self._filter = CausalFilter(tracker.motion.numpy())
+        self._previous: torch.Tensor | None = None  # controls [K] of the frame before, as tracked
+        self._held = np.zeros(avatar.num_controls, np.float32)  # controls where there is no face
+        self._last_seen = -np.inf  # seconds
+        self._occluded_frames = 0  # that still count as occluded
+        self._residuals: deque[float] = deque(maxlen=REMEMBERED_RESIDUALS)
+
+    def push(self, frame: Picture, seconds: float) -> TrackedFrame:
+        """Return the controls of the next frame, uint8 [H, W, 3], shown at `seconds`."""
+        points = self._follow(frame)
+        square = self._steady.add(points)
+        if points is not None:
+            self._last_seen = seconds
+        if square is None or seconds - self._last_seen > SHORT_GAP_SECONDS:
+            return self._without_face(square)
+        picture = crop(frame, square, self._tracker.plan.size)
+        landmarks = None if points is None else square.to_unit(points)
+        occluded = self._is_occluded(picture, landmarks)
+        target = square_target(picture, landmarks, occluded, self.avatar.model.device)
+        starts = [self._start(landmarks)]
+        tracked = self._tracker.track(target, starts, self._previous, occluded)
+        self._previous = torch.from_numpy(tracked.controls)
+        self._held = self._filter.add(tracked.controls, tracked.information).astype(np.float32)
+        self._residuals.append(tracked.residual)
+        usual = UNEXPLAINED_RATIO * float(np.median(self._residuals))
+        unexplained = tracked.residual > min(usual, UNEXPLAINED_RESIDUAL)
+        doubtful = unexplained or occluded or landmarks is None
+        flags = int(FrameFlags.LOW_CONFIDENCE) if doubtful else 0
+        return TrackedFrame(self._held, flags, square, landmarks, tracked.residual, occluded)
+
+    def _without_face(self, square: Alignment | None) -> TrackedFrame:
+        self._previous = None
+        count = len(self._held)
+        self._filter.add(np.zeros(count), np.zeros((count, count)))
+        return TrackedFrame(self._held, int(FrameFlags.NO_FACE), square, None, 0.0)
+
+    def _start(self, landmarks: Landmarks | None) -> torch.Tensor:
+        """Return controls [K] from which Gauss-Newton may start where the guess fails."""
+        if landmarks is None:
+            assert self._previous is not None  # a short gap follows a frame with a face
+            return self._previous.clone()
+        pose = pose_from_landmarks(self.avatar.rig, all_signals(landmarks) - self._neutral)
+        if self._previous is None:
+            return pose
+        near = self._previous.clone()
+        near[:NUM_POSE] = 0.5 * near[:NUM_POSE] + 0.5 * pose[:NUM_POSE]
+        return near
+
+    def _is_occluded(self, picture: Picture, landmarks: Landmarks | None) -> bool:
+        """Return whether something hides the face in a square [S, S, 3], or just did."""
+        if landmarks is None:
+            return False
+        if occluded_share(picture, landmarks) > OCCLUDED_SHARE:
+            self._occluded_frames = OCCLUDED_NEIGHBOUR_FRAMES + 1
+        occluded = self._occluded_frames > 0
+        self._occluded_frames = max(0, self._occluded_frames - 1)
+        return occluded

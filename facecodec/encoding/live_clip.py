@@ -1,0 +1,129 @@
+"""A clip through the live tracker: every frame is read once, and nothing waits for a later one."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+import numpy as np
+
+from facecodec.avatar.avatar import Avatar
+from facecodec.avatar.face import READING_PIXELS
+from facecodec.bitstream import FrameFlags
+from facecodec.clip.clip import Clip
+from facecodec.clip.people import SAME_PERSON
+from facecodec.clip.scan import Scan
+from facecodec.encoding.frame_tracker import FrameTracker, TrackedFrame
+from facecodec.encoding.motion import Motion, new_tracker
+from facecodec.errors import FacecodecError, NoFaceError, UsageError
+from facecodec.face.layout import NUM_LANDMARKS
+from facecodec.face.signals import SIGNALS, all_signals
+from facecodec.fit.photometric import TrackingPlan
+from facecodec.models import face_embedder, landmark_finder
+from facecodec.progress import Progress
+from facecodec.types import Flags, Floats, Landmarks, Picture
+
+EMBEDDING_INTERVAL = 50  # frames between two looks at whose face it is, which take 0.08 s each
+
+
+class OnePerson:
+    """Follows one person's face, and sees to it that the face is theirs."""
+
+    def __init__(self, avatar: Avatar, any_face: bool = False) -> None:
+        """Read the person's own picture at rest. `any_face`: follow whoever it is."""
+        self._follow, self._embed = landmark_finder(quick=True), face_embedder()
+        at_rest = np.zeros((1, avatar.num_controls), np.float32)
+        picture = avatar.render(at_rest, READING_PIXELS)[0]
+        points = landmark_finder()(picture)
+        self._wanted: Floats | None = None  # embedding [128]
+        self.rest: Landmarks | None = None  # landmarks at rest [68, 2], in sides of the square
+        if points is not None:
+            self.rest = points / READING_PIXELS
+            self._wanted = None if any_face else self._embed(picture, points)
+        self.other = False  # whether the face looked at last is somebody else's
+        self.distance = 0.0  # of its embedding from the person's
+        self._not_looked = EMBEDDING_INTERVAL  # frames
+
+    def __call__(self, frame: Picture) -> Landmarks | None:
+        """Return the person's landmarks [68, 2] in a frame [H, W, 3], None where it is not them."""
+        points = self._follow(frame)
+        self._not_looked += 1
+        if points is None:
+            self._not_looked = EMBEDDING_INTERVAL  # whoever comes may be somebody else
+            self.other = False
+            return None
+        if self._wanted is not None and self._not_looked > EMBEDDING_INTERVAL:
+            self._not_looked = 0
+            self.distance = float(np.linalg.norm(self._embed(frame, points) - self._wanted))
+            self.other = self.distance > SAME_PERSON
+        return None if self.other else points
+
+
+def track_live(
+    clip: Clip, avatar: Avatar, plan: TrackingPlan, any_face: bool, progress: Progress
+) -> Motion:
+    """Track a known person through a clip, frame by frame, and give the clip its scan.
+
+    any_face: whoever it is. Raises NoFaceError when no frame shows a face, UsageError when the
+    first face is not the person's, FacecodecError when the span holds no frame.
+    """
+    person = OnePerson(avatar, any_face)
+    for first in islice(clip.frames(), 1):  # before the tracker is prepared, which takes seconds
+        person(first.image)
+        _refuse_somebody_else(clip, person)
+    tracker = new_tracker(avatar, plan, None, progress)
+    live = FrameTracker(avatar, person.rest, tracker, person)
+    pts: list[int] = []
+    frames: list[TrackedFrame] = []
+    other: list[bool] = []
+    total = clip.span.max_frames or clip.source.frame_count
+    for frame in clip.frames():
+        frames.append(live.push(frame.image, frame.pts * float(clip.time_base)))
+        pts.append(frame.pts)
+        other.append(person.other)
+        if all(other):
+            _refuse_somebody_else(clip, person)
+        progress("tracking", len(pts), total and max(total, len(pts)))
+    if not frames:
+        raise FacecodecError(f"{clip.name}: no frame between the start and end asked for")
+    clip.scan = _scan(clip.name, pts, frames, np.array(other))
+    return Motion(
+        np.stack([frame.controls for frame in frames]),
+        np.array([frame.flags for frame in frames], np.uint8),
+        np.array([frame.residual for frame in frames]),
+        tracker.failures,
+    )
+
+
+def _refuse_somebody_else(clip: Clip, person: OnePerson) -> None:
+    """Raise UsageError where the face looked at last is not the person's."""
+    if person.other:
+        raise UsageError(
+            f"{clip.name}: the face in it is not the person's: face embeddings are "
+            f"{person.distance:.2f} apart, over {SAME_PERSON}; use their own file, or allow any "
+            "face"
+        )
+
+
+def _scan(name: str, pts: list[int], frames: list[TrackedFrame], other: Flags) -> Scan:
+    """Return what the frames of a clip called `name` told, T of them. Raises NoFaceError."""
+    squares = [frame.square for frame in frames if frame.square is not None]
+    if not squares:
+        raise NoFaceError(f"{name}: no face in any of its {len(frames)} frames")
+    count = len(frames)
+    landmarks, signals = np.zeros((count, NUM_LANDMARKS, 2)), np.zeros((count, len(SIGNALS)))
+    seen = np.array([frame.landmarks is not None for frame in frames])
+    for i, frame in enumerate(frames):
+        if frame.landmarks is not None:
+            landmarks[i], signals[i] = frame.landmarks, all_signals(frame.landmarks)
+    no_face = np.array([bool(frame.flags & FrameFlags.NO_FACE) for frame in frames])
+    return Scan(
+        np.array(pts, np.int64),
+        [frame.square or squares[0] for frame in frames],
+        landmarks,
+        signals,
+        seen,
+        near=~seen & ~no_face,
+        sharpness=np.ones(count),  # not measured: any clear frame will do
+        occluded=np.array([frame.occluded for frame in frames]),
+        other=other,
+    )

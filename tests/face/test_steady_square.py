@@ -1,0 +1,55 @@
+"""Squares and controls that come frame by frame are those of a whole clip's past."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from facecodec.face.alignment import stabilise
+from facecodec.face.steady_square import SteadySquare
+from facecodec.fit.smoothing import CausalFilter, smooth
+from tests.helpers.faces import face
+
+
+def test_squares_frame_by_frame_are_those_of_the_past():
+    rng = np.random.default_rng(1)
+    faces = [
+        None
+        if 30 <= i < 35
+        else face(300 + 3 * i, 200, 1 + 0.002 * i, 0.01 * i) + rng.normal(0, 1, (68, 2))
+        for i in range(90)
+    ]
+    steady = SteadySquare()
+    for wanted, points in zip(stabilise(faces, causal=True), faces, strict=True):
+        square = steady.add(points)
+        assert square is not None
+        np.testing.assert_allclose(square.as_array(), wanted.as_array(), rtol=1e-9, atol=1e-9)
+
+
+def test_the_square_of_a_known_person_fits_their_face_at_rest():
+    rest = face(150, 100, 0.8) / 320  # of a square of 320 pixels
+    steady = SteadySquare(rest)
+    open_mouth = face(400, 300, 1.6)
+    open_mouth[[48, 54], 1] += 40  # which makes the FFHQ square larger
+    for _ in range(30):
+        square = steady.add(open_mouth)
+    assert square is not None
+    assert square.size == pytest.approx(640)
+
+
+def test_no_square_before_the_first_face():
+    assert SteadySquare().add(None) is None
+
+
+def test_controls_frame_by_frame_are_those_of_the_past():
+    rng = np.random.default_rng(2)
+    controls = rng.normal(0, 1, (20, 6))
+    roots = rng.normal(0, 2, (20, 6, 6))
+    information = roots @ roots.transpose(0, 2, 1)
+    information[7] = 0  # a frame without a face
+    motion = rng.uniform(0.3, 1, 6)
+    step = CausalFilter(motion)
+    given = zip(controls, information, strict=True)
+    np.testing.assert_allclose(
+        [step.add(*frame) for frame in given], smooth(controls, information, motion, causal=True)
+    )
