@@ -17,11 +17,14 @@ from facecodec.live import Decoder, LiveFrame
 
 @dataclass(frozen=True)
 class LinkModel:
-    """loss: share of packets lost, in bursts of `burst` packets on average. late: share of packets
-    that come up to `most_late` packets later. doubled: share of packets that come twice."""
+    """loss: share of packets lost: each for itself, or in bursts of `burst` packets on average.
+
+    late: share of packets that come up to `most_late` packets later. doubled: share of packets that
+    come twice.
+    """
 
     loss: float = 0.0
-    burst: float = 1.0
+    burst: float | None = None
     late: float = 0.0
     most_late: int = 4
     doubled: float = 0.0
@@ -31,11 +34,13 @@ class LinkModel:
         r = random.Random(seed)
         delayed: list[tuple[int, int, bytes]] = []  # when, which, what
         lost = False
-        enter = self.loss / max(self.burst * (1 - self.loss), 1e-9)
+        enter, stay = self.loss, self.loss
+        if self.burst is not None:
+            enter, stay = self.loss / (self.burst * (1 - self.loss)), 1 - 1 / self.burst
         for now, packet in enumerate(packets):
             while delayed and delayed[0][0] <= now:
                 yield delayed.pop(0)[2]
-            lost = r.random() < (1 - 1 / self.burst if lost else min(enter, 1))
+            lost = r.random() < (stay if lost else enter)
             if lost:
                 continue
             for _ in range(1 + (r.random() < self.doubled)):

@@ -246,42 +246,52 @@ class PacketEncoder(_LiveEncoder[list[bytes]]):
 
     def _out(self, made: Iterable[Chunk]) -> list[bytes]:
         packets: list[bytes] = []
-        waiting = b""  # whole chunks that go into one datagram
+        head, others = b"", list[bytes]()
         for chunk in made:
-            if isinstance(chunk, ContinuedChunk) or chunk.type == chunks.SEGMENT:
-                packets += self._with_copies(chunk, waiting)
-                waiting = b""
-                continue
-            data = self._pack(chunk)
-            if waiting and len(waiting) + len(data) > self.settings.packet_bytes:
-                packets.append(waiting)
-                waiting = b""
-            waiting += data
-        return [*packets, waiting] if waiting else packets
+            if chunk.type == chunks.STREAM_MAGIC:
+                head = self._head
+            elif isinstance(chunk, ContinuedChunk) or chunk.type == chunks.SEGMENT:
+                packets += self._with_others(chunk, head, others)
+                head, others = b"", []
+            else:
+                others.append(self._pack(chunk))
+        return [*packets, *self._datagrams(others)]
 
-    def _with_copies(self, chunk: Chunk, waiting: bytes) -> list[bytes]:
-        """Return the datagrams of what waits and of a segment, with as many copies as fit."""
+    def _with_others(self, chunk: Chunk, head: bytes, others: list[bytes]) -> list[bytes]:
+        """Return a datagram of a segment, with its header, copies and others that fit; the rest."""
         if isinstance(chunk, ContinuedChunk):
             last, copy = pack_last(chunk, self._before), pack_long(chunk)
             self._before = chunk.frames
         else:
             last = self._pack(chunk)
-            # Who comes late needs both, so that one is not repeated without the other.
-            copy = self._head + last if waiting.startswith(self._head) else last
+            copy = head + last  # who comes late needs both
             self._before = self._frames.taken
-        room = self.settings.packet_bytes
-        packets = []
-        if waiting and len(waiting) + len(last) > room:
-            packets.append(waiting)
-            waiting = b""
-        sent = waiting + last
-        kept: list[bytes] = []
+        room = self.settings.packet_bytes - len(head) - len(last)
+        copies: list[bytes] = []
         for earlier in reversed(self._copies):
-            if len(sent) + sum(map(len, kept)) + len(earlier) > room:
+            if len(earlier) > room:
                 break
-            kept.append(earlier)
+            copies.insert(0, earlier)
+            room -= len(earlier)
         self._copies.append(copy)
-        return [*packets, waiting + b"".join(reversed(kept)) + last]
+        riding, rest = b"", list[bytes]()
+        for other in others:
+            if len(other) <= room:
+                riding += other
+                room -= len(other)
+            else:
+                rest.append(other)
+        return [head + riding + b"".join(copies) + last, *self._datagrams(rest)]
+
+    def _datagrams(self, others: list[bytes]) -> list[bytes]:
+        """Return whole chunks in as few datagrams as hold them."""
+        packets: list[bytes] = []
+        for other in others:
+            if packets and len(packets[-1]) + len(other) <= self.settings.packet_bytes:
+                packets[-1] += other
+            else:
+                packets.append(other)
+        return packets
 
 
 def _random_id() -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +57,26 @@ class Tracker(Protocol):
         ...
 
 
+@overload
+def open_link(
+    avatar: Avatar,
+    *,
+    fps: Time = 30,
+    size: tuple[int, int] | None = None,
+    datagrams: Literal[False] = False,
+    audio: AudioParameters | None = None,
+    settings: LiveSettings | None = None,
+) -> ControlsEncoder: ...
+@overload
+def open_link(
+    avatar: Avatar,
+    *,
+    fps: Time = 30,
+    size: tuple[int, int] | None = None,
+    datagrams: Literal[True],
+    audio: AudioParameters | None = None,
+    settings: LiveSettings | None = None,
+) -> PacketEncoder: ...
 def open_link(
     avatar: Avatar,
     *,
@@ -106,9 +126,13 @@ class Encoder:
     ) -> None:
         """avatar: who is sent. tracker: turns frames into their controls. The rest: `open_link`."""
         self.tracker = tracker
-        self.link = open_link(
-            avatar, fps=fps, size=size, datagrams=datagrams, audio=audio, settings=settings
-        )
+        self.link: ControlsEncoder | PacketEncoder
+        if datagrams:
+            self.link = open_link(
+                avatar, fps=fps, size=size, datagrams=True, audio=audio, settings=settings
+            )
+        else:
+            self.link = open_link(avatar, fps=fps, size=size, audio=audio, settings=settings)
 
     def push(self, frame: Picture, time: Fraction | float) -> bytes | list[bytes]:
         """Take a frame, uint8 RGB [H, W, 3], at a time in seconds; return what is ready.

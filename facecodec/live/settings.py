@@ -63,12 +63,12 @@ class LiveSettings:
         """Return what suits a link that loses packets, but for `changes`.
 
         A key with the header every two seconds of 30 frames, two copies, and the person at some 15
-        kilobits a second, again after a minute.
+        kilobits a second, again ten seconds after all of it was sent.
         """
         usual: dict[str, float | None] = {
             "key_frames": 60,
             "person_bytes": 64,
-            "person_frames": 1800,
+            "person_frames": 300,
             "header_keys": 1,
             "copies": 2,
         }

@@ -101,7 +101,7 @@ class StreamLink:
             else:
                 del data[: head.size]
                 self._reader = ChunkReader(cast(BinaryIO, self._arrived), seed=head.crc)
-                self._reader.any_header = True
+                self._reader.live = True
                 self._start(head)
                 return True
 

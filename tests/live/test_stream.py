@@ -143,6 +143,22 @@ def test_no_damaged_byte_passes_in_silence():
         assert len(frames) - lost >= 18, at  # at most a key and what continues it
 
 
+@pytest.mark.parametrize("at", range(1, 14))
+def test_a_damaged_length_does_not_keep_a_live_stream_waiting(at):
+    """Frames go on with the next key, though the length asks for a megabyte."""
+    encoder = ControlsEncoder(live_streams.header(), live_streams.person(), settings=LiveSettings(
+        key_frames=5))  # fmt: skip
+    sent = [encoder.push(row, i / 30) for i, row in enumerate(toy_streams.motion(20))]
+    hurt = bytearray(sent[5 if at < 7 else 6])
+    assert hurt.startswith(b"SE") == (at < 7)
+    hurt[at % 7] ^= 0xFF
+    decoder = Decoder()
+    frames = [f for data in [*sent[:5], bytes(hurt), *sent[7:]] for f in decoder.feed(data)]
+    shown = {f.index for f in frames if not f.recovered}
+    assert shown >= {*range(5), *range(10, 20)}
+    assert decoder.counts.unusable
+
+
 def test_a_cut_of_it_is_a_file_of_version_1(tmp_path):
     from facecodec import cut
 

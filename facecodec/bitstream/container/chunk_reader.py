@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import zlib
 from collections.abc import Iterator
@@ -53,7 +54,9 @@ class ChunkReader:
         self.offset = offset  # of buffer[0] in the stream
         self.seed = seed
         self.chain = chain
-        self.any_header = False  # whether headers of other streams are chunks, too
+        # Whether bytes come as they are sent: headers of other streams are chunks too, and what is
+        # whole already is not kept waiting by a damaged length before it.
+        self.live = False
         self.buffer = bytearray()
         self._base = base
         # read1 gives what a pipe holds now, where read would wait for as much as was asked for.
@@ -103,7 +106,14 @@ class ChunkReader:
         """
         if not self._fill(1):
             return None
-        chunk = self._next()
+        if self.live:
+            self._work = 0  # what a sender can make this do is bounded by what it sends
+        try:
+            chunk = self._next()
+        except BlockingIOError:
+            if self._whole_later() is None:
+                raise
+            chunk = None
         if chunk is None:
             return self._skip_damage()
         self._drop(chunk.size)
@@ -125,7 +135,7 @@ class ChunkReader:
         if self.chain is None or not self._fill(start + 1) or self.buffer[start] != STREAM_MAGIC[0]:
             return self._chunk_at(start)
         chunk = self._chunk_at(start, STREAM_MAGIC)
-        if chunk is not None and (self.any_header or chunk.crc == self.seed):
+        if chunk is not None and (self.live or chunk.crc == self.seed):
             return chunk
         return None
 
@@ -206,8 +216,27 @@ class ChunkReader:
         reason = "the file ends within a chunk" if at_end else "no whole chunk"
         return Damage(begin, self.offset - begin, reason)
 
+    def _whole_later(self) -> int | None:
+        """Return where in what has come a whole chunk begins, not at the first byte; else None."""
+        with contextlib.suppress(BlockingIOError):
+            while self._fill(len(self.buffer) + 1):
+                pass
+        place = 1
+        while match := _ANY_LATE_TYPE.search(self.buffer, place):
+            with contextlib.suppress(BlockingIOError):
+                if self._known_at(match.start()) is not None:
+                    return match.start()
+            place = match.start() + 1
+        return None
+
     def _search(self) -> None:
         """Drop bytes up to the next whole chunk, not at the first byte, or to the end."""
+        if self.live:
+            at = self._whole_later()
+            if at is None and len(self.buffer) <= limits.MAX_CHUNK:
+                raise BlockingIOError("no whole chunk has come")
+            self._drop(len(self.buffer) // 2 if at is None else at)
+            return
         pattern, longest = _ANY_TYPE, TYPE_BYTES
         if self.chain is not None:
             pattern, longest = _ANY_LATE_TYPE, len(STREAM_MAGIC)
