@@ -9,9 +9,11 @@ from facecodec.avatar.avatar import Avatar
 from facecodec.avatar.tuning import Tuning
 from facecodec.bitstream import FrameFlags
 from facecodec.errors import StreamError
+from facecodec.fit.photometric import TrackingPlan
 from facecodec.generator.sampling import draw_latents
-from facecodec.live import ControlsEncoder, LivePerson, LiveSettings
+from facecodec.live import ControlsEncoder, Decoder, LivePerson, LiveSettings
 from facecodec.live.pictures import Encoder, PictureDecoder, Tracked, open_link
+from facecodec.live.tracker import PersonTracker
 from facecodec.models import FaceModel
 from tests.helpers import live_streams
 
@@ -80,3 +82,30 @@ def test_another_generator_is_refused(avatar, model):
                 wanting.push(np.zeros(avatar.num_controls), 0)
             )
         )
+
+
+def test_a_known_person_is_sent_as_they_come(avatar, finder):
+    """A head that turns, drawn at known controls, through a tracker and a stream."""
+    yaw = np.array([0.0, 0.3, 0.6])
+    controls = np.zeros((len(yaw), avatar.num_controls), np.float32)
+    controls[:, 0] = yaw
+    quickly = TrackingPlan(
+        iterations=2, full_iterations=0, preview_renders=1, refresh=9, pose_refresh=9
+    )
+    encoder = Encoder(avatar, PersonTracker(avatar, plan=quickly), fps=25)
+    decoder = Decoder()
+    frames = []
+    for i, picture in enumerate(avatar.render(controls, 512)):
+        frames += decoder.feed(encoder.push(picture, i / 25))
+    frames += decoder.feed(encoder.close()) + decoder.flush()
+    turned = np.array([frame.controls[0] for frame in frames])
+    assert len(frames) == len(yaw) and not any(frame.flags for frame in frames)
+    assert np.abs(turned - yaw).max() < 0.25
+    assert np.abs(frames[-1].placement[:2] - 256).max() < 30  # the square is the picture
+
+
+def test_a_tracker_sees_nobody_in_an_empty_frame(avatar, finder):
+    quickly = TrackingPlan(preview_renders=1)
+    tracked = PersonTracker(avatar, plan=quickly)(np.full((240, 320, 3), 90, np.uint8))
+    assert tracked.flags == FrameFlags.NO_FACE
+    assert tracked.placement is None and not tracked.controls.any()
