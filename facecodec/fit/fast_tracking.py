@@ -48,7 +48,7 @@ class TracksFrames(Protocol):
         previous: Tensor | None,
         occluded: bool = False,
     ) -> Tracked:
-        """Return the controls that explain one frame, see `Tracker.track`."""
+        """Return the controls [num_controls] that explain one frame; see `Tracker.track`."""
         ...
 
 
@@ -70,7 +70,7 @@ class FastTracker:
         previous: Tensor | None,
         occluded: bool = False,
     ) -> Tracked:
-        """Return the controls that explain one frame; takes what `Tracker.track` takes."""
+        """Return the controls [num_controls] of one frame; takes what `Tracker.track` takes."""
         tracker, last = self.tracker, self._last
         if previous is None or occluded or last is None:
             return self._slowly(target, starts, previous, occluded)
