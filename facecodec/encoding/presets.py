@@ -36,8 +36,8 @@ FAST = Preset(
     keyframes=4,
     inversion=InversionPlan(w_steps=50, w_plus_steps=80, full_steps=20),
     tracking=TrackingPlan(iterations=2),
-    tuning=LightTuningPlan(keyframes=12, steps=200, fine_steps=0),
-    weights=WeightTuningPlan(steps=120, fine_steps=60),
+    tuning=LightTuningPlan(keyframes=12, steps=140, full_steps=24),
+    weights=WeightTuningPlan(steps=120, full_steps=36),
 )
 
 PRESETS = {
@@ -48,8 +48,8 @@ PRESETS = {
         keyframes=12,
         inversion=InversionPlan(w_steps=120, w_plus_steps=400, full_steps=160),
         tracking=TrackingPlan(iterations=5),
-        tuning=LightTuningPlan(keyframes=32, steps=2000, fine_steps=1600),
-        weights=WeightTuningPlan(steps=800, fine_steps=600),
+        tuning=LightTuningPlan(keyframes=32, steps=2000, full_steps=920),
+        weights=WeightTuningPlan(steps=800, full_steps=360),
     ),
 }
 

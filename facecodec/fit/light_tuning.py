@@ -40,8 +40,8 @@ class LightTuningPlan:
 
     keyframes: int = 24  # of the clip, to which the person is tuned
     steps: int = 700  # Adam steps at `coarse_size` pixels
-    fine_steps: int = 600  # Adam steps after those, at `fine_size` pixels and `FINE_RATE`
-    full_steps: int = 0  # Adam steps after those, at full renders and the targets' own size
+    fine_steps: int = 0  # Adam steps after those, at `fine_size` pixels and `FINE_RATE`
+    full_steps: int = 340  # Adam steps after those, at full renders and the targets' own size
     coarse_size: int = 128
     fine_size: int = 256
     styles_rate: float = 0.015  # largest learning rates

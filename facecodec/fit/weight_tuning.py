@@ -41,8 +41,8 @@ class WeightTuningPlan:
     """
 
     steps: int = 500  # Adam steps at `coarse_size` pixels
-    fine_steps: int = 400  # Adam steps after those, at `fine_size` pixels
-    full_steps: int = 0  # Adam steps after those, at full renders and the targets' own size
+    fine_steps: int = 0  # Adam steps after those, at `fine_size` pixels
+    full_steps: int = 240  # Adam steps after those, at full renders and the targets' own size
     coarse_size: int = 128
     fine_size: int = 256
     rate: float = 0.003  # largest learning rate of changes
