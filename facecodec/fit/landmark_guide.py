@@ -48,8 +48,8 @@ def landmark_guide(read: ReadLandmarks, motion: Floats) -> LandmarkGuide | None:
     """
     count = len(motion)
     rest, steps = np.zeros(count), per_control(PLAN.step, count).numpy()
-    derivative = landmark_derivative(read, rest, steps, np.eye(count))
     mean = read(rest[None])[0]
+    derivative = landmark_derivative(read, rest, steps, np.eye(count))
     if derivative is None or not np.isfinite(mean).all():
         return None
     return LandmarkGuide(derivative, mean, motion)
