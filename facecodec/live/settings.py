@@ -30,7 +30,8 @@ class LiveSettings:
     sent again, for those who came late; None never.
     header_keys: the header is repeated before every so many keys; None never.
     copies: of packets: how many segments before it each packet repeats, so that a loss of so many
-    packets in a row costs nothing. packet_bytes: the largest datagram.
+    packets in a row costs nothing. packet_bytes: the largest datagram, but for a segment or
+    a packet of audio that alone is larger.
     """
 
     segment_frames: int = 1
