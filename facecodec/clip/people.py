@@ -81,6 +81,16 @@ class People:
         person = int(np.argmax(np.bincount(groups, seen)))
         return [self.samples[i] for i, k in zip(frames, groups, strict=True) if k == person]
 
+    def like(self, embedding: Floats, person: int) -> Floats:
+        """Return what tells one of the people in a live clip: an embedding [128] of theirs.
+
+        That is the one given, out of another picture, unless no frame is as near to it as readings
+        of one person are: then the nearest in the clip.
+        """
+        own = [sample for i, sample in self.samples.items() if self.who[i] == person]
+        nearest = min(own, key=lambda sample: _distance(sample, embedding), default=embedding)
+        return embedding if _distance(nearest, embedding) <= SAME_PERSON else nearest
+
     def sample_at(self, frame: int) -> Floats:
         """Return the embedding [128] by which a frame with a face is known."""
         return self.samples[max(i for i in self.samples if i <= frame)]
@@ -204,12 +214,9 @@ def _grouped(samples: Sequence[Floats]) -> tuple[list[int], Floats]:
 
 
 def _is_one_of(sample: Floats, own: Floats) -> bool:
-    """Return whether an embedding [128] is of the person of whom others [N, 128] are.
-
-    A single one of theirs may be a poor reading: more is allowed than from a mean.
-    """
+    """Return whether an embedding [128] is of the person of whom others [N, 128] are."""
     apart = _distance(sample, own.mean(0))
-    near = len(own) == 1 or _nearest(sample[None], own) < SURELY_SAME
+    near = _nearest(sample[None], own) < SURELY_SAME
     return apart <= SAME_PERSON or (apart < LIKELY_SAME and near)
 
 

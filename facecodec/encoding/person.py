@@ -141,7 +141,7 @@ def follow_wanted(
                     f"{away:.2f} apart, over {SAME_PERSON}; use their own file, or allow any face"
                 )
             if away <= SAME_PERSON:
-                wanted, like = nearest, embedding
+                wanted, like = nearest, people.like(embedding, nearest)
     if id_frame is not None and 0 <= id_frame < len(people.who) and people.who[id_frame] >= 0:
         wanted, like = int(people.who[id_frame]), people.sample_at(id_frame)
     if wanted is not None and like is not None and (clip.live or wanted != people.most_seen):

@@ -107,12 +107,14 @@ def test_a_live_clip_may_know_its_person_before():
     assert others[:60].all() and not others[60:].any()
 
 
-def test_a_live_clip_allows_a_single_reading_to_be_a_poor_one():
-    poor = Shades()(picture(1, 50), POINTS)
-    poor[9] += 0.65  # as a drawn picture of them may be, or a frame in which they turn
-    assert not left_out_so_far([(1, 50, 60)], [poor]).any()
-    poor[9] += 0.1
-    assert left_out_so_far([(1, 50, 60)], [poor]).all()
+def test_a_drawn_picture_may_be_farther_from_every_frame_than_from_their_mean():
+    people = people_in([(1, 50, 60)])
+    drawn = people.embeddings[0].copy()
+    drawn[9] += 0.65
+    assert people.others_so_far([drawn]).all()
+    assert not people.others_so_far([people.like(drawn, 0)]).any()
+    drawn[9] -= 0.1
+    np.testing.assert_array_equal(people.like(drawn, 0), drawn)
 
 
 def test_who_is_left_out_of_a_live_clip_does_not_change_with_what_comes():
