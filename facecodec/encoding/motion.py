@@ -28,8 +28,8 @@ from facecodec.types import Controls, Flags, Floats
 
 UNEXPLAINED_RATIO = 2.0  # times the median residual: a hand, a blur, another face
 # Residual over which a frame counts as unexplained whatever the rest of its clip is like. The
-# medians of the sample and two real clips (preset fast, first frames) are 0.022, 0.034 and 0.049:
-# this is twice the worst.
+# medians of the sample and five real clips (preset fast, first frames) are 0.022 to 0.049: this
+# is twice the worst.
 UNEXPLAINED_RESIDUAL = 0.1
 NEAREST_EXAMPLES = 2  # with landmarks most like a frame's, from which its search may start
 
