@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup models demo test test-all lint api sample moving-sample tables sanitize cuda gpu-check clean
+.PHONY: help setup models demo test test-all lint api live-demo sample moving-sample tables sanitize cuda gpu-check clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ $(READY): setup.cfg pyproject.toml
 
 models: setup  ## the default generator and dlib's models, 160 MB
 	$(BIN)/facecodec model install --all
+
+live-demo: setup  ## motion over UDP through a relay that loses 5 %, in real time, with figures
+	PYTHONPATH=. $(BIN)/python benchmarks/live_demo.py
 
 sample: models  ## make samples/sample.mp4 again
 	$(BIN)/python samples/make_sample.py
