@@ -77,6 +77,7 @@ def _summary(file: str, facts: dict[str, Any]) -> list[tuple[str, object]]:
     rate = facts["frame_rate"] or "variable"
     return [
         ("file", file),
+        *_format(facts),
         ("made by", facts["creator"] or "not said"),
         ("generator", f"{facts['generator']}, SHA-256 {facts['generator_sha256'][:12]}"),
         ("rig", f"{facts['num_controls']} controls, SHA-256 {facts['rig_sha256'][:12]}"),
@@ -90,6 +91,14 @@ def _summary(file: str, facts: dict[str, Any]) -> list[tuple[str, object]]:
         ("audio", sound),
         *((f"meta: {name}", text) for name, text in facts["metadata"].items()),
     ]
+
+
+def _format(facts: dict[str, Any]) -> list[tuple[str, object]]:
+    """Return what sets a stream apart that was sent live; nothing for a file."""
+    if "stream_id" not in facts:
+        return []
+    keys = f", a key every {facts['key_frames']} frames at most" if facts["key_frames"] else ""
+    return [("format", f"version {facts['version']}, sent live{keys}")]
 
 
 def _per_second(facts: dict[str, Any]) -> str:

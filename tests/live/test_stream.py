@@ -15,6 +15,7 @@ from facecodec.bitstream.container.verify import verify
 from facecodec.errors import StreamError, UsageError
 from facecodec.live import ControlsEncoder, Decoder, LivePerson, LiveSettings
 from tests.helpers import live_streams, toy_streams
+from tests.helpers.commands import run
 from tests.helpers.damage import split
 from tests.vectors import golden_streams
 
@@ -67,9 +68,20 @@ def test_a_file_of_it_is_whole_and_can_be_entered():
     assert [frame.index for frame in late] == list(range(25, FRAMES))
     facts = describe(stream, rates=True)
     assert facts["frames"] == FRAMES and facts["damage"] == []
+    assert (facts["version"], facts["key_frames"]) == (2, 10)
+    assert facts["stream_id"] == live_streams.STREAM_ID.hex()
     assert stream.rate_split().total_bytes == len(data)
     pipe = StreamReader(toy_streams.Pipe(data), "pipe")
     assert len(list(pipe)) == FRAMES and pipe.tuning == live_streams.TUNING and not pipe.damage
+
+
+def test_info_says_that_a_stream_was_sent_live(tmp_path):
+    path = tmp_path / "live.fcv"
+    path.write_bytes(live_streams.stream(FRAMES, key_frames=10))
+    shown = run("info", path)
+    assert "version 2, sent live, a key every 10 frames at most" in shown
+    path.write_bytes(toy_streams.write(4))
+    assert "sent live" not in run("info", path)
 
 
 @pytest.mark.parametrize("at", range(0, 70, 7))

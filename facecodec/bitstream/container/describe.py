@@ -12,6 +12,7 @@ from typing import Any
 from facecodec.bitstream.coding.segment import FrameFlags
 from facecodec.bitstream.container.chunks import Damage
 from facecodec.bitstream.container.reader import StreamReader
+from facecodec.bitstream.limits import LIVE_VERSION
 
 # What the bytes of a stream are spent on.
 PARTS = ("identity", "controls", "placement", "audio", "tuning", "container")
@@ -90,6 +91,7 @@ def describe(stream: StreamReader, rates: bool = False) -> dict[str, Any]:
     seconds = float(duration(stream))
     reference = stream.identity_reference
     facts: dict[str, Any] = {
+        "version": header.version,
         "creator": header.creator,
         "generator": header.generator_name,
         "generator_sha256": header.generator_sha256.hex(),
@@ -115,7 +117,11 @@ def describe(stream: StreamReader, rates: bool = False) -> dict[str, Any]:
         facts["kbps"] = 8 * facts["bytes"] / 1000 / seconds
     if rates:
         facts |= _rates(stream, seconds)
-    facts["coverage"] = "all chunks" if rates else "header, preamble, index and last segment"
+    looked = "header, preamble, index and last segment"
+    if header.version == LIVE_VERSION:  # which has no index: all chunks were passed through
+        facts |= {"stream_id": header.stream_id.hex(), "key_frames": header.key_frames}
+        looked = "header, chunks, and frames from the last key on"
+    facts["coverage"] = "all chunks" if rates else looked
     facts["damage"] = [str(damage) for damage in stream.damage]
     return facts
 
