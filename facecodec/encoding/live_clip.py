@@ -14,7 +14,7 @@ from facecodec.clip.people import SAME_PERSON
 from facecodec.clip.scan import Scan
 from facecodec.encoding.frame_tracker import FrameTracker, TrackedFrame
 from facecodec.encoding.motion import Motion, new_tracker
-from facecodec.errors import FacecodecError, NoFaceError, UsageError
+from facecodec.errors import NoFaceError, UsageError
 from facecodec.face.layout import NUM_LANDMARKS
 from facecodec.face.signals import SIGNALS, all_signals
 from facecodec.fit.photometric import TrackingPlan
@@ -64,7 +64,7 @@ def track_live(
     """Track a known person through a clip, frame by frame, and give the clip its scan.
 
     any_face: whoever it is. Raises NoFaceError when no frame shows a face, UsageError when the
-    first face is not the person's, FacecodecError when the span holds no frame.
+    first face is not the person's or the span holds no frame.
     """
     person = OnePerson(avatar, any_face)
     for first in islice(clip.frames(), 1):  # before the tracker is prepared, which takes seconds
@@ -84,7 +84,7 @@ def track_live(
             _refuse_somebody_else(clip, person)
         progress("tracking", len(pts), total and max(total, len(pts)))
     if not frames:
-        raise FacecodecError(f"{clip.name}: no frame between the start and end asked for")
+        raise UsageError(f"{clip.name}: no frame between the start and end asked for")
     clip.scan = _scan(clip.name, pts, frames, np.array(other))
     return Motion(
         np.stack([frame.controls for frame in frames]),

@@ -33,7 +33,7 @@ def test_every_flag_has_its_reason():
         occluded=np.array([0, 1, 0, 0, 0, 0, 0, 0], bool),
         other=np.array([0, 0, 0, 0, 1, 0, 0, 0], bool),
     )
-    found = why_flagged(clip, Motion(np.zeros((8, 3), np.float32), flags, np.zeros(8)))
+    found = why_flagged(clip, Motion(np.zeros((8, 3), np.float32), flags, np.zeros(8), None))
     assert [(run.first, run.last, run.flag) for run in found] == [
         (1, 1, "low confidence: something hides the face"),
         (2, 2, "low confidence: no landmarks for a moment"),
