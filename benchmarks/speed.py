@@ -17,6 +17,7 @@ import os
 import platform
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import facecodec
 from facecodec.bitstream import open_stream
@@ -56,7 +57,7 @@ def main() -> None:
                 known = best.setdefault(preset, {})
                 for stage, seconds in once["stages"].items():  # type: ignore[attr-defined]
                     known[stage] = min(seconds, known.get(stage, seconds))
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "preset": preset,
             "frames": frames,
