@@ -6,7 +6,7 @@ import os
 
 from tests.attacks import fuzz_live
 
-MUTANTS = int(os.environ.get("FACECODEC_FUZZ_MUTANTS", "2000"))
+MUTANTS = int(os.environ.get("FACECODEC_FUZZ_MUTANTS", "1200"))
 
 
 def test_a_slice_of_mutants(tmp_path, monkeypatch):
