@@ -13,7 +13,6 @@ from facecodec.fit.detail import COARSEST_PIXELS, DetailWeights, colour_loss, de
 from facecodec.fit.grain import grain
 from facecodec.fit.likeness import Likeness
 from facecodec.fit.objective import Target, multiscale_l1, shrink
-from facecodec.generator.preview import PREVIEWS_PER_FULL_RENDER
 
 # Side in pixels of the pictures in which a face is embedded: its chip of 150 is sampled from them,
 # not averaged.
@@ -81,16 +80,6 @@ class Comparison:
         picture = _at_most(render, EMBEDDED_SIZE)
         difference = self.likeness.embed(picture, target.landmarks[None]) - embedding
         return self.likeness_weight * difference.square().sum()
-
-    def grain_loss(self, frame: int, full_render: Tensor | None) -> Tensor | float:
-        """Return the loss [] of detail that only the full render [1, 3, R, R] of a frame shows.
-
-        0 for None. One preview in `PREVIEWS_PER_FULL_RENDER` is a full render, and its loss stands
-        for those of the others.
-        """
-        if full_render is None:
-            return 0.0
-        return PREVIEWS_PER_FULL_RENDER * grain(full_render, self.targets[frame])
 
 
 def _skin(target: Target) -> Tensor:

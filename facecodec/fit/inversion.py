@@ -39,7 +39,7 @@ IDENTITY_INTERVAL = 4  # steps from one look at the identity frame to the next
 W_STAGE_RATES = {"w": 0.2}
 FREED_STAGE_RATES = {"w": 0.1, "rows": 0.15, "controls": 0.05}
 TRACKED_STAGE_RATES = {"w": 0.05, "rows": 0.2, "controls": 0.02}
-FINE_STAGE_RATES = {"rows": 0.08, "controls": 0.02}
+FULL_STAGE_RATES = {"rows": 0.08, "controls": 0.02}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,11 +48,9 @@ class InversionPlan:
 
     w_steps: int = 70  # Adam steps of one w, on the identity frame at `w_size` pixels
     w_plus_steps: int = 160  # Adam steps of W+, on all frames at `coarse_size` pixels
-    fine_steps: int = 0  # Adam steps of W+ after those, at `fine_size` pixels
     full_steps: int = 100  # Adam steps of W+ after those, at full renders and the targets' own size
-    w_size: int = 64  # side of the compared pictures, as are the next two
+    w_size: int = 64  # side of the compared pictures, as is the next one
     coarse_size: int = 128
-    fine_size: int = 256
     row_penalty: float = 0.02  # per squared unit by which a row of W+ leaves w
     control_penalty: float = 2e-4  # per squared standard deviation of a control
     likeness_weight: float = 0.2  # of squared distances of face embeddings, beside `multiscale_l1`
@@ -130,7 +128,7 @@ class Inverter:
         self.rows = torch.zeros(generator.num_ws, width, requires_grad=True, device=device)
         self.controls = start.controls.clone().requires_grad_(True)
         self.compare = Comparison(targets, likeness, plan.likeness_weight, plan.texture_weight)
-        self.previews = FramePreviews(plan.fine_size)
+        self.previews = FramePreviews()
 
     def w_plus(self) -> Tensor:
         """Return the current latent, [num_ws, w_dim]."""
@@ -142,8 +140,7 @@ class Inverter:
         if not use_embedding:
             with cuda_ops.roughly():
                 return self.compare(frame, self.generator.preview(styles, size), use_embedding)
-        loss = self.compare(frame, self.previews(self.generator, frame, styles, size))
-        return loss + self.compare.grain_loss(frame, self.previews.full)
+        return self.compare(frame, self.previews(self.generator, frame, styles, size))
 
     def full_loss(self, frame: int) -> Tensor:
         """Return the loss [] of one frame's full render."""
@@ -206,7 +203,7 @@ def invert(
     `likeness` pictures alone are compared.
     """
     fit = Inverter(generator, basis, targets, start, plan, likeness)
-    total, done = plan.w_steps + plan.w_plus_steps + plan.fine_steps + plan.full_steps, 0
+    total, done = plan.w_steps + plan.w_plus_steps + plan.full_steps, 0
 
     def run(steps: int, size: int | None, rates: dict[str, float]) -> None:
         nonlocal done
@@ -219,6 +216,5 @@ def invert(
     if len(targets) > 1:
         fit.track()
     run(plan.w_plus_steps - before_tracking, plan.coarse_size, TRACKED_STAGE_RATES)
-    run(plan.fine_steps, plan.fine_size, FINE_STAGE_RATES)
-    run(plan.full_steps, None, FINE_STAGE_RATES)
+    run(plan.full_steps, None, FULL_STAGE_RATES)
     return Inversion(fit.w_plus().detach(), fit.controls.detach())

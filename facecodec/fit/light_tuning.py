@@ -28,7 +28,7 @@ from facecodec.generator.base import Generator
 from facecodec.generator.preview import FramePreviews
 from facecodec.progress import Progress
 
-FINE_RATE = 0.5  # of the learning rates while steps are fine
+FULL_RATE = 0.5  # of the learning rates while steps look at full renders
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +40,8 @@ class LightTuningPlan:
 
     keyframes: int = 24  # of the clip, to which the person is tuned
     steps: int = 700  # Adam steps at `coarse_size` pixels
-    fine_steps: int = 0  # Adam steps after those, at `fine_size` pixels and `FINE_RATE`
     full_steps: int = 340  # Adam steps after those, at full renders and the targets' own size
     coarse_size: int = 128
-    fine_size: int = 256
     styles_rate: float = 0.015  # largest learning rates
     response_rate: float = 0.0015
     control_rate: float = 0.02
@@ -80,12 +78,11 @@ def tune_light(
     responses = torch.zeros_like(response.basis, requires_grad=True)
     moved = controls.float().to(spread.device, copy=True).requires_grad_(True)
     compare = Comparison(targets, likeness, plan.likeness_weight, plan.texture_weight)
-    previews = FramePreviews(plan.fine_size)
-    done, total = 0, plan.steps + plan.fine_steps + plan.full_steps
+    previews = FramePreviews()
+    done, total = 0, plan.steps + plan.full_steps
     stages = (
         (plan.steps, plan.coarse_size, 1.0),
-        (plan.fine_steps, plan.fine_size, FINE_RATE),
-        (plan.full_steps, None, FINE_RATE),
+        (plan.full_steps, None, FULL_RATE),
     )
     for steps, size, rate in stages:
         groups = [
@@ -102,7 +99,6 @@ def tune_light(
                 loss = compare.full_loss(frame, full_render, plan.detail)
             else:
                 loss = compare(frame, previews(generator, frame, frame_styles[None], size))
-                loss = loss + compare.grain_loss(frame, previews.full)
             loss = loss + plan.styles_penalty * styles.square().mean()
             loss = loss + plan.response_penalty * responses.square().sum(1).mean()
             loss = loss + plan.control_penalty * moved[frame].square().sum()

@@ -41,10 +41,8 @@ class WeightTuningPlan:
     """
 
     steps: int = 500  # Adam steps at `coarse_size` pixels
-    fine_steps: int = 0  # Adam steps after those, at `fine_size` pixels
     full_steps: int = 240  # Adam steps after those, at full renders and the targets' own size
     coarse_size: int = 128
-    fine_size: int = 256
     rate: float = 0.003  # largest learning rate of changes
     control_rate: float = 0.02  # largest learning rate of controls
     control_penalty: float = 2e-4  # per squared control, summed over controls
@@ -113,23 +111,20 @@ def tune_weights(
         for size in tensor_sizes(generator)
     ]
     moved = controls.float().to(response.basis.device, copy=True).requires_grad_(True)
-    previews, scales = FramePreviews(plan.fine_size), units(generator)
-    by_previews = plan.steps + plan.fine_steps
-    total = by_previews + plan.full_steps
+    previews, scales = FramePreviews(), units(generator)
+    total = plan.steps + plan.full_steps
 
     def look(step: int, frame: int) -> Tensor:
         """Return the loss [] of one target's render at this step."""
         network = generator.changed(_added(generator, parts, scales))
         styles = (response.styles + moved[frame] @ response.basis)[None]
-        if step >= by_previews:
+        if step >= plan.steps:
             with cuda_ops.roughly():
                 full_render = network.synthesize(styles)
             return compare.full_loss(frame, full_render, plan.detail)
-        size = plan.coarse_size if step < plan.steps else plan.fine_size
-        loss = compare(frame, previews(network, frame, styles, size))
-        return loss + compare.grain_loss(frame, previews.full)
+        return compare(frame, previews(network, frame, styles, plan.coarse_size))
 
-    for first, steps, rate in (0, by_previews, 1.0), (by_previews, plan.full_steps, FULL_RATE):
+    for first, steps, rate in (0, plan.steps, 1.0), (plan.steps, plan.full_steps, FULL_RATE):
         groups = [(parts, plan.rate * rate), ([moved], plan.control_rate * rate)]
         for step, frame in descend(groups, shuffled_rounds(len(targets)), steps, WARM_UP_STEPS):
             loss = look(first + step, frame)

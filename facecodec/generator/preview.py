@@ -54,14 +54,11 @@ class FramePreviews:
     """Previews of the frames of a fit, each corrected by a full render of it every few calls.
 
     A fit to uncorrected previews learns their errors, which the full picture does not have. One
-    call in `PREVIEWS_PER_FULL_RENDER` renders in full. At size `finest` it returns that render,
-    shrunk, with its gradients, and keeps it as `full` [1, 3, resolution, resolution]; after every
-    other call `full` is None. In bf16 where the processor has it: gradients are then off by 0.8 %.
+    call in `PREVIEWS_PER_FULL_RENDER` measures them. In bf16 where the processor has it: gradients
+    are then off by 0.8 %.
     """
 
-    def __init__(self, finest: int) -> None:
-        self.full: Tensor | None = None
-        self.finest = finest
+    def __init__(self) -> None:
         self._errors: dict[tuple[int, int], Tensor] = {}  # by frame and size
         self._calls: dict[tuple[int, int], int] = {}
 
@@ -69,16 +66,8 @@ class FramePreviews:
         """Return a preview [1, 3, size, size] of a frame's styles [1, num_styles]."""
         key = frame, size
         calls = self._calls[key] = self._calls.get(key, -1) + 1
-        self.full = None
         with cuda_ops.roughly():
-            if calls % PREVIEWS_PER_FULL_RENDER:
-                return generator.preview(styles, size) + self._errors[key]
-            if size == self.finest:
-                self.full = generator.synthesize(styles)
-                shrunk = generator.resized(self.full, size)
-                with torch.no_grad():
-                    self._errors[key] = shrunk - generator.preview(styles, size)
-                return shrunk
             preview = generator.preview(styles, size)
-            self._errors[key] = generator.shrunk(styles, size) - preview.detach()
+            if calls % PREVIEWS_PER_FULL_RENDER == 0:
+                self._errors[key] = generator.shrunk(styles, size) - preview.detach()
             return preview + self._errors[key]

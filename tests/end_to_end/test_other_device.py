@@ -25,15 +25,13 @@ SHORT = Preset(
     InversionPlan(
         w_steps=2,
         w_plus_steps=4,
-        fine_steps=1,
         full_steps=1,
         coarse_size=64,
-        fine_size=64,
         tracking=TRACKING,
     ),
     TRACKING,
-    LightTuningPlan(keyframes=2, steps=2, fine_steps=1, full_steps=1, coarse_size=64, fine_size=64),
-    WeightTuningPlan(steps=1, fine_steps=1, full_steps=1, coarse_size=64, fine_size=64),
+    LightTuningPlan(keyframes=2, steps=2, full_steps=1, coarse_size=64),
+    WeightTuningPlan(steps=1, full_steps=1, coarse_size=64),
 )
 
 

@@ -6,10 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from facecodec.fit.comparison import Comparison
 from facecodec.fit.grain import grain
 from facecodec.fit.objective import Target
-from facecodec.generator.preview import PREVIEWS_PER_FULL_RENDER
 
 SIZE, FACTOR = 32, 4
 
@@ -62,11 +60,3 @@ def test_gradients_take_the_mesh_away():
     with torch.no_grad():
         fainter = woven - 1e3 * woven.grad
     assert float(grain(fainter, frame())) < float(grain(woven.detach(), frame()))
-
-
-def test_a_look_in_full_counts_for_those_that_are_not():
-    compare = Comparison([frame()], None, 0.0, 2.0)
-    assert float(compare.grain_loss(0, mesh())) == pytest.approx(
-        PREVIEWS_PER_FULL_RENDER * float(grain(mesh(), frame()))
-    )
-    assert compare.grain_loss(0, None) == 0

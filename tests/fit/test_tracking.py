@@ -103,7 +103,7 @@ def test_tracking_starts_at_the_best_of_its_starts(generator, person):
 def test_inversion_comes_near_a_face(generator, person):
     _, styles, basis = person
     target = shown(generator, styles, 256)
-    plan = InversionPlan(w_steps=25, w_plus_steps=12, fine_steps=0, full_steps=0)
+    plan = InversionPlan(w_steps=25, w_plus_steps=12, full_steps=0)
     start = torch.zeros(1, NUM_CONTROLS)
     result = invert(generator, basis, [target], InversionStart(start), plan, None, silent)
 
@@ -135,7 +135,7 @@ def test_inversion_takes_recovered_controls_for_all_frames_but_the_first(generat
         asked.append(controls.clone())
         return torch.full_like(controls, 3.0)
 
-    plan = InversionPlan(w_steps=1, w_plus_steps=2, fine_steps=0, full_steps=0)
+    plan = InversionPlan(w_steps=1, w_plus_steps=2, full_steps=0)
     start = torch.zeros(2, NUM_CONTROLS)
     targets = [target, target]
     result = invert(

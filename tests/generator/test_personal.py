@@ -58,7 +58,7 @@ def test_a_fit_sees_full_pictures_every_few_looks(generator):
         shrunk = generator.shrunk
         try:
             generator.shrunk = lambda *given: full.append(1) or shrunk(*given)
-            draw = FramePreviews(finest=128)
+            draw = FramePreviews()
             for look in range(PREVIEWS_PER_FULL_RENDER + 1):
                 for frame in (0, 1):
                     shown = draw(generator, frame, styles[frame : frame + 1], 64)
@@ -66,19 +66,6 @@ def test_a_fit_sees_full_pictures_every_few_looks(generator):
                 assert len(full) == (2 if look < PREVIEWS_PER_FULL_RENDER else 4)
         finally:
             del generator.shrunk
-
-
-def test_a_fit_learns_from_full_pictures_at_its_finest_size(generator):
-    styles = generator.styles(generator.broadcast(draw_latents(generator, 1, 0, 0.5)))
-    styles = styles.detach().requires_grad_(True)
-    draw = FramePreviews(finest=128)
-    for size, look in ((64, 0), *((128, look) for look in range(PREVIEWS_PER_FULL_RENDER + 1))):
-        shown = draw(generator, 0, styles, size)
-        assert (draw.full is not None) == (size == 128 and look % PREVIEWS_PER_FULL_RENDER == 0)
-        if draw.full is not None:
-            assert draw.full.requires_grad
-            assert shown.requires_grad
-            torch.testing.assert_close(shown, generator.resized(draw.full, size))
 
 
 def test_any_generator_has_one():

@@ -14,10 +14,10 @@ from facecodec.fit.weight_tuning import WeightTuningPlan
 
 TINY = Preset(
     keyframes=2,
-    inversion=InversionPlan(w_steps=4, w_plus_steps=4, fine_steps=1, full_steps=1),
+    inversion=InversionPlan(w_steps=4, w_plus_steps=4, full_steps=1),
     tracking=TrackingPlan(iterations=1, preview_renders=2, cold_recomputations=0),
-    tuning=LightTuningPlan(keyframes=2, steps=2, fine_steps=0, full_steps=1),
-    weights=WeightTuningPlan(steps=2, fine_steps=0, full_steps=1),
+    tuning=LightTuningPlan(keyframes=2, steps=2, full_steps=1),
+    weights=WeightTuningPlan(steps=2, full_steps=1),
 )
 
 
