@@ -42,7 +42,7 @@ COLUMNS = ["size", *(f"{region} {octave} px" for region in REGIONS for octave in
 CLOSE_UPS = {"eyes": (0.30, 0.37, 0.25), "mouth": (0.36, 0.62, 0.25),
              "forehead": (0.36, 0.17, 0.25), "hair": (0.08, 0.02, 0.25)}  # fmt: skip
 FRAMES_SHOWN = 3
-COMMAND = "python benchmarks/crisp.py CLIPS --streams DIR --tune {tune}"
+COMMAND = "python benchmarks/crisp.py CLIPS --streams DIR --tune {tune} --max-frames {frames}"
 
 Picture = NDArray[np.uint8]
 
@@ -142,7 +142,7 @@ def main() -> None:
         print("mean", *mean, sep=" | ")
     lines = [[row["clip"], row["tune"], *cells([row])] for row in rows]
     table = {"columns": ["clip", "tune", *COLUMNS], "rows": lines + [["mean", *m] for m in means]}
-    save(given.json, COMMAND.format(tune=given.tune), table=table,
+    save(given.json, COMMAND.format(tune=given.tune, frames=given.max_frames), table=table,
          means={"columns": ["tune", *COLUMNS], "rows": means}, rows=rows)  # fmt: skip
 
 
