@@ -22,11 +22,16 @@ from facecodec.models import face_embedder, landmark_finder
 from facecodec.progress import Progress
 from facecodec.types import Flags, Floats, Landmarks, Picture
 
+FIRST_LOOKS = 5  # frames whose mean embedding is compared with the person's picture
 EMBEDDING_INTERVAL = 50  # frames between two looks at whose face it is, which take 0.08 s each
 
 
 class OnePerson:
-    """Follows one person's face, and sees to it that the face is theirs."""
+    """Follows one person's face, and sees to it that the face is theirs.
+
+    A drawn picture may be a little too far from a good frame, while the mean of several frames is
+    near enough: the first ones are judged by their mean, later ones by the distance from it.
+    """
 
     def __init__(self, avatar: Avatar, any_face: bool = False) -> None:
         """Read the person's own picture at rest. `any_face`: follow whoever it is."""
@@ -34,11 +39,13 @@ class OnePerson:
         at_rest = np.zeros((1, avatar.num_controls), np.float32)
         picture = avatar.render(at_rest, READING_PIXELS)[0]
         points = landmark_finder()(picture)
-        self._wanted: Floats | None = None  # embedding [128]
+        self._drawn: Floats | None = None  # embedding [128] of the picture
         self.rest: Landmarks | None = None  # landmarks at rest [68, 2], in sides of the square
         if points is not None:
             self.rest = points / READING_PIXELS
-            self._wanted = None if any_face else self._embed(picture, points)
+            self._drawn = None if any_face else self._embed(picture, points)
+        self._first: list[Floats] = []  # embeddings of the first frames
+        self._known = False  # whether those are the person's
         self.other = False  # whether the face looked at last is somebody else's
         self.distance = 0.0  # of its embedding from the person's
         self._not_looked = EMBEDDING_INTERVAL  # frames
@@ -51,11 +58,27 @@ class OnePerson:
             self._not_looked = EMBEDDING_INTERVAL  # whoever comes may be somebody else
             self.other = False
             return None
-        if self._wanted is not None and self._not_looked > EMBEDDING_INTERVAL:
+        due = self._not_looked > EMBEDDING_INTERVAL or 0 < len(self._first) < FIRST_LOOKS
+        if self._drawn is not None and due:
             self._not_looked = 0
-            self.distance = float(np.linalg.norm(self._embed(frame, points) - self._wanted))
-            self.other = self.distance > SAME_PERSON
+            self._look(self._embed(frame, points), self._drawn)
         return None if self.other else points
+
+    def _look(self, embedding: Floats, drawn: Floats) -> None:
+        """Judge whose embedding [128] it is, given that of the person's picture, [128]."""
+        if len(self._first) < FIRST_LOOKS and not self.other:
+            self._first.append(embedding)
+            self.distance = float(np.linalg.norm(np.mean(self._first, axis=0) - drawn))
+            self._known = self._known or self.distance <= SAME_PERSON
+            self.other = len(self._first) == FIRST_LOOKS and not self._known
+        elif self._known:
+            away = np.linalg.norm(embedding - np.mean(self._first, axis=0))
+            self.distance = float(away)
+            self.other = self.distance > SAME_PERSON
+        else:
+            self.distance = float(np.linalg.norm(embedding - drawn))
+            self.other = self.distance > SAME_PERSON
+            self._known, self._first = not self.other, [embedding] * FIRST_LOOKS
 
 
 def track_live(
@@ -67,9 +90,10 @@ def track_live(
     first face is not the person's or the span holds no frame.
     """
     person = OnePerson(avatar, any_face)
-    for first in islice(clip.frames(), 1):  # before the tracker is prepared, which takes seconds
+    # before the tracker is prepared, which takes seconds
+    for first in islice(clip.frames(), FIRST_LOOKS):
         person(first.image)
-        _refuse_somebody_else(clip, person)
+    _refuse_somebody_else(clip, person)
     tracker = new_tracker(avatar, plan, None, progress)
     live = FrameTracker(avatar, person.rest, tracker, person)
     pts: list[int] = []
