@@ -96,6 +96,8 @@ def main() -> None:
     parser.add_argument("--preset", default="fast", help="how the person is inverted")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
+    if given.frames < 2:
+        parser.error("--frames takes 2 or more: the first is left out of the means")
     model = load_models()
     generator, rig = model
     span, plan, likeness = (
