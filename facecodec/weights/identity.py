@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -33,7 +34,32 @@ def tensor_sha256(tensors: Mapping[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
+# Seconds for which a file has been as it is before its hash is kept: times of files advance in
+# steps of some milliseconds, and a change within one would not be seen.
+SETTLED_SECONDS = 2.0
+
+# By path: a file's hash, and what else changes when its content does.
+_kept: dict[str, tuple[tuple[int, ...], str]] = {}
+
+
 def file_sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, 64 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def unchanged_file_sha256(path: Path) -> str:
+    """Return `file_sha256`, which is kept by this process for as long as the file stays as it is.
+
+    That it does is told by its inode, size and both of its times. Models of a hundred megabytes
+    are asked for several times in an encode.
+    """
+    at = path.stat()
+    state = (at.st_dev, at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns)
+    before, digest = _kept.get(str(path), ((), ""))
+    if before == state:
+        return digest
+    digest = file_sha256(path)
+    if time.time() - max(at.st_mtime, at.st_ctime) > SETTLED_SECONDS:
+        _kept[str(path)] = state, digest
+    return digest

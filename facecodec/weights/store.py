@@ -24,7 +24,7 @@ from facecodec.atomic import written_whole
 from facecodec.errors import ModelError, UsageError
 from facecodec.temporary import sweep
 from facecodec.weights.catalogue import CATALOGUE, DEFAULT_GENERATOR
-from facecodec.weights.identity import file_sha256, tensor_sha256
+from facecodec.weights.identity import tensor_sha256, unchanged_file_sha256
 
 if TYPE_CHECKING:
     from facecodec.generator.base import Generator
@@ -202,7 +202,7 @@ def verify(name: str) -> Record:
         raise ModelError(f"{path} is not the catalogue's {name}; run: {how_to_install(name)}")
     if not path.is_file():
         raise ModelError(f"{path} is missing; run: {how_to_install(name)}")
-    if file_sha256(path) != record.file_sha256:
+    if unchanged_file_sha256(path) != record.file_sha256:
         raise ModelError(f"{path} is damaged (its SHA-256 changed); run: {how_to_install(name)}")
     return record
 

@@ -19,7 +19,7 @@ import pytest
 
 from facecodec.errors import ModelError, UsageError
 from facecodec.models import model_named_by
-from facecodec.weights import installer, store
+from facecodec.weights import identity, installer, store
 from facecodec.weights.catalogue import CATALOGUE, Entry, Package
 from facecodec.weights.identity import tensor_sha256
 from facecodec.workshop import doctor
@@ -37,6 +37,24 @@ def sha256(data: bytes) -> str:
 def own_home(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("FACECODEC_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
+
+
+def test_a_file_is_hashed_again_only_where_it_may_have_changed(tmp_path, monkeypatch):
+    """Also after a change within one step of a file's times, which they do not show."""
+    path, hashed = tmp_path / "model.dat", []
+    whole = identity.file_sha256
+    monkeypatch.setattr(identity, "file_sha256", lambda p: hashed.append(p) or whole(p))
+    path.write_bytes(b"new")
+    for _ in range(2):
+        assert identity.unchanged_file_sha256(path) == sha256(b"new")
+    assert len(hashed) == 2  # it may still be written
+    monkeypatch.setattr(identity, "SETTLED_SECONDS", -1.0)
+    for _ in range(3):
+        assert identity.unchanged_file_sha256(path) == sha256(b"new")
+    assert len(hashed) == 3
+    path.write_bytes(b"old")
+    os.utime(path, (0, 0))
+    assert identity.unchanged_file_sha256(path) == sha256(b"old")
 
 
 @pytest.fixture
