@@ -9,7 +9,7 @@ import pytest
 
 from facecodec.errors import ModelError
 from facecodec.process import set_process_defaults
-from tests.helpers.presets import TINY, fast_is
+from tests.helpers.presets import TINY, fast_is, pose_corrected_alone
 
 set_process_defaults()  # before torch is loaded
 
@@ -27,8 +27,15 @@ def clips() -> Path:
 
 @pytest.fixture
 def tiny_fits():
-    """The preset that commands call `fast` takes every step of an encode once or twice."""
+    """The preset that commands call `fast` takes every kind of step of an encode once."""
     with fast_is(TINY):
+        yield
+
+
+@pytest.fixture
+def pose_alone():
+    """Landmarks correct the pose alone; tests/end_to_end/test_sample.py corrects all controls."""
+    with pose_corrected_alone():
         yield
 
 

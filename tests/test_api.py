@@ -212,6 +212,7 @@ def test_what_cannot_be_read_is_refused_at_once(opening, name, tmp_path):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.usefixtures("pose_alone")
 def test_frames_in_memory_give_the_stream_of_their_video(sample, finder, generator, tmp_path):
     """The preset may be one's own, times any of their kinds; sound alone needs the file."""
     with facecodec.Clip.open(sample, start="0:00.04", end=0.12) as clip:

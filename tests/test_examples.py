@@ -6,25 +6,17 @@ import runpy
 import sys
 from pathlib import Path
 
+import pytest
+
 import facecodec.encoding.encode as encoding
+from tests.helpers.presets import finding_once
 
 FOLDER = Path(__file__).resolve().parent.parent / "examples"
 FIRST = "encode_decode.py"
 
 
-def finding_once(find_person):
-    """Find the person of a clip once: that it is the same one the next time is tested elsewhere."""
-    known = {}
-
-    def find(clip, *rest):
-        if clip.name not in known:
-            known[clip.name] = find_person(clip, *rest)
-        return known[clip.name]
-
-    return find
-
-
-def test_examples_run_twice(tmp_path, monkeypatch, capsys, generator, finder, tiny_fits):
+@pytest.mark.usefixtures("tiny_fits", "pose_alone")
+def test_examples_run_twice(tmp_path, monkeypatch, capsys, generator, finder):
     monkeypatch.setattr(encoding, "find_person", finding_once(encoding.find_person))
     names = sorted(path.name for path in FOLDER.glob("*.py"))
     order = [FIRST, *(name for name in names if name != FIRST)]

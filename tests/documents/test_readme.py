@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_python_of_the_readme(tmp_path, monkeypatch, generator, finder, tiny_fits):
+def test_python_of_the_readme(tmp_path, monkeypatch, generator, finder, tiny_fits, pose_alone):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "samples").symlink_to(ROOT / "samples")
     code = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)

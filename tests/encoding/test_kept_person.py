@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from unittest import mock
 
 import pytest
 
@@ -16,7 +17,7 @@ from facecodec.atomic import opened_whole, refuse_overwrite
 from facecodec.bitstream import load_identity_file
 from facecodec.cli.main import run
 from facecodec.encoding.write import KeptPerson
-from tests.helpers.presets import TINY, fast_is
+from tests.helpers.presets import TINY, fast_is, finding_once
 
 ARGUMENTS = {"preset": TINY, "max_frames": 2}
 
@@ -33,6 +34,13 @@ facecodec.encode(sys.argv[1], sys.argv[2], preset=TINY, max_frames=2, progress=s
 """
 
 
+@pytest.fixture(scope="module", autouse=True)
+def found_once():
+    """The person of the sample is sought once: what becomes of them is what is tested here."""
+    with mock.patch.object(encoding, "find_person", finding_once(encoding.find_person)):
+        yield
+
+
 @pytest.fixture
 def dying(monkeypatch):
     """Tracking raises this."""
@@ -46,21 +54,28 @@ def dying(monkeypatch):
     return die
 
 
+@pytest.mark.usefixtures("pose_alone")
 def test_a_whole_stream_leaves_nothing_beside_it(sample, generator, finder, tmp_path):
     facecodec.encode(sample, tmp_path / "a.fcv", **ARGUMENTS)
     assert [path.name for path in tmp_path.iterdir()] == ["a.fcv"]
 
 
 @pytest.mark.parametrize("error", [facecodec.FacecodecError("no space"), KeyboardInterrupt()])
-def test_what_is_raised_says_where_the_person_is(
-    error, dying, sample, generator, finder, tmp_path, monkeypatch
-):
+def test_what_is_raised_says_where_the_person_is(error, dying, sample, generator, finder, tmp_path):
     dying(error)
     with pytest.raises(type(error)) as raised:
         facecodec.encode(sample, tmp_path / "a.fcv", **ARGUMENTS)
     [kept] = tmp_path.iterdir()
     assert kept.name == "a.fcv.person.fci"
     assert str(kept) in "".join(raised.value.__notes__) and "identity" in raised.value.__notes__[0]
+
+
+@pytest.mark.usefixtures("pose_alone")
+def test_the_person_that_is_kept_is_one(dying, sample, generator, finder, tmp_path, monkeypatch):
+    dying(facecodec.FacecodecError("no space"))
+    with pytest.raises(facecodec.FacecodecError):
+        facecodec.encode(sample, tmp_path / "a.fcv", **ARGUMENTS)
+    [kept] = tmp_path.iterdir()
     monkeypatch.undo()
     facecodec.encode(sample, tmp_path / "a.fcv", identity=kept, **ARGUMENTS)
     stream = facecodec.open(tmp_path / "a.fcv")  # finds the person beside it

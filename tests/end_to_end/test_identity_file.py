@@ -21,7 +21,8 @@ from tests.helpers.commands import run
 from tests.helpers.presets import TINY
 
 
-def test_encode_against_an_identity_file(tmp_path, generator, finder, sample, tiny_fits):
+@pytest.mark.usefixtures("tiny_fits", "pose_alone")
+def test_encode_against_an_identity_file(tmp_path, generator, finder, sample):
     if not sample.is_file():
         pytest.skip("samples/sample.mp4 is not made yet: make sample")
     alone, fci, shared = (tmp_path / name for name in ("alone.fcv", "who.fci", "shared.fcv"))

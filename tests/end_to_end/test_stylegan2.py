@@ -16,7 +16,7 @@ from tests.helpers.checkpoints import SMALL, random_tensors, write_nvidia
 from tests.helpers.commands import run
 
 FRAMES = 2
-pytestmark = pytest.mark.usefixtures("tiny_fits")  # noise is fitted to no face anyway
+pytestmark = pytest.mark.usefixtures("tiny_fits", "pose_alone")  # noise is fitted to no face anyway
 F_1024 = Layout((512, 512, 512, 512, 512, 256, 128, 64, 32), 8, noise=True, clamp=False)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -122,16 +124,22 @@ def test_frames_beside_an_occluded_one_are_marked(seen, monkeypatch, live):
     assert np.flatnonzero(marked).tolist() == ([5, 6, 7] if live else [3, 4, 5, 6, 7])
 
 
+def every(step: int, path: Path, frames: int) -> list[np.ndarray]:
+    """Every `step`th of the first `frames` pictures of a video: what hides a face stays longer."""
+    with VideoReader(path) as reader:
+        return [frame.image for frame in islice(reader.frames(), 0, frames, step)]
+
+
 def test_a_real_hand_is_found(clips, finder):
     """She holds a hand before her mouth from frame 57 on, and before that none."""
-    with Clip.open(clips / "woman_crying_23976fps_640x360.mp4", max_frames=120) as clip:
-        assert not clip.occluded[:50].any()
-        assert clip.occluded[62:].mean() > 0.95
+    with Clip.from_frames(every(3, clips / "woman_crying_23976fps_640x360.mp4", 120)) as clip:
+        assert not clip.occluded[:16].any()
+        assert clip.occluded[21:].mean() > 0.95
 
 
 @pytest.mark.parametrize(
     "name", ["man_grey_480.mp4", "woman_earrings_512.mp4", "man_glasses_512x480.mp4"]
 )
 def test_shouts_winks_and_glasses_hide_nothing(clips, finder, name):
-    with Clip.open(clips / name, max_frames=150) as clip:
+    with Clip.from_frames(every(3, clips / name, 150)) as clip:
         assert not clip.occluded.any()
