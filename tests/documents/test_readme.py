@@ -5,10 +5,17 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
+import facecodec.encoding.encode as encoding
+from tests.helpers.presets import finding_once
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_python_of_the_readme(tmp_path, monkeypatch, generator, finder, tiny_fits, pose_alone):
+@pytest.mark.usefixtures("tiny_fits", "pose_alone")
+def test_python_of_the_readme(tmp_path, monkeypatch, generator, finder):
+    monkeypatch.setattr(encoding, "find_person", finding_once(encoding.find_person))
     monkeypatch.chdir(tmp_path)
     (tmp_path / "samples").symlink_to(ROOT / "samples")
     code = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
