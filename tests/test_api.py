@@ -235,7 +235,7 @@ def test_frames_in_memory_give_the_stream_of_their_video(sample, finder, generat
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        ({"preset": "best"}, "no preset 'best'; there are: fast"),
+        ({"preset": "best"}, "no preset 'best'; there are: live, fast"),
         ({"tune": "some"}, "no tuning 'some'; there are: none"),
         ({"device": "gpu"}, "no device 'gpu'"),
         ({"start": "soon"}, "'soon' is no time"),
