@@ -70,7 +70,8 @@ class Comparison:
         render = _resized(full_render, target.picture.shape[-1])
         loss = detail_loss(render, target.picture[None], target.weights[None], how)
         loss = loss + how.colour * colour_loss(render, target.picture[None], self.skin[frame])
-        return loss + grain(full_render, target) + self._embedding_loss(frame, render)
+        loss = loss + how.grain * grain(full_render, target)
+        return loss + self._embedding_loss(frame, render)
 
     def _embedding_loss(self, frame: int, render: Tensor) -> Tensor:
         """Return the weighted squared distance [] of a render's face from its target's."""

@@ -45,6 +45,7 @@ class DetailWeights:
 
     band: float = 3.0  # of the difference of bands
     amplitude: float = 6.0  # of `amplitude_difference`
+    grain: float = 4.0  # of finer detail than the frame shows (facecodec.fit.grain)
     colour: float = 2.0  # of `colour_loss`, once
 
 

@@ -92,7 +92,7 @@ def test_a_full_render_is_compared_at_the_size_of_its_frame():
     target = Target(noise(0)[0], weights()[0], None)
     compare = Comparison([target], None, 0.0, 2.0)
     enlarged = noise(0).repeat_interleave(4, 2).repeat_interleave(4, 3)
-    finer = float(grain(enlarged, target))  # steps between enlarged pixels
+    finer = USUAL.grain * float(grain(enlarged, target))  # steps between enlarged pixels
     assert float(compare.full_loss(0, enlarged, USUAL)) == pytest.approx(finer, abs=1e-6)
     assert compare.full_loss(0, torch.zeros_like(enlarged), USUAL) > 0.1
 

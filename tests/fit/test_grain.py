@@ -31,17 +31,18 @@ def mesh(where: slice = slice(None)) -> torch.Tensor:
 def test_a_mesh_that_no_frame_shows_costs():
     woven = mesh()
     assert float(F.avg_pool2d(woven, FACTOR).abs().max()) < 1e-6  # the frame's pixels know nothing
-    assert float(grain(woven, frame())) == pytest.approx(0.28, abs=0.01)
+    # 0.3 in the octave that has it, and most of that in the one between its steps
+    assert float(grain(woven, frame())) == pytest.approx(0.52, abs=0.02)
     assert float(grain(torch.zeros_like(woven), frame())) == 0
 
 
 def test_smooth_pictures_cost_nothing():
-    ramp = torch.linspace(-1, 1, SIZE * FACTOR)[None, None, None].expand(1, 3, SIZE * FACTOR, -1)
-    assert float(grain(ramp, frame())) == 0
+    ramp = torch.linspace(-0.3, 0.3, SIZE * FACTOR)[None, None, None]
+    assert float(grain(ramp.expand(1, 3, SIZE * FACTOR, -1), frame())) == 0
 
 
 def test_a_frame_with_texture_of_its_own_warrants_some():
-    assert float(grain(mesh(), frame(0.2))) < 0.6 * float(grain(mesh(), frame()))
+    assert float(grain(mesh(), frame(0.4))) < 0.6 * float(grain(mesh(), frame()))
 
 
 def test_it_counts_by_the_weights_of_the_pixels():
