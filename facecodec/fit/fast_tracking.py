@@ -20,7 +20,7 @@ from facecodec.fit.photometric import Problem, TrackingPlan, pyramid
 from facecodec.fit.tracking import CONTROL_LIMIT, Tracked, Tracker
 from facecodec.types import Landmarks
 
-# Times the median residual of the frames before, above which the guess has failed.
+# Times the residual of the frame before, or the median one if larger, above which it has failed.
 FAILED_RATIO = 1.5
 NEVER_FAILED_BELOW = 0.01  # residual, of a range of 2
 REMEMBERED_RESIDUALS = 50  # frames before, in that median
@@ -86,8 +86,9 @@ class FastTracker:
                 break
             controls, render = moved
         tracked = tracker.result(problem, controls, render)
-        usual = FAILED_RATIO * float(np.median(self._residuals))
-        if tracked.residual > max(usual, NEVER_FAILED_BELOW):
+        # the frame before too: where a clip becomes harder to explain, Gauss-Newton does no better
+        usual = max(float(np.median(self._residuals)), self._residuals[-1])
+        if tracked.residual > max(FAILED_RATIO * usual, NEVER_FAILED_BELOW):
             assert self.failures is not None
             self.failures += 1
             return self._slowly(target, [controls, *starts], previous, occluded)
