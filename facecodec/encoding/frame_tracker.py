@@ -26,7 +26,7 @@ from facecodec.face.crop import crop
 from facecodec.face.occlusion import occluded_share
 from facecodec.face.signals import NUM_POSE, SIGNALS, all_signals
 from facecodec.face.steady_square import SteadySquare
-from facecodec.fit.fast_tracking import TracksFrames
+from facecodec.fit.fast_tracking import AnyTracker
 from facecodec.fit.smoothing import CausalFilter
 from facecodec.types import Landmarks, Picture
 
@@ -57,7 +57,7 @@ class FrameTracker:
     """Turns frames into controls, one at a time. Not for several threads at once."""
 
     def __init__(
-        self, avatar: Avatar, rest: Landmarks | None, tracker: TracksFrames, follow: Follow
+        self, avatar: Avatar, rest: Landmarks | None, tracker: AnyTracker, follow: Follow
     ) -> None:
         """Prepare for the first frame.
 

@@ -16,7 +16,7 @@ from facecodec.clip.clip import Clip
 from facecodec.clip.scan import Scan
 from facecodec.encoding.person import POSE_LIMIT, Enrolment, pose_change, pose_from_landmarks
 from facecodec.fit.correction import CorrectionPlan, corrected
-from facecodec.fit.fast_tracking import FastTracker, TracksFrames
+from facecodec.fit.fast_tracking import AnyTracker, FastTracker
 from facecodec.fit.frame_selection import SIGNAL_SPREADS
 from facecodec.fit.landmark_guide import landmark_guide
 from facecodec.fit.photometric import TrackingPlan
@@ -50,7 +50,7 @@ class Motion:
 
 def new_tracker(
     avatar: Avatar, plan: TrackingPlan, known: Tensor | None, progress: Progress
-) -> TracksFrames:
+) -> AnyTracker:
     """Return what tracks a person: fast, where the plan asks for that.
 
     known [N, K]: controls the person is likely to take.

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
 
 from facecodec.fit.landmark_guide import LandmarkGuide
 from facecodec.fit.objective import Target, shrink
-from facecodec.fit.photometric import Problem, TrackingPlan, pyramid
+from facecodec.fit.photometric import Problem, pyramid
 from facecodec.fit.tracking import CONTROL_LIMIT, Tracked, Tracker
 from facecodec.types import Landmarks
 
@@ -34,24 +34,6 @@ class _Last(NamedTuple):
     landmarks: Landmarks | None
 
 
-class TracksFrames(Protocol):
-    """What turns one frame after another into controls."""
-
-    motion: Tensor  # [K]: standard deviations of a control's step from frame to frame
-    plan: TrackingPlan
-    failures: int | None  # frames that fast tracking failed on, None without it
-
-    def track(
-        self,
-        target: Target,
-        starts: Sequence[Tensor],
-        previous: Tensor | None,
-        occluded: bool = False,
-    ) -> Tracked:
-        """Return the controls [num_controls] that explain one frame; see `Tracker.track`."""
-        ...
-
-
 class FastTracker:
     """Tracks one person as a `Tracker` does, in two or three renders a frame."""
 
@@ -59,7 +41,7 @@ class FastTracker:
         """`guide` says what the landmarks do; None for a person whose face cannot be read."""
         self.tracker, self.guide = tracker, guide
         self.motion, self.plan = tracker.motion, tracker.plan
-        self.failures: int | None = 0  # frames that Gauss-Newton tracked alone
+        self.failures = 0  # frames that Gauss-Newton tracked alone
         self._residuals: deque[float] = deque(maxlen=REMEMBERED_RESIDUALS)
         self._last: _Last | None = None
 
@@ -89,7 +71,6 @@ class FastTracker:
         # the frame before too: where a clip becomes harder to explain, Gauss-Newton does no better
         usual = max(float(np.median(self._residuals)), self._residuals[-1])
         if tracked.residual > max(FAILED_RATIO * usual, NEVER_FAILED_BELOW):
-            assert self.failures is not None
             self.failures += 1
             return self._slowly(target, [controls, *starts], previous, occluded)
         return self._kept(tracked, _Last(controls, render, target.landmarks))
@@ -119,3 +100,6 @@ class FastTracker:
         self._residuals.append(tracked.residual)
         self._last = last
         return tracked
+
+
+AnyTracker = Tracker | FastTracker  # what turns one frame after another into controls

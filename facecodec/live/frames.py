@@ -8,13 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecodec.bitstream import StreamHeader
-from facecodec.bitstream.coding.segment import Segment
+from facecodec.bitstream.coding.segment import PLACEMENT_VALUES, Segment
 from facecodec.bitstream.coding.steps import from_levels, to_levels
 from facecodec.bitstream.limits import MAX_PTS
 from facecodec.errors import UsageError
 from facecodec.types import Controls
-
-_PLACEMENT_VALUES = 4
 
 
 class FrameQueue:
@@ -59,7 +57,7 @@ class FrameQueue:
             levels = np.clip(self._levels, low, high)
         place = None if placement is None else np.array(placement, np.float32)
         if place is not None:
-            if place.shape != (_PLACEMENT_VALUES,):
+            if place.shape != (PLACEMENT_VALUES,):
                 raise UsageError(f"frame {self.count}: a placement is four numbers")
             to_levels(place, self._header.placement_steps)
         if not 0 <= flags <= 3:
@@ -90,13 +88,4 @@ class FrameQueue:
         pts, flags, controls, places = zip(*self._rows, strict=True)
         self._rows.clear()
         self.taken = len(pts)
-        empty = np.zeros(_PLACEMENT_VALUES, np.float32)
-        return Segment(
-            first=self.count - len(pts),
-            pts=np.array(pts, np.int64),
-            flags=np.array(flags, np.uint8),
-            controls=np.stack(controls),
-            placement=np.stack([empty if place is None else place for place in places]),
-            placed=np.array([place is not None for place in places]),
-            parts={},
-        )
+        return Segment.of(self.count - len(pts), pts, flags, controls, places)

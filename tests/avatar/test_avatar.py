@@ -134,6 +134,15 @@ def test_another_generator_is_one_error(avatar, model, controls, tmp_path, monke
             load_avatar(tmp_path / name, model)
 
 
+def write_reference(path, model, digest, controls):
+    """Write a stream of one frame that refers to a person's file by its SHA-256."""
+    with path.open("wb") as file:
+        header = new_header(model, (640, 480), Fraction(1, 25), None)
+        with StreamWriter(file, header) as writer:
+            writer.write_identity_reference(digest)
+            writer.write_frame(0, controls[0])
+
+
 def test_the_right_identity_file_is_found_beside_the_stream(avatar, model, controls, tmp_path):
     """Whatever it is called; another one, a damaged one or a folder is none."""
     avatar.save(tmp_path / "zoe.fci")
@@ -142,11 +151,7 @@ def test_the_right_identity_file_is_found_beside_the_stream(avatar, model, contr
     (tmp_path / "folder.fci").mkdir()
     digest = hashlib.sha256((tmp_path / "zoe.fci").read_bytes()).digest()
     path = tmp_path / "talk.fcv"
-    with path.open("wb") as file:
-        header = new_header(model, (640, 480), Fraction(1, 25), None)
-        with StreamWriter(file, header) as writer:
-            writer.write_identity_reference(digest)
-            writer.write_frame(0, controls[0])
+    write_reference(path, model, digest, controls)
     avatar = Avatar.from_stream(path, model=model)
     want = load_avatar(tmp_path / "zoe.fci", model)
     np.testing.assert_array_equal(avatar.latent, want.latent)
@@ -166,11 +171,7 @@ def test_what_is_no_file_beside_the_stream_is_not_waited_for(
     avatar.save(tmp_path / "zoe.FCI")
     digest = hashlib.sha256((tmp_path / "zoe.FCI").read_bytes()).digest()
     path = tmp_path / "talk.fcv"
-    with path.open("wb") as file:
-        header = new_header(model, (640, 480), Fraction(1, 25), None)
-        with StreamWriter(file, header) as writer:
-            writer.write_identity_reference(digest)
-            writer.write_frame(0, controls[0])
+    write_reference(path, model, digest, controls)
     os.mkfifo(tmp_path / "a.fci")
     (tmp_path / "b.fci").symlink_to("a.fci")
     (tmp_path / "c.fci").symlink_to("gone")

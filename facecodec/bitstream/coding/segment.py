@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntFlag
 from fractions import Fraction
@@ -45,6 +46,9 @@ class FrameFlags(IntFlag):
     LOW_CONFIDENCE = 2
 
 
+PLACEMENT_VALUES = 4  # of a frame: centre x, y, side, angle
+
+
 @dataclass
 class Segment:
     """The frames of one segment, as arrays over frames.
@@ -61,6 +65,30 @@ class Segment:
     placement: NDArray[np.float32]
     placed: NDArray[np.bool_]
     parts: dict[str, int]
+
+    @classmethod
+    def of(
+        cls,
+        first: int,
+        pts: Sequence[int],
+        flags: Sequence[int],
+        controls: Sequence[NDArray[np.float32]],
+        placement: Sequence[NDArray[np.float32] | None],
+    ) -> Segment:
+        """Return the segment of some frames, at least one, of which `first` is the number.
+
+        For each frame: its time, flags, controls [num_controls], and placement [4] or None.
+        """
+        empty = np.zeros(PLACEMENT_VALUES, np.float32)
+        return cls(
+            first=first,
+            pts=np.array(pts, np.int64),
+            flags=np.array(flags, np.uint8),
+            controls=np.stack(controls),
+            placement=np.stack([empty if place is None else place for place in placement]),
+            placed=np.array([place is not None for place in placement]),
+            parts={},
+        )
 
     def __len__(self) -> int:
         return len(self.pts)

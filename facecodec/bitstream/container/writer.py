@@ -211,16 +211,8 @@ class StreamWriter:
             return
         self._flush_audio()
         pts, controls, placement, flags = zip(*self._pending, strict=True)
-        empty = np.zeros(4, np.float32)
-        segment = Segment(
-            first=self.frames - len(self._pending),
-            pts=np.array(pts, np.int64),
-            flags=np.array(flags, np.uint8),
-            controls=np.stack(controls),
-            placement=np.stack([empty if p is None else p for p in placement]),
-            placed=np.array([p is not None for p in placement]),
-            parts={},
-        )
+        first = self.frames - len(self._pending)
+        segment = Segment.of(first, pts, flags, controls, placement)
         entry = IndexEntry(self._group_offset, segment.first, len(segment), pts[0])
         self._chunk(chunks.SEGMENT, pack_segment(self.header, segment))
         self._file.flush()
