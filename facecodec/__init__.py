@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from facecodec.decoding.stream import Stream, StreamFrame
     from facecodec.decoding.stream import Stream as open
     from facecodec.encoding.encode import encode
+    from facecodec.encoding.enrol import enrol
     from facecodec.encoding.presets import Preset
     from facecodec.encoding.write import write_stream
     from facecodec.errors import (
@@ -66,6 +67,7 @@ _HOMES = {
     "cut": ("decoding.cut", "cut"),
     "decode": ("decoding.decode", "decode"),
     "encode": ("encoding.encode", "encode"),
+    "enrol": ("encoding.enrol", "enrol"),
     "evaluate": ("study.evaluate", "evaluate_files"),
     "evaluate_puppet": ("study.evaluate", "evaluate_puppet_files"),
     "extract_identity": ("decoding.identity", "extract_identity"),
@@ -94,6 +96,7 @@ __all__ = [
     "cut",
     "decode",
     "encode",
+    "enrol",
     "evaluate",
     "evaluate_puppet",
     "extract_identity",

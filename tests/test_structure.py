@@ -37,6 +37,7 @@ RANKS = {package: rank for rank, row in enumerate(LAYERS) for package in row}
 # The public verbs and constructors, whose keywords are the API.
 VERBS = {
     "encoding/encode.py:encode",
+    "encoding/enrol.py:enrol",
     "decoding/decode.py:decode",
     "puppetry/puppet.py:puppet",
     "study/compare.py:compare",

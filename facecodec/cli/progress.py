@@ -26,6 +26,13 @@ ENCODE = {
     "tracking": 40.0,
     "reading the decoded face": 11.0,
 }
+ENROL = {
+    "reading the pictures": 1.0,
+    "finding the face": 3.0,
+    "looking for occlusions": 1.0,
+    "inversion": 45.0,
+    "learning how the face moves": 4.0,
+}
 TUNE = {
     "finding the face": 1.0,
     "looking for occlusions": 0.5,

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from facecodec.bitstream.audio import AudioPacket, AudioParameters
-from facecodec.clip.occlusion import with_occlusions
+from facecodec.clip.occlusion import OCCLUDED_NEIGHBOUR_FRAMES, with_occlusions
 from facecodec.clip.scan import (
     SQUARE_PIXELS,
     Faces,
@@ -47,6 +47,8 @@ class Clip(ScannedFrames):
 
     T is the number of frames. Coordinates of landmarks are in sides of the aligned square, 0 to 1.
     """
+
+    occluded_neighbours = OCCLUDED_NEIGHBOUR_FRAMES  # of an occluded frame, that count as occluded
 
     def __init__(
         self,
@@ -180,8 +182,8 @@ class Clip(ScannedFrames):
         scan = scan_faces(self.faces, other, base, live)
         if not self.occlusions:
             return scan
-        squares = self._cut(scan, SQUARE_PIXELS)
-        return with_occlusions(scan, squares, self.progress, self.live)
+        squares, neighbours = self._cut(scan, SQUARE_PIXELS), self.occluded_neighbours
+        return with_occlusions(scan, squares, self.progress, self.live, neighbours)
 
     @property
     def other(self) -> Flags:

@@ -30,17 +30,19 @@ def with_occlusions(
     squares: Iterable[tuple[int, Picture]],
     progress: Progress,
     live: bool = False,
+    neighbours: int = OCCLUDED_NEIGHBOUR_FRAMES,
 ) -> Scan:
     """Return the scan with its occluded frames marked, given all aligned squares [S, S, 3].
 
-    `live`: no frame is marked for what a later one shows.
+    `live`: no frame is marked for what a later one shows. `neighbours`: frames on either side of an
+    occluded one that are marked too.
     """
     shares = np.zeros(len(scan))
     for i, square in squares:
         if scan.seen[i]:
             shares[i] = occluded_share(square, scan.landmarks[i])
         progress("looking for occlusions", i + 1, len(scan))
-    return replace(scan, occluded=scan.seen & _widened(shares > OCCLUDED_SHARE, live))
+    return replace(scan, occluded=scan.seen & _widened(shares > OCCLUDED_SHARE, live, neighbours))
 
 
 def visible(square: NDArray[np.uint8], landmarks: NDArray[np.float64]) -> Tensor:
@@ -59,9 +61,9 @@ def visible(square: NDArray[np.uint8], landmarks: NDArray[np.float64]) -> Tensor
     return 1 - (near * hidden)[0]
 
 
-def _widened(flags: NDArray[np.bool_], live: bool) -> NDArray[np.bool_]:
+def _widened(flags: NDArray[np.bool_], live: bool, neighbours: int) -> NDArray[np.bool_]:
     wide = flags.copy()
-    for step in range(1, OCCLUDED_NEIGHBOUR_FRAMES + 1):
+    for step in range(1, neighbours + 1):
         wide[step:] |= flags[:-step]
         if not live:
             wide[:-step] |= flags[step:]

@@ -15,10 +15,10 @@ from facecodec.bitstream import FrameFlags
 from facecodec.clip.clip import Clip
 from facecodec.clip.scan import Scan
 from facecodec.encoding.person import POSE_LIMIT, Enrolment, pose_change, pose_from_landmarks
+from facecodec.encoding.preparation import prepared
 from facecodec.fit.correction import CorrectionPlan, corrected
 from facecodec.fit.fast_tracking import AnyTracker, FastTracker
 from facecodec.fit.frame_selection import SIGNAL_SPREADS
-from facecodec.fit.landmark_guide import landmark_guide
 from facecodec.fit.photometric import TrackingPlan
 from facecodec.fit.smoothing import smooth
 from facecodec.fit.tracking import Tracker
@@ -55,12 +55,11 @@ def new_tracker(
 
     known [N, K]: controls the person is likely to take.
     """
-    tracker = Tracker(avatar.generator, avatar.basis, avatar.styles, plan, known)
     if plan.guided_steps is None:
-        return tracker
-    face = avatar.face_reader()
-    read = partial(face.landmarks, stage="learning how the face moves", progress=progress)
-    return FastTracker(tracker, landmark_guide(read, tracker.motion.numpy()))
+        return Tracker(avatar.generator, avatar.basis, avatar.styles, plan, known)
+    learnt = prepared(avatar, plan, progress)
+    tracker = Tracker(avatar.generator, avatar.basis, avatar.styles, plan, known, learnt)
+    return FastTracker(tracker, learnt.guide)
 
 
 def track_clip(

@@ -6,7 +6,7 @@ see as far as expressions go. Each is corrected by Broyden's rule as steps are t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -14,6 +14,8 @@ from torch import Tensor
 from facecodec.face.signals import NUM_POSE
 from facecodec.fit.controls import pose_distance
 from facecodec.fit.photometric import Linearisation, TrackingPlan, pyramid
+
+PREPARED_PLACES = 5  # at which derivatives are computed beforehand: rest, left, right, up, down
 
 Render = Callable[[Tensor], Tensor]  # controls [N, num_controls] to pictures [N, 3, S, S]
 
@@ -26,6 +28,15 @@ class DerivativeBank:
         self._render, self._count, self._plan = render, count, plan
         self._entries: list[Linearisation] = []
         self._by_pose: list[tuple[Tensor, Tensor]] = []  # controls, derivative by pose there
+
+    @property
+    def entries(self) -> tuple[Linearisation, ...]:
+        """Return the derivatives that are known."""
+        return tuple(self._entries)
+
+    def take(self, entries: Sequence[Linearisation]) -> None:
+        """Add derivatives that were prepared once before, in their order."""
+        self._entries.extend(entries)
 
     def linearise(self, controls: Tensor, batch: int = 7) -> Linearisation:
         """Return the derivative of the render at `controls` [num_controls].
@@ -71,7 +82,7 @@ class DerivativeBank:
         A new one is computed where all are far in pose, and its columns by pose where those are.
         """
         if not self._entries and self._plan.prepared_turn is not None:
-            self._prepare(self._plan.prepared_turn)
+            self.prepare()
         if self._entries:
             best = min(self._entries, key=lambda entry: pose_distance(entry.controls, controls))
             if self._plan.prepared_turn is not None:
@@ -83,9 +94,15 @@ class DerivativeBank:
                 return best
         return self.recompute(controls)
 
-    def _prepare(self, turn: float) -> None:
-        """Compute the derivatives at rest and at turns of `turn` to either side, up and down."""
-        places = torch.zeros(5, self._count, dtype=torch.float64)
+    def prepare(self) -> None:
+        """Compute the derivatives at rest and turned to either side, up and down.
+
+        By the plan's `prepared_turn`. Raises ValueError for a plan without one.
+        """
+        turn = self._plan.prepared_turn
+        if turn is None:
+            raise ValueError("the plan prepares no derivatives")
+        places = torch.zeros(PREPARED_PLACES, self._count, dtype=torch.float64)
         places[1:3, 0] = places[3:5, 1] = torch.tensor([-turn, turn], dtype=torch.float64)
         for controls in places:
             self.recompute(controls)

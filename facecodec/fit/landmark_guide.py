@@ -25,8 +25,13 @@ class LandmarkGuide:
     to the next as faces do. Where the aligned square moves, nothing is meant by it.
     """
 
-    def __init__(self, derivative: Floats, mean: Landmarks, motion: Floats) -> None:
-        """Prepare the solution.
+    def __init__(self, solution: Floats) -> None:
+        """`solution` [K, 2P] takes changes of landmarks to changes of controls."""
+        self.solution = solution
+
+    @classmethod
+    def of(cls, derivative: Floats, mean: Landmarks, motion: Floats) -> LandmarkGuide:
+        """Solve the least squares.
 
         derivative [2P, K]: of the landmarks by the controls; mean [P, 2]: the landmarks at rest;
         motion [K]: standard deviations of a step of the controls.
@@ -34,11 +39,12 @@ class LandmarkGuide:
         projection = without_placement(mean) / PLAN.noise
         slopes = projection @ derivative
         normal = slopes.T @ slopes + np.diag(1 / motion**2)
-        self._solution = np.linalg.solve(normal, slopes.T @ projection)  # [K, 2P]
+        solution: Floats = np.linalg.solve(normal, slopes.T @ projection).astype(np.float64)
+        return cls(solution)
 
     def __call__(self, change: Landmarks) -> Tensor:
         """Return the change of the controls, float64 [K], for one of the landmarks [P, 2]."""
-        return torch.from_numpy(self._solution @ change.ravel())
+        return torch.from_numpy(self.solution @ change.ravel())
 
 
 def landmark_guide(read: ReadLandmarks, motion: Floats) -> LandmarkGuide | None:
@@ -52,4 +58,4 @@ def landmark_guide(read: ReadLandmarks, motion: Floats) -> LandmarkGuide | None:
     derivative = landmark_derivative(read, rest, steps, np.eye(count))
     if derivative is None or not np.isfinite(mean).all():
         return None
-    return LandmarkGuide(derivative, mean, motion)
+    return LandmarkGuide.of(derivative, mean, motion)

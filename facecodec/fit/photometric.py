@@ -83,6 +83,11 @@ def pyramid(pictures: Tensor) -> Tensor:
     return torch.cat(parts, 1)
 
 
+def pyramid_values(size: int) -> int:
+    """Return the number of values in the pyramid of a colour picture of `size` pixels a side."""
+    return sum(3 * (size >> level) ** 2 for level in range(SCALES))
+
+
 def pyramid_weights(weights: Tensor) -> Tensor:
     """Return the weights [values] of a pyramid, from those of its picture, [1, C, S, S].
 

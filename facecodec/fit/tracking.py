@@ -21,6 +21,7 @@ from facecodec.fit.controls import per_control, pose_distance, typical_controls
 from facecodec.fit.derivatives import DerivativeBank
 from facecodec.fit.objective import Target, inner_weights, shrink
 from facecodec.fit.photometric import Problem, TrackingPlan, pyramid, pyramid_weights
+from facecodec.fit.preparation import Preparation
 from facecodec.generator.base import Generator
 from facecodec.generator.preview import PersonalPreview
 
@@ -66,19 +67,23 @@ class Tracker:
         styles: Tensor,
         plan: TrackingPlan,
         known: Tensor | None = None,
+        preparation: Preparation | None = None,
     ) -> None:
         """`styles` [num_styles] is the person at controls 0, `basis` [num_controls, num_styles].
 
         `known` [K, num_controls] are controls the person is likely to take, at which previews are
-        to be exact.
+        to be exact. `preparation`: what another tracker of this person has learnt.
         """
         self.basis, self.styles, self.plan = basis, styles, plan
         count = basis.shape[0]
         controls = typical_controls(count, plan.preview_renders, known).to(basis.device)
-        self.preview = PersonalPreview(generator, styles + controls @ basis, plan.size)
+        error = None if preparation is None else preparation.preview_error
+        self.preview = PersonalPreview(generator, styles + controls @ basis, plan.size, error)
         self.prior = per_control(plan.prior, count)
         self.motion = per_control(plan.motion, count)
         self.derivatives = DerivativeBank(self.render, count, plan)
+        if preparation is not None:
+            self.derivatives.take(preparation.derivatives)
         self.recomputations = 0.0  # that are left, see the plan
         self.corrected: Tensor | None = None  # controls of the last full render
         self.last: tuple[Tensor, Tensor] | None = None  # the last frame's controls and pyramid

@@ -21,15 +21,20 @@ class PersonalPreview:
     Differentiable: styles [N, num_styles] to pictures [N, 3, size, size].
     """
 
-    def __init__(self, generator: Generator, styles: Tensor, size: int) -> None:
+    def __init__(
+        self, generator: Generator, styles: Tensor, size: int, mean_error: Tensor | None = None
+    ) -> None:
         """`styles` [K, num_styles] are the person in K poses and expressions, a dozen or so.
 
-        `size` is one of the generator's `preview_sizes`.
+        `size` is one of the generator's `preview_sizes`. mean_error [3, size, size]: of previews of
+        these styles, where that has been measured.
         """
         self.generator, self.size = generator, size
-        with torch.no_grad():
-            previews = torch.cat([generator.preview(row[None], size) for row in styles])
-            self.mean_error = (generator.shrunk(styles, size) - previews).mean(0)
+        if mean_error is None:
+            with torch.no_grad():
+                previews = torch.cat([generator.preview(row[None], size) for row in styles])
+                mean_error = (generator.shrunk(styles, size) - previews).mean(0)
+        self.mean_error = mean_error
         self.error = self.mean_error
 
     def __call__(self, styles: Tensor) -> Tensor:

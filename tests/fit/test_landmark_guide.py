@@ -39,7 +39,7 @@ def test_a_square_that_moves_means_nothing():
 
 
 def test_still_landmarks_move_nothing():
-    guide = LandmarkGuide(np.ones((136, COUNT)), face() / 600, np.full(COUNT, 1.0))
+    guide = LandmarkGuide.of(np.ones((136, COUNT)), face() / 600, np.full(COUNT, 1.0))
     assert not guide(np.zeros((68, 2))).any()
 
 
