@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from facecodec.decoding.identity import extract_identity
     from facecodec.decoding.stream import Stream, StreamFrame
     from facecodec.decoding.stream import Stream as open
+    from facecodec.editing import edits
+    from facecodec.editing.edit import edit, export
     from facecodec.encoding.encode import encode
     from facecodec.encoding.enrol import enrol
     from facecodec.encoding.presets import Preset
@@ -49,7 +51,7 @@ if TYPE_CHECKING:
     from facecodec.study.evaluate import evaluate_files as evaluate
     from facecodec.study.evaluate import evaluate_puppet_files as evaluate_puppet
 
-# name -> module of this package, and what it is called there
+# name -> module of this package, and what it is called there; nothing for the module itself
 _HOMES = {
     "Avatar": ("avatar.avatar", "Avatar"),
     "Clip": ("clip.clip", "Clip"),
@@ -66,10 +68,13 @@ _HOMES = {
     "compare": ("study.compare", "compare"),
     "cut": ("decoding.cut", "cut"),
     "decode": ("decoding.decode", "decode"),
+    "edit": ("editing.edit", "edit"),
+    "edits": ("editing.edits", ""),
     "encode": ("encoding.encode", "encode"),
     "enrol": ("encoding.enrol", "enrol"),
     "evaluate": ("study.evaluate", "evaluate_files"),
     "evaluate_puppet": ("study.evaluate", "evaluate_puppet_files"),
+    "export": ("editing.edit", "export"),
     "extract_identity": ("decoding.identity", "extract_identity"),
     "open": ("decoding.stream", "Stream"),
     "open_stream": ("bitstream", "open_stream"),
@@ -95,10 +100,13 @@ __all__ = [
     "compare",
     "cut",
     "decode",
+    "edit",
+    "edits",
     "encode",
     "enrol",
     "evaluate",
     "evaluate_puppet",
+    "export",
     "extract_identity",
     "open",
     "open_stream",
@@ -114,7 +122,8 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     home, called = _HOMES[name]
-    return getattr(import_module(f"facecodec.{home}"), called)
+    module = import_module(f"facecodec.{home}")
+    return getattr(module, called) if called else module
 
 
 def __dir__() -> list[str]:

@@ -29,4 +29,4 @@ def test_examples_run_twice(tmp_path, monkeypatch, capsys, generator, finder):
             runpy.run_path(str(FOLDER / name), run_name="__main__")
             assert capsys.readouterr().out
         made.append({path.name: path.read_bytes() for path in tmp_path.glob("*.fcv")})
-    assert made[0] == made[1] and len(made[0]) == 4
+    assert made[0] == made[1] and len(made[0]) == 6

@@ -19,7 +19,7 @@ MOST_PARAMETERS = 7
 LAYERS = (
     ("cli",),
     ("study", "workshop", "puppetry"),
-    ("live",),
+    ("live", "editing"),
     ("encoding", "decoding"),
     ("clip", "avatar"),
     ("models",),

@@ -84,6 +84,12 @@ def say(line: object) -> None:
         click.echo(printable(line), err=True)
 
 
+def say_damage(damage: Iterable[object]) -> None:
+    """Remark on the damage that was met in a stream."""
+    for met in damage:
+        say(f"damaged stream, {met}; frames in it were interpolated")
+
+
 def detail(line: object) -> None:
     """Remark on something that only -v asks for."""
     if is_verbose():

@@ -41,5 +41,4 @@ def command(
         facts = asdict(done) | {"damage": [str(damage) for damage in done.damage]}
         console.json_result(facts, output)
     console.say(f"{output}: {done.frames} frames, {done.bytes} bytes")
-    for damage in done.damage:
-        console.say(f"damaged stream, {damage}; frames in it were interpolated")
+    console.say_damage(done.damage)

@@ -74,8 +74,7 @@ def command(
         f"{output}: {done.frames} frames in {done.seconds:.1f} s, "
         f"{1000 * done.rendering / done.frames:.0f} ms a frame to render"
     )
-    for damage in done.damage:
-        console.say(f"damaged stream, {damage}; frames in it were interpolated")
+    console.say_damage(done.damage)
     if done.audio_dropped:
         console.say(f"audio left out: this output takes no {done.audio_dropped}")
     if done.audio_recoded:

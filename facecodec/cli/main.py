@@ -29,6 +29,8 @@ COMMANDS = (
     "info",
     "verify",
     "cut",
+    "export",
+    "edit",
     "identity",
     "model",
     "rig",

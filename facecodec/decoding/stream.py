@@ -17,6 +17,7 @@ from facecodec.arguments import is_pipe
 from facecodec.atomic import refuse_overwrite
 from facecodec.avatar.avatar import Avatar
 from facecodec.bitstream import FrameFlags, FrameRecord, StreamReader, open_stream
+from facecodec.decoding.notes import edited
 from facecodec.decoding.rewrite import copy_beginning, with_controls, write_items
 from facecodec.errors import StreamError, UsageError
 from facecodec.face.alignment import Alignment
@@ -212,7 +213,8 @@ class Stream:
         """Write this stream with other controls to a new `.fcv` file.
 
         controls: [N, K], finite; the N first frames are written, with their own times, placement,
-        flags and audio, and the same person. Controls are quantised as this stream's are.
+        flags and audio, and the same person. Controls are quantised as this stream's are. The new
+        stream says in its metadata that it was edited.
         force: overwrite `path`. Raises UsageError for controls of another shape or more rows than
         frames, or when `path` exists and `force` is not set.
         """
@@ -225,7 +227,8 @@ class Stream:
         refuse_overwrite(path, force, [self.name])
         items = self.reader.items(audio=self.reader.audio is not None)
         begin = partial(copy_beginning, self.reader)
-        write_items(path, self.reader.header, begin, with_controls(items, rows))
+        header = edited(self.reader.header, ["controls written by a program"])
+        write_items(path, header, begin, with_controls(items, rows))
 
     def _frame(self, record: FrameRecord) -> StreamFrame:
         placement = record.placement

@@ -1,16 +1,10 @@
-"""Regions: the parts of a face that controls act on, and soft masks of them."""
+"""Regions: the parts of a face that controls act on."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
-import numpy as np
-import torch
-from torch import Tensor
-
 from facecodec.face.layout import BROWS, EYES, MOUTH, NUM_LANDMARKS
-from facecodec.face.signals import eye_centres
-from facecodec.types import Landmarks
 
 
 class Region(StrEnum):
@@ -46,22 +40,3 @@ QUOTAS: dict[Region, int] = {
     Region.BROWS: 4,
     Region.GAZE: 2,
 }
-
-
-def region_masks(landmarks: Landmarks, size: int) -> dict[str, Tensor]:
-    """Return a mask [size, size] of 0 to 1 for each region, for `OUTSIDE` and `WHOLE_PICTURE`.
-
-    `landmarks` [68, 2] are pixels of a picture of that size.
-    """
-    pupils = np.stack(eye_centres(landmarks))
-    eye_distance = float(np.linalg.norm(pupils[1] - pupils[0]))
-    points = torch.tensor(np.concatenate([landmarks, pupils]), dtype=torch.float32)
-    rows, columns = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
-    grid = torch.stack([columns, rows], -1).float()
-    masks: dict[str, Tensor] = {}
-    for name, (part, radius) in REGION_LANDMARKS.items():
-        squared = (grid[:, :, None] - points[part]).square().sum(-1).amin(-1)
-        masks[name] = torch.exp(-squared / (2 * (radius * eye_distance) ** 2))
-    masks[OUTSIDE] = 1 - torch.stack(list(masks.values())).amax(0)
-    masks[WHOLE_PICTURE] = torch.ones(size, size)
-    return masks

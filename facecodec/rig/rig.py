@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from facecodec.arguments import opened_input
 from facecodec.errors import ModelError
 from facecodec.face.signals import NUM_POSE as NUM_POSE
-from facecodec.generator.base import Generator
 from facecodec.rig.regions import Region
 
+if TYPE_CHECKING:  # names and regions of controls are read by commands that never load torch
+    from torch import Tensor
+
+    from facecodec.generator.base import Generator
+
+W_DIM = 512  # numbers of a direction in W, as `Generator.w_dim`
 MAX_CONTROLS = 64  # of a rig, pose included: more do not fit into a stream
+MAX_TITLE = 60  # characters of a control's title
 # Quantiser steps at quality 60, in standard deviations of a control:
 POSE_STEP = 0.03
 OFFSET_STEP = 0.25  # of a channel of median energy
@@ -83,6 +88,7 @@ class Rig:
 
     First the pose axes, then the offsets: single channels of StyleSpace, then whole expressions, of
     which there may be none. `samples` faces, drawn with `seed`, were measured to choose them.
+    `titles` say in words what each control does where it rises; a rig may have none.
     """
 
     generator: str
@@ -92,6 +98,7 @@ class Rig:
     pose: tuple[PoseAxis, ...]
     offsets: tuple[Offset, ...]
     expressions: tuple[ExpressionAxis, ...] = ()
+    titles: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -108,6 +115,11 @@ class Rig:
         offsets = tuple(offset.region for offset in self.offsets)
         pose = (str(Region.POSE),) * len(self.pose)
         return pose + offsets + (str(Region.EXPRESSION),) * len(self.expressions)
+
+    @property
+    def shown_titles(self) -> tuple[str, ...]:
+        """Return what people are shown of each control in order: its title, or else its name."""
+        return self.titles or self.names
 
     @property
     def steps(self) -> NDArray[np.float64]:
@@ -129,9 +141,10 @@ class Rig:
         """Return the SHA-256 of the canonical JSON, the rig's identity.
 
         A rig without expressions hashes as it did when rigs could not have any: as if it had no
-        such field.
+        such field. Titles are words for people, and no part of what a rig is.
         """
         meaning = asdict(self)
+        del meaning["titles"]
         if not self.expressions:
             del meaning["expressions"]
         return hashlib.sha256(_json(meaning).encode()).hexdigest()
@@ -148,6 +161,8 @@ class Rig:
                 f"the rig was made for generator {self.generator_sha256[:12]}, "
                 f"but {generator.name} is {generator.sha256[:12]}"
             )
+        import torch
+
         channels = torch.zeros(
             len(self.offsets), generator.num_styles, device=generator.w_mean.device
         )
@@ -183,6 +198,7 @@ class Rig:
                 ExpressionAxis(str(axis["name"]), tuple(axis["direction"]))
                 for axis in data.get("expressions", ())
             )
+            data["titles"] = tuple(data.get("titles", ()))
             rig = cls(**data)
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ModelError(f"{path} is not a rig: {error}") from error
@@ -192,17 +208,27 @@ class Rig:
                 f"{path} has {count} controls, {len(rig.pose)} of them of pose; "
                 f"a rig has {NUM_POSE + 1} to {MAX_CONTROLS}, {NUM_POSE} of them of pose"
             )
+        _check_titles(path, rig)
         axes: tuple[PoseAxis | ExpressionAxis, ...] = (*rig.pose, *rig.expressions)
         for axis in axes:
             try:
                 values = np.array(axis.direction, dtype=np.float64)
             except (ValueError, TypeError):
                 values = np.zeros(0)
-            if values.shape != (Generator.w_dim,) or not np.isfinite(values).all():
-                raise ModelError(
-                    f"{path}: {axis.name} is no direction of {Generator.w_dim} finite numbers"
-                )
+            if values.shape != (W_DIM,) or not np.isfinite(values).all():
+                raise ModelError(f"{path}: {axis.name} is no direction of {W_DIM} finite numbers")
         return rig
+
+
+def _check_titles(path: Path, rig: Rig) -> None:
+    """Raise ModelError unless every control of a rig has a title of its own, or none has any."""
+    titles = rig.titles
+    words = [title.casefold() for title in titles if isinstance(title, str)]
+    whole = len(words) == len(titles) and all(0 < len(word) <= MAX_TITLE for word in words)
+    if titles and not (whole and len({*words}) == len(rig.names)):
+        raise ModelError(
+            f"{path}: titles are {len(rig.names)} different texts of 1 to {MAX_TITLE} characters"
+        )
 
 
 def in_styles(generator: Generator, moves: Sequence[tuple[tuple[float, ...], slice]]) -> Tensor:
@@ -210,6 +236,8 @@ def in_styles(generator: Generator, moves: Sequence[tuple[tuple[float, ...], sli
 
     Each of the N moves is a direction [w_dim] and the rows of W+ to which it is added.
     """
+    import torch
+
     rows = torch.zeros(len(moves) + 1, generator.num_ws, generator.w_dim)
     for i, (direction, where) in enumerate(moves):
         rows[i + 1, where] = torch.tensor(direction)
@@ -222,13 +250,18 @@ def _json(data: dict[str, object]) -> str:
     return json.dumps(data, indent=1, sort_keys=True)
 
 
+def shipped_rigs() -> Iterator[Rig]:
+    """Yield the rigs that ship with this package."""
+    for path in sorted(Path(__file__).parent.glob("*.json")):
+        yield Rig.load(path)
+
+
 def load_rig(generator: Generator) -> Rig:
     """Return the rig that ships with this package for a generator.
 
     Raises ModelError, naming the command that makes one, when there is none.
     """
-    for path in sorted(Path(__file__).parent.glob("*.json")):
-        rig = Rig.load(path)
+    for rig in shipped_rigs():
         if rig.generator_sha256 == generator.sha256:
             return rig
     raise ModelError(

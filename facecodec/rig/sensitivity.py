@@ -8,7 +8,7 @@ from torch import Tensor
 from facecodec.generator.base import Generator
 from facecodec.generator.sampling import PICTURE_SIZE, Sample, draw_latents
 from facecodec.progress import Progress
-from facecodec.rig.regions import region_masks
+from facecodec.rig.masks import region_masks
 
 
 def channel_stds(generator: Generator, seed: int, count: int = 2000) -> Tensor:

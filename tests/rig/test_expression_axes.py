@@ -68,7 +68,7 @@ def test_expressions_are_part_of_a_rigs_identity():
 def test_a_rig_without_expressions_hashes_as_if_it_had_no_such_field():
     rig = replace(Rig.load(SHIPPED), expressions=())
     meaning = asdict(rig)
-    del meaning["expressions"]
+    del meaning["expressions"], meaning["titles"]
     text = json.dumps(meaning, indent=1, sort_keys=True)
     assert rig.sha256 == hashlib.sha256(text.encode()).hexdigest()
 

@@ -1,0 +1,35 @@
+"""`facecodec export`: the controls of a stream as a table."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from facecodec.cli import console, options
+
+
+@click.command()
+@click.argument("source", type=options.FILE, metavar="IN.fcv")
+@click.argument("output", type=options.FILE, metavar="OUT")
+@options.rig
+@options.as_json_beside_output
+@options.verbosity
+@options.force
+def command(source: str, output: str, rig: str | None, json_: bool, force: bool) -> None:
+    """Write the controls of every frame as a table.
+
+    OUT ends in .csv, .json or .npz. Values are exact: edit --from takes them back, bit for bit. OUT - is CSV on standard output.
+
+    \b
+    facecodec export talk.fcv talk.csv
+    facecodec export talk.fcv talk.npz
+    """
+    from facecodec.editing.edit import export
+
+    done = export(source, output, rig=rig, force=force)
+    if json_:
+        facts = asdict(done) | {"damage": [str(damage) for damage in done.damage]}
+        console.json_result(facts, output)
+    console.say(f"{output}: {done.frames} frames of {done.controls} controls")
+    console.say_damage(done.damage)

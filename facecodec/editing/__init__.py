@@ -1,0 +1,1 @@
+"""Editing: the motion of a stream as a table, and streams with changed motion; nothing is drawn."""
