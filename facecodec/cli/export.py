@@ -19,7 +19,8 @@ from facecodec.cli import console, options
 def command(source: str, output: str, rig: str | None, json_: bool, force: bool) -> None:
     """Write the controls of every frame as a table.
 
-    OUT ends in .csv, .json or .npz. Values are exact: edit --from takes them back, bit for bit. OUT - is CSV on standard output.
+    OUT ends in .csv, .json or .npz; - is CSV on standard output. Values are exact:
+    edit --from takes them back, bit for bit.
 
     \b
     facecodec export talk.fcv talk.csv
