@@ -38,6 +38,7 @@ from facecodec.metrics.measures import written
 from facecodec.models import load_likeness, load_models
 from facecodec.progress import Progress
 from facecodec.study.evaluate import Options, evaluate_files
+from facecodec.video.opus import Sound
 from facecodec.video.reader import VideoReader
 from facecodec.video.writer import encode_png
 from facecodec.weights.catalogue import DEFAULT_GENERATOR
@@ -83,7 +84,8 @@ def encode_each(
             size = clip.width, clip.height
             header = new_header(models, size, clip.time_base, clip.frame_rate)
             with opened_whole(output) as file:
-                write_clip(file, header, clip, avatar, motion, audio=True)
+                sound = Sound(clip.audio, clip.audio_packets())
+                write_clip(file, header, clip, avatar, motion, sound)
             stages.end("writing")
             seconds[tune] = stages.seconds
             stages.seconds = dict(shared)

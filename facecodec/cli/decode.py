@@ -29,6 +29,10 @@ from facecodec.cli import console, options, progress
     "--keep-times", is_flag=True,
     help="Keep the source's times; otherwise the output begins at 0.",
 )  # fmt: skip
+@click.option(
+    "--format", "format_", type=click.Choice(["y4m", "matroska"]), metavar="NAME",
+    help="Of OUT -: y4m, or matroska with the audio in it.  [default: y4m]",
+)  # fmt: skip
 @options.as_json_beside_output
 @options.verbosity
 @options.force
@@ -46,17 +50,18 @@ def command(
     device: str,
     no_audio: bool,
     keep_times: bool,
+    format_: str | None,
     json_: bool,
     force: bool,
 ) -> None:
     """Render a .fcv stream.
 
-    OUT is a video (.mp4, .mkv, .mov, .webm), .y4m, - for y4m on standard output, or numbered
-    pictures (frames/%06d.png).
+    OUT is a video (.mp4, .mkv, .mov, .webm), .y4m, - for standard output, numbered pictures
+    (frames/%06d.png), or a virtual camera (/dev/video9, Linux).
 
     \b
     facecodec decode talk.fcv talk.mp4
-    facecodec decode talk.fcv - | ffplay -
+    facecodec decode talk.fcv - --format matroska | ffplay -
     facecodec decode talk.fcv back.mp4 --canvas source --background room.png
     """
     from facecodec.decoding.decode import decode
@@ -65,7 +70,8 @@ def command(
         done = decode(
             source, output, size=size, start=start, end=end, max_frames=max_frames,
             canvas=canvas, background=background, identity=identity, rig=rig, device=device,
-            audio=not no_audio, keep_times=keep_times, force=force, progress=report,
+            audio=not no_audio, keep_times=keep_times, format=format_, force=force,
+            progress=report,
         )  # fmt: skip
     if json_:
         facts = asdict(done) | {"damage": [str(damage) for damage in done.damage]}

@@ -51,6 +51,12 @@ SHOWN_FLAGGED = 4  # runs of flagged frames that are told without -v
     help="Smooth with past frames alone, as in a call; the person is best given by --identity.",
 )  # fmt: skip
 @options.tracks
+@click.option(
+    "--audio", type=click.Choice(["auto", "copy", "opus", "none"]), default="auto",
+    show_default=True,
+    help="Keep the audio as it is, or code it as Opus; auto: code what takes over 32 kbps.",
+)  # fmt: skip
+@options.audio_bitrate
 @options.no_audio
 @options.kernel
 @options.as_json_beside_output
@@ -75,6 +81,8 @@ def command(
     live: bool,
     video_track: int | None,
     audio_track: int | None,
+    audio: str,
+    audio_bitrate: int | None,
     no_audio: bool,
     json_: bool,
     force: bool,
@@ -90,7 +98,8 @@ def command(
     from facecodec.encoding.encode import encode
     from facecodec.video.reader import VideoReader
 
-    if not no_audio:
+    audio = "none" if no_audio else audio
+    if audio != "none":
         # to say so before the work
         with VideoReader(Path(source), video_track, audio_track) as reader:
             if reader.audio_dropped:
@@ -100,7 +109,8 @@ def command(
     with progress.shown(stages) as report:
         done = encode(
             source, output, model=model, rig=rig, preset=preset, device=device,
-            start=start, end=end, max_frames=max_frames, audio=not no_audio, quality=quality,
+            start=start, end=end, max_frames=max_frames, audio=audio,
+            audio_bitrate=audio_bitrate, quality=quality,
             video_track=video_track, audio_track=audio_track,
             precision=precision, id_frame=id_frame, tune=tune, identity=identity, live=live,
             any_face=any_face, force=force, progress=report,
@@ -143,7 +153,9 @@ def said_of_others(done: EncodeSummary) -> str:
 def _parts(done: EncodeSummary) -> str:
     """Return what the bytes are spent on."""
     rate = 8e-3 / max(done.duration, 1e-9)
-    sound = f"{rate * done.audio_bytes:.1f} kbps" if done.audio else "none"
+    sound = "none"
+    if done.audio:
+        sound = f"{rate * done.audio_bytes:.1f} kbps ({done.audio_codec})"
     return (
         f"person: {done.person_bytes} bytes once; motion: {rate * done.motion_bytes:.1f} kbps; "
         f"audio: {sound}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -36,6 +37,19 @@ class Seconds(click.ParamType):  # type: ignore[type-arg]  # generic for type ch
             return seconds(value) or Fraction(0)
         except UsageError as error:
             self.fail(str(error), param, ctx)
+
+
+class BitRate(click.ParamType):  # type: ignore[type-arg]
+    """A rate in bits a second: `16000`, or `16k`."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the rate in bits a second."""
+        match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)(k?)", str(value).strip(), re.ASCII)
+        if match is None:
+            self.fail(f"{value!r} is no rate; write 16k or 16000 bits a second", param, ctx)
+        return round(Fraction(match[1]) * (1000 if match[2] else 1))
 
 
 class ModelName(click.ParamType):  # type: ignore[type-arg]
@@ -118,6 +132,10 @@ face_landmarker = click.option(
 )  # fmt: skip
 force = click.option("-f", "--force", is_flag=True, help="Overwrite the output.")
 no_audio = click.option("--no-audio", is_flag=True, help="Leave the audio out.")
+audio_bitrate = click.option(
+    "--audio-bitrate", type=BitRate(), metavar="RATE",
+    help="Of Opus, in bits a second: 6k to 256k.  [default: 16k]",
+)  # fmt: skip
 as_json = click.option("--json", "json_", is_flag=True, help="Print the result as JSON.")
 as_json_beside_output = click.option(
     "--json", "json_", is_flag=True,

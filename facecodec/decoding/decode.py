@@ -21,7 +21,8 @@ from facecodec.progress import Progress, silent
 from facecodec.seconds import Time, between
 from facecodec.types import Controls, Picture
 from facecodec.version import __version__
-from facecodec.video.writer import Sink, open_sink, refuse_output
+from facecodec.video.matroska_sink import MatroskaSink
+from facecodec.video.writer import Sink, check_pipe_format, open_sink, refuse_output
 
 RENDERED_COMMENT = "rendered by a face codec"  # what a decoded video says of itself
 
@@ -59,13 +60,14 @@ def decode(
     background: str | Path | None = None,
     audio: bool = True,
     keep_times: bool = False,
+    format: str | None = None,
     force: bool = False,
     progress: Progress = silent,
 ) -> DecodeSummary:
     """Render a `.fcv` stream.
 
     source: the stream; '-' is standard input. output: a video (.mp4, .mkv, .mov, .webm), .y4m, a
-    picture pattern (`frames/%06d.png`), or '-' for y4m on standard output.
+    picture pattern (`frames/%06d.png`), a virtual camera (/dev/video9), or '-' for standard output.
     size: a side of the face square in pixels: the generator's resolution (when None), half or a
     quarter of it. start, end: seconds from the first frame (12.5, "1:30" or a Fraction): the
     frames with start <= time < end. max_frames: at most this many.
@@ -76,6 +78,8 @@ def decode(
     the source's size, over `background` (a picture or video) where given.
     audio: keep the stream's audio; a container that does not take its codec has it coded again.
     keep_times: frames keep the times they have in the source; otherwise the output begins at 0.
+    format: of standard output: 'y4m' (when None), or 'matroska', which has the audio too, says its
+    colours, and comes a frame at a time.
     force: overwrite the output. progress: called with a stage's name, the units done and their
     number (None if unknown).
 
@@ -86,6 +90,7 @@ def decode(
     """
     output, span = str(output), between(start, end)
     whole_or_none(max_frames, "max_frames", 1)
+    check_pipe_format(output, format)
     refuse_output(output, force, [source, identity, rig, background])
     stream = open_stream(source)
     avatar = Avatar.from_stream(stream, identity, rig=rig, device=device)
@@ -99,7 +104,7 @@ def decode(
     track = stream.audio if audio else None
     # a puppet stays one when its stream is decoded
     comment = stream.header.metadata.get("provenance", RENDERED_COMMENT)
-    with open_output(output, stream, place, track, comment, keep_times) as sink:
+    with open_output(output, stream, place, track, comment, keep_times, format) as sink:
         items = limited(spanned(stream, *span, audio=sink.takes_audio), max_frames, stream)
         draw = partial(avatar.render, size=size)
         frames, rendering = render_items(items, draw, place, sink, total, progress)
@@ -123,10 +128,17 @@ def open_output(
     track: AudioParameters | None,
     comment: str,
     keep_times: bool = False,
+    piped: str | None = None,
 ) -> Sink:
-    """Open a video for a stream's frames, as large as `place` lays them out."""
+    """Open a video for a stream's frames, as large as `place` lays them out.
+
+    piped: the format of what goes down a pipe, where that is not y4m.
+    """
     header = stream.header
     metadata = {"encoder": f"facecodec {__version__}", "comment": comment}
+    if piped == "matroska":
+        base = header.time_base
+        return MatroskaSink(Path(output), place.size, base, track, metadata, keep_times)
     return open_sink(
         output, place.size, header.time_base, header.frame_rate, track, metadata, keep_times
     )

@@ -24,6 +24,7 @@ from facecodec.models import Device, load_likeness, load_models, require_models
 from facecodec.progress import Progress, silent
 from facecodec.seconds import Time, between
 from facecodec.types import Picture
+from facecodec.video.opus import check_audio, chosen_audio, settled
 from facecodec.video.reader import VideoReader
 from facecodec.weights.catalogue import DEFAULT_GENERATOR
 
@@ -42,7 +43,8 @@ def encode(
     end: Time | None = None,
     max_frames: int | None = None,
     fps: Time = 25,
-    audio: bool = True,
+    audio: str | bool = "auto",
+    audio_bitrate: int | None = None,
     video_track: int | None = None,
     audio_track: int | None = None,
     quality: int = DEFAULT_QUALITY,
@@ -66,8 +68,11 @@ def encode(
     a `torch.device`.
     start, end: seconds of a video file (12.5, "1:30" or a Fraction): the frames with
     start <= time < end. max_frames: at most this many.
-    audio: copy the video's audio. video_track, audio_track: which of the file's, from 0; those
-    that ffmpeg takes when None: the default, else the largest picture and the most channels.
+    audio: 'copy' keeps the video's audio as it is, 'opus' codes it, 'none' leaves it out; 'auto'
+    codes it where it takes more than 32 kilobits a second. True is 'copy', False 'none'.
+    audio_bitrate: of Opus, 6,000 to 256,000 bits a second; 16,000 when None.
+    video_track, audio_track: which of the file's, from 0; those that ffmpeg takes when None: the
+    default, else the largest picture and the most channels.
     quality: 0 to 100, how finely controls are quantised; 16 points
     halve the step. precision: 'quantised', or 'f16' or 'f32', which store controls as they are.
     id_frame: the frame of the span, from 0, to take the person from; the best one when None.
@@ -96,6 +101,8 @@ def encode(
     refuse_overwrite(output, force, [_path_of(source), identity, rig])
     check_stream_options(output, quality, precision)
     check_tune(tune, known=identity is not None)
+    choice = audio if isinstance(audio, str) else ("copy" if audio else "none")
+    check_audio(choice, audio_bitrate)
     whole_or_none(id_frame, "id_frame")
     plan = preset_of(preset)
     given = load_identity_file(identity) if identity else None
@@ -103,6 +110,7 @@ def encode(
     span, tracks = Span(*between(start, end), max_frames), (video_track, audio_track)
     live = live or plan.live
     with _opened(source, span, fps, live, progress, tracks) as clip, KeptPerson(output) as kept:
+        heard = settled(clip.audio, clip.source.audio_packets, choice)
         models = load_models(model, rig, device)
         likeness = None if given else load_likeness(models.generator)
         stages.end("models")
@@ -142,11 +150,14 @@ def encode(
         header = new_header(
             models, size, clip.time_base, clip.frame_rate, precision, quality, metadata
         )
+        sound = chosen_audio(clip.audio, clip.audio_packets, heard, audio_bitrate)
         with opened_whole(output) as file:
             person = given.sha256 if given else avatar
-            written = write_clip(file, header, clip, person, motion, audio)
+            written = write_clip(file, header, clip, person, motion, sound)
         stages.end("writing")
-        return summarise(clip, motion, written, stages, enrolment.frame, audio)
+        dropped = None if choice == "none" else clip.audio_dropped
+        frame = enrolment.frame
+        return summarise(clip, motion, written, stages, frame, sound.parameters, dropped)
 
 
 def _path_of(source: Source) -> str | Path | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facecodec.bitstream import FrameFlags, StreamWriter
+from facecodec.bitstream import AudioParameters, FrameFlags, StreamWriter
 from facecodec.bitstream.container.describe import FlaggedFrames, flagged_frames
 from facecodec.clip.clip import Clip
 from facecodec.encoding.motion import Motion
@@ -21,8 +21,8 @@ class EncodeSummary:
     with low confidence; `first_cut`, the seconds from the clip's beginning to where the face first
     becomes somebody else's or the person's, None without; the clip's length in seconds; bytes of
     the stream, and those of the person (once a stream) and the audio in them, the rest being
-    motion; seconds spent in each stage; the identity frame; whether the stream has audio, and the
-    codec of audio that it could not take; which frames are flagged, and why.
+    motion; seconds spent in each stage; the identity frame; whether the stream has audio, its
+    codec, and the codec of audio that it could not take; which frames are flagged, and why.
     """
 
     frames: int
@@ -37,6 +37,7 @@ class EncodeSummary:
     stages: dict[str, float]
     identity_frame: int
     audio: bool
+    audio_codec: str | None
     audio_dropped: str | None
     flagged: list[FlaggedFrames]
 
@@ -66,9 +67,18 @@ class Stages:
 
 
 def summarise(
-    clip: Clip, motion: Motion, written: StreamWriter, stages: Stages, frame: int, audio: bool
+    clip: Clip,
+    motion: Motion,
+    written: StreamWriter,
+    stages: Stages,
+    frame: int,
+    audio: AudioParameters | None,
+    dropped: str | None,
 ) -> EncodeSummary:
-    """Return what was encoded; frame: the identity frame; audio: whether it was to be kept."""
+    """Return what was encoded; frame: the identity frame; audio: the stream's.
+
+    dropped: the codec of audio that was wanted and cannot be stored.
+    """
     other = int(clip.other.sum())
     return EncodeSummary(
         frames=len(clip),
@@ -82,8 +92,9 @@ def summarise(
         audio_bytes=written.audio_bytes,
         stages=stages.seconds,
         identity_frame=frame,
-        audio=audio and clip.audio is not None,
-        audio_dropped=clip.audio_dropped if audio else None,
+        audio=audio is not None,
+        audio_codec=None if audio is None else audio.codec,
+        audio_dropped=dropped,
         flagged=why_flagged(clip, motion),
     )
 

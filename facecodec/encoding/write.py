@@ -27,6 +27,7 @@ from facecodec.models import FaceModel
 from facecodec.seconds import Time, seconds
 from facecodec.types import Controls
 from facecodec.version import __version__
+from facecodec.video.opus import Sound
 
 KEPT_PERSON_SUFFIX = ".person.fci"  # after a stream's name: the person, until the stream is whole
 MAX_KEPT_PERSONS = 99  # persons of encodes that died beside one output, before no more are kept
@@ -91,14 +92,13 @@ def write_clip(
     clip: Clip,
     person: Avatar | bytes,
     motion: Motion,
-    audio: bool,
+    sound: Sound,
 ) -> StreamWriter:
     """Write the stream: the person, then frames with their audio. Returns the closed writer.
 
     person: the avatar, or the SHA-256 of the `.fci` file that holds it.
     """
-    track = clip.audio if audio else None
-    packets = clip.audio_packets() if track else iter(())
+    track, packets = sound
     with StreamWriter(file, header) as writer:
         if isinstance(person, bytes):
             writer.write_identity_reference(person)

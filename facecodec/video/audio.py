@@ -16,8 +16,10 @@ from av.container import InputContainer
 
 from facecodec.bitstream.audio import AudioParameters
 from facecodec.errors import FacecodecError
+from facecodec.video.matroska import AUDIO_TRACK, element, header, track_entry
 
 NOTHING = Fraction(0)  # seconds
+OPUS_PRE_ROLL_NANOSECONDS = 80_000_000  # that a decoder needs after a seek (RFC 7845, 4.6)
 # libav's codec name -> Matroska's codec ID
 CODECS = {
     "aac": "A_AAC",
@@ -48,37 +50,35 @@ def open_parameters(track: AudioParameters, ahead: Fraction = NOTHING) -> InputC
 
 
 def _matroska_header(track: AudioParameters, ahead: Fraction) -> bytes:
-    audio = _element(0xE1, _element(0xB5, struct.pack(">d", track.sample_rate))
-                     + _element(0x9F, struct.pack(">B", track.channels)))  # fmt: skip
-    setup = _setup(track)
-    entry = (
-        _element(0xD7, b"\x01")  # track number
-        + _element(0x73C5, b"\x01")  # track UID
-        + _element(0x83, b"\x02")  # type: audio
-        + _element(0x86, CODECS[track.codec].encode())
-        + audio
-        + (_element(0x63A2, setup) if setup else b"")
-        + _delay(track, ahead)
-    )
-    info = _element(0x1549A966, _element(0x2AD7B1, struct.pack(">I", 1_000_000)))
-    tracks = _element(0x1654AE6B, _element(0xAE, entry))
-    empty_cluster = _element(0x1F43B675, _element(0xE7, b"\x00"))
-    ebml = _element(0x1A45DFA3, _element(0x4282, b"matroska") + _element(0x4287, b"\x04"))
-    return ebml + _element(0x18538067, info + tracks + empty_cluster)
+    empty_cluster = element(0x1F43B675, element(0xE7, b"\x00"))
+    return header([audio_entry(1, track, ahead)], empty_cluster)
 
 
-def _delay(track: AudioParameters, ahead: Fraction) -> bytes:
-    """Return what Matroska says of sound that is decoded and not heard (CodecDelay).
+def audio_entry(number: int, track: AudioParameters, ahead: Fraction = NOTHING) -> bytes:
+    """Return the entry of an audio track in a Matroska file.
 
-    Of Opus that is its pre-skip (RFC 7845, 5.1), with the 80 ms that it needs after a seek.
+    number: of the track, from 1. ahead: as in `open_parameters`.
     """
-    opus = track.codec == "opus" and len(track.extradata) >= 12
-    if opus:
-        ahead = max(ahead, Fraction(int.from_bytes(track.extradata[10:12], "little"), 48000))
-    if not ahead:
-        return b""
-    delay = _element(0x56AA, struct.pack(">Q", int(ahead * 1_000_000_000)))
-    return delay + (_element(0x56BB, struct.pack(">Q", 80_000_000)) if opus else b"")
+    audio = element(0xB5, struct.pack(">d", track.sample_rate))
+    audio += element(0x9F, struct.pack(">B", track.channels))
+    setup = _setup(track)
+    rest = element(0xE1, audio) + (element(0x63A2, setup) if setup else b"")
+    delay = codec_delay(track, ahead)
+    if delay:
+        rest += element(0x56AA, struct.pack(">Q", int(delay * 1_000_000_000)))
+        if track.codec == "opus":
+            rest += element(0x56BB, struct.pack(">Q", OPUS_PRE_ROLL_NANOSECONDS))
+    return track_entry(number, AUDIO_TRACK, CODECS[track.codec], rest)
+
+
+def codec_delay(track: AudioParameters, ahead: Fraction = NOTHING) -> Fraction:
+    """Return how many seconds of sound Matroska says are decoded and not heard (CodecDelay).
+
+    Of Opus that is its pre-skip (RFC 7845, 5.1) at least, and `ahead` of any codec.
+    """
+    if track.codec == "opus" and len(track.extradata) >= 12:
+        return max(ahead, Fraction(int.from_bytes(track.extradata[10:12], "little"), 48000))
+    return ahead
 
 
 def _setup(track: AudioParameters) -> bytes:
@@ -89,8 +89,3 @@ def _setup(track: AudioParameters) -> bytes:
     if track.codec == "alac" and track.extradata[4:8] == b"alac":
         return track.extradata[12:]  # without the atom around it
     return track.extradata
-
-
-def _element(identifier: int, body: bytes) -> bytes:
-    name = identifier.to_bytes((identifier.bit_length() + 7) // 8, "big")
-    return name + (len(body) | 1 << 56).to_bytes(8, "big") + body

@@ -11,6 +11,7 @@ from pathlib import Path
 from facecodec.atomic import probe, refuse_inputs, refuse_overwrite
 from facecodec.bitstream.audio import AudioParameters
 from facecodec.errors import ExistsError, UsageError
+from facecodec.video.camera_sink import CameraSink, is_video_device
 from facecodec.video.container_sink import KINDS, ContainerSink
 from facecodec.video.plain_sinks import PictureSink, Y4MSink, numbered
 from facecodec.video.sink import Sink
@@ -28,6 +29,7 @@ __all__ = [
 
 PICTURES = ".png"
 _NUMBERED = re.compile(r"((?:[^%]|%%)*)(%(?:0\d)?d)((?:[^%]|%%)*)")
+PIPE_FORMATS = ("y4m", "matroska")  # what pictures down a pipe can be
 OUTPUTS = "a video (.mp4, .mkv, .mov, .webm), .y4m, - or pictures such as frames/%06d.png"
 
 
@@ -40,7 +42,7 @@ def open_sink(
     metadata: dict[str, str] | None = None,
     keep_times: bool = False,
 ) -> Sink:
-    """Open the sink that `output` names: a path, a %d picture pattern, or "-" for y4m on stdout.
+    """Open the sink that `output` names: a path, a device, a %d picture pattern, or "-" for y4m.
 
     size: width, height in pixels. time_base: seconds per unit of pts. rate: mean frame rate.
     keep_times: the first frame keeps its time; otherwise it is at 0, and sound moves along.
@@ -50,6 +52,8 @@ def open_sink(
     path = Path(output)
     if output == "-":
         return Y4MSink(path, size, rate)
+    if is_video_device(path):
+        return CameraSink(path, size, rate)
     if path.suffix.lower() == PICTURES:
         return PictureSink(path, metadata or {})
     if path.suffix.lower() == ".y4m":
@@ -57,10 +61,21 @@ def open_sink(
     return ContainerSink(path, size, time_base, rate, audio, metadata or {}, keep_times)
 
 
+def check_pipe_format(output: str, form: str | None) -> None:
+    """Raise UsageError for a format that there is not, and for one of what is no pipe."""
+    if form is None:
+        return
+    if form not in PIPE_FORMATS:
+        known = ", ".join(PIPE_FORMATS)
+        raise UsageError(f"no format {form!r} for a pipe; there are: {known}", argument="format")
+    if output != "-":
+        raise UsageError(f"{output}: its name says its format already", argument="format")
+
+
 def check_output(output: str) -> None:
     """Raise UsageError unless `output` names something that can be written."""
     path = Path(output)
-    if output == "-" or path.suffix.lower() in (*KINDS, ".y4m"):
+    if output == "-" or path.suffix.lower() in (*KINDS, ".y4m") or is_video_device(path):
         return
     if path.suffix.lower() == PICTURES:
         if _NUMBERED.fullmatch(path.name):

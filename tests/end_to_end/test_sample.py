@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -70,6 +71,20 @@ def test_decode_keeps_times_and_audio(tmp_path, stream, sample):
         copied = [p.data for p in after.audio_packets()]
         assert copied and copied == [p.data for p in before.audio_packets()][: len(copied)]
         assert after.rate == 25
+
+
+def test_decode_down_a_pipe_with_the_sound(stream, sample, capfdbinary):
+    """What `facecodec decode four.fcv - --format matroska | ffplay -` reads."""
+    summary = facecodec.decode(stream, "-", size=256, format="matroska")
+    assert summary.audio and summary.frames == FRAMES
+    with av.open(io.BytesIO(capfdbinary.readouterr().out)) as container:
+        pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        assert container.streams.video[0].codec_context.colorspace == 1
+    assert np.shape(pictures) == (FRAMES, 256, 256, 3)
+    drawn = facecodec.open(stream).render(0, 256)
+    assert np.abs(drawn.astype(int) - pictures[0]).mean() < 2
+    with pytest.raises(UsageError, match="format"):
+        facecodec.decode(stream, "back.mp4", format="matroska")
 
 
 def test_decode_through_the_command(tmp_path, stream):
