@@ -14,11 +14,14 @@ help:  ## this list
 demo: models  ## encode and decode the sample, and say what came of it
 	$(BIN)/python samples/demo.py
 
+# The tests of one file stay in one process, so that they share what its fixtures make.
+IN_PARALLEL := -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+
 test: models  ## the tests, without the slow ones
-	$(BIN)/pytest
+	$(BIN)/pytest $(IN_PARALLEL)
 
 test-all: models  ## all tests
-	$(BIN)/pytest -m ""
+	$(BIN)/pytest $(IN_PARALLEL) -m ""
 
 lint: setup  ## ruff and mypy
 	$(BIN)/ruff check .

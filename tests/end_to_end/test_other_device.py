@@ -34,17 +34,19 @@ def test_a_mixture_is_refused():
             there.numpy()
 
 
-def test_encode_tune_decode_and_puppet(other_device, sample, finder, generator, tmp_path):
+@pytest.mark.parametrize("tune", ["none", pytest.param("full", marks=pytest.mark.slow)])
+@pytest.mark.usefixtures("other_device", "pose_alone", "finder")
+def test_encode_tune_decode_and_puppet(sample, small_rig, tmp_path, tune):
     stream, video, puppet = tmp_path / "a.fcv", tmp_path / "a.mp4", tmp_path / "b.fcv"
-    run("encode", sample, stream, "--device", "cuda", "--preset", "fast", "--max-frames", 2,
-        "--tune", "full")  # fmt: skip
-    run("decode", stream, video, "--device", "cuda", "--size", 256)
+    there = ("--device", "cuda", "--rig", small_rig)
+    run("encode", sample, stream, *there, "--preset", "fast", "--max-frames", 2, "--tune", tune)
+    run("decode", stream, video, *there, "--size", 256)
     assert video.stat().st_size > 1000
-    run("puppet", puppet, "--source", stream, "--driver", stream, "--device", "cuda",
-        "--no-retarget")  # fmt: skip
+    run("puppet", puppet, "--source", stream, "--driver", stream, *there, "--no-retarget")
     assert puppet.stat().st_size > 1000
 
 
+@pytest.mark.slow
 def test_a_rig_is_measured_and_drawn(other_device, finder, rig):
     model = load_generator().to(pretend_gpu.DEVICE)
     measured = measure(model, finder, samples=12, faces=1, probes=1)

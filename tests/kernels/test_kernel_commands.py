@@ -44,6 +44,7 @@ def test_speedup_is_against_the_reference():
     assert row.speedup("cuda fp32") is None
 
 
+@pytest.mark.slow
 def test_bench_of_a_random_stylegan2():
     arguments = ["bench", "--stylegan2", "64", "--rounds", "1", "--json"]
     result = CliRunner().invoke(main, arguments)

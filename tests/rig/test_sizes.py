@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -13,20 +10,9 @@ from facecodec.bitstream import StreamReader, limits
 from facecodec.errors import ModelError
 from facecodec.rig.rig import MAX_CONTROLS, NUM_POSE, Rig
 from tests.helpers.presets import TINY
+from tests.helpers.rigs import resized
 
 FRAMES = 4
-
-
-def resized(rig: Rig, offsets: int, expressions: int) -> Rig:
-    """Return a rig with the first of another's offsets, once more where it has too few."""
-    some = (rig.offsets * 3)[:offsets]
-    return replace(rig, offsets=some, expressions=rig.expressions[:expressions])
-
-
-@pytest.fixture
-def small(rig, tmp_path) -> Path:
-    resized(rig, 6, 2).save(tmp_path / "small.json")
-    return tmp_path / "small.json"
 
 
 @pytest.mark.parametrize(("offsets", "expressions"), [(1, 0), (0, 1), (6, 2), (53, 8)])
@@ -47,14 +33,13 @@ def test_a_rig_that_no_stream_can_hold_is_refused(rig, tmp_path, offsets, expres
         Rig.load(tmp_path / "rig.json")
 
 
-@pytest.mark.parametrize("tune", ["none", "light"])
-def test_every_stage_takes_a_rig_of_another_size(sample, small, tmp_path, finder, tune):
+def test_every_stage_takes_a_rig_of_another_size(sample, small_rig, tmp_path, finder):
     path = tmp_path / "small.fcv"
-    facecodec.encode(sample, path, rig=small, preset=TINY, tune=tune, max_frames=FRAMES)
+    facecodec.encode(sample, path, rig=small_rig, preset=TINY, tune="light", max_frames=FRAMES)
     with path.open("rb") as file:
         assert StreamReader(file).header.num_controls == 11
-    stream = facecodec.open(path, rig=small)
+    stream = facecodec.open(path, rig=small_rig)
     assert stream.controls.shape == (FRAMES, 11)
-    facecodec.decode(path, tmp_path / "small.y4m", rig=small, size=256)
-    facecodec.puppet(path, path, tmp_path / "puppet.fcv", rig=small)
-    assert facecodec.open(tmp_path / "puppet.fcv", rig=small).controls.shape == (FRAMES, 11)
+    facecodec.decode(path, tmp_path / "small.y4m", rig=small_rig, size=256)
+    facecodec.puppet(path, path, tmp_path / "puppet.fcv", rig=small_rig)
+    assert facecodec.open(tmp_path / "puppet.fcv", rig=small_rig).controls.shape == (FRAMES, 11)
