@@ -24,12 +24,22 @@ from facecodec.cli.identity import show
 @options.verbosity
 @click.option("--rates", is_flag=True, help="Read every frame; show where the bytes go.")
 @click.option("--flags", is_flag=True, help="Read every frame; list those that are flagged.")
+@click.option("--controls", is_flag=True, help="Read every frame; list what the controls do.")
 @click.option("--chunks", is_flag=True, help="List the chunks of the file too.")
-def command(file: str, json_: bool, rates: bool, flags: bool, chunks: bool) -> None:
+@options.rig
+def command(
+    file: str,
+    json_: bool,
+    rates: bool,
+    flags: bool,
+    controls: bool,
+    chunks: bool,
+    rig: str | None,
+) -> None:
     """Show what a .fcv stream (or .fci identity) is and who made it.
 
     The frames are not read, so a long stream takes no longer than a short one, and damage among
-    them is not seen: --rates and --flags read them, and `verify` looks at everything.
+    them is not seen: --rates, --flags and --controls read them, and `verify` looks at everything.
 
     \b
     facecodec info talk.fcv
@@ -49,6 +59,12 @@ def command(file: str, json_: bool, rates: bool, flags: bool, chunks: bool) -> N
         facts["flagged"] = [asdict(frames) for frames in list_flagged(stream)]
         facts["coverage"] = "all chunks" if rates or chunks else "header, preamble and all frames"
         facts["damage"] = [str(damage) for damage in stream.damage]
+    if controls:
+        from facecodec.editing.edit import list_controls
+
+        facts["controls"] = [asdict(row) for row in list_controls(stream, rig)]
+        facts["coverage"] = "all chunks" if rates or chunks else "header, preamble and all frames"
+        facts["damage"] = [str(damage) for damage in stream.damage]
     if json_:
         console.json_result(facts)
         return
@@ -59,9 +75,11 @@ def command(file: str, json_: bool, rates: bool, flags: bool, chunks: bool) -> N
         _show_chunks(facts["chunks"])
     if flags:
         _show_flagged(facts["flagged"])
+    if controls:
+        _show_controls(facts["controls"])
     for line in facts["damage"]:
         console.result(f"damaged: {line}")
-    if not (rates or flags or chunks):
+    if not (rates or flags or controls or chunks):
         console.result(f"read: {facts['coverage']}; the rest was not read")
 
 
@@ -125,6 +143,15 @@ def _show_chunks(chunks: list[dict[str, Any]]) -> None:
         for row in chunks
     ]
     console.table(("offset", "chunk", "bytes", ""), rows, right=("offset", "bytes"))
+
+
+def _show_controls(controls: list[dict[str, Any]]) -> None:
+    numbers = ("mean", "deviation", "lowest", "highest")
+    rows = [
+        (row["title"], row["name"], row["region"], *(f"{row[name]:.2f}" for name in numbers))
+        for row in controls
+    ]
+    console.table(("title", "name", "region", *numbers), rows, right=numbers)
 
 
 def _show_flagged(flagged: list[dict[str, Any]]) -> None:

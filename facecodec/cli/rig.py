@@ -45,7 +45,8 @@ def discover(
 ) -> None:
     """Find the controls of a generator and write them as JSON.
 
-    They are 3 pose axes, 24 channels and 8 expressions.
+    They are 3 pose axes, 24 channels and 8 expressions, each with a title that says what landmarks
+    do where it rises. A pose axis that faces do not follow is an error.
     Without --motion, channels are chosen by index sensitivity alone; with it, by what real motion
     needs, among those that index sensitivity offers.
 
@@ -62,6 +63,8 @@ def discover(
         file.write(rig.as_json().encode())
     for axis in rig.pose:
         console.say(f"{axis.name}: held-out correlation {axis.correlation:.2f}")
+    for name, title in zip(rig.names, rig.shown_titles, strict=True):
+        console.detail(f"{name}: {title}")
     console.say(f"{output}: {len(rig.names)} controls, SHA-256 {rig.sha256}")
 
 
@@ -87,12 +90,13 @@ def show(
 ) -> None:
     """List the controls; draw each at -2, 0 and +2 into OUT.png.
 
+    A title says what a control does where it rises; left and right are those of the picture.
+
     \b
     facecodec rig show
     facecodec rig show sheet.png --seed 3
     """
     from facecodec.models import load_models
-    from facecodec.rig.regions import Region
     from facecodec.rig.sheet import contact_sheet
     from facecodec.video.writer import encode_png
 
@@ -102,15 +106,12 @@ def show(
     if json_:
         console.json_result(asdict(the_rig), output)
     elif not console.is_quiet() and str(output) != "-":
-        rows: list[tuple[object, ...]] = [
-            (axis.name, Region.POSE, f"correlation {axis.correlation:.2f}", "")
-            for axis in the_rig.pose
-        ]
-        rows += [
-            (o.name, o.region, f"{o.energy:.2f}", f"{o.locality:.2f}") for o in the_rig.offsets
-        ]
-        rows += [(e.name, "expression", "", "") for e in the_rig.expressions]
-        console.table(("control", "region", "energy", "locality"), rows)
+        told = [(f"correlation {axis.correlation:.2f}", "") for axis in the_rig.pose]
+        told += [(f"{offset.energy:.2f}", f"{offset.locality:.2f}") for offset in the_rig.offsets]
+        told += [("", "")] * len(the_rig.expressions)
+        names = zip(the_rig.shown_titles, the_rig.names, the_rig.regions, strict=True)
+        rows = [(*name, *numbers) for name, numbers in zip(names, told, strict=True)]
+        console.table(("title", "name", "region", "energy", "locality"), rows)
     if output:
         with shown({"drawing": 1.0}) as progress:
             sheet = contact_sheet(

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from facecodec.atomic import opened_whole, refuse_overwrite
 from facecodec.bitstream import Damage, FrameRecord, StreamReader, open_stream
 from facecodec.decoding.cut import no_frames
@@ -97,6 +99,33 @@ def edit(
     rows = with_controls(iter(items), motion.controls)
     frames, _, size = write_items(output, header, begin, rows)
     return EditSummary(frames, size, notes, list(stream.damage))
+
+
+@dataclass(frozen=True)
+class ControlUse:
+    """What one control does in a stream, in standard deviations over the generator's faces."""
+
+    title: str
+    name: str
+    region: str
+    mean: float
+    deviation: float
+    lowest: float
+    highest: float
+
+
+def list_controls(stream: StreamReader, rig: str | Path | None = None) -> list[ControlUse]:
+    """Return a row for each control of a stream, whose frames are read.
+
+    rig: the rig's file, where it does not ship with this program. Raises StreamError for a stream
+    without a frame, and for one of another rig.
+    """
+    known = _rig_of(stream, rig)
+    _, motion = _read(stream, audio=False)
+    rows = motion.controls.astype(np.float64)
+    numbers = np.stack([rows.mean(0), rows.std(0), rows.min(0), rows.max(0)], 1).tolist()
+    words = zip(known.shown_titles, known.names, known.regions, strict=True)
+    return [ControlUse(*who, *what) for who, what in zip(words, numbers, strict=True)]
 
 
 def _rig_of(stream: StreamReader, path: str | Path | None) -> Rig:

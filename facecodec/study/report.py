@@ -43,6 +43,7 @@ class Report:
     """What the page shows.
 
     video: an mp4 of the decoded square, or of reference, decoded and difference side by side.
+    names: the titles of the controls.
     effects: of each control the JPEGs, moved down and up; identity: at controls 0. worst: frame
     number and JPEG of reference, decoded and difference. evaluation: None without a reference.
     """
@@ -119,7 +120,7 @@ def gather(
         times=[round(float((frame.pts - frames[0].pts) * base), 6) for frame in frames],
         controls=np.stack([frame.controls for frame in frames]),
         flags=[int(frame.flags) for frame in frames],
-        names=stream.avatar.rig.names,
+        names=stream.avatar.rig.shown_titles,
         regions=stream.avatar.rig.regions,
         video=content,
         identity=at_rest,

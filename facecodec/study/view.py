@@ -49,7 +49,7 @@ class Studio:
         stream = Stream(source, identity=identity, rig=rig, device=device)
         avatar = stream.avatar
         self.name, self._model = source.name, avatar.model
-        self.names, self.regions = avatar.rig.names, avatar.rig.regions
+        self.names, self.regions = avatar.rig.shown_titles, avatar.rig.regions
         self.size = avatar.side(min(size, avatar.resolution))
         frames = list(islice(stream, MAX_FRAMES))
         if not frames:

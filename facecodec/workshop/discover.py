@@ -27,7 +27,13 @@ from facecodec.models import (
 )
 from facecodec.progress import Progress
 from facecodec.rig.channels import SAME_EFFECT_COSINE, candidates, describe, in_order
-from facecodec.rig.measurement import measure, rig_by_sensitivity
+from facecodec.rig.effects import (
+    LEAST_TURN,
+    Effects,
+    measure_effects,
+    propose_titles,
+)
+from facecodec.rig.measurement import Measured, measure, rig_by_sensitivity
 from facecodec.rig.motion_evidence import (
     PICTURE_SIZE,
     Evidence,
@@ -70,8 +76,18 @@ def discover_rig(
     measured = measure(generator, find, samples, seed=seed, progress=progress)
     rig = rig_by_sensitivity(generator, measured, samples, seed, progress)
     refuse_lost_axes(rig)
-    if not clips:
-        return rig
+    if clips:
+        rig = chosen_by_motion(FaceModel(generator, rig), measured, clips, progress)
+    effects = measure_effects(generator, rig.basis(generator), find, progress=progress)
+    refuse_wrong_turns(rig, effects)
+    return replace(rig, titles=propose_titles(effects, rig.regions))
+
+
+def chosen_by_motion(
+    model: FaceModel, measured: Measured, clips: Sequence[Path], progress: Progress
+) -> Rig:
+    """Return a rig with those channels that explain the motion of people in clips best."""
+    generator, rig = model
     pool = candidates(measured.energy)
     regions = {channel: region for region, channels in pool.items() for channel in channels}
     channels = list(regions)
@@ -82,7 +98,7 @@ def discover_rig(
     frames: list[Evidence] = []
     alike = torch.zeros(len(moves), len(moves), dtype=torch.bool)
     for clip in clips:
-        explained, gram = explain(FaceModel(generator, rig), clip, moves, progress)
+        explained, gram = explain(model, clip, moves, progress)
         frames += explained
         alike |= gram
     chosen = choose_by_motion(frames, list(regions.values()), NUM_POSE, alike.numpy())
@@ -105,6 +121,18 @@ def refuse_lost_axes(rig: Rig) -> None:
             f"the generator has no axis for {names}: the correlation on held-out faces "
             f"must be {MIN_CORRELATION:.2f} at least; sample more faces"
         )
+
+
+def refuse_wrong_turns(rig: Rig, effects: Effects) -> None:
+    """Raise ModelError for a pose axis that does not turn faces the way it is called."""
+    for number, axis in enumerate(rig.pose):
+        change, agreement = effects.change[number, number], effects.agreement[number, number]
+        if not (change > 0 and agreement >= LEAST_TURN):
+            share = agreement if change > 0 else 1 - agreement
+            raise ModelError(
+                f"the generator has no axis for {axis.name}: moved along it, {share:.0%} of the "
+                f"faces turn that way, and {LEAST_TURN:.0%} must; sample more faces"
+            )
 
 
 def explain(

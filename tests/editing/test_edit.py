@@ -173,6 +173,17 @@ def test_a_damaged_stream_is_edited_and_says_so(talk, tmp_path):
     assert done.frames == FRAMES and done.damage
 
 
+def test_info_lists_what_the_controls_do(talk, capsys):
+    done = CliRunner().invoke(main, ["info", str(talk), "--controls", "--json"])
+    rows = json.loads(done.stdout)["controls"]
+    assert [row["title"] for row in rows] == list(RIG.shown_titles)
+    controls = controls_in(talk)
+    assert [row["highest"] for row in rows] == pytest.approx(controls.max(0).tolist())
+    assert [row["deviation"] for row in rows] == pytest.approx(controls.std(0).tolist(), rel=1e-4)
+    text = CliRunner().invoke(main, ["info", str(talk), "--controls"]).stdout
+    assert all(title in text for title in RIG.shown_titles)
+
+
 def test_smoothing_keeps_lines_and_takes_noise(tmp_path):
     rng = np.random.default_rng(3)
     noise = rng.normal(0, 1, (200, 35))

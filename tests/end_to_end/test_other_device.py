@@ -53,6 +53,6 @@ def test_a_rig_is_measured_and_drawn(other_device, finder, rig):
     assert len(find_pose_axes(measured.sample)) == 3
     pool = candidates(measured.energy)
     assert all(pool.values())
-    few = replace(rig, offsets=rig.offsets[:1], expressions=rig.expressions[:1])
+    few = replace(rig, offsets=rig.offsets[:1], expressions=rig.expressions[:1], titles=())
     sheet = contact_sheet(model, few, size=64)
     assert sheet.std() > 10

@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import facecodec
 from facecodec.errors import ModelError
 from facecodec.models import model_named_by, require_models
 from facecodec.rig import rig as rig_module
+from facecodec.rig.effects import MOVES, Effects
 from facecodec.rig.rig import Rig
 from facecodec.weights import store
 from facecodec.weights.catalogue import CATALOGUE, DEFAULT_GENERATOR
-from facecodec.workshop.discover import discover_rig, refuse_lost_axes
+from facecodec.workshop.discover import discover_rig, refuse_lost_axes, refuse_wrong_turns
 
 
 @pytest.fixture(autouse=True)
@@ -87,6 +89,18 @@ def test_an_axis_that_is_not_found_is_no_rig(correlation, axis):
     pose[axis] = replace(pose[axis], correlation=correlation)
     with pytest.raises(ModelError, match=rf"no axis for {pose[axis].name} \({correlation:.2f}\)"):
         refuse_lost_axes(replace(rig, pose=tuple(pose)))
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize(("change", "agreement"), [(-0.5, 1.0), (0.5, 0.5), (0.0, 0.0)])
+def test_an_axis_that_turns_the_other_way_is_no_rig(axis, change, agreement):
+    (path,) = Path(rig_module.__file__).parent.glob("*.json")
+    rig = Rig.load(path)
+    effects = Effects(np.ones((35, len(MOVES))), np.ones((35, len(MOVES))))
+    refuse_wrong_turns(rig, effects)
+    effects.change[axis, axis], effects.agreement[axis, axis] = change, agreement
+    with pytest.raises(ModelError, match=f"no axis for {rig.pose[axis].name}: moved along it"):
+        refuse_wrong_turns(rig, effects)
 
 
 def test_a_stream_names_the_home_that_is_not_there(tmp_path, monkeypatch):
