@@ -42,6 +42,8 @@ VERBS = {
     "puppetry/puppet.py:puppet",
     "study/compare.py:compare",
     "clip/clip.py:open",
+    "live/send.py:send",
+    "live/receive.py:receive",
 }
 
 

@@ -26,6 +26,7 @@ COMMANDS = (
     "encode",
     "decode",
     "puppet",
+    "live",
     "info",
     "verify",
     "cut",

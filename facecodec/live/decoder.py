@@ -30,7 +30,8 @@ class LiveFrame:
     index: its number, as the sender counts. time: in seconds, on the sender's clock. controls:
     float32 [K]. placement: [4] centre x, y and side in source pixels, angle in radians, or None.
     flags: NO_FACE, LOW_CONFIDENCE. recovered: the frame was lost, and these values, between those
-    of its neighbours, stand in for it.
+    of its neighbours, stand in for it. stream_id: of its stream, another one when the sender has
+    begun again, and with it indices and times.
     """
 
     index: int
@@ -39,6 +40,7 @@ class LiveFrame:
     placement: NDArray[np.float32] | None
     flags: FrameFlags
     recovered: bool
+    stream_id: bytes
 
 
 class Decoder:
@@ -141,4 +143,5 @@ class Decoder:
                 item.placement,
                 item.flags,
                 item.recovered,
+                session.header.stream_id,
             )

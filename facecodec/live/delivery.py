@@ -47,15 +47,21 @@ class Delivery:
             for part in split_chunk(kind, payload, size):
                 self._waiting.append(Chunk(0, chunks.PART, part))
 
-    def take(self, frames: int) -> Iterator[Chunk]:
-        """Yield what goes with a segment of so many frames."""
+    def sound(self) -> Iterator[Chunk]:
+        """Yield the parameters of the sound, where there is some."""
+        for kind, payload in self._known:
+            if kind == chunks.AUDIO_PARAMETERS:
+                yield Chunk(0, kind, payload)
+
+    def take(self, frames: int, shares: int = 1) -> Iterator[Chunk]:
+        """Yield what goes with a segment of so many frames; shares: for how many segments."""
         budget, again = self._settings.person_bytes, self._settings.person_frames
         if not self._waiting:
             self._rested += frames
             if again is None or self._rested < again:
                 return
             self.restart()
-        self._allowed += budget or 0
+        self._allowed += shares * (budget or 0)
         while self._waiting and (budget is None or self._allowed > 0):
             chunk = self._waiting.popleft()
             self._allowed -= chunk.size

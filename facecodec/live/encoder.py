@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecodec.bitstream import AudioPacket, AudioParameters, FrameFlags, StreamHeader
+from facecodec.bitstream.coding.segment import Segment
 from facecodec.bitstream.container import chunks
 from facecodec.bitstream.container.audio import (
     check_packet,
@@ -25,8 +26,6 @@ from facecodec.bitstream.container.chunks import CRC_BYTES, Chunk, pack_chunk
 from facecodec.bitstream.container.continued import (
     ContinuedChunk,
     pack_in_stream,
-    pack_last,
-    pack_long,
 )
 from facecodec.bitstream.container.segments import SegmentEncoder
 from facecodec.bitstream.fields import FieldWriter
@@ -38,11 +37,12 @@ from facecodec.live.person import LivePerson
 from facecodec.live.settings import LiveSettings
 from facecodec.types import Controls
 
+MAX_SHARE = 30  # segments' shares of the person that go at once, after a pause
 _MAX_QUEUED_AUDIO = 512  # packets that wait for a segment
 Out = TypeVar("Out")
 
 
-class _LiveEncoder(ABC, Generic[Out]):
+class LiveEncoder(ABC, Generic[Out]):
     """What encoders to a pipe and to datagrams share. `Out` is what a call returns."""
 
     def __init__(
@@ -80,6 +80,7 @@ class _LiveEncoder(ABC, Generic[Out]):
         self._packets = 0  # of audio, sent
         self._keys = 0
         self._started = self._closed = False
+        self._last_pts: int | None = None  # of the last segment's last frame
         # The last segments, the oldest first, in a form that says everything.
         self._copies: deque[bytes] = deque(maxlen=self.settings.copies)
         self._lock = threading.Lock()
@@ -166,9 +167,17 @@ class _LiveEncoder(ABC, Generic[Out]):
                 yield Chunk(0, chunks.STREAM_MAGIC, b"")
             self._keys += 1
         self._started = True
-        yield from self._delivery.take(len(segment))
+        yield from self._delivery.take(len(segment), self._share(segment))
         yield from self._sound()
         yield frame
+
+    def _share(self, segment: Segment) -> int:
+        """Return how many segments' time has gone by: frames that the source left out count."""
+        last, self._last_pts = self._last_pts, int(segment.pts[-1])
+        if last is None or self.header.frame_rate is None:
+            return 1
+        passed = (self._last_pts - last) * self.header.time_base * self.header.frame_rate
+        return min(max(round(passed / self.settings.segment_frames), 1), MAX_SHARE)
 
     def _sound(self) -> Iterator[Chunk]:
         if self._audio:
@@ -201,7 +210,7 @@ class _LiveEncoder(ABC, Generic[Out]):
         """Return chunks in the form of this link."""
 
 
-class ControlsEncoder(_LiveEncoder[bytes]):
+class ControlsEncoder(LiveEncoder[bytes]):
     """Controls in, the bytes of a `.fcv` stream of version 2 out, for a pipe or a file.
 
         encoder = ControlsEncoder(header, person)
@@ -226,72 +235,6 @@ class ControlsEncoder(_LiveEncoder[bytes]):
                 self._before = self._frames.taken
             out += self._pack(chunk)
         return bytes(out)
-
-
-class PacketEncoder(_LiveEncoder[list[bytes]]):
-    """Controls in, datagrams out: each says by itself where it belongs.
-
-    A packet holds a segment and copies of those before it (`LiveSettings.copies`), so that as many
-    lost packets in a row are made good by the next. Keys, header and person come again and again.
-    """
-
-    _before = 0
-
-    @staticmethod
-    def _usual_settings() -> LiveSettings:
-        return LiveSettings.for_packets()
-
-    def _grouped(self, packets: list[AudioPacket]) -> Iterable[list[AudioPacket]]:
-        return [[packet] for packet in packets]  # a lost datagram then costs one
-
-    def _out(self, made: Iterable[Chunk]) -> list[bytes]:
-        packets: list[bytes] = []
-        head, others = b"", list[bytes]()
-        for chunk in made:
-            if chunk.type == chunks.STREAM_MAGIC:
-                head = self._head
-            elif isinstance(chunk, ContinuedChunk) or chunk.type == chunks.SEGMENT:
-                packets += self._with_others(chunk, head, others)
-                head, others = b"", []
-            else:
-                others.append(self._pack(chunk))
-        return [*packets, *self._datagrams(others)]
-
-    def _with_others(self, chunk: Chunk, head: bytes, others: list[bytes]) -> list[bytes]:
-        """Return a datagram of a segment, with its header, copies and others that fit; the rest."""
-        if isinstance(chunk, ContinuedChunk):
-            last, copy = pack_last(chunk, self._before), pack_long(chunk)
-            self._before = chunk.frames
-        else:
-            last = self._pack(chunk)
-            copy = head + last  # who comes late needs both
-            self._before = self._frames.taken
-        room = self.settings.packet_bytes - len(head) - len(last)
-        copies: list[bytes] = []
-        for earlier in reversed(self._copies):
-            if len(earlier) > room:
-                break
-            copies.insert(0, earlier)
-            room -= len(earlier)
-        self._copies.append(copy)
-        riding, rest = b"", list[bytes]()
-        for other in others:
-            if len(other) <= room:
-                riding += other
-                room -= len(other)
-            else:
-                rest.append(other)
-        return [head + riding + b"".join(copies) + last, *self._datagrams(rest)]
-
-    def _datagrams(self, others: list[bytes]) -> list[bytes]:
-        """Return whole chunks in as few datagrams as hold them."""
-        packets: list[bytes] = []
-        for other in others:
-            if packets and len(packets[-1]) + len(other) <= self.settings.packet_bytes:
-                packets[-1] += other
-            else:
-                packets.append(other)
-        return packets
 
 
 def _random_id() -> bytes:

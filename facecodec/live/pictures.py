@@ -25,7 +25,8 @@ from facecodec.bitstream.coding.identity import parse_identity
 from facecodec.encoding.write import new_header
 from facecodec.errors import StreamError, UsageError
 from facecodec.live.decoder import Decoder, LiveFrame
-from facecodec.live.encoder import ControlsEncoder, PacketEncoder
+from facecodec.live.encoder import ControlsEncoder
+from facecodec.live.packet_encoder import PacketEncoder
 from facecodec.live.person import LivePerson
 from facecodec.live.settings import LiveSettings
 from facecodec.models import Device, FaceModel, load_stream_models
@@ -52,8 +53,8 @@ class Tracked:
 class Tracker(Protocol):
     """What turns a frame into controls; it may remember the frames before."""
 
-    def __call__(self, frame: Picture) -> Tracked:
-        """Return the controls of a frame, uint8 RGB [H, W, 3]."""
+    def __call__(self, frame: Picture, time: float) -> Tracked:
+        """Return the controls of a frame, uint8 RGB [H, W, 3], at a time in seconds."""
         ...
 
 
@@ -66,6 +67,7 @@ def open_link(
     datagrams: Literal[False] = False,
     audio: AudioParameters | None = None,
     settings: LiveSettings | None = None,
+    person: LivePerson | None = None,
 ) -> ControlsEncoder: ...
 @overload
 def open_link(
@@ -76,7 +78,19 @@ def open_link(
     datagrams: Literal[True],
     audio: AudioParameters | None = None,
     settings: LiveSettings | None = None,
+    person: LivePerson | None = None,
 ) -> PacketEncoder: ...
+@overload
+def open_link(
+    avatar: Avatar,
+    *,
+    fps: Time = 30,
+    size: tuple[int, int] | None = None,
+    datagrams: bool,
+    audio: AudioParameters | None = None,
+    settings: LiveSettings | None = None,
+    person: LivePerson | None = None,
+) -> ControlsEncoder | PacketEncoder: ...
 def open_link(
     avatar: Avatar,
     *,
@@ -85,22 +99,26 @@ def open_link(
     datagrams: bool = False,
     audio: AudioParameters | None = None,
     settings: LiveSettings | None = None,
+    person: LivePerson | None = None,
 ) -> ControlsEncoder | PacketEncoder:
     """Return an encoder of an avatar's controls: bytes for a pipe, or `datagrams`.
 
     fps: frames a second, as the clock of the stream says them; frames may come at any time. size:
     width and height of the frames in pixels, the avatar's own when None. audio: the parameters of
-    the sound. settings: see `LiveSettings`. Raises UsageError for what a stream cannot say.
+    the sound. settings: see `LiveSettings`. person: what is sent of the avatar, such as a reference
+    to a `.fci` file; all of it when None. Raises UsageError for what a stream cannot say.
     """
     rate = seconds(fps)
     if not rate:
         raise UsageError(f"a live stream has some frames a second, not {fps!r}", argument="fps")
     size = size or (avatar.resolution, avatar.resolution)
     header = new_header(avatar.model, size, TIME_BASE, rate)
-    identity = pack_identity(avatar.latent, avatar.model.mean)
-    tuning = None if avatar.tuning is None else avatar.tuning.to_bytes()
+    if person is None:
+        identity = pack_identity(avatar.latent, avatar.model.mean)
+        tuning = None if avatar.tuning is None else avatar.tuning.to_bytes()
+        person = LivePerson(identity, tuning=tuning)
     made = PacketEncoder if datagrams else ControlsEncoder
-    return made(header, LivePerson(identity, tuning=tuning), audio, settings)
+    return made(header, person, audio, settings)
 
 
 class Encoder:
@@ -126,20 +144,16 @@ class Encoder:
     ) -> None:
         """avatar: who is sent. tracker: turns frames into their controls. The rest: `open_link`."""
         self.tracker = tracker
-        self.link: ControlsEncoder | PacketEncoder
-        if datagrams:
-            self.link = open_link(
-                avatar, fps=fps, size=size, datagrams=True, audio=audio, settings=settings
-            )
-        else:
-            self.link = open_link(avatar, fps=fps, size=size, audio=audio, settings=settings)
+        self.link = open_link(
+            avatar, fps=fps, size=size, datagrams=datagrams, audio=audio, settings=settings
+        )
 
     def push(self, frame: Picture, time: Fraction | float) -> bytes | list[bytes]:
         """Take a frame, uint8 RGB [H, W, 3], at a time in seconds; return what is ready.
 
         Raises what the tracker raises, and what `ControlsEncoder.push` does.
         """
-        tracked = self.tracker(frame)
+        tracked = self.tracker(frame, float(time))
         return self.link.push(tracked.controls, time, tracked.flags, tracked.placement)
 
     def flush(self) -> bytes | list[bytes]:
@@ -198,8 +212,12 @@ class PictureDecoder:
 
     def _draw(self, frames: list[LiveFrame]) -> Iterator[tuple[LiveFrame, Picture]]:
         for frame in frames:
-            picture: Picture = self.avatar().render(frame.controls[None], self._size)[0]
-            yield frame, picture
+            yield frame, self.draw(frame)
+
+    def draw(self, frame: LiveFrame) -> Picture:
+        """Return the picture of a frame, uint8 RGB [size, size, 3]. Raises what `feed` raises."""
+        picture: Picture = self.avatar().render(frame.controls[None], self._size)[0]
+        return picture
 
     def avatar(self) -> Avatar:
         """Return the person as far as they have come. Raises StreamError before the header."""

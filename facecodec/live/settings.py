@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from facecodec.bitstream.limits import MAX_GROUP_FRAMES, MAX_SEGMENT_FRAMES
 from facecodec.errors import UsageError
@@ -25,9 +25,10 @@ class LiveSettings:
     slack_steps: how far what is sent may be from a control, in steps of the quantiser, 0.5 to 1. A
     value that stays within it keeps its level, which costs the fewest bits and does not flicker;
     0.5 is the nearest level.
-    person_bytes: how many bytes of the person go with each segment until all have been sent; None
-    sends all at once, before the first frame. person_frames: after so many frames the person is
-    sent again, for those who came late; None never.
+    person_bytes: how many bytes of the person go with each segment until all have been sent, more
+    after frames that the source left out; None sends all at once, before the first frame.
+    person_frames: after so many frames the person is sent again, for those who came late; None
+    never.
     header_keys: the header is repeated before every so many keys; None never.
     copies: of packets: how many segments before it each packet repeats, so that a loss of so many
     packets in a row costs nothing. packet_bytes: the largest datagram, but for a segment or
@@ -58,6 +59,11 @@ class LiveSettings:
         for name, value, low, high in limits:
             if value is not None and not low <= value <= high:
                 raise UsageError(f"{name} is {value}, allowed is {low} to {high}")
+
+    def changed(self, **changes: float | None) -> LiveSettings:
+        """Return these settings but for `changes` that are not None."""
+        given = {name: value for name, value in changes.items() if value is not None}
+        return replace(self, **given)  # type: ignore[arg-type]
 
     @classmethod
     def for_packets(cls, **changes: float | None) -> LiveSettings:

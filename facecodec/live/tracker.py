@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import numpy as np
 
 from facecodec.avatar.avatar import Avatar
@@ -15,7 +13,6 @@ from facecodec.encoding.presets import LIVE_TRACKING
 from facecodec.fit.photometric import TrackingPlan
 from facecodec.live.pictures import Tracked
 from facecodec.progress import Progress, silent
-from facecodec.seconds import Time, seconds
 from facecodec.types import Picture
 
 
@@ -30,25 +27,21 @@ class PersonTracker:
         self,
         avatar: Avatar,
         *,
-        fps: Time = 30,
         any_face: bool = False,
         plan: TrackingPlan = LIVE_TRACKING,
         progress: Progress = silent,
     ) -> None:
         """Learn how the person's face moves, which takes some seconds.
 
-        fps: frames a second, by which gaps without a face are counted. any_face: follow whoever
-        it is. progress: told of the preparation. Raises ModelError when a face model is missing.
+        any_face: follow whoever it is. progress: told of the preparation. Raises ModelError when a
+        face model is missing.
         """
         person = OnePerson(avatar, any_face)
         tracker = new_tracker(avatar, plan, None, progress)
         self._frames = FrameTracker(avatar, person.rest, tracker, person)
-        self._step = 1 / (seconds(fps) or Fraction(30))
-        self._count = 0
 
-    def __call__(self, frame: Picture) -> Tracked:
-        """Return the controls of the next frame, uint8 RGB [H, W, 3]."""
-        known = self._frames.push(frame, float(self._count * self._step))
-        self._count += 1
+    def __call__(self, frame: Picture, time: float) -> Tracked:
+        """Return the controls of the next frame, uint8 RGB [H, W, 3], at a time in seconds."""
+        known = self._frames.push(frame, time)
         square = None if known.square is None else known.square.as_array()
         return Tracked(np.array(known.controls), FrameFlags(known.flags), square)

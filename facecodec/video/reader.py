@@ -200,22 +200,8 @@ class VideoReader:
                 yield frame
 
     def _picture(self, frame: av.VideoFrame, stream: VideoStream) -> Picture:
-        """Return a frame in square pixels, in colours of BT.709, upright, of the clip's size."""
-        check_picture_size(frame.width, frame.height, self.path)
-        ratio = stream.sample_aspect_ratio
-        size = None
-        if ratio and ratio > 0 and ratio != 1:
-            size = max(1, round(frame.width * ratio)), frame.height
-            check_picture_size(*size, self.path)
-        try:
-            picture = upright(to_rgb(frame, size), display_matrix(frame))
-        except FacecodecError as error:
-            raise FacecodecError(f"{self.path}: {error}") from error
-        except (av.FFmpegError, OSError, ValueError) as error:
-            raise FacecodecError(
-                f"{self.path}: its pictures ({frame.format.name}, matrix {int(frame.colorspace)}) "
-                f"cannot be converted to RGB ({reason(error)})"
-            ) from error
+        """Return a frame as `picture_of` does, of the clip's size."""
+        picture = picture_of(frame, stream, self.path)
         return picture if self._size is None else fitted(picture, self._size)
 
     def audio_packets(
@@ -232,6 +218,28 @@ class VideoReader:
                 time = packet.pts * self.audio.time_base - self.begin
                 if (start is None or time >= start) and (end is None or time < end):
                     yield packet
+
+
+def picture_of(frame: av.VideoFrame, stream: VideoStream, path: Path) -> Picture:
+    """Return a frame in square pixels, in colours of BT.709, upright: uint8 RGB [H, W, 3].
+
+    path: what errors call the file. Raises FacecodecError for sizes and colours that are not read.
+    """
+    check_picture_size(frame.width, frame.height, path)
+    ratio = stream.sample_aspect_ratio
+    size = None
+    if ratio and ratio > 0 and ratio != 1:
+        size = max(1, round(frame.width * ratio)), frame.height
+        check_picture_size(*size, path)
+    try:
+        return upright(to_rgb(frame, size), display_matrix(frame))
+    except FacecodecError as error:
+        raise FacecodecError(f"{path}: {error}") from error
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise FacecodecError(
+            f"{path}: its pictures ({frame.format.name}, matrix {int(frame.colorspace)}) "
+            f"cannot be converted to RGB ({reason(error)})"
+        ) from error
 
 
 def _unstamped(container: InputContainer) -> bool:

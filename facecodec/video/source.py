@@ -36,7 +36,7 @@ AnyPacket: TypeAlias = "av.Packet[Any]"
 
 STANDARD_INPUT = "-"
 BUFFER_BYTES = 1 << 18  # bytes read at once
-_OPTIONS = {
+LOCAL_OPTIONS = {
     "format_whitelist": ",".join(FORMATS.split()),
     "protocol_whitelist": "none",
 }
@@ -114,7 +114,7 @@ class Source:
             raise FacecodecError(f"{self.path}: was replaced or cut short while it was read")
         try:
             container = av.open(
-                file, "r", container_options=_OPTIONS, metadata_errors="replace",
+                file, "r", container_options=LOCAL_OPTIONS, metadata_errors="replace",
                 buffer_size=BUFFER_BYTES, io_open=self._refuse_to_open,
             )  # fmt: skip
         except (av.FFmpegError, OSError, ValueError, OverflowError, LookupError) as error:

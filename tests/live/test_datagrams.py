@@ -160,3 +160,34 @@ def test_requests_are_answered_in_the_next_segment():
     decoder = Decoder(datagrams=True)
     frames = [f for group in sizes[50:] for p in group for f in decoder.feed(p)]
     assert frames[0].index == 50 and decoder.identity is not None
+
+
+def test_who_comes_late_hears_from_the_first_frame_on():
+    encoder = PacketEncoder(
+        live_streams.header(), live_streams.person(), toy_streams.AUDIO,
+        LiveSettings.for_packets(key_frames=10, person_bytes=20),
+    )  # fmt: skip
+    made = [p for each in live_streams.feed(encoder, 40) for p in each]
+    for late in range(1, 25):
+        decoder = Decoder(datagrams=True)
+        for packet in made[late:]:
+            if decoder.feed(packet):
+                assert decoder.audio == toy_streams.AUDIO
+                break
+
+
+def test_the_person_comes_as_fast_where_frames_are_left_out():
+    whole = {}
+    for skip in (1, 6):
+        encoder = PacketEncoder(
+            live_streams.header(), live_streams.person(), None,
+            LiveSettings.for_packets(person_bytes=20),
+        )  # fmt: skip
+        decoder, row = Decoder(datagrams=True), np.zeros(encoder.header.num_controls)
+        for i in range(0, 400, skip):
+            for packet in encoder.push(row, i / live_streams.RATE):
+                decoder.feed(packet)
+            if decoder.tuning is not None:
+                whole[skip] = i
+                break
+    assert whole[6] <= whole[1] + 12

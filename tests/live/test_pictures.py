@@ -38,7 +38,7 @@ def test_the_person_comes_by_and_by(avatar, model):
     tuned = Avatar(model, avatar.latent, tuning)
     rows = np.random.default_rng(0).normal(0, 1, (80, avatar.num_controls)).astype(np.float32)
 
-    def follow(frame: np.ndarray) -> Tracked:
+    def follow(frame: np.ndarray, _: float) -> Tracked:
         return Tracked(rows[frame[0, 0, 0]], FrameFlags.LOW_CONFIDENCE)
 
     encoder = Encoder(tuned, follow, settings=LiveSettings(person_bytes=3000))
@@ -106,6 +106,6 @@ def test_a_known_person_is_sent_as_they_come(avatar, finder):
 
 def test_a_tracker_sees_nobody_in_an_empty_frame(avatar, finder):
     quickly = TrackingPlan(preview_renders=1)
-    tracked = PersonTracker(avatar, plan=quickly)(np.full((240, 320, 3), 90, np.uint8))
+    tracked = PersonTracker(avatar, plan=quickly)(np.full((240, 320, 3), 90, np.uint8), 0.0)
     assert tracked.flags == FrameFlags.NO_FACE
     assert tracked.placement is None and not tracked.controls.any()

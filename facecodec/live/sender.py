@@ -1,0 +1,148 @@
+"""The loop of a sender: picture after picture to controls, to bytes, to the link."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+
+from facecodec.bitstream import FrameFlags
+from facecodec.live.encoder import ControlsEncoder
+from facecodec.live.meter import Meter, Took
+from facecodec.live.outlet import Outlet
+from facecodec.live.packet_encoder import PacketEncoder
+from facecodec.live.pictures import Tracker
+from facecodec.live.reading import CaptureThread
+from facecodec.types import Picture
+from facecodec.video.capture import Heard
+from facecodec.video.opus import OpusCoder
+
+WAIT_SECONDS = 0.1  # between looks at whether to stop, while nothing comes
+
+
+@dataclass(frozen=True)
+class SendStatus:
+    """How a sender does at the moment.
+
+    seconds since the beginning; frames so far, and those dropped; frames and kilobits a second, of
+    late; coding: milliseconds from a picture to its bytes; face: whether the last picture shows the
+    person.
+    """
+
+    seconds: float
+    frames: int
+    dropped: int
+    fps: float
+    kbps: float
+    coding: float | None
+    face: bool
+
+
+@dataclass(frozen=True)
+class SendSummary:
+    """What was sent.
+
+    frames; those dropped because one before was still being worked on; those without a face;
+    seconds; kilobits a second on the mean, without what the network puts around datagrams;
+    datagrams; whether there was sound; capture_to_bytes: from a picture to its bytes.
+    """
+
+    frames: int
+    dropped: int
+    no_face: int
+    seconds: float
+    kbps: float
+    datagrams: int
+    audio: bool
+    capture_to_bytes: Took | None
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A picture that is worked on: its time in seconds, when it came, and the sound up to it."""
+
+    image: Picture
+    time: Fraction
+    came: float
+    heard: list[Heard]
+
+
+class Sender:
+    """Takes pictures from a thread, and sends what a tracker makes of them."""
+
+    def __init__(self, thread: CaptureThread, tracker: Tracker, coder: OpusCoder | None) -> None:
+        """coder: of the sound, None without."""
+        self._thread, self._tracker, self._coder = thread, tracker, coder
+        self._meter, self._no_face = Meter(), 0
+
+    def take(self, stop: threading.Event) -> Taken | None:
+        """Return the next picture; None at the end, and when `stop` is set."""
+        while not stop.is_set() and not self._thread.ended:
+            taken = self._thread.take(WAIT_SECONDS)
+            if taken is not None:
+                seen, came, heard = taken
+                return Taken(seen.picture(), seen.time, came, heard)
+        self._thread.take(0)  # raises what reading has raised
+        return None
+
+    def run(
+        self,
+        first: Taken,
+        link: ControlsEncoder | PacketEncoder,
+        outlet: Outlet,
+        stop: threading.Event,
+        max_frames: int | None,
+        watch: Callable[[SendStatus], None],
+    ) -> None:
+        """Send from the first picture on, and then the end of the stream."""
+        taken: Taken | None = first
+        self._meter = Meter()
+        while taken is not None:
+            self._hear(link, taken.heard)
+            tracked = self._tracker(taken.image, float(taken.time))
+            data = link.push(tracked.controls, taken.time, tracked.flags, tracked.placement)
+            size, datagrams = outlet.send(data)
+            self._meter.took(time.perf_counter() - taken.came)
+            self._meter.add(frames=1, size=size, datagrams=datagrams)
+            face = not tracked.flags & FrameFlags.NO_FACE
+            self._no_face += not face
+            watch(self.status(face))
+            if max_frames is not None and self._meter.frames >= max_frames:
+                break
+            taken = self.take(stop)
+        self._hear(link, self._thread.rest())
+        if self._coder is not None:
+            for packet in self._coder.flush():
+                link.push_audio(packet)
+        outlet.finish(link.close())
+
+    def _hear(self, link: ControlsEncoder | PacketEncoder, heard: list[Heard]) -> None:
+        if self._coder is None:
+            return
+        for sound in heard:
+            for packet in self._coder.add(sound.frames, sound.time):
+                link.push_audio(packet)
+
+    def status(self, face: bool) -> SendStatus:
+        """Return how it goes."""
+        fps, kbps = self._meter.rates()
+        return SendStatus(
+            self._meter.seconds, self._meter.frames, self._thread.dropped, fps, kbps,
+            self._meter.latest(), face,
+        )  # fmt: skip
+
+    def summary(self) -> SendSummary:
+        """Return what was sent."""
+        took = max(self._meter.seconds, 1e-9)
+        return SendSummary(
+            self._meter.frames,
+            self._thread.dropped,
+            self._no_face,
+            round(took, 3),
+            round(self._meter.bytes * 8e-3 / took, 2),
+            self._meter.datagrams,
+            self._coder is not None,
+            self._meter.summary(),
+        )

@@ -1,0 +1,190 @@
+"""Which source a name stands for: a camera, a pipe, a file, numbered pictures, an address."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+import av
+
+from facecodec.arguments import is_pipe
+from facecodec.errors import FacecodecError, UsageError
+from facecodec.types import Picture
+from facecodec.video.camera_sink import is_video_device
+from facecodec.video.capture import Capture, Captured, ContainerCapture, Seen
+from facecodec.video.fit import fitted
+from facecodec.video.reader import USUAL_RATE, VideoReader
+from facecodec.video.source import (
+    BUFFER_BYTES,
+    FORMATS,
+    LOCAL_OPTIONS,
+    STANDARD_INPUT,
+    Source,
+    reason,
+)
+
+CAMERAS = ("v4l2", "avfoundation", "dshow")  # libav's names: Linux, macOS, Windows
+# Protocols that an address may be opened by; none of them opens a file of this machine.
+PROTOCOLS = ("http", "https", "tcp", "tls", "udp", "rtp", "rtsp", "rtmp", "srt", "httpproxy")
+STREAMED_FORMATS = ("rtsp", "sdp", "rtp")  # those of addresses alone
+OPEN_SECONDS = 10  # that an address has to answer in
+_ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+_SERIES = re.compile(r"(?:[^%]|%%)*%(?:0\d)?d(?:[^%]|%%)*")
+
+
+def open_capture(
+    name: str,
+    *,
+    camera: str | None = None,
+    size: tuple[int, int] | None = None,
+    fps: Fraction | None = None,
+    addresses: bool = False,
+    sound: bool = True,
+) -> Capture:
+    """Open a source of pictures that is read once, as they come.
+
+    name: '-' for standard input or a named pipe, with any container that libav knows by its
+    content; a video file; numbered pictures (`frames/%06d.png`); a camera, `/dev/video0` or what
+    `camera` ('v4l2', 'avfoundation' or 'dshow') calls one; an address such as rtsp://host/path,
+    if `addresses` are allowed. size: width and height that a camera is asked for. fps: its frames a
+    second, or those of pictures. sound: whether it is wanted.
+    Raises UsageError for a name that is nothing of this, FacecodecError for what is no video.
+    """
+    path = Path(name)
+    if camera is not None or is_video_device(path):
+        return _camera(name, camera or "v4l2", size, fps)
+    if name == STANDARD_INPUT or is_pipe(path):
+        return _pipe(name, sound)
+    address = _ADDRESS.match(name)
+    if address and not path.exists():
+        return _address(name, address[1].lower(), addresses, sound)
+    if _SERIES.fullmatch(path.name) and not path.exists():
+        return Series(path, fps or USUAL_RATE)
+    container, file = Source(path).open()
+    return ContainerCapture(container, name, sound=sound, close=file.close)
+
+
+def _camera(
+    name: str, kind: str, size: tuple[int, int] | None, fps: Fraction | None
+) -> ContainerCapture:
+    if kind not in CAMERAS:
+        raise UsageError(f"no cameras {kind!r}; there are: {', '.join(CAMERAS)}", argument="camera")
+    options = {}
+    if size is not None:
+        options["video_size"] = f"{size[0]}x{size[1]}"
+    if fps is not None:
+        options["framerate"] = f"{fps.numerator}/{fps.denominator}"
+    try:
+        container = av.open(name, "r", format=kind, options=options)
+    except (av.FFmpegError, OSError, ValueError, LookupError) as error:
+        raise FacecodecError(
+            f"{name}: not a camera that can be read by {kind} ({reason(error)})"
+        ) from error
+    return ContainerCapture(container, name, paced=True, sound=False)
+
+
+class _PipeReader:
+    """A pipe for libav to read: what has come, without waiting for more."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def read(self, count: int) -> bytes:
+        """Return at most `count` bytes, none at the end."""
+        return os.read(self._descriptor, count)
+
+
+def _pipe(name: str, sound: bool) -> ContainerCapture:
+    called = "standard input" if name == STANDARD_INPUT else name
+    try:
+        opened = None if name == STANDARD_INPUT else os.open(name, os.O_RDONLY)
+        if opened is None and sys.stdin is None:
+            raise UsageError("standard input is closed: there is no video to read")
+        descriptor = sys.stdin.fileno() if opened is None else opened
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{called}: cannot be read ({reason(error)})") from error
+
+    def refuse(*_: Any) -> NoReturn:
+        raise FacecodecError(f"{called}: asks for another file, which is not opened")
+
+    def close() -> None:
+        if opened is not None:
+            os.close(opened)
+
+    try:
+        container = av.open(
+            _PipeReader(descriptor), "r", container_options=LOCAL_OPTIONS,
+            metadata_errors="replace", buffer_size=BUFFER_BYTES, io_open=refuse,
+        )  # fmt: skip
+    except (av.FFmpegError, OSError, ValueError, OverflowError, LookupError) as error:
+        close()
+        raise FacecodecError(f"{called}: not a video that can be read ({reason(error)})") from error
+    return ContainerCapture(container, called, sound=sound, close=close)
+
+
+def _address(name: str, scheme: str, allowed: bool, sound: bool) -> ContainerCapture:
+    if not allowed:
+        raise UsageError(f"{name}: is an address, and none is opened unasked", argument="url")
+    if scheme not in PROTOCOLS:
+        known = ", ".join(PROTOCOLS)
+        raise UsageError(f"{name}: addresses are opened by {known}, not {scheme}", argument="url")
+    options = {
+        "format_whitelist": ",".join((*FORMATS.split(), *STREAMED_FORMATS)),
+        "protocol_whitelist": ",".join(PROTOCOLS),
+    }
+    try:
+        container = av.open(
+            name, "r", container_options=options, metadata_errors="replace",
+            timeout=(OPEN_SECONDS, None),
+        )  # fmt: skip
+    except (av.FFmpegError, OSError, ValueError, LookupError) as error:
+        raise FacecodecError(f"{name}: cannot be read ({reason(error)})") from error
+    return ContainerCapture(container, name, sound=sound)
+
+
+class Series:
+    """Numbered pictures, from number 0 or 1 on, up to the first that is missing."""
+
+    channels: int | None = None
+    paced = False
+
+    def __init__(self, pattern: Path, fps: Fraction) -> None:
+        """pattern: with one %d field in its name. fps: pictures a second.
+
+        Raises UsageError where there is no first picture.
+        """
+        self.name, self._pattern = str(pattern), pattern
+        self.rate: Fraction | None = fps
+        self._size: tuple[int, int] | None = None
+        found = [number for number in (0, 1) if self._path(number).is_file()]
+        if not found:
+            raise UsageError(f"{pattern}: neither {self._path(0).name} nor {self._path(1).name}")
+        self._first = found[0]
+
+    def _path(self, number: int) -> Path:
+        return self._pattern.with_name(self._pattern.name % number)
+
+    def items(self) -> Iterator[Captured]:
+        """Yield the pictures in order."""
+        assert self.rate is not None
+        count = 0
+        while (path := self._path(self._first + count)).is_file():
+            yield Seen(count / self.rate, partial(self.picture, path))
+            count += 1
+
+    def picture(self, path: Path) -> Picture:
+        """Return a picture, uint8 RGB [H, W, 3], in the size of the first one."""
+        with VideoReader(path) as reader:
+            image = next(reader.frames(max_frames=1)).image
+        if self._size is None:
+            self._size = image.shape[1], image.shape[0]
+        return fitted(image, self._size)
+
+    def close(self) -> None:
+        """Nothing is held open."""

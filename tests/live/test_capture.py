@@ -1,0 +1,157 @@
+"""Sources that are read once: files, pipes, pictures; and what is not opened."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facecodec.errors import FacecodecError, UsageError
+from facecodec.live.reading import CaptureThread
+from facecodec.video.capture import Heard, Seen
+from facecodec.video.capturing import open_capture
+from facecodec.video.still import encode_png
+from tests.helpers.clips import RATE, SIZE, gradient, level_error, write_clip
+
+FRAMES = 12
+
+
+@pytest.fixture
+def clip(tmp_path) -> Path:
+    pictures = [gradient(shade=5 * i) for i in range(FRAMES)]
+    return write_clip(tmp_path / "in.mkv", pictures, "ffv1", pix_fmt="bgr0", audio="flac", first=50)
+
+
+def read(name: object, **given: object) -> tuple[list[Seen], list[Heard], Fraction | None]:
+    capture = open_capture(str(name), **given)
+    try:
+        items = list(capture.items())
+    finally:
+        capture.close()
+    seen = [item for item in items if isinstance(item, Seen)]
+    return seen, [item for item in items if isinstance(item, Heard)], capture.rate
+
+
+@contextmanager
+def piped(path: Path) -> Iterator[Path]:
+    """A named pipe through which a file comes."""
+    pipe = path.with_suffix(".pipe")
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(path.read_bytes()), daemon=True)
+    writer.start()
+    yield pipe
+    writer.join(5)
+
+
+def check(seen: list[Seen], heard: list[Heard], rate: Fraction | None) -> None:
+    assert [item.time for item in seen] == pytest.approx(
+        [i / RATE for i in range(FRAMES)], abs=1e-3
+    )
+    assert rate == RATE
+    for i in (0, FRAMES - 1):
+        assert seen[i].picture().shape == (SIZE[1], SIZE[0], 3)
+        assert level_error(seen[i].picture(), gradient(shade=5 * i)) < 1
+    assert heard[0].time == pytest.approx(0, abs=0.03)
+    samples = sum(frame.samples for item in heard for frame in item.frames)
+    assert samples / 44100 == pytest.approx(FRAMES / RATE, abs=0.05)
+
+
+def test_a_file_is_read_once(clip):
+    check(*read(clip))
+
+
+def test_a_pipe_is_read_as_it_comes(clip):
+    with piped(clip) as pipe:
+        check(*read(pipe))
+
+
+@pytest.mark.parametrize("suffix", [".y4m", ".nut", ".ts"])
+def test_other_containers_come_through_a_pipe(tmp_path, suffix):
+    codec, pixels = {".y4m": ("rawvideo", "yuv420p"), ".nut": ("ffv1", "bgr0")}.get(
+        suffix, ("mpeg2video", "yuv420p")
+    )
+    pictures = [gradient(shade=5 * i) for i in range(FRAMES)]
+    kind = {".y4m": "yuv4mpegpipe", ".nut": "nut", ".ts": "mpegts"}[suffix]
+    path = write_clip(tmp_path / f"x{suffix}", pictures, codec, pix_fmt=pixels, format=kind)
+    with piped(path) as pipe:
+        seen, heard, _ = read(pipe)
+    assert len(seen) == FRAMES and not heard
+    assert level_error(seen[3].picture(), pictures[3]) < 6
+
+
+def test_numbered_pictures_are_a_source(tmp_path):
+    for i in range(3):
+        (tmp_path / f"p{i + 1:03}.png").write_bytes(encode_png(gradient(shade=9 * i)))
+    seen, heard, rate = read(tmp_path / "p%03d.png", fps=Fraction(10))
+    assert [item.time for item in seen] == [0, Fraction(1, 10), Fraction(1, 5)] and rate == 10
+    assert not heard
+    assert (seen[2].picture() == gradient(shade=18)).all()
+    with pytest.raises(UsageError, match=r"q000\.png nor q001\.png"):
+        read(tmp_path / "q%03d.png")
+
+
+def test_addresses_are_not_opened_unasked(tmp_path, monkeypatch):
+    with pytest.raises(UsageError, match="unasked"):
+        open_capture("http://127.0.0.1:9/x.mp4")
+    for address in ("file:///etc/passwd", "concat://a", "data://text"):
+        with pytest.raises(UsageError, match="addresses are opened by"):
+            open_capture(address, addresses=True)
+    with pytest.raises(FacecodecError, match="cannot be read"):
+        open_capture("http://127.0.0.1:9/x.mp4", addresses=True)
+    secret = write_clip(tmp_path / "secret.mkv", [gradient()], "ffv1", pix_fmt="bgr0")
+    playlist = tmp_path / "list.m3u8"
+    playlist.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{secret}\n#EXT-X-ENDLIST\n")
+    with pytest.raises(FacecodecError, match="list of other files"):
+        open_capture(str(playlist), addresses=True)
+    with piped(playlist) as pipe, pytest.raises(FacecodecError, match="not a video"):
+        open_capture(str(pipe), addresses=True)
+
+
+def test_what_is_no_video_is_said(tmp_path):
+    (tmp_path / "x.mkv").write_bytes(b"no video at all" * 100)
+    for name in (tmp_path / "x.mkv", tmp_path / "missing.mkv"):
+        with pytest.raises(FacecodecError, match=str(name)):
+            open_capture(str(name))
+    with pytest.raises(FacecodecError, match="camera"):
+        open_capture(str(tmp_path / "nothing"), camera="v4l2")
+    with pytest.raises(FacecodecError, match="camera"):
+        open_capture("0", camera="avfoundation")  # not on this system
+    with pytest.raises(UsageError, match="cameras"):
+        open_capture("0", camera="webcam")
+
+
+def test_the_newest_picture_is_taken_and_others_are_dropped(clip):
+    with CaptureThread(open_capture(str(clip))) as thread:
+        taken = []
+        while not thread.ended:
+            got = thread.take(0.5)
+            if got is not None:
+                taken.append(got[0].time)
+                threading.Event().wait(0.1)  # 2.5 frames
+    assert taken == sorted(taken)
+    assert 3 <= len(taken) < FRAMES and thread.dropped == FRAMES - len(taken)
+
+
+def test_every_picture_is_kept_where_that_is_asked_for(clip):
+    with CaptureThread(open_capture(str(clip)), every=True) as thread:
+        taken = [got[0].time for _ in range(2 * FRAMES) if (got := thread.take(0.5))]
+    assert len(taken) == FRAMES and thread.dropped == 0
+
+
+def test_a_file_is_shown_at_its_own_pace(clip):
+    begin = time.perf_counter()
+    with CaptureThread(open_capture(str(clip))) as thread:
+        came = []
+        while not thread.ended:
+            got = thread.take(0.5)
+            if got is not None:
+                came.append((float(got[0].time), got[1] - begin))
+    late = np.diff(np.array(came), axis=1)
+    assert np.ptp(late) < 0.03 + 0.04  # as even as a busy machine lets it be
