@@ -27,6 +27,7 @@ from facecodec.face.occlusion import occluded_share
 from facecodec.face.signals import NUM_POSE, SIGNALS, all_signals
 from facecodec.face.steady_square import SteadySquare
 from facecodec.fit.fast_tracking import AnyTracker
+from facecodec.fit.objective import Target
 from facecodec.fit.smoothing import CausalFilter
 from facecodec.types import Landmarks, Picture
 
@@ -53,8 +54,25 @@ class TrackedFrame:
     occluded: bool = False
 
 
+@dataclass(frozen=True)
+class SeenFrame:
+    """What is seen in a frame before it is tracked.
+
+    square and landmarks as in `TrackedFrame`; target: what is to be explained, None where no face
+    is and none was a moment ago.
+    """
+
+    square: Alignment | None
+    landmarks: Landmarks | None
+    target: Target | None
+    occluded: bool = False
+
+
 class FrameTracker:
-    """Turns frames into controls, one at a time. Not for several threads at once."""
+    """Turns frames into controls, one at a time: `push`, or `see` and then `track`.
+
+    `see` may run on a thread of its own, ahead of `track`; neither is for several threads at once.
+    """
 
     def __init__(
         self, avatar: Avatar, rest: Landmarks | None, tracker: AnyTracker, follow: Follow
@@ -71,23 +89,35 @@ class FrameTracker:
         self._previous: torch.Tensor | None = None  # controls [K] of the frame before, as tracked
         self._held = np.zeros(avatar.num_controls, np.float32)  # controls where there is no face
         self._last_seen = -np.inf  # seconds
+        self._square: Alignment | None = None  # of the last frame that was seen
         self._occluded_frames = 0  # that still count as occluded
         self._residuals: deque[float] = deque(maxlen=REMEMBERED_RESIDUALS)
 
     def push(self, frame: Picture, seconds: float) -> TrackedFrame:
         """Return the controls of the next frame, uint8 [H, W, 3], shown at `seconds`."""
+        return self.track(self.see(frame, seconds))
+
+    def see(self, frame: Picture, seconds: float) -> SeenFrame:
+        """Return where the face is in the next frame, uint8 [H, W, 3], shown at `seconds`."""
         points = self._follow(frame)
-        square = self._steady.add(points)
+        square = self._square = self._steady.add(points)
         if points is not None:
             self._last_seen = seconds
         if square is None or seconds - self._last_seen > SHORT_GAP_SECONDS:
-            return self._without_face(square)
+            return SeenFrame(square, None, None)
         picture = crop(frame, square, self._tracker.plan.size)
         landmarks = None if points is None else square.to_unit(points)
         occluded = self._is_occluded(picture, landmarks)
         target = square_target(picture, landmarks, occluded, self.avatar.model.device)
+        return SeenFrame(square, landmarks, target, occluded)
+
+    def track(self, seen: SeenFrame) -> TrackedFrame:
+        """Return the controls of the next frame that was seen."""
+        square, landmarks, occluded = seen.square, seen.landmarks, seen.occluded
+        if seen.target is None:
+            return self._without_face(square)
         starts = [self._start(landmarks)]
-        tracked = self._tracker.track(target, starts, self._previous, occluded)
+        tracked = self._tracker.track(seen.target, starts, self._previous, occluded)
         self._previous = torch.from_numpy(tracked.controls)
         self._held = self._filter.add(tracked.controls, tracked.information).astype(np.float32)
         self._residuals.append(tracked.residual)
@@ -96,6 +126,12 @@ class FrameTracker:
         doubtful = unexplained or occluded or landmarks is None
         flags = int(FrameFlags.LOW_CONFIDENCE) if doubtful else 0
         return TrackedFrame(self._held, flags, square, landmarks, tracked.residual, occluded)
+
+    def skip(self) -> TrackedFrame:
+        """Return the next frame as one that there is no time for: it is like the one before."""
+        count = len(self._held)
+        self._held = self._filter.add(np.zeros(count), np.zeros((count, count))).astype(np.float32)
+        return TrackedFrame(self._held, int(FrameFlags.LOW_CONFIDENCE), self._square, None, 0.0)
 
     def _without_face(self, square: Alignment | None) -> TrackedFrame:
         self._previous = None

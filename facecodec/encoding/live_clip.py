@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,7 +15,8 @@ from facecodec.bitstream import FrameFlags
 from facecodec.clip.clip import Clip
 from facecodec.clip.people import SAME_PERSON
 from facecodec.clip.scan import Scan
-from facecodec.encoding.frame_tracker import FrameTracker, TrackedFrame
+from facecodec.encoding.ahead import ahead
+from facecodec.encoding.frame_tracker import FrameTracker, SeenFrame, TrackedFrame
 from facecodec.encoding.motion import Motion, new_tracker
 from facecodec.errors import NoFaceError, UsageError
 from facecodec.face.layout import NUM_LANDMARKS
@@ -24,6 +28,13 @@ from facecodec.types import Flags, Floats, Landmarks, Picture
 
 FIRST_LOOKS = 5  # frames whose mean embedding is compared with the person's picture
 EMBEDDING_INTERVAL = 50  # frames between two looks at whose face it is, which take 0.08 s each
+
+
+class Judgement(NamedTuple):
+    """Whether the face looked at last is somebody else's, and how far from the person's it is."""
+
+    other: bool
+    distance: float
 
 
 class OnePerson:
@@ -49,6 +60,11 @@ class OnePerson:
         self.other = False  # whether the face looked at last is somebody else's
         self.distance = 0.0  # of its embedding from the person's
         self._not_looked = EMBEDDING_INTERVAL  # frames
+
+    @property
+    def judgement(self) -> Judgement:
+        """Return what is thought of the face looked at last."""
+        return Judgement(self.other, self.distance)
 
     def __call__(self, frame: Picture) -> Landmarks | None:
         """Return the person's landmarks [68, 2] in a frame [H, W, 3], None where it is not them."""
@@ -93,20 +109,27 @@ def track_live(
     # before the tracker is prepared, which takes seconds
     for first in islice(clip.frames(), FIRST_LOOKS):
         person(first.image)
-    _refuse_somebody_else(clip, person)
+    _refuse_somebody_else(clip, person.judgement)
     tracker = new_tracker(avatar, plan, None, progress)
     live = FrameTracker(avatar, person.rest, tracker, person)
     pts: list[int] = []
     frames: list[TrackedFrame] = []
     other: list[bool] = []
     total = clip.span.max_frames or clip.source.frame_count
-    for frame in clip.frames():
-        frames.append(live.push(frame.image, frame.pts * float(clip.time_base)))
-        pts.append(frame.pts)
-        other.append(person.other)
-        if all(other):
-            _refuse_somebody_else(clip, person)
-        progress("tracking", len(pts), total and max(total, len(pts)))
+
+    def seen() -> Iterator[tuple[int, SeenFrame, Judgement]]:
+        for frame in clip.frames():
+            known = live.see(frame.image, frame.pts * float(clip.time_base))
+            yield frame.pts, known, person.judgement
+
+    with closing(ahead(seen())) as coming:
+        for when, known, judgement in coming:
+            frames.append(live.track(known))
+            pts.append(when)
+            other.append(judgement.other)
+            if all(other):
+                _refuse_somebody_else(clip, judgement)
+            progress("tracking", len(pts), total and max(total, len(pts)))
     if not frames:
         raise UsageError(f"{clip.name}: no frame between the start and end asked for")
     clip.scan = _scan(clip.name, pts, frames, np.array(other))
@@ -118,7 +141,7 @@ def track_live(
     )
 
 
-def _refuse_somebody_else(clip: Clip, person: OnePerson) -> None:
+def _refuse_somebody_else(clip: Clip, person: Judgement) -> None:
     """Raise UsageError where the face looked at last is not the person's."""
     if person.other:
         raise UsageError(

@@ -32,7 +32,7 @@ FOLDER = "prepared"  # in the project's cache
 KEPT_PERSONS = 16  # of whom something is kept, those used last
 MAX_BYTES = 1 << 28  # of a file that is read
 DIGEST_BYTES = 32  # SHA-256 of what follows, at the beginning of a file
-METHOD = 1  # raised when the same person and plan are to be prepared in another way
+METHOD = 2  # raised when the same person and plan are to be prepared in another way
 
 
 def prepared(avatar: Avatar, plan: TrackingPlan, progress: Progress) -> Preparation:
@@ -50,12 +50,12 @@ def prepared(avatar: Avatar, plan: TrackingPlan, progress: Progress) -> Preparat
 
 def _learnt(avatar: Avatar, plan: TrackingPlan, progress: Progress) -> Preparation:
     tracker = Tracker(avatar.generator, avatar.basis, avatar.styles, plan)
-    tracker.derivatives.prepare()
+    derivative = tracker.derivatives.prepare()
     read = partial(
         avatar.face_reader().landmarks, stage="learning how the face moves", progress=progress
     )
-    guide = landmark_guide.landmark_guide(read, tracker.motion.numpy())
-    return Preparation(tracker.preview.mean_error, tracker.derivatives.entries, guide)
+    guide = landmark_guide.landmark_guide(read, avatar.num_controls)
+    return Preparation(tracker.preview.mean_error, derivative, guide)
 
 
 def _path(avatar: Avatar, plan: TrackingPlan) -> Path:

@@ -23,11 +23,11 @@ class Preset:
     live: bool = False  # frame by frame, as frames come: nothing waits for a later one
 
 
-# A bounded amount of work a frame: derivatives are prepared, and no frame is drawn in full.
+# A bounded amount of work a frame: its derivative is prepared, and no frame is drawn in full.
 LIVE_TRACKING = TrackingPlan(
-    guided_steps=1,
+    guided_steps=2,
     full_iterations=0,
-    prepared_turn=1.3,
+    prepared_renders=200,
     recomputations=0.0,
     cold_recomputations=0.0,
 )

@@ -6,8 +6,9 @@ see as far as expressions go. Each is corrected by Broyden's rule as steps are t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,7 +16,9 @@ from facecodec.face.signals import NUM_POSE
 from facecodec.fit.controls import pose_distance
 from facecodec.fit.photometric import Linearisation, TrackingPlan, pyramid
 
-PREPARED_PLACES = 5  # at which derivatives are computed beforehand: rest, left, right, up, down
+# Standard deviation of the pose in the renders of a derivative that is prepared, in those of a
+# control; offsets have 1.
+PREPARED_TURN = 0.7
 
 Render = Callable[[Tensor], Tensor]  # controls [N, num_controls] to pictures [N, 3, S, S]
 
@@ -29,14 +32,9 @@ class DerivativeBank:
         self._entries: list[Linearisation] = []
         self._by_pose: list[tuple[Tensor, Tensor]] = []  # controls, derivative by pose there
 
-    @property
-    def entries(self) -> tuple[Linearisation, ...]:
-        """Return the derivatives that are known."""
-        return tuple(self._entries)
-
-    def take(self, entries: Sequence[Linearisation]) -> None:
-        """Add derivatives that were prepared once before, in their order."""
-        self._entries.extend(entries)
+    def take(self, entry: Linearisation) -> None:
+        """Add a derivative that was prepared once before."""
+        self._entries.append(entry)
 
     def linearise(self, controls: Tensor, batch: int = 7) -> Linearisation:
         """Return the derivative of the render at `controls` [num_controls].
@@ -81,12 +79,10 @@ class DerivativeBank:
 
         A new one is computed where all are far in pose, and its columns by pose where those are.
         """
-        if not self._entries and self._plan.prepared_turn is not None:
-            self.prepare()
+        if self._plan.prepared_renders is not None:
+            return self._entries[0] if self._entries else self.prepare()
         if self._entries:
             best = min(self._entries, key=lambda entry: pose_distance(entry.controls, controls))
-            if self._plan.prepared_turn is not None:
-                return best
             if float((best.controls - controls)[:NUM_POSE].norm()) <= self._plan.refresh:
                 if float((best.pose - controls[:NUM_POSE]).norm()) > self._plan.pose_refresh:
                     best.pose, by_pose = self._derivative_by_pose(controls)
@@ -94,18 +90,29 @@ class DerivativeBank:
                 return best
         return self.recompute(controls)
 
-    def prepare(self) -> None:
-        """Compute the derivatives at rest and turned to either side, up and down.
+    def prepare(self, batch: int = 5) -> Linearisation:
+        """Return one derivative for all controls that faces take, and keep it in the bank.
 
-        By the plan's `prepared_turn`. Raises ValueError for a plan without one.
+        By linear regression over the plan's `prepared_renders` at random controls, in pairs of
+        opposite ones. In one derivative all corrections by Broyden's rule come together.
+        Raises ValueError for a plan without such renders. `batch` renders are made at once.
         """
-        turn = self._plan.prepared_turn
-        if turn is None:
-            raise ValueError("the plan prepares no derivatives")
-        places = torch.zeros(PREPARED_PLACES, self._count, dtype=torch.float64)
-        places[1:3, 0] = places[3:5, 1] = torch.tensor([-turn, turn], dtype=torch.float64)
-        for controls in places:
-            self.recompute(controls)
+        renders = self._plan.prepared_renders
+        if renders is None:
+            raise ValueError("the plan prepares no derivative")
+        draw = np.random.Generator(np.random.PCG64(0))
+        half = torch.from_numpy(draw.standard_normal((renders // 2, self._count)))
+        half[:, :NUM_POSE] *= PREPARED_TURN
+        products = torch.zeros(0)
+        for row in half.split(batch):
+            change = pyramid(self._render(row)) - pyramid(self._render(-row))
+            added = 0.5 * change.T @ row.float().to(change.device)
+            products = products + added if len(products) else added
+        normal = half.T @ half + torch.eye(self._count)
+        jacobian = products.double() @ torch.linalg.inv(normal).to(products.device)
+        rest = torch.zeros(self._count, dtype=torch.float64)
+        self.take(Linearisation(rest, jacobian.float().contiguous(), rest[:NUM_POSE].clone()))
+        return self._entries[-1]
 
     def recompute(self, controls: Tensor) -> Linearisation:
         """Return a new derivative at `controls` [num_controls], and keep it in the bank."""

@@ -1,8 +1,9 @@
-"""Fast tracking: landmarks say how a face moved, and a step or two on the picture mend that.
+"""Fast tracking: one or two steps a frame, each of which heeds the picture and the landmarks.
 
-Gauss-Newton renders a dozen pictures a frame, most of them to get near. The landmarks get near with
-one (`landmark_guide`). Frames that come out worse than the ones before are tracked by Gauss-Newton
-alone.
+Gauss-Newton renders a dozen pictures a frame, most of them to get near. Here a frame starts at the
+one before, whose render is known; how its landmarks changed (`landmark_guide`) is part of the same
+least squares as the picture. Frames that come out worse than the ones before are tracked by
+Gauss-Newton alone.
 """
 
 from __future__ import annotations
@@ -12,18 +13,32 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from facecodec.fit.landmark_guide import LandmarkGuide
 from facecodec.fit.objective import Target, shrink
 from facecodec.fit.photometric import Problem, pyramid
-from facecodec.fit.tracking import CONTROL_LIMIT, Tracked, Tracker
+from facecodec.fit.tracking import CONTROL_LIMIT, LARGEST_STEP, Tracked, Tracker
 from facecodec.types import Landmarks
 
 # Times the residual of the frame before, or the median one if larger, above which it has failed.
 FAILED_RATIO = 1.5
 NEVER_FAILED_BELOW = 0.01  # residual, of a range of 2
 REMEMBERED_RESIDUALS = 50  # frames before, in that median
+LEAST_GAIN = 0.02  # share of the objective by which a further step must be predicted to lower it
+
+
+class _State(NamedTuple):
+    """A frame in progress: controls [K], their pyramid [values], objective, and information.
+
+    The information [K, K] is the normal matrix of the picture where the last step was taken.
+    """
+
+    controls: Tensor
+    render: Tensor
+    cost: float
+    information: Tensor
 
 
 class _Last(NamedTuple):
@@ -35,12 +50,13 @@ class _Last(NamedTuple):
 
 
 class FastTracker:
-    """Tracks one person as a `Tracker` does, in two or three renders a frame."""
+    """Tracks one person as a `Tracker` does, in one or two renders a frame."""
 
     def __init__(self, tracker: Tracker, guide: LandmarkGuide | None) -> None:
         """`guide` says what the landmarks do; None for a person whose face cannot be read."""
         self.tracker, self.guide = tracker, guide
         self.motion, self.plan = tracker.motion, tracker.plan
+        self.steps = self.plan.guided_steps or 0  # of a frame at most; whoever is late takes fewer
         self.failures = 0  # frames that Gauss-Newton tracked alone
         self._residuals: deque[float] = deque(maxlen=REMEMBERED_RESIDUALS)
         self._last: _Last | None = None
@@ -58,35 +74,50 @@ class FastTracker:
             return self._slowly(target, starts, previous, occluded)
         picture = pyramid(shrink(target.picture[None], self.plan.size))[0]
         problem = tracker.problem(target, picture, previous, occluded)
-        controls, render = last.controls, last.render
-        if self.guide and target.landmarks is not None and last.landmarks is not None:
-            change = self.guide(target.landmarks - last.landmarks)
-            controls, render = self._better(problem, controls, render, change)
-        for _ in range(self.plan.guided_steps or 0):
-            moved = tracker.step(problem, controls, render)
-            if moved is None:
-                break
-            controls, render = moved
-        tracked = tracker.result(problem, controls, render)
+        change = None
+        if target.landmarks is not None and last.landmarks is not None:
+            change = target.landmarks - last.landmarks
+        state = self._descended(problem, last, change)
+        residual = problem.residual(state.render)
         # the frame before too: where a clip becomes harder to explain, Gauss-Newton does no better
         usual = max(float(np.median(self._residuals)), self._residuals[-1])
-        if tracked.residual > max(FAILED_RATIO * usual, NEVER_FAILED_BELOW):
+        if residual > max(FAILED_RATIO * usual, NEVER_FAILED_BELOW):
             self.failures += 1
-            return self._slowly(target, [controls, *starts], previous, occluded)
-        return self._kept(tracked, _Last(controls, render, target.landmarks))
+            return self._slowly(target, [state.controls, *starts], previous, occluded)
+        tracked = Tracked(state.controls.numpy(), state.information.numpy(), residual)
+        return self._kept(tracked, _Last(state.controls, state.render, target.landmarks))
 
-    def _better(
-        self, problem: Problem, controls: Tensor, render: Tensor, change: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return controls [K] after a change [K], and their pyramid [values].
+    def _descended(self, problem: Problem, last: _Last, change: Landmarks | None) -> _State:
+        """Return where the steps of a frame lead from the one before.
 
-        As they were, with their pyramid `render` [values], where that explains the frame better.
+        `change` [68, 2] is that of the landmarks. They have no say in a step that follows one which
+        did not help.
         """
-        moved = (controls + change).clamp(-CONTROL_LIMIT, CONTROL_LIMIT)
-        picture = pyramid(self.tracker.render(moved[None]))[0]
-        if problem.cost(moved, picture) < problem.cost(controls, render):
-            return moved, picture
-        return controls, render
+        controls, render = last.controls, last.render
+        entry = self.tracker.derivatives.nearest(controls)
+        cost = problem.cost(controls, render)
+        information, slope = problem.normal_equations(entry, render)
+        for step in range(self.steps):
+            if step:
+                slope = problem.slope(entry, render)
+            right_side = slope - problem.prior_slope(controls)
+            matrix = information + torch.diag(problem.stiffness)
+            if self.guide is not None and change is not None:
+                normal, side = self.guide.evidence(change, controls - last.controls)
+                matrix, right_side = matrix + normal, right_side + side
+            delta = torch.linalg.solve(matrix, right_side)
+            if step and float(delta @ right_side) < LEAST_GAIN * cost:
+                break
+            delta = delta * min(1.0, LARGEST_STEP / max(float(delta.abs().max()), 1e-9))
+            there = (controls + delta).clamp(-CONTROL_LIMIT, CONTROL_LIMIT)
+            moved = pyramid(self.tracker.render(there[None]))[0]
+            entry.correct(there - controls, moved - render)
+            moved_cost = problem.cost(there, moved)
+            if moved_cost < cost:
+                controls, render, cost = there, moved, moved_cost
+            else:
+                change = None
+        return _State(controls, render, cost, information)
 
     def _slowly(
         self, target: Target, starts: Sequence[Tensor], previous: Tensor | None, occluded: bool

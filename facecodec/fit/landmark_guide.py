@@ -1,4 +1,4 @@
-"""What a change of the landmarks says about the controls: a first guess that costs no picture."""
+"""What a change of the landmarks says about the controls: evidence that costs no picture."""
 
 from __future__ import annotations
 
@@ -19,43 +19,36 @@ PLAN = CorrectionPlan()  # of the derivative's differences, and how noisy landma
 
 
 class LandmarkGuide:
-    """Turns changes of landmarks into changes of controls, linearly.
+    """Says how the controls move when landmarks do, linearly and with the noise of `PLAN`.
 
-    The least squares of landmarks with the noise of `PLAN` and of controls that move from one frame
-    to the next as faces do. Where the aligned square moves, nothing is meant by it.
+    Where the aligned square moves, nothing is meant by it.
     """
 
-    def __init__(self, solution: Floats) -> None:
-        """`solution` [K, 2P] takes changes of landmarks to changes of controls."""
-        self.solution = solution
+    def __init__(self, derivative: Floats, mean: Landmarks) -> None:
+        """`derivative` [2P, K] is of the landmarks by the controls, `mean` [P, 2] those at rest."""
+        self.derivative, self.mean = derivative, mean
+        self._projection = without_placement(mean) / PLAN.noise
+        self._slopes = self._projection @ derivative
 
-    @classmethod
-    def of(cls, derivative: Floats, mean: Landmarks, motion: Floats) -> LandmarkGuide:
-        """Solve the least squares.
+    def evidence(self, change: Landmarks, moved: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the normal matrix [K, K] and right side [K] of a step of the controls.
 
-        derivative [2P, K]: of the landmarks by the controls; mean [P, 2]: the landmarks at rest;
-        motion [K]: standard deviations of a step of the controls.
+        change [P, 2]: of the landmarks since the frame before; moved [K]: what the controls have
+        moved since then. The loss is Cauchy's: a landmark that is read wrongly counts little.
         """
-        projection = without_placement(mean) / PLAN.noise
-        slopes = projection @ derivative
-        normal = slopes.T @ slopes + np.diag(1 / motion**2)
-        solution: Floats = np.linalg.solve(normal, slopes.T @ projection).astype(np.float64)
-        return cls(solution)
-
-    def __call__(self, change: Landmarks) -> Tensor:
-        """Return the change of the controls, float64 [K], for one of the landmarks [P, 2]."""
-        return torch.from_numpy(self.solution @ change.ravel())
+        residual = self._projection @ change.ravel() - self._slopes @ moved.numpy()
+        weighted = self._slopes / (1 + (residual / PLAN.outlier) ** 2)[:, None]
+        return torch.from_numpy(weighted.T @ self._slopes), torch.from_numpy(weighted.T @ residual)
 
 
-def landmark_guide(read: ReadLandmarks, motion: Floats) -> LandmarkGuide | None:
-    """Return the guide of one person, whose landmarks `read` reads at controls [N, K].
+def landmark_guide(read: ReadLandmarks, count: int) -> LandmarkGuide | None:
+    """Return the guide of one person, whose landmarks `read` reads at controls [N, count].
 
-    motion [K]. One reading for each of some 64 pictures; None where too many of them fail.
+    One reading for each of some 64 pictures; None where too many of them fail.
     """
-    count = len(motion)
     rest, steps = np.zeros(count), per_control(PLAN.step, count).numpy()
     mean = read(rest[None])[0]
     derivative = landmark_derivative(read, rest, steps, np.eye(count))
     if derivative is None or not np.isfinite(mean).all():
         return None
-    return LandmarkGuide.of(derivative, mean, motion)
+    return LandmarkGuide(derivative, mean)

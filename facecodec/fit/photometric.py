@@ -44,10 +44,10 @@ class TrackingPlan:
     recomputations: float = 0.02
     cold_recomputations: float = 1.0
     preview_renders: int = 12  # full renders that the person's previews are corrected by
-    # Where derivatives are computed beforehand, at rest and turned so far to either side, up and
-    # down, and none later; None: when they are needed.
-    prepared_turn: float | None = None
-    # Steps that follow the guess of the landmarks (fast_tracking.py); None: nothing is guessed.
+    # Renders at random controls from which one derivative is made beforehand, and none later;
+    # None: derivatives are computed where they are needed.
+    prepared_renders: int | None = None
+    # Steps that heed landmarks and picture at once (fast_tracking.py); None: Gauss-Newton alone.
     guided_steps: int | None = None
 
 
@@ -162,6 +162,17 @@ class Problem:
         weighted = entry.jacobian * (robust / self.plan.noise**2)[:, None]
         right_side = weighted.T @ (self.picture - render)
         return (entry.jacobian.T @ weighted).double().cpu(), right_side.double().cpu()
+
+    def slope(self, entry: Linearisation, render: Tensor) -> Tensor:
+        """Return the right side alone of `normal_equations`, [num_controls]."""
+        _, robust = self.robust(render)
+        weighted = (self.picture - render) * (robust / self.plan.noise**2)
+        return (entry.jacobian.T @ weighted).double().cpu()
+
+    def residual(self, render: Tensor) -> float:
+        """Return the weighted mean absolute difference from a pyramid [values], of 2."""
+        difference = (self.picture - render).abs()
+        return float((self.weights * difference).sum() / self.weights.sum())
 
     def prior_slope(self, controls: Tensor) -> Tensor:
         """Return half the gradient of the priors at controls [num_controls], same shape."""

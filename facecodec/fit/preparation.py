@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,6 @@ from torch import Tensor
 
 from facecodec.face.layout import NUM_LANDMARKS
 from facecodec.face.signals import NUM_POSE
-from facecodec.fit.derivatives import PREPARED_PLACES
 from facecodec.fit.landmark_guide import LandmarkGuide
 from facecodec.fit.photometric import Linearisation, TrackingPlan, pyramid_values
 
@@ -23,25 +22,23 @@ Arrays = Mapping[str, NDArray[np.floating]]
 class Preparation:
     """What a tracker of a person may begin with.
 
-    preview_error [3, S, S]: the mean error of their previews. derivatives: of their picture, at
-    rest and turned. guide: what their landmarks say; None where their face cannot be read.
+    preview_error [3, S, S]: the mean error of their previews. derivative: of their picture, for all
+    controls. guide: what their landmarks say; None where their face cannot be read.
     """
 
     preview_error: Tensor
-    derivatives: Sequence[Linearisation]
+    derivative: Linearisation
     guide: LandmarkGuide | None
 
     def arrays(self) -> dict[str, NDArray[np.floating]]:
         """Return it as arrays by name, on the CPU; see `from_arrays`."""
-        known = {
-            "preview_error": self.preview_error,
-            "places": torch.stack([entry.controls for entry in self.derivatives]),
-            "poses": torch.stack([entry.pose for entry in self.derivatives]),
-            "jacobians": torch.stack([entry.jacobian for entry in self.derivatives]),
+        result: dict[str, NDArray[np.floating]] = {
+            "preview_error": self.preview_error.cpu().numpy(),
+            "derivative": self.derivative.jacobian.cpu().numpy(),
         }
-        result = {name: value.cpu().numpy() for name, value in known.items()}
         if self.guide is not None:
-            result["guide"] = self.guide.solution
+            result["landmarks"] = self.guide.mean
+            result["landmark_derivative"] = self.guide.derivative
         return result
 
     @classmethod
@@ -53,26 +50,25 @@ class Preparation:
         Arrays [...] of the shapes that `arrays` has. Raises ValueError for others, and for values
         that are not finite.
         """
-        places, values = PREPARED_PLACES, pyramid_values(plan.size)
         shapes: dict[str, tuple[tuple[int, ...], type]] = {
             "preview_error": ((3, plan.size, plan.size), np.float32),
-            "places": ((places, count), np.float64),
-            "poses": ((places, NUM_POSE), np.float64),
-            "jacobians": ((places, values, count), np.float32),
-            "guide": ((count, 2 * NUM_LANDMARKS), np.float64),
+            "derivative": ((pyramid_values(plan.size), count), np.float32),
+            "landmarks": ((NUM_LANDMARKS, 2), np.float64),
+            "landmark_derivative": ((2 * NUM_LANDMARKS, count), np.float64),
         }
-        if set(arrays) not in (set(shapes), set(shapes) - {"guide"}):
+        if set(arrays) not in (set(shapes), {"preview_error", "derivative"}):
             raise ValueError(f"arrays {sorted(arrays)}")
         for name, array in arrays.items():
             shape, kind = shapes[name]
             if array.shape != shape or array.dtype != kind or not np.isfinite(array).all():
                 raise ValueError(f"{name}: {array.dtype} {array.shape}")
-        known = {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
-        entries = [
-            Linearisation(place, jacobian.to(device), pose)
-            for place, jacobian, pose in zip(
-                known["places"], known["jacobians"], known["poses"], strict=True
+        error = torch.from_numpy(arrays["preview_error"].copy()).to(device)
+        jacobian = torch.from_numpy(arrays["derivative"].copy()).to(device)
+        rest = torch.zeros(count, dtype=torch.float64)
+        guide = None
+        if "landmarks" in arrays:
+            guide = LandmarkGuide(
+                arrays["landmark_derivative"].astype(np.float64),
+                arrays["landmarks"].astype(np.float64),
             )
-        ]
-        guide = LandmarkGuide(known["guide"].numpy()) if "guide" in known else None
-        return cls(known["preview_error"].to(device), entries, guide)
+        return cls(error, Linearisation(rest, jacobian, rest[:NUM_POSE].clone()), guide)

@@ -83,7 +83,7 @@ class Tracker:
         self.motion = per_control(plan.motion, count)
         self.derivatives = DerivativeBank(self.render, count, plan)
         if preparation is not None:
-            self.derivatives.take(preparation.derivatives)
+            self.derivatives.take(preparation.derivative)
         self.recomputations = 0.0  # that are left, see the plan
         self.corrected: Tensor | None = None  # controls of the last full render
         self.last: tuple[Tensor, Tensor] | None = None  # the last frame's controls and pyramid
@@ -158,9 +158,7 @@ class Tracker:
     def result(self, problem: Problem, controls: Tensor, render: Tensor) -> Tracked:
         """Return what tracking gives where it ends at controls [K] and their pyramid [values]."""
         information = problem.normal_equations(self.derivatives.nearest(controls), render)[0]
-        difference = (problem.picture - render).abs()
-        residual = float((problem.weights * difference).sum() / problem.weights.sum())
-        return Tracked(controls.numpy(), information.numpy(), residual)
+        return Tracked(controls.numpy(), information.numpy(), problem.residual(render))
 
     def problem(
         self, target: Target, picture: Tensor, previous: Tensor | None, occluded: bool

@@ -58,8 +58,9 @@ def send(
     receiver who has the file. camera, size, fps: see `open_capture`.
     audio: send the sound, as Opus of `audio_bitrate` bits a second, where the source has some.
     any_face: follow whoever it is. every_frame: send every picture, however long it takes; without,
-    pictures that come while one is worked on are dropped, but for the newest. max_frames: stop
-    after so many. rig, device: see `facecodec.encode`. settings: see `LiveSettings`; what suits
+    pictures that come while one is worked on are dropped, but for the newest, and each takes fewer
+    steps where there is no time for all. max_frames: stop after so many.
+    rig, device: see `facecodec.encode`. settings: see `LiveSettings`; what suits
     the link when None. force: overwrite a file.
     stop: ends the work when it is set; the stream is then whole. watch: told after every frame.
     progress: told of what is prepared before the first one.
@@ -77,7 +78,7 @@ def send(
         source, camera=camera, size=size, fps=rate, addresses=addresses, sound=audio
     )
     avatar = Avatar.from_identity_file(file, name=str(identity), rig=rig, device=device)
-    tracker = PersonTracker(avatar, any_face=any_face, progress=progress)
+    tracker = PersonTracker(avatar, any_face=any_face, keep_up=not every_frame, progress=progress)
     coder = None
     if capture.channels:
         coder = OpusCoder(capture.channels, audio_bitrate, AUDIO_PACKET_MILLISECONDS)

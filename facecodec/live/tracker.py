@@ -9,7 +9,9 @@ from facecodec.bitstream import FrameFlags
 from facecodec.encoding.frame_tracker import FrameTracker
 from facecodec.encoding.live_clip import OnePerson
 from facecodec.encoding.motion import new_tracker
+from facecodec.encoding.pace import Pace
 from facecodec.encoding.presets import LIVE_TRACKING
+from facecodec.fit.fast_tracking import FastTracker
 from facecodec.fit.photometric import TrackingPlan
 from facecodec.live.pictures import Tracked
 from facecodec.progress import Progress, silent
@@ -29,19 +31,42 @@ class PersonTracker:
         *,
         any_face: bool = False,
         plan: TrackingPlan = LIVE_TRACKING,
+        keep_up: bool = False,
         progress: Progress = silent,
     ) -> None:
         """Learn how the person's face moves, which takes some seconds.
 
-        any_face: follow whoever it is. progress: told of the preparation. Raises ModelError when a
-        face model is missing.
+        any_face: follow whoever it is. keep_up: where frames come faster than they are tracked,
+        take fewer steps for each, then pass frames over, which are flagged; `hurried` and `dropped`
+        count them. What comes out then depends on the machine. progress: told of the preparation.
+
+        Raises ModelError when a face model is missing.
         """
         person = OnePerson(avatar, any_face)
         tracker = new_tracker(avatar, plan, None, progress)
         self._frames = FrameTracker(avatar, person.rest, tracker, person)
+        self._tracker = tracker
+        self._pace = Pace() if keep_up else None
 
     def __call__(self, frame: Picture, time: float) -> Tracked:
         """Return the controls of the next frame, uint8 RGB [H, W, 3], at a time in seconds."""
-        known = self._frames.push(frame, time)
+        if self._pace is None:
+            known = self._frames.push(frame, time)
+        else:
+            steps = self._pace.steps(self._tracker.plan.guided_steps or 1, time)
+            if isinstance(self._tracker, FastTracker):
+                self._tracker.steps = steps
+            known = self._frames.push(frame, time) if steps else self._frames.skip()
+            self._pace.done()
         square = None if known.square is None else known.square.as_array()
         return Tracked(np.array(known.controls), FrameFlags(known.flags), square)
+
+    @property
+    def hurried(self) -> int:
+        """Return the frames so far that there was time for one step for."""
+        return self._pace.hurried if self._pace else 0
+
+    @property
+    def dropped(self) -> int:
+        """Return the frames so far that there was no time for."""
+        return self._pace.dropped if self._pace else 0

@@ -7,21 +7,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from facecodec.avatar.avatar import Avatar
 from facecodec.encoding import preparation
 from facecodec.encoding.preparation import DIGEST_BYTES, KEPT_PERSONS, prepared
 from facecodec.encoding.presets import LIVE_TRACKING
-from facecodec.face.signals import NUM_POSE
-from facecodec.fit.derivatives import PREPARED_PLACES
 from facecodec.fit.photometric import TrackingPlan, pyramid_values
 from facecodec.fit.preparation import Preparation
 from facecodec.models import FaceModel
 from facecodec.progress import silent
 from facecodec.weights.store import read_record
 
-PLAN = replace(LIVE_TRACKING, size=64, preview_renders=1)
+PLAN = replace(LIVE_TRACKING, size=64, preview_renders=1, prepared_renders=10)
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +40,9 @@ def made_up(avatar: Avatar, plan: TrackingPlan, seed: int) -> Preparation:
     draw, count = np.random.default_rng(seed), avatar.num_controls
     arrays = {
         "preview_error": draw.random((3, plan.size, plan.size), np.float32),
-        "places": draw.random((PREPARED_PLACES, count)),
-        "poses": draw.random((PREPARED_PLACES, NUM_POSE)),
-        "jacobians": draw.random((PREPARED_PLACES, pyramid_values(plan.size), count), np.float32),
-        "guide": draw.random((count, 136)),
+        "derivative": draw.random((pyramid_values(plan.size), count), np.float32),
+        "landmarks": draw.random((68, 2)),
+        "landmark_derivative": draw.random((136, count)),
     }
     return Preparation.from_arrays(arrays, count, plan, avatar.model.device)
 
@@ -75,19 +71,18 @@ def test_the_second_time_it_is_read(avatar, folder, learnt):
     assert folder.stat().st_mode & 0o777 == 0o700
     second = prepared(avatar, PLAN, silent)
     assert len(learnt) == 1 and same(first, second)
-    assert first.derivatives[0].jacobian is not second.derivatives[0].jacobian
+    assert first.derivative.jacobian is not second.derivative.jacobian
 
 
 def test_what_is_learnt_is_what_is_kept(avatar, folder, monkeypatch):
     monkeypatch.setattr(preparation.landmark_guide, "landmark_guide", lambda *_: None)
     first, second = (prepared(avatar, PLAN, silent) for _ in range(2))
     assert same(first, second) and first.guide is None
-    assert [float(entry.controls[0]) for entry in first.derivatives] == [0, -1.3, 1.3, 0, 0]
 
 
 def test_another_plan_or_person_is_learnt_anew(avatar, folder, learnt):
     prepared(avatar, PLAN, silent)
-    prepared(avatar, replace(PLAN, prepared_turn=1.0), silent)
+    prepared(avatar, replace(PLAN, prepared_renders=8), silent)
     prepared(Avatar(avatar.model, avatar.latent + 0.1), PLAN, silent)
     assert len(learnt) == 3 and len(list(folder.iterdir())) == 3
 
@@ -106,16 +101,16 @@ def test_a_damaged_file_is_learnt_anew(damage, avatar, folder, learnt):
     else:
         arrays = first.arrays()
         if damage == "other shapes":
-            arrays["places"] = arrays["places"][:1]
+            arrays["landmarks"] = arrays["landmarks"][:1]
         else:
-            arrays["places"][0, 0] = np.nan
+            arrays["landmarks"] = np.full((68, 2), np.nan)
         body = preparation.save(arrays)
         data = bytearray(preparation.hashlib.sha256(body).digest() + body)
         assert len(data) > DIGEST_BYTES
     file.write_bytes(data)
     second = prepared(avatar, PLAN, silent)
     assert len(learnt) == 2
-    assert all(torch.isfinite(entry.jacobian).all() for entry in second.derivatives)
+    assert second.guide is not None and np.isfinite(second.guide.mean).all()
     prepared(avatar, PLAN, silent)
     assert len(learnt) == 2  # the file is whole once more
 
@@ -135,6 +130,6 @@ def test_those_used_least_are_removed(avatar, folder, learnt):
 
 def test_a_cache_that_cannot_be_written_costs_time_alone(avatar, folder, learnt):
     folder.parent.joinpath(folder.name).write_text("a file where the folder should be")
-    assert prepared(avatar, PLAN, silent).derivatives
+    assert prepared(avatar, PLAN, silent).guide
     prepared(avatar, PLAN, silent)
     assert len(learnt) == 2

@@ -51,10 +51,8 @@ def test_encode_against_an_identity_file(tmp_path, generator, finder, sample):
     assert (tmp_path / "back.mp4").stat().st_size > 1000
 
 
-# One derivative, and one picture to correct previews by.
-TINY_TRACKING = replace(
-    LIVE_TRACKING, preview_renders=1, prepared_turn=None, refresh=99, pose_refresh=99
-)
+# One picture to correct previews by, and few for the derivative.
+TINY_TRACKING = replace(LIVE_TRACKING, preview_renders=1, prepared_renders=10)
 LIVE = Preset(keyframes=1, tracking=TINY_TRACKING, live=True)
 
 

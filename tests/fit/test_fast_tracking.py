@@ -1,4 +1,4 @@
-"""Fast tracking: guesses are kept where they help, and frames they miss are tracked as ever."""
+"""Fast tracking: landmarks and picture are heeded at once, and frames it misses are told."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from facecodec.fit.fast_tracking import FastTracker
+from facecodec.fit.landmark_guide import LandmarkGuide
 from facecodec.fit.objective import Target, weight_map
 from facecodec.fit.photometric import TrackingPlan
 from facecodec.fit.tracking import Tracker
@@ -15,19 +16,10 @@ from tests.helpers.faces import face
 
 NUM_CONTROLS = 35  # of the shipped rig
 PLAN = TrackingPlan(
-    iterations=2, full_iterations=0, preview_renders=2, guided_steps=1, prepared_turn=1.3
+    iterations=2, full_iterations=0, preview_renders=2, guided_steps=2, prepared_renders=80
 )
-
-
-class Told:
-    """A guide that answers what it is told."""
-
-    def __init__(self) -> None:
-        self.change = torch.zeros(NUM_CONTROLS, dtype=torch.float64)
-
-    def __call__(self, change: np.ndarray) -> torch.Tensor:
-        assert change.shape == (68, 2)
-        return self.change
+REST = torch.zeros(NUM_CONTROLS, dtype=torch.float64)
+SLOPES = np.random.default_rng(0).normal(0, 0.01, (136, NUM_CONTROLS))  # made up: of landmarks
 
 
 @pytest.fixture(scope="module")
@@ -37,39 +29,85 @@ def tracker(generator, rig) -> Tracker:
         return Tracker(generator, rig.basis(generator), generator.styles(w)[0], PLAN)
 
 
-def frame(tracker: Tracker, controls: torch.Tensor) -> Target:
-    return Target(tracker.render(controls[None])[0], weight_map(None, 128), face() / 600)
+def frame(tracker: Tracker, controls: torch.Tensor, landmarks_of: torch.Tensor) -> Target:
+    """The person at some controls, with landmarks as the made-up slopes say of others."""
+    points = face() / 600 + (SLOPES @ landmarks_of.numpy()).reshape(68, 2)
+    return Target(tracker.render(controls[None])[0], weight_map(None, 128), points)
 
 
-def test_a_right_answer_takes_three_renders(tracker):
-    told, rest = Told(), torch.zeros(NUM_CONTROLS, dtype=torch.float64)
-    fast = FastTracker(tracker, told)
-    first = fast.track(frame(tracker, rest), [rest], None)
-    told.change[0], told.change[3] = 1.0, 2.0
-    target, before = frame(tracker, rest + told.change), tracker.renders
-    track = fast.track(target, [rest], torch.from_numpy(first.controls))
-    assert track.controls[0] == pytest.approx(1.0, abs=0.1)
-    assert track.residual < 0.01
-    assert tracker.renders - before <= 3
+def unlike(target: Target) -> Target:
+    """A frame that the person cannot be drawn like: as real ones are."""
+    noise = torch.rand(target.picture.shape, generator=torch.Generator().manual_seed(0))
+    return Target(target.picture + 0.4 * (noise - 0.5), target.weights, target.landmarks)
+
+
+def moved(**values: float) -> torch.Tensor:
+    controls = REST.clone()
+    for name, value in values.items():
+        controls[int(name[1:])] = value
+    return controls
+
+
+def begun(tracker: Tracker, guide: LandmarkGuide | None) -> tuple[FastTracker, torch.Tensor]:
+    fast = FastTracker(tracker, guide)
+    first = fast.track(unlike(frame(tracker, REST, REST)), [REST], None)
+    return fast, torch.from_numpy(first.controls)
+
+
+@pytest.fixture
+def guide() -> LandmarkGuide:
+    return LandmarkGuide(SLOPES, face() / 600)
+
+
+def test_a_move_takes_two_renders(tracker, guide):
+    fast, first = begun(tracker, guide)
+    there = moved(c0=1.0, c3=2.0)
+    target = frame(tracker, there, there)
+    before = tracker.renders
+    track = fast.track(target, [REST], first)
+    assert tracker.renders - before <= 2
+    assert track.controls[0] == pytest.approx(1.0, abs=0.15)
+    assert track.residual < 0.02
     assert fast.failures == 0
 
 
-def test_a_wrong_answer_is_not_kept(tracker):
-    told, rest = Told(), torch.zeros(NUM_CONTROLS, dtype=torch.float64)
-    fast = FastTracker(tracker, told)
-    still = frame(tracker, rest)
-    first = fast.track(still, [rest], None)
-    told.change[:3] = 2.0
-    track = fast.track(still, [rest], torch.from_numpy(first.controls))
-    assert abs(track.controls[:3]).max() < 0.2
+def test_landmarks_help(tracker, guide):
+    there, away = moved(c0=1.3, c1=-1.0), []
+    for which in (None, guide):
+        fast, first = begun(tracker, which)
+        fast.steps = 1
+        track = fast.track(unlike(frame(tracker, there, there)), [REST], first)
+        away.append(np.abs(track.controls - there.numpy())[:3].max())
+    assert away[1] < 0.7 * away[0]
+
+
+def test_still_frames_take_one_render(tracker, guide):
+    fast, first = begun(tracker, guide)
+    still = unlike(frame(tracker, REST, REST))
+    track = fast.track(still, [REST], first)
+    before = tracker.renders
+    fast.track(still, [REST], torch.from_numpy(track.controls))
+    assert tracker.renders - before == 1
+
+
+def test_wrong_landmarks_do_not_lead_away(tracker, guide):
+    fast, first = begun(tracker, guide)
+    track = fast.track(frame(tracker, REST, moved(c0=2.0, c1=2.0)), [REST], first)
+    assert abs(track.controls[:3]).max() < 0.3
+
+
+def test_fewer_steps_are_fewer_renders(tracker, guide):
+    fast, first = begun(tracker, guide)
+    target = unlike(frame(tracker, moved(c0=1.0), moved(c0=1.0)))
+    fast.steps, before = 1, tracker.renders
+    fast.track(target, [REST], first)
+    assert tracker.renders - before == 1
 
 
 def test_a_frame_that_it_misses_is_tracked_by_gauss_newton_and_counted(tracker):
-    told, rest = Told(), torch.zeros(NUM_CONTROLS, dtype=torch.float64)
-    fast = FastTracker(tracker, told)
-    first = fast.track(frame(tracker, rest), [rest], None)
-    far = rest.clone()
-    far[0], far[1] = 2.5, -1.0
-    track = fast.track(frame(tracker, far), [far], torch.from_numpy(first.controls))
+    fast, first = begun(tracker, None)
+    fast._residuals.extend([0.01] * 60)  # frames before were explained
+    far = moved(c0=2.5, c1=-1.5, c8=3.0)
+    track = fast.track(frame(tracker, far, far), [far], first)
     assert fast.failures == 1
     assert track.controls[0] == pytest.approx(2.5, abs=0.3)

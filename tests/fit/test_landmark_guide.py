@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+import torch
 
 from facecodec.fit.landmark_guide import LandmarkGuide, landmark_guide
 from tests.helpers.faces import face
@@ -21,27 +23,39 @@ def linear_face(seed: int = 0):
     return read
 
 
-def test_a_change_of_landmarks_is_one_of_controls():
+def told(guide: LandmarkGuide, change: np.ndarray) -> np.ndarray:
+    """The controls that landmarks alone would move by, but for a little stiffness."""
+    normal, side = guide.evidence(change, torch.zeros(COUNT, dtype=torch.float64))
+    return torch.linalg.solve(normal + 1e-6 * torch.eye(COUNT), side).numpy()
+
+
+@pytest.fixture
+def guide() -> LandmarkGuide:
+    made = landmark_guide(linear_face(), COUNT)
+    assert made is not None
+    return made
+
+
+def test_a_change_of_landmarks_is_one_of_controls(guide):
     read = linear_face()
-    guide = landmark_guide(read, np.full(COUNT, 1.0))
-    assert guide is not None
-    before, after = np.random.default_rng(1).normal(0, 1, (2, COUNT))
-    answer = guide(read(after[None])[0] - read(before[None])[0]).numpy()
-    np.testing.assert_allclose(answer, after - before, atol=0.05)
+    before, after = np.random.default_rng(1).normal(0, 0.1, (2, COUNT))
+    change = read(after[None])[0] - read(before[None])[0]
+    np.testing.assert_allclose(told(guide, change), after - before, atol=1e-4)
+    half = torch.from_numpy(after - before) / 2
+    rest = guide.evidence(change, half)[1]
+    np.testing.assert_allclose(rest, guide.evidence(change / 2, 0 * half)[1], atol=1e-6)
 
 
-def test_a_square_that_moves_means_nothing():
-    read = linear_face()
-    guide = landmark_guide(read, np.full(COUNT, 1.0))
-    assert guide is not None
-    rest = read(np.zeros((1, COUNT)))[0]
-    assert np.abs(guide(1.02 * rest + [0.01, -0.02] - rest).numpy()).max() < 1e-6
+def test_a_square_that_moves_means_nothing(guide):
+    rest = linear_face()(np.zeros((1, COUNT)))[0]
+    assert np.abs(told(guide, 1.02 * rest + [0.01, -0.02] - rest)).max() < 1e-6
 
 
-def test_still_landmarks_move_nothing():
-    guide = LandmarkGuide.of(np.ones((136, COUNT)), face() / 600, np.full(COUNT, 1.0))
-    assert not guide(np.zeros((68, 2))).any()
+def test_one_landmark_that_is_read_wrongly_moves_little(guide):
+    change = np.zeros((68, 2))
+    change[30] = 0.3  # sides of the square
+    assert np.abs(told(guide, change)).max() < 0.1
 
 
 def test_a_face_that_cannot_be_read_gives_no_guide():
-    assert landmark_guide(lambda c: np.full((len(c), 68, 2), np.nan), np.full(COUNT, 1.0)) is None
+    assert landmark_guide(lambda c: np.full((len(c), 68, 2), np.nan), COUNT) is None
