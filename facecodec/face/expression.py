@@ -21,7 +21,8 @@ from facecodec.types import Floats, Landmarks
 # The features in order: pose (3), outline of the mouth (20 points), opening of the lids (2) and of
 # the lips (3), height of the brows (2).
 NUM_FEATURES = 50
-LID_FEATURES, LIP_FEATURES = slice(43, 45), slice(45, 48)
+OUTLINE_FEATURES, LID_FEATURES, LIP_FEATURES = slice(3, 43), slice(43, 45), slice(45, 48)
+BROW_FEATURES = slice(48, 50)
 
 # Features per unit of a pose index, and per eye distance for the others. With 100, one unit of a
 # feature is a hundredth of an eye distance; more is for what moves little and says much, less for

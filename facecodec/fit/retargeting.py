@@ -45,16 +45,21 @@ class Retargeter:
         limits: Array,
         plan: RetargetingPlan | None = None,
         steps: Array | None = None,
+        free: NDArray[np.bool_] | None = None,
     ) -> None:
         """`read` reads the person's face; no control exceeds its limit in `limits` [num_controls].
 
-        `steps` [num_controls] replace the plan's step of the derivative.
+        `steps` [num_controls] replace the plan's step of the derivative. Controls that are not
+        `free`, bool [num_controls], stay what is usual.
         """
+        self.free = np.ones(len(limits), bool) if free is None else free
         self.read, self.limits, self.plan = read, limits, plan or RetargetingPlan()
         if steps is None:
             steps = np.full(len(limits), self.plan.step)
-        change = (read(np.diag(steps)) - read(-np.diag(steps))) / (2 * steps[:, None])
-        self.jacobian_at_rest = np.nan_to_num(change.T)
+        tried = np.diag(steps)[self.free]
+        change = (read(tried) - read(-tried)) / (2 * steps[self.free, None])
+        self.jacobian_at_rest = np.zeros((change.shape[1], len(limits)))
+        self.jacobian_at_rest[:, self.free] = np.nan_to_num(change.T)
         self.forget()
 
     def forget(self) -> None:
@@ -96,7 +101,7 @@ class Retargeter:
             scaled = self.jacobian / plan.noise
             information = scaled.T @ scaled + damping
             right_side = scaled.T @ residual - near * self.correction - rest * controls
-            delta = np.linalg.solve(information, right_side)
+            delta = np.where(self.free, np.linalg.solve(information, right_side), 0.0)
             delta *= min(1.0, plan.largest_step / max(float(np.abs(delta).max()), 1e-9))
             self.correction = self.correction + delta
         self.correction = kept
@@ -112,6 +117,7 @@ class Retargeter:
 
         Broyden 1965, A class of methods for solving nonlinear simultaneous equations.
         """
+        moved = moved * self.free
         error = change - self.jacobian @ moved
         length = moved @ moved + BROYDEN_REGULARISER
         self.jacobian += BROYDEN_DAMPING * np.outer(error, moved) / length

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
-import numpy as np
-
 from facecodec.arguments import whole_or_none
-from facecodec.atomic import refuse_overwrite, scratch_folder
+from facecodec.atomic import refuse_overwrite
 from facecodec.avatar.avatar import Avatar, load_avatar
-from facecodec.bitstream import StreamReader, StreamWriter, control_steps, open_stream
 from facecodec.clip.clip import Clip
-from facecodec.clip.scan import Span
-from facecodec.decoding.canvas import Canvas
-from facecodec.decoding.decode import open_output, render_items
-from facecodec.decoding.rewrite import with_controls, write_items
 from facecodec.encoding.encode import encode
 from facecodec.encoding.person import find_person
 from facecodec.encoding.presets import Preset, preset_of
-from facecodec.face.expression import features
+from facecodec.errors import UsageError
 from facecodec.models import (
     Device,
     FaceModel,
@@ -35,22 +27,18 @@ from facecodec.models import (
     side_of,
 )
 from facecodec.progress import Progress, silent
-from facecodec.puppetry.retarget import (
-    at_rest,
-    limited,
-    nearest_to_zero,
-    pose_between,
-    retargeted,
-)
-from facecodec.types import Controls, Floats
-from facecodec.version import __version__
-from facecodec.video.reader import VideoReader
+from facecodec.puppetry.driver import opened
+from facecodec.puppetry.output import write_stream, write_video
+from facecodec.puppetry.stage import How, Stage, directed
+from facecodec.puppetry.strength import Strengths
+from facecodec.puppetry.timeline import check_beyond
+from facecodec.seconds import Time, between
 from facecodec.video.writer import refuse_output
 from facecodec.weights.catalogue import DEFAULT_GENERATOR
 
-SYNTHETIC_COMMENT = "synthetic: one person's face moved by another person's video"
 PERSON_FILE_SUFFIXES = (".fci", ".fcv")  # sources that hold a person; all others show one
 MAX_SOURCE_FRAMES = 300  # of a source video are searched for the person
+SOUNDS = ("driver", "source", "none")
 
 
 @dataclass(frozen=True)
@@ -67,47 +55,30 @@ class PuppetSummary:
     retargeted: bool
 
 
-@dataclass(frozen=True)
-class Driver:
-    """The one who moves: a stream, and the video it was made of where that is at hand."""
-
-    stream: StreamReader
-    video: Path | None
-
-    def controls(self, max_frames: int | None) -> Controls:
-        """Return the controls [T, K] of the first frames."""
-        return np.stack([f.controls for f in islice(self.stream.frames(), max_frames)])
-
-    def features(self, person: Avatar, controls: Controls, progress: Progress) -> Floats:
-        """Return what the face does in the frames of `controls`, [T, 50], NaN where none is seen.
-
-        Read from the video where there is one, else from pictures of `person`, the driver's own.
-        """
-        if self.video is None:
-            rows = controls.astype(np.float64)
-            face = person.face_reader()
-            return features(face.landmarks(rows, "reading the driver", progress))
-        span, reader = Span(max_frames=len(controls)), VideoReader(self.video)
-        with Clip(reader, span, occlusions=False, progress=progress) as clip:
-            return clip.features
-
-
 def puppet(
     source: str | Path,
     driver: str | Path,
     output: str | Path,
     *,
+    regions: Sequence[str] | None = None,
+    strength: float | Mapping[str, float] = 1.0,
     absolute: bool = False,
+    rest: int | None = None,
     retarget: bool = True,
+    keep_motion: bool = False,
+    beyond: str = "hold",
     driver_video: str | Path | None = None,
     identity: str | Path | None = None,
     model: str = DEFAULT_GENERATOR,
     rig: str | Path | None = None,
     preset: str | Preset = "medium",
     size: int | None = None,
+    side_by_side: bool = False,
     device: Device = "auto",
+    start: Time | None = None,
+    end: Time | None = None,
     max_frames: int | None = None,
-    audio: bool = True,
+    audio: bool | str = True,
     force: bool = False,
     progress: Progress = silent,
 ) -> PuppetSummary:
@@ -115,22 +86,37 @@ def puppet(
 
     source: who: a picture, a video, a `.fci` or a `.fcv` file. driver: the motion: a video or a
     `.fcv`. output: anything `facecodec.decode` writes, or a `.fcv`.
+    regions: what the driver has a say in: "pose", "gaze", "eyes", "brows", "mouth", "jaw",
+    "expression"; all when None. The rest of the face stays still. strength: how strongly, 1 as the
+    driver does; a number, or one for each region.
     absolute: the head turns as far as the driver's does; otherwise motion is taken relative to the
     driver's rest, the frame in which the face is most at rest (of copied controls, the one
-    nearest to controls 0). retarget: controls are sought that make the source's face do what the
-    driver's does, a few previews a frame; without it, and where no face can be read, the driver's
-    controls are copied. driver_video: the video that a driving `.fcv` was made of, in which its
+    nearest to controls 0), or frame number `rest`. retarget: controls are sought that make the
+    source's face do what the driver's does, a few previews a frame; without it, and where no face
+    can be read, the driver's controls are copied.
+    keep_motion: a source that is a `.fcv` or a video, which is then encoded, goes on moving where
+    the driver has no say, on its own clock and in its own place. beyond: what there is then beyond
+    the end of the shorter of the two: "hold" its last frame, "loop" it, or "stop".
+    driver_video: the video that a driving `.fcv` was made of, in which its
     face is read better than in pictures of the stream. identity: the `.fci` file that a driving
     `.fcv` may refer to; without it, the right one is looked for beside the stream.
-    model, rig, preset, device, audio, force, progress: see `facecodec.encode`; the generator is
+    model, rig, preset, device, force, progress: see `facecodec.encode`; the generator is
     that of a driving `.fcv`. size: a side of the face square in pixels, see `facecodec.decode`.
-    max_frames: at most this many frames of the driver.
+    side_by_side: a video shows the driver to the left of the puppet.
+    start, end, max_frames: the part of the driver, as in `facecodec.encode`. audio: True or
+    "driver" for the driver's, "source" for that of a source that keeps its motion, False or "none".
     Raises NoFaceError when the driver or the source shows no face; UsageError for an output that
-    is in the way, or a source made for another generator; else what `encode` and `decode` raise.
+    is in the way, a source made for another generator, or arguments that do not fit; else what
+    `encode` and `decode` raise.
     """
     whole_or_none(max_frames, "max_frames", 1)
+    whole_or_none(rest, "rest", 0)
+    strengths, span, sound = Strengths.of(regions, strength), between(start, end), _sound(audio)
     output = str(output)
     to_stream = Path(output).suffix.lower() == ".fcv"
+    _refuse_misfits(Path(source), keep_motion, beyond, sound)
+    if side_by_side and to_stream:
+        raise UsageError(f"{output}: a stream has no room for the driver; name a video")
     (refuse_overwrite if to_stream else refuse_output)(
         output, force, [source, driver, driver_video, identity, rig]
     )
@@ -141,46 +127,49 @@ def puppet(
     if size is not None and Path(driver).suffix.lower() != ".fcv":
         side_of(load_generator_on(model, device), size)  # known before the driver is encoded
     encoded = partial(
-        encode, model=model, rig=rig, preset=plan, device=device, max_frames=max_frames,
-        audio=audio, precision="f32", keep_person=False, progress=progress,
+        encode, model=model, rig=rig, preset=plan, device=device, keep_person=False,
+        precision="f32", progress=progress,
     )  # fmt: skip
-    with _opened(Path(driver), driver_video, encoded) as moving:
+    part = partial(encoded, start=start, end=end, max_frames=max_frames, audio=sound == "driver")
+    moving_source = opened(Path(source), None, encoded) if keep_motion else nullcontext()
+    with opened(Path(driver), driver_video, part, span) as moving, moving_source as kept:
         models = load_stream_models(moving.stream.header, moving.stream.name, rig, device)
         side_of(models.generator, size)
-        who = _person(Path(source), models, plan, progress)
-        own = Avatar.from_stream(moving.stream, identity, model=models)
-        rest, nearest = nearest_to_zero(moving.stream)
-        driven = moving.controls(max_frames)
-        controls = None
-        if retarget:
-            done = moving.features(own, driven, progress)
-            resting = at_rest(driven, done)
-            if resting is not None:
-                controls = retargeted(who, driven, done, resting, absolute, progress)
-                rest = rest if controls is None else resting.frame
-        followed = controls is not None
-        if controls is None:
-            shift = pose_between(who, own) if absolute else -nearest
-            controls = limited(driven + shift)
-        if to_stream:
-            frames = _write_stream(moving.stream, who, controls, output, audio)
+        if kept:
+            who = Avatar.from_stream(kept.stream, model=models)
         else:
-            frames = _write_video(moving.stream, who, controls, output, size, audio, progress)
-    return PuppetSummary(frames, round(time.perf_counter() - begin, 3), rest, followed)
+            who = _person(Path(source), models, plan, progress)
+        own = Avatar.from_stream(moving.stream, identity, model=models)
+        stage = Stage.of(moving, max_frames, kept.stream if kept else None, beyond)
+        moved = directed(who, own, stage, strengths, How(absolute, retarget, rest), progress)
+        scene = stage.scene(who, moved.controls, sound)
+        if to_stream:
+            frames = write_stream(scene, output)
+        else:
+            left = None
+            if side_by_side:
+                left = moving.pictures(own, stage.driver_frames, who.side(size))
+            frames = write_video(scene, output, size, left, progress)
+    seconds = round(time.perf_counter() - begin, 3)
+    return PuppetSummary(frames, seconds, moved.rest_frame, moved.followed)
 
 
-@contextmanager
-def _opened(
-    driver: Path, video: str | Path | None, encoded: Callable[[Path, Path], object]
-) -> Iterator[Driver]:
-    """Open a driver; a video is encoded into a stream that lasts as long as it is open."""
-    if driver.suffix.lower() == ".fcv":
-        yield Driver(open_stream(driver), Path(video) if video else None)
-        return
-    with scratch_folder() as folder:
-        stream = folder / "driver.fcv"
-        encoded(driver, stream)
-        yield Driver(open_stream(stream), driver)
+def _sound(audio: bool | str) -> str:
+    """Return whose sound a puppet has, one of `SOUNDS`."""
+    if isinstance(audio, bool):
+        return "driver" if audio else "none"
+    if audio not in SOUNDS:
+        raise UsageError(f"no audio {audio!r}; there are: {', '.join(SOUNDS)}", argument="audio")
+    return audio
+
+
+def _refuse_misfits(source: Path, keep_motion: bool, beyond: str, sound: str) -> None:
+    """Raise UsageError, before any work, for arguments that do not fit together."""
+    check_beyond(beyond)
+    if keep_motion and source.suffix.lower() == ".fci":
+        raise UsageError(f"{source}: has no motion to keep; a video or a .fcv has")
+    if sound == "source" and not keep_motion:
+        raise UsageError("a source that stands still has no audio; keep its motion")
 
 
 def _person(source: Path, model: FaceModel, plan: Preset, progress: Progress) -> Avatar:
@@ -190,44 +179,3 @@ def _person(source: Path, model: FaceModel, plan: Preset, progress: Progress) ->
     likeness = load_likeness(model.generator)
     with Clip.open(source, max_frames=MAX_SOURCE_FRAMES, progress=progress) as clip:
         return find_person(clip, model, plan, None, likeness, progress)[0]
-
-
-def _write_video(
-    stream: StreamReader,
-    who: Avatar,
-    controls: Controls,
-    output: str,
-    size: int | None,
-    audio: bool,
-    progress: Progress,
-) -> int:
-    """Render the driver's first frames with other controls [T, K] of another person."""
-    place = Canvas(stream.header, "face", None, who.side(size))
-    track = stream.audio if audio else None
-    with open_output(output, stream, place, track, SYNTHETIC_COMMENT) as sink:
-        items = with_controls(stream.items(audio=sink.takes_audio), controls)
-        draw = partial(who.render, size=size)
-        frames, _ = render_items(items, draw, place, sink, len(controls), progress)
-    return frames
-
-
-def _write_stream(
-    stream: StreamReader, who: Avatar, controls: Controls, output: str, audio: bool
-) -> int:
-    """Write the driver's first frames with other controls [T, K] of another person."""
-    header = replace(
-        stream.header,
-        creator=f"facecodec {__version__}",
-        metadata={"provenance": SYNTHETIC_COMMENT},
-    )
-    if header.precision == "f32":
-        steps = control_steps(who.rig.steps, header.quality)
-        header = replace(header, precision="quantised", control_steps=steps)
-
-    def begin(writer: StreamWriter) -> None:
-        who.write_to(writer)
-        if audio and stream.audio:
-            writer.set_audio(stream.audio)
-
-    items = with_controls(stream.items(audio=audio), controls)
-    return write_items(output, header, begin, items)[0]

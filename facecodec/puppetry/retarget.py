@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from facecodec.avatar.avatar import Avatar
+from facecodec.avatar.face import FaceReader
 from facecodec.bitstream import FrameFlags, FrameRecord, StreamReader
-from facecodec.errors import NoFaceError
+from facecodec.errors import NoFaceError, UsageError
 from facecodec.face.expression import LID_FEATURES, LIP_FEATURES, POSE_WEIGHT, features
 from facecodec.face.signals import NUM_POSE
 from facecodec.fit.controls import per_control
@@ -16,6 +17,7 @@ from facecodec.fit.photometric import TrackingPlan
 from facecodec.fit.retargeting import Retargeter
 from facecodec.fit.smoothing import smooth
 from facecodec.progress import Progress
+from facecodec.puppetry.strength import Strengths
 from facecodec.rig.regions import Region
 from facecodec.rig.rig import Rig
 from facecodec.types import Controls, Floats
@@ -59,6 +61,22 @@ class Rest:
     frame: int
     controls: Controls
     features: Floats
+
+
+def rest_at(frame: int, controls: Controls, driver_features: Floats) -> Rest:
+    """Return frame number `frame` as a driver's rest.
+
+    `controls` [T, K] and `driver_features` [T, 50] are those of its frames. Raises UsageError for a
+    frame that there is not, NoFaceError for one without a face.
+    """
+    if not 0 <= frame < len(controls):
+        raise UsageError(
+            f"frame {frame} cannot be the driver's rest: it has frames 0 to {len(controls) - 1}",
+            argument="rest",
+        )
+    if not np.isfinite(driver_features[frame]).all():
+        raise NoFaceError(f"frame {frame} of the driver shows no face; it cannot be the rest")
+    return Rest(frame, controls[frame].copy(), driver_features[frame].copy())
 
 
 def at_rest(controls: Controls, driver_features: Floats) -> Rest | None:
@@ -125,41 +143,110 @@ def pose_between(source: Avatar, driver: Avatar) -> Controls:
     return shift
 
 
+@dataclass(frozen=True)
+class Performance:
+    """What a driver does: controls [T, K], features [T, 50] and the rest that they count from."""
+
+    controls: Controls
+    features: Floats
+    rest: Rest
+
+
 def retargeted(
     source: Avatar,
-    controls: Controls,
-    driver_features: Floats,
-    rest: Rest,
+    driver: Performance,
+    strengths: Strengths,
     absolute: bool,
+    own: Controls | None,
     progress: Progress,
 ) -> Controls | None:
     """Return controls [T, K] that make the source's face do what the driver's does.
 
-    `controls` [T, K] and `driver_features` [T, 50] are those of the driver's frames. How these
-    differ from `rest` is how the source's face is to differ from itself at controls 0.
-    `absolute`: the head's pose is the driver's own. None where no face can be read in the source's
-    picture.
+    How the driver's features differ from its rest is how the source's face is to differ from itself
+    at controls 0, times the strengths; what has no strength stays as there. `absolute`: the head's
+    pose is the driver's own. own: the source's own controls [T, K] in these frames, which it goes
+    on with where the driver has no say; None for a source that stands still. None where no face can
+    be read in the source's picture.
     """
-    count, rig, face = controls.shape[1], source.rig, source.face_reader()
+    count, rig, face = driver.controls.shape[1], source.rig, source.face_reader()
+    rest = driver.rest
     here, base = face(np.zeros((1, count)))[0], rest.features.copy()
     if absolute:
         base[:NUM_POSE] = here[:NUM_POSE]
     if not np.isfinite(here).all():
         return None
+    free = strengths.free(rig)
     whole_face = np.array(rig.regions) == Region.EXPRESSION
     steps = np.where(whole_face, EXPRESSION_STEP, OFFSET_STEP)
-    retargeter = Retargeter(face, control_limits(count), steps=steps)
-    usual = _usual(rig, controls - rest.controls)
+    limits = np.where(free, control_limits(count), np.inf)
+    retargeter = Retargeter(face, limits, steps=steps, free=free)
+    usual = _usual(rig, driver.controls - rest.controls)
+    goals = _Goals(face, here, strengths.features())
+    if not strengths.plain:
+        usual *= strengths.controls(rig)
+    if own is not None:
+        usual[:, ~free] = own[:, ~free]
     moved, information = np.zeros(usual.shape), np.zeros((*usual.shape, usual.shape[1]))
-    for t in range(len(controls)):
-        if np.isfinite(driver_features[t]).all():
-            moved[t], information[t] = retargeter.follow(usual[t], here + driver_features[t] - base)
+    for t in range(len(usual)):
+        if np.isfinite(driver.features[t]).all():
+            still = None if own is None else np.where(free, 0, own[t])
+            goal = goals(driver.features[t], base, None if own is None else own[t], still)
+            moved[t], information[t] = retargeter.follow(usual[t], goal)
         else:
             moved[t] = usual[t]
             retargeter.forget()
-        progress("retargeting", t + 1, len(controls))
+        progress("retargeting", t + 1, len(usual))
     motion = per_control(TrackingPlan().motion, count).numpy()
-    return smooth(moved, information, motion).astype(np.float32)
+    smoothed = smooth(moved, information, motion)
+    smoothed[:, ~free] = usual[:, ~free]
+    return smoothed.astype(np.float32)
+
+
+@dataclass
+class _Goals:
+    """What features [50] the source's face is to have in a frame.
+
+    face: reads them. here: those at controls 0. factors: the strength of each.
+    """
+
+    face: FaceReader
+    here: Floats
+    factors: Floats
+
+    def __call__(
+        self, driver: Floats, base: Floats, own: Controls | None, still: Controls | None
+    ) -> Floats:
+        """Return the goal [50] for the driver's features `driver` and those at rest, `base`.
+
+        own: the source's own controls [K] in this frame; still: the same with what the driver moves
+        at rest. None for a source that stands still.
+        """
+        if own is None or still is None:
+            if (self.factors == 1).all():
+                return self.here + driver - base
+            return self.here + self.factors * (driver - base)
+        kept, quiet = self.face(np.stack([own, still]).astype(np.float64))
+        kept, quiet = (np.where(np.isfinite(row), row, self.here) for row in (kept, quiet))
+        moved: Floats = quiet + self.factors * (driver - base)
+        return np.where(self.factors > 0, moved, kept)
+
+
+def copied(
+    source: Avatar,
+    controls: Controls,
+    shift: Controls,
+    strengths: Strengths,
+    own: Controls | None = None,
+) -> Controls:
+    """Return the driver's controls [T, K] after a shift [K], without looking at the source's face.
+
+    strengths and own: as in `retargeted`.
+    """
+    if strengths.plain:
+        return limited(controls + shift)
+    factors = strengths.controls(source.rig)
+    moved = limited(((controls + shift) * factors).astype(np.float32))
+    return moved if own is None else np.where(factors > 0, moved, own)
 
 
 def _usual(rig: Rig, controls: Controls) -> Floats:
