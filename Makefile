@@ -44,8 +44,13 @@ $(READY): setup.cfg pyproject.toml
 models: setup  ## the default generator and dlib's models, 160 MB
 	$(BIN)/facecodec model install --all
 
-live-demo: setup  ## motion over UDP through a relay that loses 5 %, in real time, with figures
+live-demo: models .demo/sample.fci  ## a call over UDP through a relay that loses 5 %: motion alone, then with pictures
 	PYTHONPATH=. $(BIN)/python benchmarks/live_demo.py
+	PYTHONPATH=. $(BIN)/python benchmarks/live_demo.py --clip samples/sample.mp4 --person .demo/sample.fci --out .demo/live.mkv
+
+.demo/sample.fci: samples/sample.mp4
+	mkdir -p .demo
+	$(BIN)/facecodec identity enrol samples/sample.mp4 .demo/sample.fci --preset fast -f
 
 sample: models  ## make samples/sample.mp4 again
 	$(BIN)/python samples/make_sample.py

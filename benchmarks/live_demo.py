@@ -1,6 +1,7 @@
 """A call over UDP on this machine, in real time: sender, a relay that loses packets, receiver.
 
     python benchmarks/live_demo.py talk.fcv --seconds 10
+    python benchmarks/live_demo.py --clip talk.mp4 --person who.fci
     make live-demo
 
 Sends the motion of a stream (by default a toy one of the tests) frame by frame to a relay on
@@ -8,6 +9,9 @@ Sends the motion of a stream (by default a toy one of the tests) frame by frame 
 overtake others; a receiver decodes what arrives. Prints the rate, what was lost and shown, and how
 long a frame takes: to become bytes, and from there until the receiver gives it out. Nothing is
 tracked and nothing drawn: the times are those of coding and of the link.
+
+With a clip and its person, `facecodec live send` and `facecodec live receive` do the same with
+pictures, each in a process of its own: tracked, sent, lost in part, drawn, and written to a file.
 """
 
 from __future__ import annotations
@@ -15,14 +19,20 @@ from __future__ import annotations
 import argparse
 import heapq
 import itertools
+import json
 import random
 import socket
 import statistics
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
+
+from saved import save
 
 from facecodec.bitstream import FrameRecord, open_stream
 from facecodec.live import Decoder, LivePerson, PacketEncoder
@@ -31,6 +41,7 @@ HOST = "127.0.0.1"
 TOY = Path(__file__).resolve().parent.parent / "tests" / "vectors" / "streams" / "long.fcv"
 MOST_BYTES = 65535  # of a datagram
 POLL_SECONDS = 0.002
+SILENCE_SECONDS = 60  # after which the receiver of pictures gives up
 DEPTH = 3  # frames that the receiver waits for late ones
 TIME_BASE = Fraction(1, 90000)
 
@@ -139,13 +150,83 @@ def call(path: Path, seconds: float, loss: float, jitter: float) -> tuple[Tally,
     return tally, count, rate
 
 
+def pictures(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what came of a call with pictures: what each side says, and the relay."""
+    over, tally = threading.Event(), Tally()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as middle:
+        middle.bind((HOST, 0))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+            free.bind((HOST, 0))
+            to = free.getsockname()[1]
+        passing = threading.Thread(
+            target=relay, args=(middle, to, options.loss, options.jitter, over, tally)
+        )
+        passing.start()
+        run = [sys.executable, "-m", "facecodec", "live"]
+        words = ["receive", f"udp://{HOST}:{to}", "--out", options.out, "--size", options.size]
+        given = ["--depth", DEPTH, "--silence", SILENCE_SECONDS, "--json", "-q", "-f"]
+        receiver = subprocess.Popen([*run, *map(str, words + given)], stdout=subprocess.PIPE)
+        try:
+            address = f"udp://{HOST}:{middle.getsockname()[1]}"
+            words = ["send", options.clip, "--to", address, "--identity", options.person]
+            sender = subprocess.run(
+                [*run, *map(str, [*words, "--json", "-q"])], stdout=subprocess.PIPE, check=True
+            )
+            shown = json.loads(receiver.communicate(timeout=SILENCE_SECONDS + 10)[0])
+        finally:
+            over.set()
+            passing.join()
+            receiver.kill()
+    return {
+        "sent": json.loads(sender.stdout),
+        "shown": shown,
+        "relay": {"datagrams": tally.datagrams, "lost": tally.lost},
+        "loss": options.loss,
+        "jitter_seconds": options.jitter,
+        "size": options.size,
+    }
+
+
+def tell_pictures(made: dict[str, Any]) -> None:
+    """Print what came of a call with pictures."""
+    sent, shown, link = made["sent"], made["shown"], made["relay"]
+    total = sent["frames"] + sent["dropped"]
+    print(
+        f"{total} frames of the clip: {sent['frames']} sent in {sent['seconds']:.1f} s, "
+        f"{sent['dropped']} dropped because tracking took too long; {sent['kbps']:.1f} kbps "
+        "with sound and person, without IP and UDP"
+    )
+    print(f"{link['datagrams']} datagrams, {link['lost']} lost on purpose")
+    print(
+        f"{shown['pictures']} pictures of {made['size']} pixels drawn, {shown['recovered']} of "
+        f"them in the place of lost frames, {shown['missing']} frames not at all, "
+        f"{shown['dropped']} dropped because drawing took too long"
+    )
+    for name, key, side in (
+        ("capture to bytes", "capture_to_bytes", sent),
+        ("bytes to picture", "bytes_to_picture", shown),
+    ):
+        took = side[key]
+        print(f"{name}: median {took['median']:.0f} ms, 95 % within {took['most']:.0f} ms")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("stream", nargs="?", type=Path, default=TOY)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--loss", type=float, default=0.05, help="share of datagrams lost")
     parser.add_argument("--jitter", type=float, default=0.02, help="seconds, at most")
+    parser.add_argument("--clip", type=Path, help="send this with pictures instead")
+    parser.add_argument("--person", type=Path, help="the .fci file of who is in it")
+    parser.add_argument("--size", type=int, default=512, help="side of the pictures drawn")
+    parser.add_argument("--out", type=Path, default=Path("live.mkv"))
+    parser.add_argument("--json", type=Path, help="write the figures of the clip here")
     options = parser.parse_args()
+    if options.clip:
+        made = pictures(options)
+        tell_pictures(made)
+        save(options.json, "make live-demo", **made)
+        return
     tally, count, rate = call(options.stream, options.seconds, options.loss, options.jitter)
     coding = [1000 * (tally.sent[i] - tally.pushed[i]) for i in range(count)]
     link = sorted(1000 * (tally.shown[i] - tally.sent[i]) for i in range(count) if i in tally.shown)

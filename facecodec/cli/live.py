@@ -107,8 +107,8 @@ def send(
 
     \b
     facecodec live send /dev/video0 --to udp://there:5000 --identity alice.fci
-    facecodec live send talk.mp4 --to udp://127.0.0.1:5000 --identity alice.fci --stats
-    ffmpeg -i talk.mp4 -f nut - | facecodec live send - --to talk.fcv --identity alice.fci
+    facecodec live send talk.mp4 --to udp://there:5000 --identity alice.fci
+    cat talk.mkv | facecodec live send - --to talk.fcv --identity alice.fci
     """
     from facecodec.live.send import send as work
     from facecodec.live.settings import LiveSettings
@@ -186,7 +186,7 @@ def receive(
     \b
     facecodec live receive udp://:5000 --out - | ffplay -
     facecodec live receive udp://:5000 --out call.mp4 --size 512 --stats
-    ssh there facecodec live send ... --to - | facecodec live receive - --out call.mkv
+    ssh there cat talk.fcv | facecodec live receive - --out talk.mkv
     """
     from facecodec.live.receive import receive as work
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
+import heapq
+import itertools
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -21,7 +22,7 @@ from facecodec.video.writer import open_sink
 
 TIME_BASE = Fraction(1, 90000)  # seconds of a unit of the output's times
 RESTART_SECONDS = Fraction(1, 25)  # between the last picture of a sender and its next first one
-MOST_SOUND = 4096  # packets that wait for the first picture
+MOST_SOUND = 4096  # packets that wait for a picture
 
 
 class Screen:
@@ -36,7 +37,9 @@ class Screen:
         self._sink: Sink | None = None
         self._background: Background | None = None
         self._audio: AudioParameters | None = None
-        self._early: deque[AudioPacket] = deque(maxlen=MOST_SOUND)
+        self._sound: list[tuple[int, int, AudioPacket]] = []  # that waits, the earliest first
+        self._count = itertools.count()  # of packets, to tell those of one time apart
+        self._heard: int | None = None  # time of the last packet written, on the sender's clock
         self._stream = b""  # whose times are counted
         self._shift = Fraction(0)  # seconds added to them
         self._last: Fraction | None = None  # time of the last picture
@@ -65,32 +68,42 @@ class Screen:
         assert self._sink is not None and self._background is not None
         if frame.stream_id != self._stream:
             if self._last is not None:
+                self._pass_sound(None)
                 self._shift = self._last + RESTART_SECONDS - frame.time
+                self._heard = None
             self._stream = frame.stream_id
         time = frame.time + self._shift
         if self._last is not None and time <= self._last:
             return
         self._last = time
-        early, self._early = self._early, deque(maxlen=MOST_SOUND)
-        for packet in early:
-            self._hear(packet)
+        self._pass_sound(time)
         image = fitted(picture, self._size)
         self._background.submit(self._sink.write, image, round(time / TIME_BASE))
 
     def hear(self, packet: AudioPacket) -> None:
-        """Write a packet of sound."""
-        if self._sink is None:
-            self._early.append(packet)
-        else:
-            self._hear(packet)
+        """Take a packet of sound, in any order: it is written with the picture of its time.
 
-    def _hear(self, packet: AudioPacket) -> None:
-        if not self.has_audio or self._background is None or self._audio is None:
+        One that comes after its place was taken is left out.
+        """
+        if self._heard is not None and packet.pts <= self._heard:
+            return
+        heapq.heappush(self._sound, (packet.pts, next(self._count), packet))
+        if len(self._sound) > MOST_SOUND:
+            heapq.heappop(self._sound)
+
+    def _pass_sound(self, until: Fraction | None) -> None:
+        """Write the sound up to a time in seconds of the output, all of it for None."""
+        if not self.has_audio or self._audio is None or self._background is None:
             return
         assert self._sink is not None
-        units = round(self._shift / self._audio.time_base)
-        moved = replace(packet, pts=packet.pts + units, dts=packet.dts + units)
-        self._background.submit(self._sink.write_audio, moved)
+        base = self._audio.time_base
+        units = round(self._shift / base)
+        while self._sound and (until is None or (self._sound[0][0] + units) * base <= until):
+            pts, _, packet = heapq.heappop(self._sound)
+            if self._heard is None or pts > self._heard:
+                self._heard = pts
+                moved = replace(packet, pts=pts + units, dts=pts + units)
+                self._background.submit(self._sink.write_audio, moved)
 
     def _open(self, picture: Picture, header: StreamHeader, audio: AudioParameters | None) -> None:
         self._size = picture.shape[1], picture.shape[0]
@@ -114,6 +127,8 @@ class Screen:
         if self._sink is None or self._background is None:
             return
         try:
+            if kind is None:
+                self._pass_sound(None)
             self._background.__exit__(kind, *rest)
             if kind is None:
                 self._sink.close()

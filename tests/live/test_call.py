@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -27,14 +29,16 @@ from facecodec.avatar.avatar import Avatar
 from facecodec.bitstream import FrameFlags, open_stream
 from facecodec.errors import FacecodecError, StreamError, UsageError
 from facecodec.generator.sampling import draw_latents
-from facecodec.live import LiveSettings
+from facecodec.live import LiveFrame, LiveSettings
 from facecodec.live.address import Address, parse_address
 from facecodec.live.pictures import Tracked, open_link
 from facecodec.live.receive import receive
+from facecodec.live.screen import Screen
 from facecodec.live.send import send
 from facecodec.models import FaceModel
+from facecodec.video.opus import OpusCoder
 from facecodec.video.reader import VideoReader
-from tests.helpers.clips import RATE, gradient, write_clip
+from tests.helpers.clips import RATE, gradient, tone, write_clip
 from tests.helpers.commands import run
 
 FRAMES, SIZE = 20, 256
@@ -175,6 +179,26 @@ def test_a_sender_may_begin_again(tmp_path, avatar):
     with VideoReader(tmp_path / "x.mkv") as reader:
         times = [float(frame.pts * reader.time_base) for frame in reader.frames()]
     assert times == pytest.approx([i / 25 for i in range(10)], abs=2e-3)
+
+
+def test_sound_that_comes_in_any_order_is_written_in_its_own(tmp_path, avatar):
+    coder = OpusCoder(1)
+    packets = coder.add(tone(1.0, 48000), Fraction(0)) + coder.flush()
+    shuffled = packets[:]
+    random.Random(3).shuffle(shuffled)
+    shuffled.insert(5, replace(packets[9], dts=10**12))  # nobody's sender
+    frame = np.zeros(avatar.num_controls, np.float32)
+    head = open_link(avatar, fps=25).header
+    picture = np.zeros((SIZE, SIZE, 3), np.uint8)
+    with Screen(str(tmp_path / "x.mp4"), "y4m", True) as screen:
+        for packet in shuffled:
+            screen.hear(packet)
+        for i in range(25):
+            known = LiveFrame(i, Fraction(i, 25), frame, None, FrameFlags(0), False, b"one")
+            screen.show(picture, known, head, coder.parameters)
+        screen.hear(packets[0])  # too late
+    with VideoReader(tmp_path / "x.mp4") as reader:
+        assert [p.data for p in reader.audio_packets()] == [p.data for p in packets]
 
 
 def test_a_stop_ends_both_whole(tmp_path, clip, person):
