@@ -106,6 +106,11 @@ def command(
                 left_out = f"its audio ({reader.audio_dropped}) cannot be stored, and is left out"
                 console.say(f"{source}: {left_out}")
     stages = {"none": progress.ENCODE, "light": progress.TUNE, "full": progress.FULL_TUNE}[tune]
+
+    def foretell(seconds: float) -> None:
+        """Say how long it will take, before the work."""
+        console.say(f"{source}: about {progress.clock(seconds)} on this machine")
+
     with progress.shown(stages) as report:
         done = encode(
             source, output, model=model, rig=rig, preset=preset, device=device,
@@ -114,6 +119,7 @@ def command(
             video_track=video_track, audio_track=audio_track,
             precision=precision, id_frame=id_frame, tune=tune, identity=identity, live=live,
             any_face=any_face, force=force, progress=report,
+            foretell=foretell,
         )  # fmt: skip
     if json_:
         console.json_result(asdict(done) | {"kbps": done.kbps}, output)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from facecodec.bitstream import DEFAULT_QUALITY, load_identity_file
 from facecodec.clip.clip import Clip
 from facecodec.clip.scan import Span
 from facecodec.clip.source import FramesInMemory
+from facecodec.encoding.estimate import estimated_seconds
 from facecodec.encoding.live_clip import track_live
 from facecodec.encoding.motion import track_clip
 from facecodec.encoding.person import find_person, follow_wanted, known_person
@@ -57,6 +58,7 @@ def encode(
     any_face: bool = False,
     force: bool = False,
     progress: Progress = silent,
+    foretell: Callable[[float], None] | None = None,
 ) -> EncodeSummary:
     """Encode a video of one person into a `.fcv` stream.
 
@@ -82,6 +84,8 @@ def encode(
     controls are smoothed with past frames alone, as an encoder at one end of a call has to. force:
     overwrite the output.
     progress: called with a stage's name, the units done and their number (None if unknown).
+    foretell: called once, before the work, with about how many seconds it will take; not where the
+    source does not tell how many frames it has.
 
     The output appears whole or not at all. Until it does, and unless `keep_person` is False, the
     person is kept beside it in `OUTPUT.person.fci`, which an encode that is cut short leaves. A
@@ -113,6 +117,10 @@ def encode(
         heard = settled(clip.audio, clip.source.audio_packets, choice)
         models = load_models(model, rig, device)
         likeness = None if given else load_likeness(models.generator)
+        if foretell is not None:
+            seconds = estimated_seconds(models, plan, tune, clip, known=given is not None)
+            if seconds is not None:
+                foretell(seconds)
         stages.end("models")
         known = None
         if given:

@@ -8,6 +8,7 @@ import pytest
 from facecodec.avatar.avatar import Avatar
 from facecodec.avatar.tuning import Tuning
 from facecodec.bitstream import FrameFlags
+from facecodec.encoding.pace import Pace
 from facecodec.errors import StreamError
 from facecodec.fit.photometric import TrackingPlan
 from facecodec.generator.sampling import draw_latents
@@ -109,3 +110,13 @@ def test_a_tracker_sees_nobody_in_an_empty_frame(avatar, finder):
     tracked = PersonTracker(avatar, plan=quickly)(np.full((240, 320, 3), 90, np.uint8), 0.0)
     assert tracked.flags == FrameFlags.NO_FACE
     assert tracked.placement is None and not tracked.controls.any()
+
+
+def test_a_frame_that_there_is_no_time_for_is_passed_over_and_counted(avatar, finder):
+    clock = iter([0.0, 1.0, 1.0, 2.0, 2.0, 2.0])
+    tracker = PersonTracker(avatar, plan=TrackingPlan(preview_renders=1), keep_up=True)
+    tracker._pace = Pace(lambda: next(clock))
+    blank = np.full((240, 320, 3), 90, np.uint8)
+    flags = [tracker(blank, i / 25).flags for i in range(3)]
+    assert flags == [FrameFlags.NO_FACE, FrameFlags.LOW_CONFIDENCE, FrameFlags.LOW_CONFIDENCE]
+    assert (tracker.dropped, tracker.hurried) == (2, 0)
