@@ -33,6 +33,10 @@ SHOWN_FLAGGED = 4  # runs of flagged frames that are told without -v
     help="How finely controls are quantised; 16 more halve the step.",
 )  # fmt: skip
 @click.option(
+    "--bitrate", type=options.BitRate(), metavar="RATE",
+    help="Of the motion, such as 2k bits a second: the best quality that keeps to it.",
+)  # fmt: skip
+@click.option(
     "--precision", type=click.Choice(["quantised", "f16", "f32"]), default="quantised",
     show_default=True, help="f16 and f32 store them as they are.",
 )  # fmt: skip
@@ -43,6 +47,10 @@ SHOWN_FLAGGED = 4  # runs of flagged frames that are told without -v
 @click.option(
     "--tune", type=click.Choice(["none", "light", "full"]), default="none", show_default=True,
     help="A better likeness, once a stream: light for some 70 KB, full for 700 KB (archives).",
+)  # fmt: skip
+@click.option(
+    "--fps", type=options.Seconds(), default="25", show_default=True, metavar="N",
+    help="Of numbered pictures.",
 )  # fmt: skip
 @click.option("--identity", type=options.FILE, help="A .fci file with the person to use.")
 @click.option("--any-face", is_flag=True, help="Go on even if nobody in IN is like --identity.")
@@ -73,9 +81,11 @@ def command(
     end: Fraction | None,
     max_frames: int | None,
     quality: int,
+    bitrate: int | None,
     precision: str,
     id_frame: int | None,
     tune: str,
+    fps: Fraction,
     identity: str | None,
     any_face: bool,
     live: bool,
@@ -93,13 +103,19 @@ def command(
     facecodec encode talk.mp4 talk.fcv
     facecodec encode talk.mp4 talk.fcv --start 1:30 --end 1:40 --preset slow
     facecodec encode talk2.mp4 talk2.fcv --identity alice.fci
+    facecodec encode frames/%06d.png talk.fcv --fps 30
+    cat talk.mp4 | facecodec encode - talk.fcv --bitrate 2k
     facecodec encode talk.mp4 - | ssh elsewhere facecodec decode - talk.mp4
     """
+    context = click.get_current_context()
+    chosen = context.get_parameter_source("quality") == click.core.ParameterSource.COMMANDLINE
+    if bitrate is not None and chosen:
+        raise click.UsageError("--quality and --bitrate both choose the quality; give one", context)
     from facecodec.encoding.encode import encode
     from facecodec.video.reader import VideoReader
 
     audio = "none" if no_audio else audio
-    if audio != "none":
+    if audio != "none" and Path(source).is_file():
         # to say so before the work
         with VideoReader(Path(source), video_track, audio_track) as reader:
             if reader.audio_dropped:
@@ -114,8 +130,8 @@ def command(
     with progress.shown(stages) as report:
         done = encode(
             source, output, model=model, rig=rig, preset=preset, device=device,
-            start=start, end=end, max_frames=max_frames, audio=audio,
-            audio_bitrate=audio_bitrate, quality=quality,
+            start=start, end=end, max_frames=max_frames, fps=fps, audio=audio,
+            audio_bitrate=audio_bitrate, quality=quality, bitrate=bitrate,
             video_track=video_track, audio_track=audio_track,
             precision=precision, id_frame=id_frame, tune=tune, identity=identity, live=live,
             any_face=any_face, force=force, progress=report,
@@ -128,11 +144,15 @@ def command(
         f"({done.kbps:.1f} kbps), encoded in {sum(done.stages.values()):.1f} s"
     )
     console.say(f"  {_parts(done)}")
+    if bitrate is not None:
+        console.say(f"  {_reached(done, bitrate)}")
     if done.no_face or done.low_confidence:
         console.say(
             f"  {done.no_face} frames without a face (the last controls are held), "
             f"{done.low_confidence} of low confidence"
         )
+    if done.audio_dropped and not Path(source).is_file():  # of a file that was said before
+        console.say(f"  its audio ({done.audio_dropped}) cannot be stored, and is left out")
     if done.other_face:
         console.say(f"  {said_of_others(done)}")
     for line in told(done.flagged, console.is_verbose()):
@@ -154,6 +174,13 @@ def said_of_others(done: EncodeSummary) -> str:
     if own <= done.other_face:
         said += f", the person {own}: --id-frame chooses who"
     return f"{said}; the person's last controls are held there"
+
+
+def _reached(done: EncodeSummary, bitrate: int) -> str:
+    """Return how near the motion is to its target rate, in bits a second."""
+    reached = 8 * done.motion_bytes / max(done.duration, 1e-9)
+    said = f"quality {done.quality} takes {reached / 1000:.2f} of {bitrate / 1000:g} kbps"
+    return said if reached <= bitrate else f"{said}: the lowest there is, and too much"
 
 
 def _parts(done: EncodeSummary) -> str:

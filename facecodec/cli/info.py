@@ -13,7 +13,7 @@ from facecodec.bitstream.container.describe import (
     list_chunks,
     list_flagged,
 )
-from facecodec.bitstream.container.files import is_identity_file, load_identity_file, open_stream
+from facecodec.bitstream.container.files import is_identity_file, load_identity_file, open_seekable
 from facecodec.cli import console, options
 from facecodec.cli.identity import show
 
@@ -43,13 +43,14 @@ def command(
 
     \b
     facecodec info talk.fcv
+    ssh there cat talk.fcv | facecodec info -
     facecodec info talk.fcv --rates --flags
     facecodec info talk.fcv --json --chunks
     """
     if is_identity_file(file):
         show(file, load_identity_file(file), json_)
         return
-    stream = open_stream(file)
+    stream = open_seekable(file)
     facts = describe(stream, rates)
     if chunks:
         facts["chunks"] = list_chunks(stream)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 from facecodec.arguments import whole_or_none
 from facecodec.atomic import opened_whole, refuse_overwrite
 from facecodec.avatar.avatar import Avatar
-from facecodec.bitstream import DEFAULT_QUALITY, load_identity_file
+from facecodec.bitstream import DEFAULT_QUALITY, StreamHeader, load_identity_file
 from facecodec.clip.clip import Clip
 from facecodec.clip.scan import Span
 from facecodec.clip.source import FramesInMemory
@@ -18,15 +19,18 @@ from facecodec.encoding.live_clip import track_live
 from facecodec.encoding.motion import track_clip
 from facecodec.encoding.person import find_person, follow_wanted, known_person
 from facecodec.encoding.presets import Preset, preset_name, preset_of
+from facecodec.encoding.rate import check_target, quality_for
 from facecodec.encoding.summary import EncodeSummary, Stages, summarise
 from facecodec.encoding.tuning import check_tune, tune_person
 from facecodec.encoding.write import KeptPerson, check_stream_options, new_header, write_clip
+from facecodec.errors import UsageError
 from facecodec.models import Device, load_likeness, load_models, require_models
 from facecodec.progress import Progress, silent
-from facecodec.seconds import Time, between
+from facecodec.seconds import Time, between, seconds
 from facecodec.types import Picture
 from facecodec.video.opus import check_audio, chosen_audio, settled
 from facecodec.video.reader import VideoReader
+from facecodec.video.series import SeriesReader, is_series
 from facecodec.weights.catalogue import DEFAULT_GENERATOR
 
 Source = str | Path | Iterable[Picture] | Clip
@@ -49,6 +53,7 @@ def encode(
     video_track: int | None = None,
     audio_track: int | None = None,
     quality: int = DEFAULT_QUALITY,
+    bitrate: int | None = None,
     precision: str = "quantised",
     id_frame: int | None = None,
     tune: str = "none",
@@ -62,7 +67,8 @@ def encode(
 ) -> EncodeSummary:
     """Encode a video of one person into a `.fcv` stream.
 
-    source: a video file; or pictures in memory, uint8 RGB [T, H, W, 3] or an iterable of
+    source: a video file; '-' or a named pipe, through which one comes; numbered pictures
+    (`frames/%06d.png`), or pictures in memory, uint8 RGB [T, H, W, 3] or an iterable of
     [H, W, 3], which are `fps` frames a second; or an open `Clip`, taken as it is.
     output: the stream; '-' is standard output.
     model: the name of an installed generator. rig: a rig file, for a generator without its own.
@@ -75,8 +81,10 @@ def encode(
     audio_bitrate: of Opus, 6,000 to 256,000 bits a second; 16,000 when None.
     video_track, audio_track: which of the file's, from 0; those that ffmpeg takes when None: the
     default, else the largest picture and the most channels.
-    quality: 0 to 100, how finely controls are quantised; 16 points
-    halve the step. precision: 'quantised', or 'f16' or 'f32', which store controls as they are.
+    quality: 0 to 100, how finely controls are quantised; 16 points halve the step. bitrate: bits a
+    second that motion may take, person and audio not counted: the highest quality that keeps to it
+    is used, whatever `quality` is. precision: 'quantised', or 'f16' or 'f32', which store controls
+    as they are.
     id_frame: the frame of the span, from 0, to take the person from; the best one when None.
     tune: 'light' spends some 70 KB of the stream on a better likeness, 'full' some 700 KB.
     identity: a `.fci` file with the person, who is then not sought in the clip; the stream refers
@@ -107,6 +115,7 @@ def encode(
     check_tune(tune, known=identity is not None)
     choice = audio if isinstance(audio, str) else ("copy" if audio else "none")
     check_audio(choice, audio_bitrate)
+    check_target(bitrate, precision)
     whole_or_none(id_frame, "id_frame")
     plan = preset_of(preset)
     given = load_identity_file(identity) if identity else None
@@ -155,9 +164,15 @@ def encode(
             **({"live": "yes"} if clip.live else {}),
         }
         size = clip.width, clip.height
-        header = new_header(
-            models, size, clip.time_base, clip.frame_rate, precision, quality, metadata
-        )
+
+        def header_of(points: int) -> StreamHeader:
+            return new_header(
+                models, size, clip.time_base, clip.frame_rate, precision, points, metadata
+            )
+
+        if bitrate is not None:
+            quality = quality_for(bitrate, header_of, clip, motion)
+        header = header_of(quality)
         sound = chosen_audio(clip.audio, clip.audio_packets, heard, audio_bitrate)
         with opened_whole(output) as file:
             person = given.sha256 if given else avatar
@@ -165,7 +180,8 @@ def encode(
         stages.end("writing")
         dropped = None if choice == "none" else clip.audio_dropped
         frame = enrolment.frame
-        return summarise(clip, motion, written, stages, frame, sound.parameters, dropped)
+        done = summarise(clip, motion, written, stages, frame, sound.parameters, dropped)
+        return replace(done, quality=quality)
 
 
 def _path_of(source: Source) -> str | Path | None:
@@ -186,6 +202,12 @@ def _opened(
     """Open the source as a clip, which is closed at the end unless it is the caller's own."""
     if isinstance(source, Clip):
         return nullcontext(source)
+    if isinstance(source, str | Path) and is_series(source):
+        rate = seconds(fps)
+        if not rate:
+            raise UsageError(f"{source}: {fps!r} pictures a second", argument="fps")
+        reader = SeriesReader(Path(source), rate)
+        return Clip(reader, span, live=live, progress=progress)
     if isinstance(source, str | Path):
         return Clip(VideoReader(Path(source), *tracks), span, live=live, progress=progress)
     return Clip(FramesInMemory(source, fps), span, live=live, progress=progress)

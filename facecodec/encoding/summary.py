@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facecodec.bitstream import AudioParameters, FrameFlags, StreamWriter
+from facecodec.bitstream import DEFAULT_QUALITY, AudioParameters, FrameFlags, StreamWriter
 from facecodec.bitstream.container.describe import FlaggedFrames, flagged_frames
 from facecodec.clip.clip import Clip
 from facecodec.encoding.motion import Motion
@@ -22,7 +22,8 @@ class EncodeSummary:
     becomes somebody else's or the person's, None without; the clip's length in seconds; bytes of
     the stream, and those of the person (once a stream) and the audio in them, the rest being
     motion; seconds spent in each stage; the identity frame; whether the stream has audio, its
-    codec, and the codec of audio that it could not take; which frames are flagged, and why.
+    codec, and the codec of audio that it could not take; which frames are flagged, and why; the
+    quality that controls were quantised at.
     """
 
     frames: int
@@ -40,6 +41,7 @@ class EncodeSummary:
     audio_codec: str | None
     audio_dropped: str | None
     flagged: list[FlaggedFrames]
+    quality: int = DEFAULT_QUALITY
 
     @property
     def kbps(self) -> float:

@@ -51,17 +51,23 @@ Captured: TypeAlias = Seen | Heard
 
 
 class Capture(Protocol):
-    """A source of pictures, and perhaps of sound.
+    """A source of pictures, and perhaps of sound."""
 
-    name: what errors call it. rate: frames a second, None where that is not known. channels: of its
-    sound, None where there is none. paced: whether pictures come no faster than they are to be
-    shown, as those of a camera.
-    """
+    @property
+    def name(self) -> str:
+        """What errors call it."""
 
-    name: str
-    rate: Fraction | None
-    channels: int | None
-    paced: bool
+    @property
+    def rate(self) -> Fraction | None:
+        """Frames a second, None where that is not known."""
+
+    @property
+    def channels(self) -> int | None:
+        """Channels of its sound, None where there is none."""
+
+    @property
+    def paced(self) -> bool:
+        """Whether pictures come no faster than they are to be shown, as those of a camera."""
 
     def items(self) -> Iterator[Captured]:
         """Yield pictures and sound in the order in which they come; to be called once."""

@@ -15,11 +15,10 @@ import av
 
 from facecodec.arguments import is_pipe
 from facecodec.errors import FacecodecError, UsageError
-from facecodec.types import Picture
 from facecodec.video.camera_sink import is_video_device
 from facecodec.video.capture import Capture, Captured, ContainerCapture, Seen
-from facecodec.video.fit import fitted
-from facecodec.video.reader import USUAL_RATE, VideoReader
+from facecodec.video.reader import USUAL_RATE
+from facecodec.video.series import SeriesReader, is_series
 from facecodec.video.source import (
     BUFFER_BYTES,
     FORMATS,
@@ -35,7 +34,6 @@ PROTOCOLS = ("http", "https", "tcp", "tls", "udp", "rtp", "rtsp", "rtmp", "srt",
 STREAMED_FORMATS = ("rtsp", "sdp", "rtp")  # those of addresses alone
 OPEN_SECONDS = 10  # that an address has to answer in
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
-_SERIES = re.compile(r"(?:[^%]|%%)*%(?:0\d)?d(?:[^%]|%%)*")
 
 
 def open_capture(
@@ -64,7 +62,7 @@ def open_capture(
     address = _ADDRESS.match(name)
     if address and not path.exists():
         return _address(name, address[1].lower(), addresses, sound)
-    if _SERIES.fullmatch(path.name) and not path.exists():
+    if is_series(path):
         return Series(path, fps or USUAL_RATE)
     container, file = Source(path).open()
     return ContainerCapture(container, name, sound=sound, close=file.close)
@@ -149,42 +147,20 @@ def _address(name: str, scheme: str, allowed: bool, sound: bool) -> ContainerCap
 
 
 class Series:
-    """Numbered pictures, from number 0 or 1 on, up to the first that is missing."""
+    """Numbered pictures, which are shown at the pace that they are given."""
 
     channels: int | None = None
     paced = False
 
     def __init__(self, pattern: Path, fps: Fraction) -> None:
-        """pattern: with one %d field in its name. fps: pictures a second.
-
-        Raises UsageError where there is no first picture.
-        """
-        self.name, self._pattern = str(pattern), pattern
-        self.rate: Fraction | None = fps
-        self._size: tuple[int, int] | None = None
-        found = [number for number in (0, 1) if self._path(number).is_file()]
-        if not found:
-            raise UsageError(f"{pattern}: neither {self._path(0).name} nor {self._path(1).name}")
-        self._first = found[0]
-
-    def _path(self, number: int) -> Path:
-        return self._pattern.with_name(self._pattern.name % number)
+        """Raises UsageError where there is no first picture."""
+        self.name, self.rate = str(pattern), fps
+        self._reader = SeriesReader(pattern, fps)
 
     def items(self) -> Iterator[Captured]:
         """Yield the pictures in order."""
-        assert self.rate is not None
-        count = 0
-        while (path := self._path(self._first + count)).is_file():
-            yield Seen(count / self.rate, partial(self.picture, path))
-            count += 1
-
-    def picture(self, path: Path) -> Picture:
-        """Return a picture, uint8 RGB [H, W, 3], in the size of the first one."""
-        with VideoReader(path) as reader:
-            image = next(reader.frames(max_frames=1)).image
-        if self._size is None:
-            self._size = image.shape[1], image.shape[0]
-        return fitted(image, self._size)
+        for index in range(self._reader.frame_count or 0):
+            yield Seen(index / self.rate, partial(self._reader.picture, index))
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -54,9 +54,9 @@ class VideoReader:
 
         Raises UsageError when it is missing or a track is, FacecodecError when it is no video.
         """
-        self.path = path
         self._video_track, self._audio_track = video_track, audio_track
         self._source = Source(path)
+        self.path = self._source.path
         self.audio: AudioParameters | None = None
         self.audio_dropped: str | None = None
         self.begin = Fraction(0)
@@ -67,7 +67,7 @@ class VideoReader:
         self.time_base = STILL_BASE
         self.rate: Fraction | None = 1 / STILL_BASE
         self.frame_count: int | None = 1
-        if is_photograph(path, self._source.head):
+        if is_photograph(self._source.file, self._source.head):
             self._open_photograph()
         else:
             self._open_video()
@@ -76,7 +76,7 @@ class VideoReader:
         self.height: int = self._size[1]
 
     def _open_photograph(self) -> None:
-        self._still = read_photograph(self.path, self._source.head)
+        self._still = read_photograph(self._source.file, self._source.head)
         self._size = self._still.shape[1], self._still.shape[0]
 
     def _open_video(self) -> None:

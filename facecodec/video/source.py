@@ -9,7 +9,11 @@ from __future__ import annotations
 import io
 import os
 import re
+import shutil
+import sys
+import weakref
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
@@ -17,6 +21,8 @@ import av
 from av.container import InputContainer
 from av.stream import Stream
 
+from facecodec.arguments import is_pipe
+from facecodec.atomic import scratch_folder
 from facecodec.bitstream.container.chunks import IDENTITY_MAGIC, STREAM_MAGIC
 from facecodec.errors import FacecodecError, UsageError
 
@@ -75,20 +81,24 @@ class PinnedFile:
 
 
 class Source:
-    """A file on the disk that is opened several times, each time with the same length."""
+    """A file on the disk that is opened several times, each time with the same length.
+
+    What comes through a pipe is copied to one first. path: what errors call it; file: what is read.
+    """
 
     def __init__(self, path: Path) -> None:
         """Raises UsageError when it is missing, no regular file, or one of this project's."""
         self.path = path
         try:
+            if str(path) == STANDARD_INPUT or is_pipe(path):
+                path = self._copied()
             if not path.exists():
-                if str(path) == STANDARD_INPUT:
-                    raise UsageError("standard input: a video is read several times; name a file")
                 raise UsageError(f"{path}: no such file")
             if path.is_dir():
                 raise UsageError(f"{path}: is a folder; name a video")
             if not path.is_file():
                 raise UsageError(f"{path}: is no regular file, and it has to be read several times")
+            self.file = path
             with path.open("rb") as file:
                 facts = os.fstat(file.fileno())
                 self.size, self._same = facts.st_size, (facts.st_dev, facts.st_ino)
@@ -99,13 +109,28 @@ class Source:
             raise FacecodecError(f"{path}: is empty")
         self._refuse_own_kinds()
 
+    def _copied(self) -> Path:
+        """Return a copy of what comes through a pipe; it is removed with this source."""
+        named = None if str(self.path) == STANDARD_INPUT else self.path
+        if named is None:
+            self.path = Path("standard input")
+            if sys.stdin is None:
+                raise UsageError("standard input is closed: there is no video to read")
+        stack = ExitStack()
+        copy = stack.enter_context(scratch_folder()) / "video"
+        weakref.finalize(self, stack.close)
+        with ExitStack() as files:
+            taken = sys.stdin.buffer if named is None else files.enter_context(named.open("rb"))
+            shutil.copyfileobj(taken, files.enter_context(copy.open("wb")))
+        return copy
+
     def open(self) -> tuple[InputContainer, PinnedFile]:
         """Open the container; both are to be closed.
 
         Raises FacecodecError when it is no video, or no more the file that it was.
         """
         try:
-            file = PinnedFile(self.path, self.size)
+            file = PinnedFile(self.file, self.size)
         except OSError as error:
             raise FacecodecError(f"{self.path}: cannot be read ({reason(error)})") from error
         facts = file.facts()

@@ -38,6 +38,19 @@ def ends(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, s
     return int(stop.value.code or 0), captured.out, captured.err
 
 
+@pytest.mark.parametrize("command", ["info", "verify"])
+def test_a_stream_comes_through_a_pipe(talk, command):
+    """Not seekable, as standard input is behind a `|`."""
+    words = [sys.executable, "-m", "facecodec", command]
+    said = [
+        subprocess.run(
+            [*words, name], input=given, capture_output=True, check=True, cwd=talk.parent
+        ).stdout
+        for name, given in ((talk.name, b""), ("-", talk.read_bytes()))
+    ]
+    assert said[0].replace(b"talk.fcv", b"-").split() == said[1].split()
+
+
 def leaves() -> list[tuple[str, ...]]:
     names: list[tuple[str, ...]] = []
     context = click.Context(main)

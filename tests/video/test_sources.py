@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
+import sys
+import tempfile
+import threading
+from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -14,6 +20,7 @@ from PIL import Image
 from facecodec.cli.main import main
 from facecodec.errors import FacecodecError, NoFaceError, UsageError
 from facecodec.video.reader import VideoReader
+from facecodec.video.series import SeriesReader, is_series
 from facecodec.video.source import reason
 from tests.helpers.clips import SIZE, gradient, level_error, read_picture, tone, write_clip
 from tests.helpers.commands import run
@@ -28,10 +35,43 @@ LISTS = {
 }
 
 
-def test_standard_input_is_no_video(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError, match="read several times"):
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_video_comes_through_a_pipe(tmp_path, monkeypatch, suffix):
+    """An index at the end too: what comes is copied, and the copy is removed."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    clip = write_clip(tmp_path / f"x{suffix}", [gradient(shade=9 * i) for i in range(4)])
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    threading.Thread(target=lambda: pipe.write_bytes(clip.read_bytes()), daemon=True).start()
+    reader = VideoReader(pipe)
+    assert reader.path == pipe and len(list(reader.frames())) == 4
+    assert level_error(next(reader.frames()).image, gradient()) < 4
+    del reader
+    assert {path.name for path in tmp_path.iterdir()} == {clip.name, "pipe"}
+    with clip.open("rb") as file:
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=file))
+        assert len(list(VideoReader(Path("-")).frames())) == 4
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"nothing")))
+    with pytest.raises(FacecodecError, match="standard input: not a video"):
         VideoReader(Path("-"))
+
+
+def test_numbered_pictures_are_a_video(tmp_path):
+    for i in range(3):
+        Image.fromarray(gradient(shade=9 * i)).save(tmp_path / f"p{i:02}.png")
+    Image.fromarray(gradient((128, 96), 27)).save(tmp_path / "p03.png")
+    Image.fromarray(gradient()).save(tmp_path / "p05.png")  # after one that is missing
+    assert is_series(tmp_path / "p%02d.png") and not is_series(tmp_path / "p01.png")
+    reader = SeriesReader(tmp_path / "p%02d.png", Fraction(10))
+    frames = list(reader.frames())
+    assert [frame.pts * reader.time_base for frame in frames] == [Fraction(i, 10) for i in range(4)]
+    assert reader.frame_count == 4 and (reader.width, reader.height) == SIZE
+    assert level_error(frames[2].image, gradient(shade=18)) == 0
+    assert level_error(frames[3].image, gradient(shade=27)) < 3  # brought to the first one's size
+    some = reader.frames(Fraction(1, 10), Fraction(3, 10))
+    assert [frame.pts for frame in some] == [1, 2]
+    with pytest.raises(UsageError, match=r"q00\.png nor q01\.png"):
+        SeriesReader(tmp_path / "q%02d.png", Fraction(25))
 
 
 @pytest.mark.parametrize("name", LISTS)
@@ -62,9 +102,8 @@ def test_a_name_is_a_name_whatever_is_in_it(tmp_path, monkeypatch, name, suffix)
 
 
 def test_what_is_no_file_is_refused(tmp_path):
-    os.mkfifo(tmp_path / "pipe.mp4")
     (tmp_path / "empty.mp4").touch()
-    for name, why in [("pipe.mp4", "regular"), (".", "folder"), ("a\0b", "no such file")]:
+    for name, why in [(".", "folder"), ("a\0b", "no such file")]:
         with pytest.raises(UsageError, match=why):
             VideoReader(tmp_path / name)
     with pytest.raises(FacecodecError, match="empty"):
