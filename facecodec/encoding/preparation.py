@@ -23,7 +23,7 @@ from facecodec.avatar.avatar import Avatar
 from facecodec.errors import FacecodecError
 from facecodec.fit import landmark_guide
 from facecodec.fit.photometric import TrackingPlan
-from facecodec.fit.preparation import Preparation
+from facecodec.fit.preparation import Arrays, Preparation
 from facecodec.fit.tracking import Tracker
 from facecodec.progress import Progress
 from facecodec.weights.store import home, read_record
@@ -32,7 +32,7 @@ FOLDER = "prepared"  # in the project's cache
 KEPT_PERSONS = 16  # of whom something is kept, those used last
 MAX_BYTES = 1 << 28  # of a file that is read
 DIGEST_BYTES = 32  # SHA-256 of what follows, at the beginning of a file
-METHOD = 2  # raised when the same person and plan are to be prepared in another way
+METHOD = 3  # raised when the same person and plan are to be prepared in another way
 
 
 def prepared(avatar: Avatar, plan: TrackingPlan, progress: Progress) -> Preparation:
@@ -43,8 +43,10 @@ def prepared(avatar: Avatar, plan: TrackingPlan, progress: Progress) -> Preparat
     path = _path(avatar, plan)
     known = _kept(path, avatar, plan)
     if known is None:
-        known = _learnt(avatar, plan, progress)
-        _keep(path, known)
+        arrays = _learnt(avatar, plan, progress).arrays()
+        _keep(path, arrays)
+        # in memory as it will be when it is read: sums depend on how their operands lie there
+        known = Preparation.from_arrays(arrays, avatar.num_controls, plan, avatar.model.device)
     return known
 
 
@@ -88,10 +90,10 @@ def _kept(path: Path, avatar: Avatar, plan: TrackingPlan) -> Preparation | None:
     return known
 
 
-def _keep(path: Path, known: Preparation) -> None:
+def _keep(path: Path, arrays: Arrays) -> None:
     """Write a file in a folder of this user's alone and remove those used least, if that works."""
     with suppress(OSError, FacecodecError):
-        data = save(known.arrays())
+        data = save(dict(arrays))
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with opened_whole(path) as file:
             file.write(hashlib.sha256(data).digest() + data)

@@ -39,7 +39,8 @@ class Preparation:
         if self.guide is not None:
             result["landmarks"] = self.guide.mean
             result["landmark_derivative"] = self.guide.derivative
-        return result
+        # safetensors writes memory as it lies, whatever the strides say
+        return {name: np.ascontiguousarray(array) for name, array in result.items()}
 
     @classmethod
     def from_arrays(
@@ -62,13 +63,13 @@ class Preparation:
             shape, kind = shapes[name]
             if array.shape != shape or array.dtype != kind or not np.isfinite(array).all():
                 raise ValueError(f"{name}: {array.dtype} {array.shape}")
-        error = torch.from_numpy(arrays["preview_error"].copy()).to(device)
-        jacobian = torch.from_numpy(arrays["derivative"].copy()).to(device)
+        error = torch.from_numpy(np.array(arrays["preview_error"], order="C")).to(device)
+        jacobian = torch.from_numpy(np.array(arrays["derivative"], order="C")).to(device)
         rest = torch.zeros(count, dtype=torch.float64)
         guide = None
         if "landmarks" in arrays:
             guide = LandmarkGuide(
-                arrays["landmark_derivative"].astype(np.float64),
-                arrays["landmarks"].astype(np.float64),
+                np.ascontiguousarray(arrays["landmark_derivative"], np.float64),
+                np.ascontiguousarray(arrays["landmarks"], np.float64),
             )
         return cls(error, Linearisation(rest, jacobian, rest[:NUM_POSE].clone()), guide)

@@ -12,6 +12,7 @@ from facecodec.avatar.avatar import Avatar
 from facecodec.encoding import preparation
 from facecodec.encoding.preparation import DIGEST_BYTES, KEPT_PERSONS, prepared
 from facecodec.encoding.presets import LIVE_TRACKING
+from facecodec.fit.landmark_guide import LandmarkGuide
 from facecodec.fit.photometric import TrackingPlan, pyramid_values
 from facecodec.fit.preparation import Preparation
 from facecodec.models import FaceModel
@@ -42,9 +43,12 @@ def made_up(avatar: Avatar, plan: TrackingPlan, seed: int) -> Preparation:
         "preview_error": draw.random((3, plan.size, plan.size), np.float32),
         "derivative": draw.random((pyramid_values(plan.size), count), np.float32),
         "landmarks": draw.random((68, 2)),
-        "landmark_derivative": draw.random((136, count)),
+        "landmark_derivative": draw.random((count, 136)),
     }
-    return Preparation.from_arrays(arrays, count, plan, avatar.model.device)
+    turned = arrays.pop("landmark_derivative").T  # lies in memory as a solution may: by columns
+    mean = arrays.pop("landmarks")
+    known = Preparation.from_arrays(arrays, count, plan, avatar.model.device)
+    return replace(known, guide=LandmarkGuide(turned, mean))
 
 
 @pytest.fixture

@@ -65,6 +65,25 @@ def person(tmp_path_factory, generator, finder, sample) -> Path:
     return folder / "who.fci"
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch) -> Path:
+    """An empty cache for what live tracking learns of a person."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setattr("facecodec.encoding.preparation.home", lambda: folder)
+    return folder
+
+
+def test_what_is_kept_of_a_person_changes_no_byte(tmp_path, person, sample, cache):
+    streams = []
+    for name in ("learnt", "read"):
+        assert bool(list(cache.glob("*/*"))) == (name == "read")
+        facecodec.encode(
+            sample, tmp_path / name, preset=LIVE, identity=person, any_face=True, max_frames=6
+        )
+        streams.append((tmp_path / name).read_bytes())
+    assert streams[0] == streams[1]
+
+
 def test_live_reads_a_known_person_once(tmp_path, person, sample):
     stages: list[str] = []
     summary = facecodec.encode(
