@@ -34,7 +34,7 @@ LIVE_TRACKING = TrackingPlan(
 
 FAST = Preset(
     keyframes=4,
-    inversion=InversionPlan(w_steps=50, w_plus_steps=80, full_steps=20),
+    inversion=InversionPlan(w_steps=50, gaze_steps=25, w_plus_steps=60, full_steps=20),
     tracking=TrackingPlan(iterations=2),
     tuning=LightTuningPlan(keyframes=12, steps=140, full_steps=24),
     weights=WeightTuningPlan(steps=120, full_steps=36),
@@ -46,7 +46,7 @@ PRESETS = {
     "medium": Preset(keyframes=8),
     "slow": Preset(
         keyframes=12,
-        inversion=InversionPlan(w_steps=120, w_plus_steps=400, full_steps=160),
+        inversion=InversionPlan(w_steps=120, gaze_steps=80, w_plus_steps=300, full_steps=160),
         tracking=TrackingPlan(iterations=5),
         tuning=LightTuningPlan(keyframes=32, steps=2000, full_steps=920),
         weights=WeightTuningPlan(steps=800, full_steps=360),

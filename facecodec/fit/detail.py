@@ -21,6 +21,9 @@ COLOUR_PIXELS = 512  # of the finest compared in colour: videos have half as muc
 # Side in pixels of the patches over which amplitudes are averaged. In small ones hair in the wrong
 # place has the wrong amplitude as well, and less hair is again nearer than hair elsewhere.
 PATCH_SIZE = 16
+# Eyes and mouth are a hundredth of a square, and where they are soft a face is dead. So their
+# amplitudes count once more, by themselves, in patches of this share of the side: an iris.
+FEATURE_PATCH_SHARE = 1 / 32
 # Of a range of 2. A ratio of fainter amplitudes than the first tells nothing; the second is usual
 # for octaves of 4 to 8 pixels of 1024.
 FAINTEST_DETAIL = 0.001
@@ -45,6 +48,7 @@ class DetailWeights:
 
     band: float = 3.0  # of the difference of bands
     amplitude: float = 6.0  # of `amplitude_difference`
+    features: float = 3.0  # of the same in eyes and mouth alone, in small patches
     grain: float = 4.0  # of finer detail than the frame shows (facecodec.fit.grain)
     colour: float = 2.0  # of `colour_loss`, once
 
@@ -54,8 +58,9 @@ def detail_loss(render: Tensor, target: Tensor, weights: Tensor, how: DetailWeig
 
     `render` and `target` [1, 3, S, S], `weights` [1, 1, S, S]. Every octave from S pixels to
     `COARSEST_PIXELS` adds the weighted absolute difference of pictures, `how.band` times that of
-    bands, and `how.amplitude` times `amplitude_difference`. Larger pictures than `COLOUR_PIXELS`
-    are compared in grey.
+    bands, and `how.amplitude` times `amplitude_difference`; where weights are above `FACE_WEIGHT`,
+    which is at eyes and mouth, `how.features` times that in small patches as well. Larger pictures
+    than `COLOUR_PIXELS` are compared in grey.
     """
     total = render.new_zeros(())
     while render.shape[-1] >= COARSEST_PIXELS:
@@ -68,25 +73,31 @@ def detail_loss(render: Tensor, target: Tensor, weights: Tensor, how: DetailWeig
         total = total + (difference.mean(1, keepdim=True) * weights).sum() / weights.sum()
         alike = weights.clamp_max(FACE_WEIGHT)
         total = total + how.amplitude * amplitude_difference(detail, target_detail, alike)
+        features, patch = weights - alike, round(render.shape[-1] * FEATURE_PATCH_SHARE)
+        total = total + how.features * amplitude_difference(detail, target_detail, features, patch)
         render, target = (F.avg_pool2d(picture, 2) for picture in colours)
         weights = F.avg_pool2d(weights, 2)
     return total / SCALES
 
 
-def amplitude_difference(detail: Tensor, target_detail: Tensor, weights: Tensor) -> Tensor:
+def amplitude_difference(
+    detail: Tensor, target_detail: Tensor, weights: Tensor, patch: int = PATCH_SIZE
+) -> Tensor:
     """Return how far the amplitude of a band is from its target's, a scalar [].
 
-    `detail` and `target_detail` [1, C, S, S], `weights` [1, 1, S, S]. The logarithm of the ratio in
+    `detail` and `target_detail` [1, C, S, S], `weights` [1, 1, S, S], `patch` the pixels over which
+    amplitudes are averaged. 0 where all weights are. The logarithm of the ratio in
     every patch, so that faint detail is missed as well as strong, by Huber's function (1964): its
     square up to `NEARLY_RIGHT`, its absolute value beyond. In units of the geometric mean of the
     target's mean amplitude and `USUAL_DETAIL`: the finest octaves, which are the faintest, are not
     lost among the others.
     """
-    amplitude, wanted = _amplitude(detail, weights), _amplitude(target_detail, weights)
+    amplitude = _amplitude(detail, weights, patch)
+    wanted = _amplitude(target_detail, weights, patch)
     ratio = torch.log((amplitude + FAINTEST_DETAIL) / (wanted + FAINTEST_DETAIL))
     far = F.huber_loss(ratio, torch.zeros_like(ratio), reduction="none", delta=NEARLY_RIGHT)
-    shares = _patches(weights)
-    shares = shares / shares.sum()
+    shares = _patches(weights, patch)
+    shares = shares / shares.sum().clamp_min(1e-6)
     unit = ((wanted * shares).sum() * USUAL_DETAIL).sqrt()
     return unit * (far * shares).sum() / NEARLY_RIGHT
 
@@ -106,12 +117,12 @@ def colour_loss(render: Tensor, target: Tensor, weights: Tensor) -> Tensor:
     return (differences * small).sum() / (LAB_UNITS * small.sum())
 
 
-def _amplitude(detail: Tensor, weights: Tensor) -> Tensor:
+def _amplitude(detail: Tensor, weights: Tensor, patch: int) -> Tensor:
     """Return the weighted mean amplitude of detail [1, C, S, S] in every patch, [1, 1, P, P]."""
     amplitude = detail.abs().mean(1, keepdim=True)
-    return _patches(amplitude * weights) / _patches(weights).clamp_min(1e-6)
+    return _patches(amplitude * weights, patch) / _patches(weights, patch).clamp_min(1e-6)
 
 
-def _patches(values: Tensor) -> Tensor:
+def _patches(values: Tensor, patch: int) -> Tensor:
     """Return the means of values [1, 1, S, S] over overlapping patches."""
-    return F.avg_pool2d(values, PATCH_SIZE, PATCH_SIZE // 4)
+    return F.avg_pool2d(values, patch, max(1, patch // 4))

@@ -2,6 +2,8 @@
 
 The latent starts as one w (StyleGAN's most editable space) and is then freed row by row under a
 penalty on leaving it, while the controls of every frame explain the motion between the frames.
+The penalty is strong as long as previews are compared: a row that is free there draws irises that
+are right in a preview and smeared in the picture.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from facecodec.fit.comparison import Comparison
 from facecodec.fit.descent import descend
 from facecodec.fit.detail import DetailWeights
 from facecodec.fit.likeness import Likeness
+from facecodec.fit.naturalness import Naturalness
 from facecodec.fit.objective import Target
 from facecodec.fit.photometric import TrackingPlan
 from facecodec.fit.recovery import Recover
@@ -37,6 +40,7 @@ IDENTITY_INTERVAL = 4  # steps from one look at the identity frame to the next
 
 # Largest learning rates of each stage, in units of the directions' amounts and of the controls.
 W_STAGE_RATES = {"w": 0.2}
+GAZE_STAGE_RATES = {"w": 0.1}
 FREED_STAGE_RATES = {"w": 0.1, "rows": 0.15, "controls": 0.05}
 TRACKED_STAGE_RATES = {"w": 0.05, "rows": 0.2, "controls": 0.02}
 FULL_STAGE_RATES = {"rows": 0.08, "controls": 0.02}
@@ -47,11 +51,14 @@ class InversionPlan:
     """How long an inversion runs, and what holds it back."""
 
     w_steps: int = 70  # Adam steps of one w, on the identity frame at `w_size` pixels
-    w_plus_steps: int = 160  # Adam steps of W+, on all frames at `coarse_size` pixels
+    gaze_steps: int = 50  # the same at `coarse_size` pixels, where irises are seen
+    w_plus_steps: int = 120  # Adam steps of W+, on all frames at `coarse_size` pixels
     full_steps: int = 100  # Adam steps of W+ after those, at full renders and the targets' own size
     w_size: int = 64  # side of the compared pictures, as is the next one
-    coarse_size: int = 128
-    row_penalty: float = 0.02  # per squared unit by which a row of W+ leaves w
+    coarse_size: int = 256
+    coarse_row_penalty: float = 0.2  # per squared unit by which a row of W+ leaves w, in previews
+    row_penalty: float = 0.02  # the same in full renders
+    natural_penalty: float = 0.01  # of rows beyond the spread of W, in previews
     control_penalty: float = 2e-4  # per squared standard deviation of a control
     likeness_weight: float = 0.2  # of squared distances of face embeddings, beside `multiscale_l1`
     texture_weight: float = 2.0  # in `multiscale_l1`
@@ -129,6 +136,7 @@ class Inverter:
         self.controls = start.controls.clone().requires_grad_(True)
         self.compare = Comparison(targets, likeness, plan.likeness_weight, plan.texture_weight)
         self.previews = FramePreviews()
+        self.naturalness = Naturalness(generator, self.directions)
 
     def w_plus(self) -> Tensor:
         """Return the current latent, [num_ws, w_dim]."""
@@ -163,8 +171,11 @@ class Inverter:
         for step, frame in descend(groups, order, steps):
             fit = self.full_loss(frame) if size is None else self.loss(frame, size, "rows" in rates)
             loss = fit + W_PENALTY * self.w.square().mean()
+            if size is not None:
+                loss = loss + plan.natural_penalty * self.naturalness.excess(self.w_plus())
             if "rows" in rates:
-                loss = loss + plan.row_penalty * self.rows.square().mean()
+                penalty = plan.row_penalty if size is None else plan.coarse_row_penalty
+                loss = loss + penalty * self.rows.square().mean()
             if "controls" in rates:
                 loss = loss + plan.control_penalty * self.controls.square().sum(1).mean()
             torch.autograd.backward(loss)
@@ -203,7 +214,7 @@ def invert(
     `likeness` pictures alone are compared.
     """
     fit = Inverter(generator, basis, targets, start, plan, likeness)
-    total, done = plan.w_steps + plan.w_plus_steps + plan.full_steps, 0
+    total, done = plan.w_steps + plan.gaze_steps + plan.w_plus_steps + plan.full_steps, 0
 
     def run(steps: int, size: int | None, rates: dict[str, float]) -> None:
         nonlocal done
@@ -212,6 +223,7 @@ def invert(
 
     before_tracking = plan.w_plus_steps // 2
     run(plan.w_steps, plan.w_size, W_STAGE_RATES)
+    run(plan.gaze_steps, plan.coarse_size, GAZE_STAGE_RATES)
     run(before_tracking, plan.coarse_size, FREED_STAGE_RATES)
     if len(targets) > 1:
         fit.track()

@@ -27,12 +27,13 @@ Recover = Callable[[Tracker, Response, Tensor], Tensor]
 
 # A frame is lost where its feature error is above `LOST_RATIO` times the median of the frames, but
 # never below the first and always above the second of these errors, in units of the features.
-LOST_RATIO = 2.5
-NEVER_LOST_BELOW, ALWAYS_LOST_ABOVE = 4.0, 6.0
+LOST_RATIO = 1.5
+NEVER_LOST_BELOW, ALWAYS_LOST_ABOVE = 1.5, 3.0
 ACCEPTED_RATIO = 0.9  # new controls are taken where they leave less than this share of the error
 # Standard deviations that a control may reach: the person's own face can go as far as it does.
 CONTROL_LIMIT = 30.0
-GUIDANCE = RetargetingPlan(iterations=12, noise=4.0, prior=np.inf)
+# The prior keeps what landmarks do not see, as eyes of a shouting face, as natural as it can be.
+GUIDANCE = RetargetingPlan(iterations=12, noise=4.0, prior=5.0)
 
 
 def feature_error(read: ReadFeatures, controls: Array, wanted: Array) -> float:

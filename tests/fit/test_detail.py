@@ -73,6 +73,31 @@ def test_detail_where_nothing_counts_does_not_count():
     assert amplitude_difference(changed, detail, weights()) > 0.01
 
 
+def test_soft_eyes_cost_more_than_a_soft_cheek_of_their_size():
+    """A soft iris is a hundredth of a square; weights above the skin's say where it is."""
+    frame = noise(0, 256)
+    special = weights(256)
+    special[..., 96:128, 64:96] = 5.0
+
+    def loss(left: int, how: DetailWeights) -> float:
+        soft = frame.clone()
+        part = soft[..., 96:128, left : left + 32]
+        part[:] = F.interpolate(F.avg_pool2d(part, 4), scale_factor=4, mode="bilinear")
+        return float(detail_loss(soft, frame, special, how))
+
+    with_features = loss(64, USUAL) - loss(160, USUAL)
+    without = DetailWeights(features=0)
+    assert with_features > 1.5 * (loss(64, without) - loss(160, without)) > 0
+
+
+def test_without_landmarks_no_feature_is_looked_for():
+    frame = noise(0)
+    assert float(detail_loss(frame, frame, weights(), USUAL)) == 0
+    soft = 0.5 * frame
+    same = [detail_loss(soft, frame, weights(), how) for how in (USUAL, DetailWeights(features=0))]
+    assert float(same[0]) == pytest.approx(float(same[1]))
+
+
 def test_a_comb_of_the_finest_pixels_costs_at_every_size():
     for size in (256, 512):
         comb = torch.tensor([0.1, -0.1]).repeat(size // 2).expand(1, 3, size, size).contiguous()

@@ -21,7 +21,7 @@ _TRACKING = TrackingPlan(size=64, iterations=1, preview_renders=1, cold_recomput
 TINY = Preset(
     keyframes=2,
     inversion=InversionPlan(
-        w_steps=1, w_plus_steps=2, full_steps=1, coarse_size=64, tracking=_TRACKING
+        w_steps=1, gaze_steps=1, w_plus_steps=2, full_steps=1, coarse_size=64, tracking=_TRACKING
     ),
     tracking=_TRACKING,
     tuning=LightTuningPlan(keyframes=2, steps=1, full_steps=1, coarse_size=64),
