@@ -29,7 +29,8 @@ class StepCosts:
 
     full_render: float = 5.4
     small_step: float = 3.2  # of an inversion, at 64 pixels
-    coarse_step: float = 7.4  # of a fit, at 128 pixels
+    larger_step: float = 12.0  # of an inversion, at 256 pixels
+    coarse_step: float = 7.4  # of a tuning, at 128 pixels
     full_step: float = 25.0  # of a fit, at full renders
     face: float = 3.0  # a frame, until it is known where the face is and what hides it
     live_face: float = 1.3  # the same of a live encode
@@ -66,7 +67,8 @@ def encode_previews(plan: Preset, tune: str, frames: int, known: bool) -> float:
     inversion, tracking = plan.inversion, plan.tracking
     total = 0.0
     if not known:
-        total += inversion.w_steps * COSTS.small_step + inversion.w_plus_steps * COSTS.coarse_step
+        total += inversion.w_steps * COSTS.small_step
+        total += (inversion.gaze_steps + inversion.w_plus_steps) * COSTS.larger_step
         total += inversion.full_steps * COSTS.full_step
         total += plan.keyframes * COSTS.derivative
     if tune != "none":
