@@ -67,7 +67,7 @@ def encode(
 ) -> EncodeSummary:
     """Encode a video of one person into a `.fcv` stream.
 
-    source: a video file; '-' or a named pipe, through which one comes; numbered pictures
+    source: a video file; '-' for one that comes from standard input; numbered pictures
     (`frames/%06d.png`), or pictures in memory, uint8 RGB [T, H, W, 3] or an iterable of
     [H, W, 3], which are `fps` frames a second; or an open `Clip`, taken as it is.
     output: the stream; '-' is standard output.

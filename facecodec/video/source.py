@@ -21,7 +21,6 @@ import av
 from av.container import InputContainer
 from av.stream import Stream
 
-from facecodec.arguments import is_pipe
 from facecodec.atomic import scratch_folder
 from facecodec.bitstream.container.chunks import IDENTITY_MAGIC, STREAM_MAGIC
 from facecodec.errors import FacecodecError, UsageError
@@ -83,14 +82,15 @@ class PinnedFile:
 class Source:
     """A file on the disk that is opened several times, each time with the same length.
 
-    What comes through a pipe is copied to one first. path: what errors call it; file: what is read.
+    What comes from standard input is copied to one first. path: what errors call it; file: what is
+    read.
     """
 
     def __init__(self, path: Path) -> None:
         """Raises UsageError when it is missing, no regular file, or one of this project's."""
         self.path = path
         try:
-            if str(path) == STANDARD_INPUT or is_pipe(path):
+            if str(path) == STANDARD_INPUT:
                 path = self._copied()
             if not path.exists():
                 raise UsageError(f"{path}: no such file")
@@ -110,18 +110,15 @@ class Source:
         self._refuse_own_kinds()
 
     def _copied(self) -> Path:
-        """Return a copy of what comes through a pipe; it is removed with this source."""
-        named = None if str(self.path) == STANDARD_INPUT else self.path
-        if named is None:
-            self.path = Path("standard input")
-            if sys.stdin is None:
-                raise UsageError("standard input is closed: there is no video to read")
+        """Return a copy of what comes from standard input; it is removed with this source."""
+        self.path = Path("standard input")
+        if sys.stdin is None:
+            raise UsageError("standard input is closed: there is no video to read")
         stack = ExitStack()
         copy = stack.enter_context(scratch_folder()) / "video"
         weakref.finalize(self, stack.close)
-        with ExitStack() as files:
-            taken = sys.stdin.buffer if named is None else files.enter_context(named.open("rb"))
-            shutil.copyfileobj(taken, files.enter_context(copy.open("wb")))
+        with copy.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
         return copy
 
     def open(self) -> tuple[InputContainer, PinnedFile]:
