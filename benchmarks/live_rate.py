@@ -125,14 +125,20 @@ def main() -> None:
 
 
 def table(results: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the rates as a table for documents."""
-    rows = []
-    for result in results:
-        for key, link in itertools.product(KEYS, ("pipe", "datagrams")):
-            rates = [result["kbps"][f"{count} frames, key {key}"][link] for count in SEGMENTS]
-            seconds = f"{key / float(RATE):g} s"
-            cells = [f"{rate:.2f}" for rate in [result["whole"], *rates]]
-            rows.append([result["clip"], link, seconds, *cells])
+    """Return the rates as a table for documents: of each clip over a pipe, and all means."""
+
+    def row(clip: str, link: str, key: int, of: list[dict[str, Any]]) -> list[str]:
+        rates = [
+            [one["kbps"][f"{count} frames, key {key}"][link] for count in SEGMENTS] for one in of
+        ]
+        means = [sum(column) / len(of) for column in zip(*rates, strict=True)]
+        whole = sum(one["whole"] for one in of) / len(of)
+        cells = [f"{rate:.2f}" for rate in [whole, *means]]
+        return [clip, link, f"{key / float(RATE):g} s", *cells]
+
+    rows = [row(result["clip"], "pipe", KEYS[0], [result]) for result in results]
+    for key, link in itertools.product(KEYS, ("pipe", "datagrams")):
+        rows.append(row("mean", link, key, results))
     columns = ["kbps at 30 frames a second", "link", "keys every", "file", "1 frame"]
     return {"columns": [*columns, *(f"{count} frames" for count in SEGMENTS[1:])], "rows": rows}
 
