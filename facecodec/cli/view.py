@@ -44,7 +44,9 @@ def command(
 ) -> None:
     """Move a stream's face by sliders, one for every control.
 
-    They are on a page that opens in a browser; this process renders what they say. Only this
+    They are on a page that opens in a browser; this process renders what they say. What is set by
+    hand can be undone, compared with the stream, and saved: as a picture in full size, or as a
+    stream in which those controls stand still, which says that it was edited. Only this
     machine can reach it, and only with the token in the printed address. Ctrl-C ends it.
 
     \b

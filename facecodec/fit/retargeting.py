@@ -46,11 +46,13 @@ class Retargeter:
         plan: RetargetingPlan | None = None,
         steps: Array | None = None,
         free: NDArray[np.bool_] | None = None,
+        weights: Array | None = None,
     ) -> None:
         """`read` reads the person's face; no control exceeds its limit in `limits` [num_controls].
 
         `steps` [num_controls] replace the plan's step of the derivative. Controls that are not
-        `free`, bool [num_controls], stay what is usual.
+        `free`, bool [num_controls], stay what is usual. `weights` [F] say how much more exactly
+        than others a feature is followed, 1 for all where none are given.
         """
         self.free = np.ones(len(limits), bool) if free is None else free
         self.read, self.limits, self.plan = read, limits, plan or RetargetingPlan()
@@ -60,6 +62,9 @@ class Retargeter:
         change = (read(tried) - read(-tried)) / (2 * steps[self.free, None])
         self.jacobian_at_rest = np.zeros((change.shape[1], len(limits)))
         self.jacobian_at_rest[:, self.free] = np.nan_to_num(change.T)
+        self.noise = np.full(change.shape[1], self.plan.noise)
+        if weights is not None:
+            self.noise /= weights
         self.forget()
 
     def forget(self) -> None:
@@ -91,14 +96,14 @@ class Retargeter:
             if last is not None:
                 self._broyden(controls - last[0], features - last[1])
             last = controls, features
-            residual = (wanted - features) / plan.noise
+            residual = (wanted - features) / self.noise
             cost = float(residual @ residual + near * self.correction @ self.correction)
             cost += float(rest * controls @ controls)
             if cost > best:
                 self.correction = RETREAT * (self.correction + kept)
                 continue
             best, kept = cost, self.correction
-            scaled = self.jacobian / plan.noise
+            scaled = self.jacobian / self.noise[:, None]
             information = scaled.T @ scaled + damping
             right_side = scaled.T @ residual - near * self.correction - rest * controls
             delta = np.where(self.free, np.linalg.solve(information, right_side), 0.0)

@@ -179,13 +179,14 @@ def retargeted(
     whole_face = np.array(rig.regions) == Region.EXPRESSION
     steps = np.where(whole_face, EXPRESSION_STEP, OFFSET_STEP)
     limits = np.where(free, control_limits(count), np.inf)
-    retargeter = Retargeter(face, limits, steps=steps, free=free)
+    retargeter = Retargeter(face, limits, steps=steps, free=free, weights=strengths.weights())
     usual = _usual(rig, driver.controls - rest.controls)
     goals = _Goals(face, here, strengths.features())
     if not strengths.plain:
         usual *= strengths.controls(rig)
-    if own is not None:
-        usual[:, ~free] = own[:, ~free]
+    if own is not None:  # whole expressions too begin at what they do there for eyes and brows
+        silent = strengths.controls(rig) == 0
+        usual[:, silent] = own[:, silent]
     moved, information = np.zeros(usual.shape), np.zeros((*usual.shape, usual.shape[1]))
     for t in range(len(usual)):
         if np.isfinite(driver.features[t]).all():

@@ -23,6 +23,8 @@ from facecodec.rig.rig import Rig
 from facecodec.types import Flags, Floats
 
 STRENGTH_LIMIT = 10.0  # beyond which no face follows
+BROW_WEIGHT = 3.0  # of the features of brows in a puppet in part
+SILENT_WEIGHT = 3.0  # of features that are to be still, beside 1 for those that move
 # The regions whose strength a group of features has: the first of them that is not 0.
 MOUTH_REGIONS = (Region.MOUTH, Region.JAW, Region.EXPRESSION)
 EYE_REGIONS = (Region.EYES, Region.EXPRESSION)
@@ -80,6 +82,20 @@ class Strengths:
         factors[LID_FEATURES] = self._first(EYE_REGIONS)
         factors[BROW_FEATURES] = self._first(BROW_REGIONS)
         return factors
+
+    def weights(self) -> Floats:
+        """Return how exactly each feature is followed, [50]; 1 where all is as the driver does it.
+
+        Whole expressions would move what is to be still. The outline of the mouth does turn with
+        the head, and so do lids and brows a little: where the pose moves nothing is held faster.
+        Brows move by so little that they would hardly follow alone.
+        """
+        weights = np.ones(NUM_FEATURES)
+        if not self.plain:
+            weights[BROW_FEATURES] = BROW_WEIGHT
+        if self.factors[Region.POSE] == 0:
+            weights[self.features() == 0] = SILENT_WEIGHT
+        return weights
 
     def controls(self, rig: Rig) -> Floats:
         """Return the factor of each control, [K]."""

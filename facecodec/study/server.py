@@ -43,12 +43,17 @@ PAGE_BODY = """<div class="studio">
 <select id="person"></select><button id="random" title="somebody who does not exist">Random</button>
 </div><div class="people"><button id="reset">All to 0</button>
 <button id="release">Back to the stream</button></div>
+<div class="people"><button id="undo" title="Ctrl+Z">Undo</button>
+<button id="compare" title="hold it, or the key C: the stream as it is">Compare</button>
+<button id="save-picture" title="this picture in full size, as PNG">Save picture</button>
+<button id="save-stream" title="the stream with what is held by hand, as .fcv">Save stream</button>
+</div>
 <p class="muted" id="state"></p><div id="sliders"></div></aside></div>"""
 
 
 # what a request that no page sends may raise: numbers out of range, lists in lists without end
 _BAD_REQUEST = (
-    FacecodecError, ValueError, KeyError, TypeError, OverflowError, RecursionError,
+    FacecodecError, ValueError, KeyError, TypeError, OverflowError, RecursionError, AttributeError,
 )  # fmt: skip
 
 
@@ -133,7 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(HTTPStatus.OK, self.server.page().encode(), "text/html; charset=utf-8")
 
     def do_POST(self) -> None:  # noqa: N802
-        """Render, or make a person."""
+        """Render, make a person, or give out a picture or the edited stream."""
         if not self._allowed(self.headers.get("X-Token", "")):
             return
         try:
@@ -142,6 +147,13 @@ class _Handler(BaseHTTPRequestHandler):
                 shot = self.server.studio.render(request["controls"], str(request["person"]))
                 timing = {"X-Render-Ms": f"{shot.render_ms:.1f}"}
                 self._answer(HTTPStatus.OK, shot.jpeg, "image/jpeg", timing)
+            elif self.path == "/picture":
+                picture = self.server.studio.picture(request["controls"], str(request["person"]))
+                self._answer(HTTPStatus.OK, picture, "image/png")
+            elif self.path == "/stream":
+                held = {int(number): float(value) for number, value in request["held"].items()}
+                content = self.server.studio.stream(held)
+                self._answer(HTTPStatus.OK, content, "application/octet-stream")
             elif self.path == "/random":
                 name = self.server.studio.random_person(int(request["seed"]) % 2**31)
                 self._answer(HTTPStatus.OK, json.dumps({"name": name}).encode(), "application/json")

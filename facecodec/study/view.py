@@ -12,12 +12,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from facecodec.atomic import scratch_folder
 from facecodec.avatar.avatar import Avatar, load_avatar
+from facecodec.decoding.decode import RENDERED_COMMENT
+from facecodec.decoding.notes import PROVENANCE
 from facecodec.decoding.stream import Stream
+from facecodec.editing.edit import edit
+from facecodec.editing.edits import Set
 from facecodec.errors import UsageError
 from facecodec.generator.base import Generator
 from facecodec.models import Device
-from facecodec.video.still import encode_jpeg
+from facecodec.types import Picture
+from facecodec.video.still import commented, encode_jpeg, encode_png
 
 SLIDER_LIMIT = 8.0  # standard deviations a control may be pushed to, or as far as the stream goes
 TRUNCATION = 0.7  # how far random people lie from the mean face
@@ -49,6 +55,7 @@ class Studio:
         stream = Stream(source, identity=identity, rig=rig, device=device)
         avatar = stream.avatar
         self.name, self._model = source.name, avatar.model
+        self._source, self._rig, self._said = source, rig, stream.reader.header.metadata
         self.names, self.regions = avatar.rig.shown_titles, avatar.rig.regions
         self.size = avatar.side(min(size, avatar.resolution))
         frames = list(islice(stream, MAX_FRAMES))
@@ -81,17 +88,44 @@ class Studio:
 
     def render(self, controls: list[float], person: str) -> Shot:
         """Render controls [K]. Raises UsageError for a person or controls that cannot be."""
+        begin = time.perf_counter()
+        picture = self._drawn(controls, person, self.size)
+        return Shot(encode_jpeg(picture, 3), 1000 * (time.perf_counter() - begin))
+
+    def picture(self, controls: list[float], person: str) -> bytes:
+        """Return the person at controls [K] as a PNG file of full size, which says what it is.
+
+        Raises UsageError for a person or controls that cannot be.
+        """
+        picture = self._drawn(controls, person, None)
+        return commented(encode_png(picture), self._said.get(PROVENANCE, RENDERED_COMMENT))
+
+    def stream(self, held: dict[int, float]) -> bytes:
+        """Return the stream as a `.fcv` file in which some controls have one value throughout.
+
+        held: values by the number of a control, from 0; with none, the stream as it is. Raises
+        UsageError for a number or value that cannot be.
+        """
+        if not held:
+            return self._source.read_bytes()
+        if not all(0 <= number < len(self.names) for number in held):
+            raise UsageError(f"controls are numbered 0 to {len(self.names) - 1}")
+        changes = [Set(self.names[number], value) for number, value in sorted(held.items())]
+        with scratch_folder() as folder:
+            made = folder / "edited.fcv"
+            edit(self._source, made, changes, rig=self._rig)
+            return made.read_bytes()
+
+    def _drawn(self, controls: list[float], person: str, size: int | None) -> Picture:
         values = np.asarray(controls, np.float32)
         if values.shape != (len(self.names),) or not np.isfinite(values).all():
             raise UsageError(f"controls are {len(self.names)} finite numbers")
         with self._lock:
             if person not in self._people:
                 raise UsageError(f"nobody here is called {person!r}")
-            begin = time.perf_counter()
             row = values.clip(-self.limit, self.limit)[None]
-            picture = self._people[person].render(row, self.size)[0]
-        taken = 1000 * (time.perf_counter() - begin)
-        return Shot(encode_jpeg(picture, 3), taken)
+            drawn: Picture = self._people[person].render(row, size)[0]
+        return drawn
 
 
 def random_latent(generator: Generator, seed: int) -> NDArray[np.float32]:

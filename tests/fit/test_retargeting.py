@@ -127,3 +127,23 @@ def test_a_head_is_ahead_at_rest_where_lips_meet_in_a_turned_one_alone():
         assert np.abs(turns - rest.features[0]).max() < 180
         assert np.abs(controls[:, 0] - rest.controls[0]).max() < 180 / 85
         assert np.abs(rest.features[LIP_FEATURES]).max() == 0
+
+
+def test_what_is_not_free_stays_and_what_weighs_more_is_followed_closer():
+    rng = np.random.default_rng(4)
+    answers = rng.standard_normal((NUM_FEATURES, 35)) * 6
+
+    def see(controls):
+        return controls @ answers.T
+
+    free = np.arange(35) < 5
+    usual, wanted = np.zeros(35), np.zeros(NUM_FEATURES)
+    usual[20], wanted[7] = 1.5, 40
+    plain = Retargeter(see, np.full(35, 5.0), free=free).follow(usual, wanted)[0]
+    np.testing.assert_array_equal(plain[5:], usual[5:])
+    assert plain[:5].any()
+    weights = np.ones(NUM_FEATURES)
+    weights[7] = 10
+    close = Retargeter(see, np.full(35, 5.0), free=free, weights=weights).follow(usual, wanted)[0]
+    missed = [abs(float((see(c[None])[0] - wanted)[7])) for c in (plain, close)]
+    assert missed[1] < 0.5 * missed[0]

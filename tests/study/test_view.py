@@ -7,8 +7,10 @@ import threading
 import time
 from http.client import HTTPConnection
 
+import numpy as np
 import pytest
 
+import facecodec
 from facecodec.errors import UsageError
 from facecodec.study.server import HOST, MAX_BODY_BYTES, MAX_CONNECTIONS, ViewServer
 from facecodec.study.view import Studio
@@ -103,6 +105,41 @@ def test_a_random_person_is_another_person(server):
     assert render(server, [0.0] * 35, "random 3")[1] != render(server, [0.0] * 35)[1]
 
 
+def post(server, path, **request):
+    return ask(server, "POST", path, json.dumps(request), **{"X-Token": server.token})
+
+
+def test_the_stream_is_saved_with_what_is_held(server, stream, tmp_path):
+    answer, content = post(server, "/stream", held={"0": 1.5, "4": -1})
+    assert answer.status == 200
+    (tmp_path / "edited.fcv").write_bytes(content)
+    before, after = facecodec.open(stream), facecodec.open(tmp_path / "edited.fcv")
+    step = before.reader.header.control_steps
+    assert np.allclose(after.controls[:, [0, 4]], [1.5, -1], atol=step.max())
+    rest = [i for i in range(35) if i not in (0, 4)]
+    np.testing.assert_array_equal(after.controls[:, rest], before.controls[:, rest])
+    assert after.reader.header.metadata["provenance"].startswith("edited")
+    assert after.reader.header.metadata["edit 01"] == "set head turns right to 1.5"
+    assert post(server, "/stream", held={})[1] == stream.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "held", [{"35": 1}, {"-1": 1}, {"x": 1}, {"0": "y"}, {"0": 1e999}, [], None, 3]
+)
+def test_what_cannot_be_held(server, held):
+    assert post(server, "/stream", held=held)[0].status == 400
+
+
+def test_a_picture_is_saved_in_full_size(server):
+    answer, content = post(server, "/picture", controls=[0.0] * 35, person="talk")
+    assert answer.status == 200 and content[:4] == b"\x89PNG"
+    assert (
+        content[16:24] == (1024).to_bytes(4, "big") * 2 and b"rendered by a face codec" in content
+    )
+    assert post(server, "/picture", controls=[0.0], person="talk")[0].status == 400
+    assert ask(server, "POST", "/picture", "{}")[0].status == 403
+
+
 def test_people_are_files_of_people(stream, tmp_path):
     picture = tmp_path / "face.png"
     picture.write_bytes(b"")
@@ -131,6 +168,19 @@ def test_the_page_in_a_browser(server, page, until, tmp_path):
     page.click("#random")
     until("document.getElementById('person').value.startsWith('random')")
     until("+document.body.dataset.shown >= 4")
+    page.click("#reset")
+    until("document.querySelectorAll('.slider.held').length === 35")
+    page.click("#undo")
+    until("document.querySelectorAll('.slider.held').length === 1")
+    for button, ending in (("#save-picture", ".png"), ("#save-stream", ".edited.fcv")):
+        with page.expect_download() as saved:
+            page.click(button)
+        assert saved.value.suggested_filename.endswith(ending)
+    shown = page.input_value("#c0")
+    page.keyboard.down("c")
+    until(f"document.getElementById('c0').value !== '{shown}'")
+    page.keyboard.up("c")
+    until(f"document.getElementById('c0').value === '{shown}'")
     page.click("#release")
     until("document.querySelectorAll('.slider.held').length === 0")
     page.click("#play")

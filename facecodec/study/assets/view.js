@@ -3,9 +3,25 @@ const byId = (id) => document.getElementById(id);
 const total = DATA.times.length;
 const held = new Map(); // control -> the value a hand gave it; the others follow the stream
 const inputs = [], outputs = [];
+const past = []; // what was held before each change, for undo
 let frame = 0, person = DATA.people[0], playing = null, wanted = null, busy = false, recent = [];
+let comparing = false, dragged = -1;
 
-const controls = () => DATA.controls[frame].map((value, i) => (held.has(i) ? held.get(i) : value));
+const followed = (i) => comparing || !held.has(i);
+const controls = () => DATA.controls[frame].map((value, i) => (followed(i) ? value : held.get(i)));
+
+function remember() {
+  past.push(new Map(held));
+  if (past.length > 200) past.shift();
+}
+function undo() {
+  if (!past.length) return;
+  const before = past.pop();
+  held.clear();
+  before.forEach((value, i) => held.set(i, value));
+  dragged = -1;
+  ask();
+}
 
 // One picture is under way at a time; what changes meanwhile is rendered next, older wishes are dropped.
 function ask() {
@@ -63,8 +79,14 @@ function sliders() {
       element("label", { for: `c${i}`, title: `${name}; double-click lets go` }, row, name);
       inputs[i] = element("input", { type: "range", id: `c${i}`, min: -DATA.limit, max: DATA.limit, step: 0.02 }, row);
       outputs[i] = element("output", {}, row);
-      inputs[i].addEventListener("input", () => { held.set(i, +inputs[i].value); ask(); });
-      row.addEventListener("dblclick", () => { held.delete(i); ask(); });
+      inputs[i].addEventListener("input", () => {
+        if (dragged !== i) remember(); // a whole drag is one change
+        dragged = i;
+        held.set(i, +inputs[i].value);
+        ask();
+      });
+      inputs[i].addEventListener("change", () => { dragged = -1; });
+      row.addEventListener("dblclick", () => { remember(); held.delete(i); ask(); });
     });
   }
 }
@@ -85,8 +107,37 @@ byId("random").addEventListener("click", async () => {
   people(name);
   ask();
 });
-byId("reset").addEventListener("click", () => { DATA.names.forEach((_, i) => held.set(i, 0)); ask(); });
-byId("release").addEventListener("click", () => { held.clear(); ask(); });
+byId("reset").addEventListener("click", () => { remember(); DATA.names.forEach((_, i) => held.set(i, 0)); ask(); });
+byId("release").addEventListener("click", () => { remember(); held.clear(); ask(); });
+byId("undo").addEventListener("click", undo);
+
+function compare(on) {
+  if (comparing === on) return;
+  comparing = on;
+  byId("compare").classList.toggle("on", on);
+  ask();
+}
+byId("compare").addEventListener("pointerdown", () => compare(true));
+for (const end of ["pointerup", "pointercancel", "blur"]) window.addEventListener(end, () => compare(false));
+document.addEventListener("keydown", (event) => {
+  if (event.target.tagName === "SELECT") return;
+  if ((event.ctrlKey || event.metaKey) && event.key === "z") { event.preventDefault(); undo(); }
+  else if (event.key === "c" && !event.ctrlKey && !event.metaKey) compare(true);
+});
+document.addEventListener("keyup", (event) => { if (event.key === "c") compare(false); });
+
+async function save(path, request, ending) {
+  const answer = await fetch(path, { method: "POST", headers: { "X-Token": DATA.token }, body: JSON.stringify(request) });
+  if (!answer.ok) { byId("state").textContent = await answer.text(); return; }
+  const url = URL.createObjectURL(await answer.blob());
+  const name = DATA.name.replace(/\.fcv$/i, "") + ending;
+  element("a", { href: url, download: name }, document.body).click();
+  document.body.lastChild.remove();
+  byId("state").textContent = `saved as ${name}`;
+  setTimeout(() => URL.revokeObjectURL(url), 60000);
+}
+byId("save-picture").addEventListener("click", () => save("/picture", { controls: controls(), person }, `.${frame + 1}.png`));
+byId("save-stream").addEventListener("click", () => save("/stream", { held: Object.fromEntries(held) }, ".edited.fcv"));
 byId("seek").addEventListener("input", (event) => { frame = +event.target.value; if (playing) start(); ask(); });
 
 // Playing keeps to the clock: frames that cannot be rendered in time are left out.
