@@ -24,6 +24,9 @@ from facecodec.types import Controls, Floats
 
 # Standard deviations that a control may reach on another person's face.
 YAW_PITCH_LIMIT, ROLL_LIMIT, OFFSET_LIMIT = 4.0, 2.0, 5.0
+# The same of a whole expression in a puppet in part or at another strength, which a search for more
+# than faces do would turn into somebody else, such as a child.
+EXPRESSION_LIMIT = 2.5
 # When the frame at rest is chosen:
 RESTING_POSE_WEIGHT = 0.1  # of a feature of pose, beside 1 for those of lips and lids
 SHUT_LIPS_PERCENTILE = 10  # percentile over the clip of the lips' features that counts as shut
@@ -179,7 +182,12 @@ def retargeted(
     whole_face = np.array(rig.regions) == Region.EXPRESSION
     steps = np.where(whole_face, EXPRESSION_STEP, OFFSET_STEP)
     limits = np.where(free, control_limits(count), np.inf)
-    retargeter = Retargeter(face, limits, steps=steps, free=free, weights=strengths.weights())
+    if not strengths.plain:
+        limits[whole_face & free] = EXPRESSION_LIMIT
+    if own is not None:  # as far as the source itself went
+        limits = np.maximum(limits, np.abs(own).max(0))
+    weights = strengths.weights(kept=own is not None)
+    retargeter = Retargeter(face, limits, steps=steps, free=free, weights=weights)
     usual = _usual(rig, driver.controls - rest.controls)
     goals = _Goals(face, here, strengths.features())
     if not strengths.plain:

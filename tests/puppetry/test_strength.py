@@ -44,12 +44,15 @@ def test_features_and_controls_are_scaled_by_region():
     }  # fmt: skip
 
 
-def test_what_is_still_is_held_faster_but_where_the_head_turns():
+def test_a_puppet_in_part_follows_closely_but_where_the_head_turns():
     assert (Strengths.of().weights() == 1).all()
-    assert (Strengths.of(["pose"]).weights()[:-2] == 1).all()
-    weights = Strengths.of(["mouth"]).weights()
-    assert (weights[LIP_FEATURES] == 1).all() and (weights[OUTLINE_FEATURES] == 1).all()
-    assert (weights[:NUM_POSE] > 1).all() and (weights[BROW_FEATURES] > 1).all()
+    turning, still = (Strengths.of([region]).weights() for region in ("pose", "mouth"))
+    for part in (slice(NUM_POSE), LID_FEATURES, LIP_FEATURES):
+        assert (turning[part] == 1).all() and (still[part] > 1).all()
+    kept = Strengths.of(["mouth"]).weights(kept=True)
+    assert (kept[LIP_FEATURES] == 1).all() and (kept[LID_FEATURES] > 1).all()
+    for weights in (turning, still):
+        assert (weights[OUTLINE_FEATURES] == 1).all() and (weights[BROW_FEATURES] > 1).all()
 
 
 @pytest.mark.parametrize(
