@@ -182,10 +182,8 @@ def retargeted(
     whole_face = np.array(rig.regions) == Region.EXPRESSION
     steps = np.where(whole_face, EXPRESSION_STEP, OFFSET_STEP)
     limits = np.where(free, control_limits(count), np.inf)
-    if not strengths.plain:
+    if own is None and not strengths.plain:
         limits[whole_face & free] = EXPRESSION_LIMIT
-    if own is not None:  # as far as the source itself went
-        limits = np.maximum(limits, np.abs(own).max(0))
     weights = strengths.weights(kept=own is not None)
     retargeter = Retargeter(face, limits, steps=steps, free=free, weights=weights)
     usual = _usual(rig, driver.controls - rest.controls)
