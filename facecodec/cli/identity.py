@@ -30,7 +30,7 @@ def command() -> None:
 @options.rig
 @click.option(
     "--preset", type=click.Choice(["fast", "medium", "slow"]), default="medium",
-    show_default=True, help="Time spent on fitting: some 0.4, 1 or 2 min on two cores.",
+    show_default=True, help="Time spent on fitting: some 0.5, 1.5 or 2.5 min on two cores.",
 )  # fmt: skip
 @options.device
 @options.span
