@@ -6,17 +6,15 @@ clusters. Here each frame is a cluster, written when it is there.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 
 import av
 
-from facecodec.atomic import STANDARD_OUTPUT, abandon, opened_whole
 from facecodec.bitstream.audio import AudioPacket, AudioParameters
-from facecodec.pipe import PipeWriter
 from facecodec.types import Picture
 from facecodec.video.audio import CODECS, NOTHING, audio_entry, codec_delay
+from facecodec.video.byte_sink import ByteSink
 from facecodec.video.matroska import (
     VIDEO_TRACK,
     cluster,
@@ -26,18 +24,15 @@ from facecodec.video.matroska import (
     tag,
     track_entry,
 )
-from facecodec.video.sink import Sink, readable_errors
 
 UNIT_NANOSECONDS = 10_000  # of a timestamp
 UNIT = Fraction(UNIT_NANOSECONDS, 1_000_000_000)  # seconds
 _PICTURES, _SOUND = 1, 2  # numbers of the tracks
-_BT709, _LIMITED = (
-    1,
-    1,
-)  # as Rec. ITU-T H.273 and Matroska number matrix, transfer, primaries; range
+# As Rec. ITU-T H.273 and Matroska number matrix, transfer and primaries; and the range.
+_BT709, _LIMITED = 1, 1
 
 
-class MatroskaSink(Sink):
+class MatroskaSink(ByteSink):
     """Writes frames as they come: YUV 4:2:0 of BT.709, limited range, and sound as it is.
 
     The first frame is at 0 unless times are kept; sound that ends before it is left out.
@@ -58,15 +53,13 @@ class MatroskaSink(Sink):
         self._held: list[AudioPacket] = []  # sound that came before the first frame
         self._audio = audio if audio is not None and audio.codec in CODECS else None
         self.takes_audio = self._audio is not None
-        self._path = None if str(target) == STANDARD_OUTPUT else target
+        super().__init__(target)
         tracks = [track_entry(_PICTURES, VIDEO_TRACK, "V_UNCOMPRESSED", _video(size))]
         if self._audio is not None:
             self._delay = codec_delay(self._audio)
             tracks.append(audio_entry(_SOUND, self._audio))
         tags = b"".join(tag(name.upper(), text) for name, text in metadata.items())
-        self._stack = ExitStack()
-        self._file = self._stack.enter_context(opened_whole(target))
-        self._put(live_header(tracks, UNIT_NANOSECONDS, tags))
+        self.put(live_header(tracks, UNIT_NANOSECONDS, tags))
 
     def write(self, image: Picture, pts: int) -> None:
         """Add a picture, uint8 RGB [H, W, 3], at `pts` ticks."""
@@ -92,28 +85,7 @@ class MatroskaSink(Sink):
             self._block(_SOUND, begin, packet.data)
 
     def _block(self, track: int, time: Fraction, data: bytes) -> None:
-        self._put(cluster(max(round(time / UNIT), 0), track, data))
-
-    def _put(self, data: bytes) -> None:
-        if self._path is None:  # who reads a pipe may go away: that is no failure to write
-            self._file.write(data)
-            return
-        with readable_errors(self._path):
-            self._file.write(data)
-
-    def close(self) -> None:
-        """Flush, and rename a file into place."""
-        self._file.flush()
-        self._stack.close()
-
-    def cancel(self) -> None:
-        """End a write that waits for a reader."""
-        if isinstance(self._file, PipeWriter):
-            self._file.stop()
-
-    def abort(self) -> None:
-        """Remove what was written."""
-        abandon(self._stack)
+        self.put(cluster(max(round(time / UNIT), 0), track, data))
 
 
 def _video(size: tuple[int, int]) -> bytes:

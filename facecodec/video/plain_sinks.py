@@ -8,9 +8,9 @@ from pathlib import Path
 
 import av
 
-from facecodec.atomic import STANDARD_OUTPUT, abandon, folder_whole, opened_whole
-from facecodec.pipe import PipeWriter
+from facecodec.atomic import abandon, folder_whole
 from facecodec.types import Picture
+from facecodec.video.byte_sink import ByteSink
 from facecodec.video.sink import Sink, readable_errors
 from facecodec.video.still import commented, encode_png
 
@@ -49,7 +49,7 @@ class PictureSink(Sink):
         abandon(self._stack)
 
 
-class Y4MSink(Sink):
+class Y4MSink(ByteSink):
     """YUV4MPEG2, 4:2:0, limited range, at the mean frame rate; no audio.
 
     The format cannot name its matrix, and its readers take it for BT.601: so that is what it is.
@@ -57,35 +57,14 @@ class Y4MSink(Sink):
 
     def __init__(self, target: Path, size: tuple[int, int], rate: Fraction | None) -> None:
         """`target` is a path, or - for standard output."""
-        self._stack = ExitStack()
-        self._path = None if str(target) == STANDARD_OUTPUT else target
-        self._file = self._stack.enter_context(opened_whole(target))
+        super().__init__(target)
         rate = (rate or Fraction(30)).limit_denominator(1_000_000)
         width, height = size
         head = f"YUV4MPEG2 W{width} H{height} F{rate.numerator}:{rate.denominator} Ip A1:1"
-        self._file.write(f"{head} C420mpeg2 XCOLORRANGE=LIMITED\n".encode())
+        self.put(f"{head} C420mpeg2 XCOLORRANGE=LIMITED\n".encode())
 
     def write(self, image: Picture, pts: int) -> None:
         """Add a picture, uint8 RGB [H, W, 3]; `pts` is not stored."""
         frame = av.VideoFrame.from_ndarray(image, format="rgb24")
         frame = frame.reformat(format="yuv420p", dst_colorspace="ITU601", dst_color_range="MPEG")
-        coded = b"FRAME\n" + frame.to_ndarray().tobytes()
-        if self._path is None:  # who reads a pipe may go away: that is no failure to write
-            self._file.write(coded)
-            return
-        with readable_errors(self._path):
-            self._file.write(coded)
-
-    def close(self) -> None:
-        """Flush, and rename the file into place."""
-        self._file.flush()
-        self._stack.close()
-
-    def cancel(self) -> None:
-        """End a write that waits for a reader."""
-        if isinstance(self._file, PipeWriter):
-            self._file.stop()
-
-    def abort(self) -> None:
-        """Remove what was written."""
-        abandon(self._stack)
+        self.put(b"FRAME\n" + frame.to_ndarray().tobytes())
