@@ -13,6 +13,7 @@ from facecodec.process import set_process_defaults
 # Before torch is loaded, so that fixtures import what loads it; tests side by side share cores.
 set_process_defaults()
 if processes := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+    os.environ.pop("COLUMNS", None)  # xdist sets it; a pipe has tables that are not folded
     os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // int(processes)))
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -220,7 +220,7 @@ def test_the_person_of_several_faces_is_found_again(frames, somebody, finder):
 def test_what_is_said_of_others():
     counts = {"low_confidence": 0, "duration": 4.8, "bytes": 1, "person_bytes": 1, "audio_bytes": 0}
     rest = {"stages": {}, "identity_frame": 0, "audio": False, "audio_dropped": None,
-            "flagged": []}  # fmt: skip
+            "audio_codec": None, "flagged": []}  # fmt: skip
     done = EncodeSummary(120, 0, 40, first_cut=2.4, **counts, **rest)
     assert said_of_others(done) == (
         "40 of 120 frames show somebody else (a cut at 2.40 s); "
