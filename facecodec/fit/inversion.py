@@ -65,6 +65,7 @@ class InversionPlan:
     detail: DetailWeights = DetailWeights()  # at full renders
     # how the controls are tracked halfway, by Gauss-Newton
     tracking: TrackingPlan = TrackingPlan(iterations=4)
+    recovery: bool = True  # whether the start's `recover` is then asked for better ones
 
 
 @dataclass(frozen=True)
@@ -192,7 +193,7 @@ class Inverter:
                 start = self.controls[frame].double().cpu()
                 tracked = tracker.track(target, [start], None)
                 self.controls[frame] = torch.from_numpy(tracked.controls).float()
-            if self.recover:
+            if self.recover and self.plan.recovery:
                 person = Response(styles, self.basis)
                 recovered = self.recover(tracker, person, self.controls.detach())
                 self.controls[1:] = recovered[1:]

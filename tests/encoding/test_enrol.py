@@ -12,7 +12,7 @@ import facecodec
 from facecodec.bitstream import load_identity_file
 from facecodec.cli.main import run
 from facecodec.clip.portraits import Portraits
-from facecodec.errors import NoFaceError, UsageError
+from facecodec.errors import FacecodecError, NoFaceError, UsageError
 from facecodec.face.crop import resize
 from facecodec.video.reader import VideoReader
 from facecodec.video.still import encode_png
@@ -65,11 +65,18 @@ def test_a_person_of_pictures(pictures, generator, finder, tmp_path):
     assert avatar.render(np.zeros((1, avatar.num_controls)), 256).shape == (1, 256, 256, 3)
 
 
-@pytest.mark.usefixtures("pose_alone")
-def test_the_person_of_a_clip_is_the_one_that_encode_finds(sample, generator, finder, tmp_path):
+def test_the_person_of_a_clip_is_the_one_that_encode_finds(
+    sample, generator, finder, tmp_path, monkeypatch
+):
     done = facecodec.enrol(sample, tmp_path / "a.fci", preset=TINY, max_frames=2)
-    facecodec.encode(sample, tmp_path / "own.fcv", preset=TINY, max_frames=2)
-    own = facecodec.extract_identity(tmp_path / "own.fcv", tmp_path / "own.fci")
+
+    def stop(*_):
+        raise FacecodecError("the person is found")
+
+    monkeypatch.setattr("facecodec.encoding.encode.track_clip", stop)
+    with pytest.raises(FacecodecError, match="the person is found"):
+        facecodec.encode(sample, tmp_path / "own.fcv", preset=TINY, max_frames=2)
+    own = load_identity_file(tmp_path / "own.fcv.person.fci")
     assert own.payload == done.person.payload
 
 

@@ -11,6 +11,7 @@ from facecodec.cli.main import run
 from facecodec.clip.scan import Span
 from facecodec.encoding.estimate import encode_previews, expected_frames, preview_seconds
 from facecodec.encoding.presets import PRESETS
+from facecodec.errors import FacecodecError
 from facecodec.models import FaceModel
 from tests.helpers.presets import TINY, fast_is
 
@@ -56,11 +57,17 @@ def test_a_preview_takes_a_moment(generator, rig):
     assert 1e-4 < preview_seconds(FaceModel(generator, rig)) < 1
 
 
-def test_the_command_says_so_before_the_work(sample, generator, finder, tmp_path, capsys):
+def test_the_command_says_so_before_the_work(
+    sample, generator, finder, tmp_path, capsys, monkeypatch
+):
+    def begin(*_):
+        raise FacecodecError("the work began")
+
+    monkeypatch.setattr("facecodec.encoding.encode.find_person", begin)
     with fast_is(TINY), pytest.raises(SystemExit):
         run(["encode", str(sample), str(tmp_path / "a.fcv"), "--preset", "fast",
              "--max-frames", "1"])  # fmt: skip
     said = capsys.readouterr().err.splitlines()
     told = [i for i, line in enumerate(said) if "on this machine" in line]
     assert len(told) == 1 and "about 0:" in said[told[0]]
-    assert not [line for line in said[: told[0]] if "inversion" in line or "tracking" in line]
+    assert [line for line in said[told[0] + 1 :] if "the work began" in line]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from facecodec.fit.tracking import CONTROL_LIMIT, Tracker
 from facecodec.generator.sampling import draw_latents
 from facecodec.pixels import to_uint8
 from facecodec.progress import silent
+from tests.helpers.presets import TINY
 
 NUM_CONTROLS = 35  # of the shipped rig
 
@@ -103,7 +105,7 @@ def test_tracking_starts_at_the_best_of_its_starts(generator, person):
 def test_inversion_comes_near_a_face(generator, person):
     _, styles, basis = person
     target = shown(generator, styles, 256)
-    plan = InversionPlan(w_steps=25, w_plus_steps=12, full_steps=0)
+    plan = InversionPlan(w_steps=25, gaze_steps=0, w_plus_steps=12, full_steps=0, coarse_size=128)
     start = torch.zeros(1, NUM_CONTROLS)
     result = invert(generator, basis, [target], InversionStart(start), plan, None, silent)
 
@@ -135,7 +137,7 @@ def test_inversion_takes_recovered_controls_for_all_frames_but_the_first(generat
         asked.append(controls.clone())
         return torch.full_like(controls, 3.0)
 
-    plan = InversionPlan(w_steps=1, w_plus_steps=2, full_steps=0)
+    plan = replace(TINY.inversion, full_steps=0, recovery=True)
     start = torch.zeros(2, NUM_CONTROLS)
     targets = [target, target]
     result = invert(

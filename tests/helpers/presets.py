@@ -17,11 +17,17 @@ from facecodec.rig.rig import NUM_POSE
 
 _TRACKING = TrackingPlan(size=64, iterations=1, preview_renders=1, cold_recomputations=0)
 
-# Quick, and unlike anybody.
+# Quick, and unlike anybody: all its frames would be led by landmarks, at a hundred readings each.
 TINY = Preset(
     keyframes=2,
     inversion=InversionPlan(
-        w_steps=1, gaze_steps=1, w_plus_steps=2, full_steps=1, coarse_size=64, tracking=_TRACKING
+        w_steps=1,
+        gaze_steps=1,
+        w_plus_steps=2,
+        full_steps=1,
+        coarse_size=64,
+        tracking=_TRACKING,
+        recovery=False,
     ),
     tracking=_TRACKING,
     tuning=LightTuningPlan(keyframes=2, steps=1, full_steps=1, coarse_size=64),
