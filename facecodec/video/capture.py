@@ -24,7 +24,7 @@ from facecodec.picture_limits import check_picture_size
 from facecodec.types import Picture
 from facecodec.video import tracks
 from facecodec.video.fit import fitted
-from facecodec.video.reader import USUAL_RATE, picture_of
+from facecodec.video.reader import USUAL_RATE, picture_of, pixel_shape
 from facecodec.video.source import demuxed
 
 
@@ -146,15 +146,15 @@ class ContainerCapture:
                     continue
                 begin = time if begin is None else begin
                 last = time
-                yield Seen(time - begin, partial(self._picture, frame))
+                yield Seen(time - begin, partial(self._picture, frame, pixel_shape(self._video)))
                 for heard, sound in early:
                     yield Heard(heard - begin, [sound])
                 early = []
         if begin is None:
             raise FacecodecError(f"{self.name}: holds no picture that can be decoded")
 
-    def _picture(self, frame: av.VideoFrame) -> Picture:
-        picture = picture_of(frame, self._video, self._path)
+    def _picture(self, frame: av.VideoFrame, shape: Fraction) -> Picture:
+        picture = picture_of(frame, shape, self._path)
         if self._size is None:
             self._size = picture.shape[1], picture.shape[0]
         return fitted(picture, self._size)

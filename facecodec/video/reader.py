@@ -201,7 +201,7 @@ class VideoReader:
 
     def _picture(self, frame: av.VideoFrame, stream: VideoStream) -> Picture:
         """Return a frame as `picture_of` does, of the clip's size."""
-        picture = picture_of(frame, stream, self.path)
+        picture = picture_of(frame, pixel_shape(stream), self.path)
         return picture if self._size is None else fitted(picture, self._size)
 
     def audio_packets(
@@ -220,16 +220,23 @@ class VideoReader:
                     yield packet
 
 
-def picture_of(frame: av.VideoFrame, stream: VideoStream, path: Path) -> Picture:
+def pixel_shape(stream: VideoStream) -> Fraction:
+    """Return how many times as wide as high a stream's pixels are; its container must be open."""
+    ratio = stream.sample_aspect_ratio
+    return Fraction(ratio) if ratio and ratio > 0 else Fraction(1)
+
+
+def picture_of(frame: av.VideoFrame, shape: Fraction, path: Path) -> Picture:
     """Return a frame in square pixels, in colours of BT.709, upright: uint8 RGB [H, W, 3].
 
-    path: what errors call the file. Raises FacecodecError for sizes and colours that are not read.
+    shape: `pixel_shape` of its stream. It is a number, since a frame outlives its container and a
+    stream does not. path: what errors call the file. Raises FacecodecError for sizes and colours
+    that are not read.
     """
     check_picture_size(frame.width, frame.height, path)
-    ratio = stream.sample_aspect_ratio
     size = None
-    if ratio and ratio > 0 and ratio != 1:
-        size = max(1, round(frame.width * ratio)), frame.height
+    if shape != 1:
+        size = max(1, round(frame.width * shape)), frame.height
         check_picture_size(*size, path)
     try:
         return upright(to_rgb(frame, size), display_matrix(frame))

@@ -67,6 +67,17 @@ def test_a_file_is_read_once(clip):
     check(*read(clip))
 
 
+def test_a_picture_outlives_its_container(clip, monkeypatch):
+    """What is asked of a stream after that is asked of freed memory: a crash, now and then."""
+    seen, *_ = read(clip)
+
+    def refused(*_):
+        raise AssertionError("a stream was asked after its container was closed")
+
+    monkeypatch.setattr("facecodec.video.capture.pixel_shape", refused)
+    assert seen[1].picture().shape == (SIZE[1], SIZE[0], 3)
+
+
 def test_a_pipe_is_read_as_it_comes(clip):
     with piped(clip) as pipe:
         check(*read(pipe))
