@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -150,8 +151,9 @@ def measure(file: Path) -> dict[str, float]:
     """Return bytes a frame of every way, at the error of plain rounding at quality 60."""
     with open_stream(file) as stream:
         header = stream.header
-        values = np.stack([frame.controls for frame in stream]) / header.control_steps
-    values, segment = values.astype(np.float64), usual_frames(header)
+        frames = np.stack([frame.controls for frame in stream]) / header.control_steps
+    values: Values = frames.astype(np.float64)
+    segment = usual_frames(header)
     plain = curve(values, segment, rounded)
     at = plain[0][QUALITIES.index(DEFAULT_QUALITY)]
 
@@ -161,9 +163,9 @@ def measure(file: Path) -> dict[str, float]:
 
     found = {"plain": bytes_at(plain)}
     for width in SLACKS:
-        found[f"slack {width}"] = bytes_at(curve(values, segment, lambda v, w=width: slack(v, w)))
+        found[f"slack {width}"] = bytes_at(curve(values, segment, partial(slack, width=width)))
     for weight in WEIGHTS:
-        found[f"path {weight}"] = bytes_at(curve(values, segment, lambda v, w=weight: path(v, w)))
+        found[f"path {weight}"] = bytes_at(curve(values, segment, partial(path, weight=weight)))
     found["smoothed"] = bytes_at(curve(values, segment, rounded, shown=smoothed))
     found["between"] = bytes_at(curve(values, segment, rounded, between_neighbours))
     found["both"] = bytes_at(
