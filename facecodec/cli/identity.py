@@ -42,10 +42,7 @@ def command() -> None:
     "--tune", type=click.Choice(["none", "light", "full"]), default="none", show_default=True,
     help="A better likeness: light for some 70 KB, full for 700 KB.",
 )  # fmt: skip
-@click.option(
-    "--video-track", type=click.IntRange(0), metavar="N",
-    help="Which video track to read, from 0; the file's default where not given.",
-)  # fmt: skip
+@options.video_track
 @options.kernel
 @options.as_json_beside_output
 @options.verbosity

@@ -93,15 +93,14 @@ times = together(
     click.option("--end", type=Seconds(), help="Stop before this time."),
 )
 span = together(times, max_frames)
-tracks = together(
-    *(
-        click.option(
-            f"--{kind}-track", type=click.IntRange(0), metavar="N",
-            help=f"Which {kind} track to read, from 0; the file's default where not given.",
-        )
-        for kind in ("video", "audio")
+video_track, audio_track = (
+    click.option(
+        f"--{kind}-track", type=click.IntRange(0), metavar="N",
+        help=f"Which {kind} track to read, from 0; the file's default where not given.",
     )
+    for kind in ("video", "audio")
 )  # fmt: skip
+tracks = together(video_track, audio_track)
 model = click.option(
     "--model", type=ModelName(), default=DEFAULT_GENERATOR, show_default=True,
     help="Installed generator to use.",

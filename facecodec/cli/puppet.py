@@ -19,7 +19,7 @@ from facecodec.cli import console, options, progress
 @click.option(
     "--regions",
     metavar="LIST",
-    help="What the driver has a say in: pose,gaze,eyes,brows,mouth,jaw,expression.  [default: all]",
+    help="What the driver moves: pose,gaze,eyes,brows,mouth,jaw,expression.  [default: all]",
 )
 @click.option(
     "--strength", metavar="X|LIST", help="How strongly: 1.3, or by region: mouth=1.2,pose=0.5."
@@ -38,7 +38,7 @@ from facecodec.cli import console, options, progress
 @click.option(
     "--keep-motion",
     is_flag=True,
-    help="A source that is a video or a .fcv goes on moving where the driver has no say.",
+    help="A source that is a video or a .fcv goes on moving where the driver moves nothing.",
 )
 @click.option(
     "--beyond", type=click.Choice(["hold", "loop", "stop"]), default="hold", show_default=True,

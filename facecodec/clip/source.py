@@ -14,7 +14,7 @@ from facecodec.bitstream.audio import AudioPacket, AudioParameters
 from facecodec.errors import UsageError
 from facecodec.seconds import Time, seconds
 from facecodec.types import Picture
-from facecodec.video.reader import Frame
+from facecodec.video.reader import Frame, ticks_within
 
 MAX_UNITS_PER_SECOND = 1_000_000  # units of a second that exact times of frames may need
 USUAL_UNITS_PER_SECOND = 90_000  # units of a second for times that need finer ones
@@ -126,15 +126,8 @@ class FramesInMemory:
         max_frames: int | None = None,
     ) -> Iterator[Frame]:
         """Yield the frames with start <= time < end, in seconds, at most `max_frames`."""
-        count = 0
-        for pts, picture in zip(self._pts, self._frames, strict=True):
-            time = pts * self.time_base
-            if (start is not None and time < start) or (end is not None and time >= end):
-                continue
-            if max_frames is not None and count >= max_frames:
-                return
-            count += 1
-            yield Frame(pts, picture)
+        for index, pts in ticks_within(self._pts, self.time_base, start, end, max_frames):
+            yield Frame(pts, self._frames[index])
 
     def audio_packets(
         self, start: Fraction | None = None, end: Fraction | None = None

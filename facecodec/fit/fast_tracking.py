@@ -90,8 +90,8 @@ class FastTracker:
     def _descended(self, problem: Problem, last: _Last, change: Landmarks | None) -> _State:
         """Return where the steps of a frame lead from the one before.
 
-        `change` [68, 2] is that of the landmarks. They have no say in a step that follows one which
-        did not help.
+        `change` [68, 2] is that of the landmarks. They are left out of a step after
+        one that did not help.
         """
         controls, render = last.controls, last.render
         entry = self.tracker.derivatives.nearest(controls)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import select
 import socket
-import threading
 import time
 from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
 
 from facecodec.live.address import MAX_DATAGRAM_BYTES, Address, receiving_socket
+from facecodec.live.background import Background
 
 MOST_WAITING = 4096  # datagrams, before the oldest are dropped
 STOP_SECONDS = 0.1  # between looks at whether to stop
@@ -79,29 +79,15 @@ class PipeInlet:
         """Nothing: the descriptor is its owner's."""
 
 
-class Arrivals:
+class Arrivals(Background):
     """Reads an inlet on a thread. `lost`: what came while too much waited."""
 
     def __init__(self, inlet: Inlet, bounded: bool) -> None:
         """bounded: drop the oldest where nobody takes them, as of datagrams; else read no more."""
+        super().__init__()
         self.lost = 0
         self._inlet, self._bounded = inlet, bounded
         self._came: deque[Arrived] = deque()
-        self._ended = self._stopped = False
-        self._error: Exception | None = None
-        self._change = threading.Condition()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> Arrivals:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with self._change:
-            self._stopped = True
-            self._change.notify_all()
-        self._thread.join()
-        self._inlet.close()
 
     @property
     def ended(self) -> bool:
@@ -120,26 +106,23 @@ class Arrivals:
                 raise self._error
             return taken
 
-    def _run(self) -> None:
-        try:
-            while not self._stopped:
+    def _read(self) -> None:
+        while not self._stopped:
+            try:
                 arrived = self._inlet.read()
-                if arrived is None:
-                    continue
-                with self._change:
-                    if len(self._came) >= MOST_WAITING:
-                        if self._bounded:
-                            self._came.popleft()
-                            self.lost += 1
-                        else:
-                            self._change.wait_for(lambda: not self._came or self._stopped)
-                    self._came.append(arrived)
-                    self._change.notify_all()
-        except EOFError:
-            pass
-        except Exception as error:
-            self._error = error
-        finally:
+            except EOFError:
+                return
+            if arrived is None:
+                continue
             with self._change:
-                self._ended = True
+                if len(self._came) >= MOST_WAITING:
+                    if self._bounded:
+                        self._came.popleft()
+                        self.lost += 1
+                    else:
+                        self._change.wait_for(lambda: not self._came or self._stopped)
+                self._came.append(arrived)
                 self._change.notify_all()
+
+    def _release(self) -> None:
+        self._inlet.close()

@@ -2,45 +2,32 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 
+from facecodec.live.background import Background
 from facecodec.video.capture import Capture, Heard, Seen
 
 MOST_SOUND = 512  # pieces of sound that wait for a picture, before the oldest are dropped
 GIVE_UP_SECONDS = 2.0  # that a device may take to end a read
 
 
-class CaptureThread:
+class CaptureThread(Background):
     """Reads a capture, at the pace at which it is to be shown, and keeps the newest picture.
 
     every: keep all pictures instead, and read no further than there is room. dropped: pictures
     that were not taken in time.
     """
 
+    _patience = GIVE_UP_SECONDS
+
     def __init__(self, capture: Capture, every: bool = False) -> None:
+        super().__init__()
         self.dropped = 0
         self._capture, self._every = capture, every
         self._paced = capture.paced or every
         self._seen: tuple[Seen, float] | None = None  # and when it came
         self._heard: deque[Heard] = deque(maxlen=MOST_SOUND)
-        self._error: BaseException | None = None
-        self._ended = self._stopped = False
-        self._change = threading.Condition()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> CaptureThread:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with self._change:
-            self._stopped = True
-            self._change.notify_all()
-        self._thread.join(GIVE_UP_SECONDS)
-        if not self._thread.is_alive():  # a device that is being read is not to be closed
-            self._capture.close()
 
     @property
     def ended(self) -> bool:
@@ -72,30 +59,26 @@ class CaptureThread:
             self._heard.clear()
             return heard
 
-    def _run(self) -> None:
+    def _read(self) -> None:
         begin = None
-        try:
-            for item in self._capture.items():
-                if isinstance(item, Seen) and not self._paced:
-                    begin = time.perf_counter() if begin is None else begin
-                    self._wait(begin + float(item.time))
-                with self._change:
-                    if self._stopped:
-                        return
-                    if isinstance(item, Heard):
-                        self._heard.append(item)
-                        continue
-                    if self._every:
-                        self._change.wait_for(lambda: self._seen is None or self._stopped)
-                    self.dropped += self._seen is not None
-                    self._seen = item, time.perf_counter()
-                    self._change.notify_all()
-        except BaseException as error:
-            self._error = error
-        finally:
+        for item in self._capture.items():
+            if isinstance(item, Seen) and not self._paced:
+                begin = time.perf_counter() if begin is None else begin
+                self._wait(begin + float(item.time))
             with self._change:
-                self._ended = True
+                if self._stopped:
+                    return
+                if isinstance(item, Heard):
+                    self._heard.append(item)
+                    continue
+                if self._every:
+                    self._change.wait_for(lambda: self._seen is None or self._stopped)
+                self.dropped += self._seen is not None
+                self._seen = item, time.perf_counter()
                 self._change.notify_all()
+
+    def _release(self) -> None:
+        self._capture.close()
 
     def _wait(self, due: float) -> None:
         with self._change:

@@ -86,7 +86,7 @@ def puppet(
 
     source: who: a picture, a video, a `.fci` or a `.fcv` file. driver: the motion: a video or a
     `.fcv`. output: anything `facecodec.decode` writes, or a `.fcv`.
-    regions: what the driver has a say in: "pose", "gaze", "eyes", "brows", "mouth", "jaw",
+    regions: what the driver moves: "pose", "gaze", "eyes", "brows", "mouth", "jaw",
     "expression"; all when None. The rest of the face stays still. strength: how strongly, 1 as the
     driver does; a number, or one for each region.
     absolute: the head turns as far as the driver's does; otherwise motion is taken relative to the
@@ -95,8 +95,8 @@ def puppet(
     source's face do what the driver's does, a few previews a frame; without it, and where no face
     can be read, the driver's controls are copied.
     keep_motion: a source that is a `.fcv` or a video, which is then encoded, goes on moving where
-    the driver has no say, on its own clock and in its own place. beyond: what there is then beyond
-    the end of the shorter of the two: "hold" its last frame, "loop" it, or "stop".
+    the driver moves nothing, on its own clock and in its own place. beyond: what there is then
+    beyond the end of the shorter of the two: "hold" its last frame, "loop" it, or "stop".
     driver_video: the video that a driving `.fcv` was made of, in which its
     face is read better than in pictures of the stream. identity: the `.fci` file that a driving
     `.fcv` may refer to; without it, the right one is looked for beside the stream.

@@ -168,8 +168,8 @@ def retargeted(
     How the driver's features differ from its rest is how the source's face is to differ from itself
     at controls 0, times the strengths; what has no strength stays as there. `absolute`: the head's
     pose is the driver's own. own: the source's own controls [T, K] in these frames, which it goes
-    on with where the driver has no say; None for a source that stands still. None where no face can
-    be read in the source's picture.
+    on with where the driver moves nothing; None for a source that stands still. None where no face
+    can be read in the source's picture.
     """
     count, rig, face = driver.controls.shape[1], source.rig, source.face_reader()
     rest = driver.rest

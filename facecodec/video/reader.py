@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -218,6 +218,28 @@ class VideoReader:
                 time = packet.pts * self.audio.time_base - self.begin
                 if (start is None or time >= start) and (end is None or time < end):
                     yield packet
+
+
+def ticks_within(
+    ticks: Iterable[int],
+    time_base: Fraction,
+    start: Fraction | None,
+    end: Fraction | None,
+    max_frames: int | None,
+) -> Iterator[tuple[int, int]]:
+    """Yield which of some `ticks`, each times `time_base` seconds, lie in start <= time < end.
+
+    Their places and the ticks themselves, `max_frames` of them at most.
+    """
+    count = 0
+    for index, tick in enumerate(ticks):
+        time = tick * time_base
+        if (start is not None and time < start) or (end is not None and time >= end):
+            continue
+        if max_frames is not None and count >= max_frames:
+            return
+        count += 1
+        yield index, tick
 
 
 def pixel_shape(stream: VideoStream) -> Fraction:

@@ -11,7 +11,7 @@ from facecodec.bitstream.audio import AudioPacket, AudioParameters
 from facecodec.errors import UsageError
 from facecodec.types import Picture
 from facecodec.video.fit import fitted
-from facecodec.video.reader import Frame, VideoReader
+from facecodec.video.reader import Frame, VideoReader, ticks_within
 
 _PATTERN = re.compile(r"(?:[^%]|%%)*%(?:0\d)?d(?:[^%]|%%)*")
 FIRST_NUMBERS = (0, 1)  # that a series may begin at
@@ -70,15 +70,9 @@ class SeriesReader:
         max_frames: int | None = None,
     ) -> Iterator[Frame]:
         """Yield the pictures with start <= time < end, in seconds, at most `max_frames`."""
-        count = 0
-        for index in range(self.frame_count or 0):
-            time = index * self.time_base
-            if (start is not None and time < start) or (end is not None and time >= end):
-                continue
-            if max_frames is not None and count >= max_frames:
-                return
-            count += 1
-            yield Frame(index, self.picture(index))
+        numbers = range(self.frame_count or 0)
+        for index, pts in ticks_within(numbers, self.time_base, start, end, max_frames):
+            yield Frame(pts, self.picture(index))
 
     def audio_packets(
         self, start: Fraction | None = None, end: Fraction | None = None
