@@ -27,6 +27,7 @@ LAYERS = (
     ("rig", "metrics"),
     ("weights",),
     ("generator", "video"),
+    ("compositing",),
     ("face", "bitstream"),
     ("atomic", "picture_limits", "seconds", "pixels", "arguments"),
     ("temporary",),

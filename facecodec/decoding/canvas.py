@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from facecodec.bitstream import FrameRecord, StreamHeader
+from facecodec.compositing.compositor import Compositor
 from facecodec.errors import UsageError
 from facecodec.face.alignment import Alignment
-from facecodec.face.crop import paste, resize
+from facecodec.face.crop import resize
 from facecodec.picture_limits import check_picture_size
 from facecodec.types import Picture
 from facecodec.video.reader import VideoReader
 
 PLAIN_GREY = 128  # grey level where there is no background
-SMALLEST_SQUARE_PIXELS = 2  # pixels of a side of a square that is laid into the frame
 CANVASES = ("face", "source")
 
 
@@ -38,6 +38,7 @@ class Canvas:
             check_picture_size(*self.size, "the source's frame, by the stream's header")
         self._pictures = _pictures(Path(background), self.size) if background else None
         self._under = np.full((self.size[1], self.size[0], 3), PLAIN_GREY, np.uint8)
+        self._compositor = Compositor()
 
     def __call__(self, face: Picture, frame: FrameRecord) -> Picture:
         """Return the output frame [H, W, 3] for a rendered square [S, S, 3]."""
@@ -47,10 +48,7 @@ class Canvas:
             self._under = next(self._pictures, self._under)
         if frame.placement is None:
             return self._under
-        square = Alignment.from_array(frame.placement)
-        if square.size < SMALLEST_SQUARE_PIXELS:
-            return self._under
-        return paste(self._under, face, square)
+        return self._compositor.lay(self._under, face, Alignment.from_array(frame.placement))
 
 
 def _pictures(path: Path, size: tuple[int, int]) -> Iterator[Picture]:

@@ -1,4 +1,4 @@
-"""Cut the aligned square out of a frame, and put one back."""
+"""Cut the aligned square out of a frame, and scale pictures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from torch import Tensor
 from facecodec.face.alignment import Alignment, scaled
 from facecodec.types import Picture
 
-FADED_EDGE = 0.08  # share of the square over which a pasted face fades into the frame
 SMALLEST_HALVED = 4  # pixels: a picture with a shorter side is not halved
 # Pixels around a square that are cut out with it, and of which the part's corner is a multiple, so
 # that halving pairs the same pixels as in the whole frame.
@@ -69,27 +68,6 @@ def _halved(levels: NDArray[Any], kind: type[np.unsignedinteger[Any]]) -> NDArra
     rows = even[0::2].astype(kind) + even[1::2]
     sums: NDArray[Any] = rows[:, 0::2] + rows[:, 1::2]
     return sums
-
-
-def paste(frame: Picture, face: Picture, alignment: Alignment) -> Picture:
-    """Return the frame [H, W, 3] with a square face [S, S, 3] laid over it, faded at its edge."""
-    height, width = frame.shape[:2]
-    picture = _to_tensor(face)
-    while picture.shape[-1] / alignment.size >= 2:
-        picture = F.avg_pool2d(picture, 2)
-    matrix = alignment.corner_matrix()
-    inverse = torch.tensor(np.linalg.inv(matrix[:, :2]), dtype=torch.float32)
-    origin = torch.tensor(matrix[:, 2], dtype=torch.float32)
-    columns, rows = torch.arange(width) + 0.5, torch.arange(height) + 0.5
-    points = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1) - origin
-    unit = points @ inverse.T
-    sampled = F.grid_sample(
-        picture, (unit * 2 - 1)[None], padding_mode="border", align_corners=False
-    )
-    inside = torch.minimum(unit, 1 - unit).amin(-1).div(FADED_EDGE).clamp(0, 1)
-    blend = inside * inside * (3 - 2 * inside)  # smoothstep: no visible line where the fade begins
-    under = _to_tensor(frame)
-    return _to_picture(under + (sampled - under) * blend)
 
 
 def resize(picture: Picture, size: tuple[int, int]) -> Picture:

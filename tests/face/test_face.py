@@ -1,4 +1,4 @@
-"""Alignment, crop and paste on landmarks that are known."""
+"""Alignment and crop on landmarks that are known."""
 
 from __future__ import annotations
 
@@ -6,17 +6,11 @@ import numpy as np
 import pytest
 
 from facecodec.face.alignment import Alignment, ffhq_alignment, stabilise
-from facecodec.face.crop import crop, paste, resize
+from facecodec.face.crop import crop, resize
 from facecodec.pixels import to_tensor, to_uint8
 from facecodec.video.reader import VideoReader
 from tests.helpers.faces import face
-
-
-def smooth_picture(height: int, width: int) -> np.ndarray:
-    rows, columns = np.mgrid[:height, :width]
-    red = 127 + 100 * np.sin(columns / 17)
-    green = 127 + 100 * np.cos(rows / 23)
-    return np.stack([red, green, (rows + columns) % 200 * 0 + 90], -1).round().astype(np.uint8)
+from tests.helpers.pictures import smooth_picture
 
 
 @pytest.mark.filterwarnings("error")
@@ -119,19 +113,6 @@ def test_shrinking_averages():
     checks = (np.indices((64, 64)).sum(0) % 2 * 255).astype(np.uint8)
     small = crop(np.repeat(checks[..., None], 3, 2), Alignment(32, 32, 64, 0), 16)
     assert small == pytest.approx(127.5, abs=1)
-
-
-@pytest.mark.parametrize("angle", [0.0, 0.4])
-def test_paste_undoes_crop(angle):
-    frame = smooth_picture(200, 260)
-    place = Alignment(130, 100, 120, angle)
-    back = paste(np.zeros_like(frame), crop(frame, place, 120), place)
-    rows, columns = np.mgrid[:200, :260]
-    unit = place.to_unit(np.stack([columns + 0.5, rows + 0.5], -1).reshape(-1, 2))
-    away = np.abs(unit - 0.5).max(1).reshape(200, 260)
-    inner = away < 0.4
-    assert np.abs(back[inner].astype(int) - frame[inner]).mean() < 2
-    assert (back[away > 0.51] == 0).all()  # outside the square the frame is untouched
 
 
 def test_resize():

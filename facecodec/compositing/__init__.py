@@ -1,0 +1,1 @@
+"""Compositing: a decoded square laid over a frame, so that no edge shows."""
