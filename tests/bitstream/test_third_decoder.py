@@ -1,4 +1,4 @@
-"""A decoder in another language, from SPEC.md alone, agrees on whole and damaged streams."""
+"""The browser's decoder, from SPEC.md alone, agrees on whole and damaged streams."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.attacks import mutations
+from tests.attacks import fuzz_live, mutations
 from tests.helpers import third, toy_streams
 from tests.vectors.golden_streams import FOLDER
+from tests.vectors.live_streams import FOLDER as LIVE
 
 MUTANTS = 1500  # about two seconds
+LIVE_MUTANTS = [*range(60), 666]  # the last one says twice how its audio is coded
 
 pytestmark = pytest.mark.skipif(third.NODE is None, reason="needs node")
 
@@ -27,6 +29,21 @@ def assert_agreement(streams: list[bytes], folder: Path) -> int:
 def test_golden_streams(tmp_path):
     streams = [path.read_bytes() for path in sorted(FOLDER.glob("*.fcv"))]
     assert assert_agreement(streams, tmp_path) == len(streams) > 10
+
+
+def test_golden_streams_of_version_2(tmp_path):
+    streams = [path.read_bytes() for path in sorted(LIVE.glob("*.fcv"))]
+    assert assert_agreement(streams, tmp_path) == len(streams) == 5
+
+
+@pytest.mark.parametrize("name", ["single.fcv", "triple.fcv"])
+def test_version_2_flipped_cut_and_joined_late(name, tmp_path):
+    data = (LIVE / name).read_bytes()
+    hurt = [data[:at] + bytes([data[at] ^ 4]) + data[at + 1 :] for at in range(0, len(data), 5)]
+    hurt += [data[:at] for at in range(1, len(data), 23)]
+    hurt += [data[:at] + data[at + 30 :] for at in range(0, len(data), 23)]
+    hurt += [data[:at] + data[at // 2 :] for at in range(0, len(data), 23)]
+    assert assert_agreement(hurt, tmp_path) > len(hurt) / 4
 
 
 def test_streams_of_every_shape(tmp_path):
@@ -61,3 +78,13 @@ def test_mutants(tmp_path):
     mutants = [mutations.mutate(random.Random(f"3/{i}"), files)[0] for i in range(MUTANTS)]
     read = assert_agreement(mutants, tmp_path)
     assert MUTANTS / 20 < read < MUTANTS * 19 / 20
+
+
+def test_mutants_of_version_2(tmp_path):
+    files = fuzz_live.streams()
+    mutants = []
+    for i in LIVE_MUTANTS:
+        r = random.Random(f"1/{i}")
+        data = files[r.choice(list(files))]
+        mutants.append(fuzz_live.hurt(r, data) if r.random() < 0.5 else fuzz_live.meant(r, data))
+    assert assert_agreement(mutants, tmp_path) > len(mutants) / 3

@@ -40,7 +40,8 @@ class Preamble:
     def add(self, chunk: Chunk) -> bool:
         """Take in a chunk; False for one that does not belong here.
 
-        Raises StreamError for a second identity, or one that is no identity.
+        Raises StreamError for a second identity, or one that is no identity; in version 2, for
+        other parameters of the audio too.
         """
         if self.late:
             return self._add_late(chunk)
@@ -65,6 +66,8 @@ class Preamble:
         self.offsets.setdefault(chunk.type, chunk.offset)
         if chunk.type in (chunks.IDENTITY, chunks.IDENTITY_REFERENCE):
             self._set_identity(chunk)
+        elif chunk.type == chunks.AUDIO_PARAMETERS and self.audio is not None and self.late:
+            raise StreamError(f"{self.name}: the audio's parameters come twice, and differ")
         elif chunk.type == chunks.AUDIO_PARAMETERS and self.audio is None:
             self.audio = parse_audio_parameters(chunk.payload)
         elif chunk.type == chunks.TUNING:
