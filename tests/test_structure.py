@@ -18,6 +18,7 @@ MOST_PARAMETERS = 7
 # A module imports from lower rows alone; those of one row know nothing of each other.
 LAYERS = (
     ("cli",),
+    ("batch",),
     ("study", "workshop", "puppetry"),
     ("live", "editing"),
     ("encoding", "decoding"),

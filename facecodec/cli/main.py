@@ -26,6 +26,7 @@ COMMANDS = (
     "encode",
     "decode",
     "puppet",
+    "batch",
     "live",
     "info",
     "verify",

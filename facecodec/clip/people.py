@@ -76,7 +76,7 @@ class People:
         first = next(iter(self.samples))
         until = int(np.searchsorted(times, times[first] + ENROLMENT_SECONDS))
         frames = [i for i in self.samples if i < until]
-        groups, _ = _grouped([self.samples[i] for i in frames])
+        groups, _ = grouped([self.samples[i] for i in frames])
         seen = [np.count_nonzero(self.who[a:b] >= 0) for a, b in pairwise([*frames, until])]
         person = int(np.argmax(np.bincount(groups, seen)))
         return [self.samples[i] for i, k in zip(frames, groups, strict=True) if k == person]
@@ -154,7 +154,7 @@ class PeopleReader:
         """
         if not self._samples:
             return 0
-        _, means = _grouped(list(self._samples.values()))
+        _, means = grouped(list(self._samples.values()))
         wanted = means[0]
         away = [_distance(self._embed(frame, points), wanted) for points in faces]
         return int(np.argmin(away)) if min(away) < SAME_PERSON else 0
@@ -162,7 +162,7 @@ class PeopleReader:
     def people(self) -> People:
         """Return who is seen in the frames that were added."""
         frames = sorted(self._samples)
-        groups, means = _grouped([self._samples[i] for i in frames])
+        groups, means = grouped([self._samples[i] for i in frames])
         who = np.full(len(self._differences), -1)
         differences = np.array(self._differences)
         ends = [*frames[1:], len(who)]
@@ -181,7 +181,7 @@ class PeopleReader:
         return seen
 
 
-def _grouped(samples: Sequence[Floats]) -> tuple[list[int], Floats]:
+def grouped(samples: Sequence[Floats]) -> tuple[list[int], Floats]:
     """Return the number of the person that each embedding [128] shows, and their means [P, 128].
 
     Person 0 is the one with most samples.

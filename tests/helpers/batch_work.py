@@ -1,0 +1,56 @@
+"""What workers of a batch do in tests: something small, or an encode with tiny fits."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from facecodec.atomic import refuse_overwrite
+from facecodec.batch.task import Task
+from facecodec.batch.work import VERBS, carried_out
+from facecodec.batch.work import perform as perform_task
+from facecodec.errors import FacecodecError, NoFaceError
+from facecodec.progress import Progress, silent
+
+PRETEND = "tests.helpers.batch_work:pretend"
+TINY_FITS = "tests.helpers.batch_work:tiny_fits"
+
+
+def tiny_fits(text: str, progress: Progress = silent) -> str:
+    """Do a task as workers do, with the tiny preset under the name `fast`."""
+    from tests.helpers.presets import TINY, fast_is, pose_corrected_alone
+
+    with fast_is(TINY), pose_corrected_alone():
+        return perform_task(text, progress)
+
+
+def pretend(text: str, progress: Progress = silent) -> str:
+    """Do as the text in the clip says; the output is the clip, and a line is noted of each try."""
+    return carried_out(Task.from_json(text), {**VERBS, "encode": _pretended}, progress).to_json()
+
+
+def _pretended(task: Task, progress: Progress) -> dict[str, Any]:
+    clip, tries = Path(task.source), Path(task.source + ".tries")
+    with tries.open("a") as file:
+        file.write("try\n")
+    count = len(tries.read_text().splitlines())
+    progress("pretending", 1, 2)
+    word, _, rest = clip.read_text().partition(" ")
+    if word == "dies" and count <= int(rest):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if word == "fails" and count <= int(rest):
+        raise FacecodecError("it did not work this time")
+    if word == "breaks":
+        raise ZeroDivisionError("something\nunforeseen")
+    if word == "nobody":
+        raise NoFaceError(f"{clip}: no face")
+    if word == "sleeps":
+        (clip.parent / f"{clip.name}.sleeping").touch()
+        time.sleep(float(rest))
+    assert task.output is not None
+    refuse_overwrite(task.output, task.force)
+    Path(task.output).write_text(clip.read_text())
+    return {"frames": 2}
