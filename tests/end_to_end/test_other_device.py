@@ -20,7 +20,7 @@ from tests.helpers.presets import TINY, fast_is
 @pytest.fixture
 def other_device(monkeypatch):
     """`--device cuda` is the pretended device, and fits are short."""
-    with fast_is(TINY), pretend_gpu.pretended(monkeypatch):
+    with fast_is(replace(TINY, keyframes=1)), pretend_gpu.pretended(monkeypatch):
         yield
 
 

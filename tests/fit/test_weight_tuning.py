@@ -40,7 +40,7 @@ def test_full_renders_get_the_contrast_of_the_frame(generator, rig):
         contrasty = picture.mean() + 1.5 * (picture - picture.mean())
     target = Target(contrasty, weight_map(None, 256), None)
     response = Response(person, rig.basis(generator))
-    plan = WeightTuningPlan(steps=0, full_steps=6, control_rate=0.0)
+    plan = WeightTuningPlan(steps=0, full_steps=3, control_rate=0.0)
     values, _ = tune_weights(generator, response, [target], torch.zeros(1, 35), plan, None, silent)
     with torch.no_grad():
         tuned = changed(generator, values).shrunk(person[None], 256)[0]
@@ -59,7 +59,7 @@ def test_detail_finer_than_the_frames_counts(generator, rig, monkeypatch):
         picture = generator.preview(person[None], 64)[0].clamp(-1, 1)
     target = Target(picture, weight_map(None, 64), None)
     response = Response(person, rig.basis(generator))
-    plan = WeightTuningPlan(steps=0, full_steps=4, change_penalty=0.0)
+    plan = WeightTuningPlan(steps=0, full_steps=2, change_penalty=0.0)
 
     def roughness(full: torch.Tensor, target: Target) -> torch.Tensor:
         return 100 * (full - full.mean()).square().mean()

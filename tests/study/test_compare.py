@@ -30,7 +30,7 @@ from facecodec.study.compare_page import compare_page
 from facecodec.study.evaluate import Options
 from tests.helpers.streams import make_stream
 
-FRAMES = 8
+FRAMES = 5
 
 
 @pytest.fixture(scope="module")
