@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from facecodec.decoding.stream import Stream, StreamFrame
     from facecodec.decoding.stream import Stream as open
     from facecodec.editing import edits
+    from facecodec.editing.context import add_context
     from facecodec.editing.edit import edit, export
     from facecodec.encoding.encode import encode
     from facecodec.encoding.enrol import enrol
@@ -65,6 +66,7 @@ _HOMES = {
     "StreamError": ("errors", "StreamError"),
     "StreamFrame": ("decoding.stream", "StreamFrame"),
     "UsageError": ("errors", "UsageError"),
+    "add_context": ("editing.context", "add_context"),
     "compare": ("study.compare", "compare"),
     "cut": ("decoding.cut", "cut"),
     "decode": ("decoding.decode", "decode"),
@@ -97,6 +99,7 @@ __all__ = [
     "StreamFrame",
     "UsageError",
     "__version__",
+    "add_context",
     "compare",
     "cut",
     "decode",

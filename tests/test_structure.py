@@ -22,6 +22,7 @@ LAYERS = (
     ("study", "workshop", "puppetry"),
     ("live", "editing"),
     ("encoding", "decoding"),
+    ("context",),
     ("clip", "avatar"),
     ("models",),
     ("fit",),

@@ -12,11 +12,14 @@ from facecodec.bitstream.container.identity_file import IdentityFile, read_ident
 from facecodec.bitstream.container.rates import RateSplit
 from facecodec.bitstream.container.reader import StreamReader
 from facecodec.bitstream.container.writer import StreamWriter
+from facecodec.bitstream.context import ContextPictures, ContextPlate
 
 __all__ = [
     "DEFAULT_QUALITY",
     "AudioPacket",
     "AudioParameters",
+    "ContextPictures",
+    "ContextPlate",
     "Damage",
     "FrameFlags",
     "FrameRecord",

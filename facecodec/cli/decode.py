@@ -16,8 +16,9 @@ from facecodec.cli import console, options, progress
 @options.size
 @options.span
 @click.option(
-    "--canvas", type=click.Choice(["face", "source"]), default="face", show_default=True,
-    help="The face square alone, or back in a frame of the source's size.",
+    "--canvas", type=click.Choice(["face", "source"]),
+    help="The face square alone, or back in a frame of the source's size.  "
+    "[default: source where the stream has a context, else face]",
 )  # fmt: skip
 @click.option("--background", type=options.FILE, help="Picture or video behind --canvas source.")
 @options.identity
@@ -43,7 +44,7 @@ def command(
     start: Fraction | None,
     end: Fraction | None,
     max_frames: int | None,
-    canvas: str,
+    canvas: str | None,
     background: str | None,
     identity: str | None,
     rig: str | None,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from facecodec.bitstream.container.describe import FlaggedFrames
     from facecodec.encoding.summary import EncodeSummary
 
+MOVING_SHARE = 0.05  # of the picture beside the face, from which on it does not stand still
 SHOWN_FLAGGED = 4  # runs of flagged frames that are told without -v
 
 
@@ -58,6 +59,12 @@ SHOWN_FLAGGED = 4  # runs of flagged frames that are told without -v
     "--live", is_flag=True,
     help="Smooth with past frames alone, as in a call; the person is best given by --identity.",
 )  # fmt: skip
+@click.option(
+    "--context", type=options.ContextRate(), default="off", show_default=True,
+    metavar="off|still|RATE",
+    help="The rest of the frame, so that decode gives it back: still is one picture, for a room "
+    "and a camera that stand still; RATE, such as 8k bits a second, films it.",
+)  # fmt: skip
 @options.tracks
 @click.option(
     "--audio", type=click.Choice(["auto", "copy", "opus", "none"]), default="auto",
@@ -89,6 +96,7 @@ def command(
     identity: str | None,
     any_face: bool,
     live: bool,
+    context: str | int,
     video_track: int | None,
     audio_track: int | None,
     audio: str,
@@ -103,14 +111,15 @@ def command(
     facecodec encode talk.mp4 talk.fcv
     facecodec encode talk.mp4 talk.fcv --start 1:30 --end 1:40 --preset slow
     facecodec encode talk2.mp4 talk2.fcv --identity alice.fci
+    facecodec encode talk.mp4 talk.fcv --context 8k
     facecodec encode frames/%06d.png talk.fcv --fps 30
     cat talk.mp4 | facecodec encode - talk.fcv --bitrate 2k
     facecodec encode talk.mp4 - | ssh elsewhere facecodec decode - talk.mp4
     """
-    context = click.get_current_context()
-    chosen = context.get_parameter_source("quality") == click.core.ParameterSource.COMMANDLINE
+    here = click.get_current_context()
+    chosen = here.get_parameter_source("quality") == click.core.ParameterSource.COMMANDLINE
     if bitrate is not None and chosen:
-        raise click.UsageError("--quality and --bitrate both choose the quality; give one", context)
+        raise click.UsageError("--quality and --bitrate both choose the quality; give one", here)
     from facecodec.encoding.encode import encode
     from facecodec.video.reader import VideoReader
 
@@ -134,7 +143,7 @@ def command(
             audio_bitrate=audio_bitrate, quality=quality, bitrate=bitrate,
             video_track=video_track, audio_track=audio_track,
             precision=precision, id_frame=id_frame, tune=tune, identity=identity, live=live,
-            any_face=any_face, force=force, progress=report,
+            context=context, any_face=any_face, force=force, progress=report,
             foretell=foretell,
         )  # fmt: skip
     if json_:
@@ -144,6 +153,8 @@ def command(
         f"({done.kbps:.1f} kbps), encoded in {sum(done.stages.values()):.1f} s"
     )
     console.say(f"  {_parts(done)}")
+    if (moving := said_of_context(done)) is not None and context == "still":
+        console.say(f"  {moving}")
     if bitrate is not None:
         console.say(f"  {_reached(done, bitrate)}")
     if done.no_face or done.low_confidence:
@@ -157,6 +168,16 @@ def command(
         console.say(f"  {said_of_others(done)}")
     for line in told(done.flagged, console.is_verbose()):
         console.say(f"  {line}")
+
+
+def said_of_context(done: EncodeSummary) -> str | None:
+    """Return what is to be said of a still context where the picture does not stand still."""
+    if done.context_moving is None or done.context_moving < MOVING_SHARE:
+        return None
+    return (
+        f"{done.context_moving:.0%} of the picture beside the face does not stand still, and a "
+        "still context does: --context 8k films it"
+    )
 
 
 def told(flagged: Sequence[FlaggedFrames], all_: bool) -> list[str]:
@@ -189,7 +210,8 @@ def _parts(done: EncodeSummary) -> str:
     sound = "none"
     if done.audio:
         sound = f"{rate * done.audio_bytes:.1f} kbps ({done.audio_codec})"
+    around = f"; context: {rate * done.context_bytes:.1f} kbps" if done.context_bytes else ""
     return (
         f"person: {done.person_bytes} bytes once; motion: {rate * done.motion_bytes:.1f} kbps; "
-        f"audio: {sound}"
+        f"audio: {sound}{around}"
     )

@@ -108,8 +108,16 @@ def _summary(file: str, facts: dict[str, Any]) -> list[tuple[str, object]]:
         ("controls", f"{facts['precision']}, {coding}"),
         ("identity", identity),
         ("audio", sound),
+        *_around(facts["context"]),
         *((f"meta: {name}", text) for name, text in facts["metadata"].items()),
     ]
+
+
+def _around(context: dict[str, Any] | None) -> list[tuple[str, object]]:
+    """Return what the context is; nothing for a stream without one."""
+    if context is None:
+        return []
+    return [("context", f"{context['codec']}, {context['width']}x{context['height']}")]
 
 
 def _format(facts: dict[str, Any]) -> list[tuple[str, object]]:

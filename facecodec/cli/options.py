@@ -52,6 +52,20 @@ class BitRate(click.ParamType):  # type: ignore[type-arg]
         return round(Fraction(match[1]) * (1000 if match[2] else 1))
 
 
+class ContextRate(BitRate):
+    """What a context may take: `off`, `still`, or a rate."""
+
+    name = "context"
+
+    def convert(  # type: ignore[override]
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | int:
+        """Return the word, or the rate in bits a second."""
+        if str(value) in ("off", "still"):
+            return str(value)
+        return super().convert(value, param, ctx)
+
+
 class ModelName(click.ParamType):  # type: ignore[type-arg]
     """The name of a model; shells complete it from what is installed and can be installed."""
 

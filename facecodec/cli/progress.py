@@ -25,6 +25,7 @@ ENCODE = {
     "inversion": 45.0,
     "tracking": 40.0,
     "reading the decoded face": 11.0,
+    "context": 2.0,
 }
 ENROL = {
     "reading the pictures": 1.0,
@@ -41,6 +42,7 @@ TUNE = {
     "tuning": 60.0,
     "tracking": 15.0,
     "reading the decoded face": 5.0,
+    "context": 1.0,
 }
 FULL_TUNE = {**TUNE, "tuning weights": 40.0}
 DECODE = {"rendering": 1.0}

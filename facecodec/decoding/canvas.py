@@ -7,8 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from facecodec.bitstream import FrameRecord, StreamHeader
+from facecodec.bitstream import (
+    ContextPictures,
+    ContextPlate,
+    Damage,
+    FrameRecord,
+    StreamHeader,
+)
 from facecodec.compositing.compositor import Compositor
+from facecodec.context.view import ContextView
 from facecodec.errors import UsageError
 from facecodec.face.alignment import Alignment
 from facecodec.face.crop import resize
@@ -24,9 +31,16 @@ class Canvas:
     """Lays rendered squares into output frames; `size` is the output's width and height."""
 
     def __init__(
-        self, header: StreamHeader, canvas: str, background: str | Path | None, face_size: int
+        self,
+        header: StreamHeader,
+        canvas: str,
+        background: str | Path | None,
+        face_size: int,
+        context: ContextPlate | None = None,
     ) -> None:
-        """See `facecodec.decoding.decode.decode`. Raises UsageError for options that do not fit."""
+        """See `facecodec.decoding.decode.decode`. context: the plate of the stream's own.
+
+        Raises UsageError for options that do not fit."""
         if canvas not in CANVASES:
             raise UsageError(f"no canvas {canvas!r}; there are: {', '.join(CANVASES)}")
         if background and canvas != "source":
@@ -37,8 +51,18 @@ class Canvas:
             self.size = (header.width + header.width % 2, header.height + header.height % 2)
             check_picture_size(*self.size, "the source's frame, by the stream's header")
         self._pictures = _pictures(Path(background), self.size) if background else None
+        self.damage: list[Damage] = []  # of the context
+        own = context if self.whole and not background else None
+        self._context = ContextView(own, self.size, self._lost)
         self._under = np.full((self.size[1], self.size[0], 3), PLAIN_GREY, np.uint8)
         self._compositor = Compositor()
+
+    def take(self, pictures: ContextPictures) -> None:
+        """Show these pictures of the context from now on, where it is shown."""
+        self._context.take(pictures)
+
+    def _lost(self, reason: str) -> None:
+        self.damage.append(Damage(0, 0, reason))
 
     def __call__(self, face: Picture, frame: FrameRecord) -> Picture:
         """Return the output frame [H, W, 3] for a rendered square [S, S, 3]."""
@@ -46,6 +70,9 @@ class Canvas:
             return face
         if self._pictures is not None:
             self._under = next(self._pictures, self._under)
+        else:
+            shown = self._context.at(frame.pts)
+            self._under = self._under if shown is None else shown
         if frame.placement is None:
             return self._under
         return self._compositor.lay(self._under, face, Alignment.from_array(frame.placement))

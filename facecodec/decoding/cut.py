@@ -46,7 +46,7 @@ def cut(
     """
     refuse_overwrite(output, force, [source])
     stream, span = open_stream(source), between(start, end)
-    items = spanned(stream, *span, audio=stream.audio is not None)
+    items = spanned(stream, *span, audio=stream.audio is not None, context=True)
     begin, none = partial(copy_beginning, stream), no_frames(stream, *span)
     frames, packets, size = write_items(output, stream.header, begin, _some(items, none))
     return CutSummary(frames, packets, size, list(stream.damage))

@@ -10,11 +10,18 @@ from pathlib import Path
 
 from facecodec.arguments import whole_or_none
 from facecodec.avatar.avatar import Avatar
-from facecodec.bitstream import AudioPacket, Damage, FrameRecord, StreamReader, open_stream
+from facecodec.bitstream import (
+    AudioPacket,
+    ContextPictures,
+    Damage,
+    FrameRecord,
+    StreamReader,
+    open_stream,
+)
 from facecodec.bitstream.audio import AudioParameters
 from facecodec.decoding.canvas import Canvas
 from facecodec.decoding.cut import no_frames
-from facecodec.decoding.span import limited, spanned
+from facecodec.decoding.span import AnyItem, limited, spanned
 from facecodec.decoding.worker import Background
 from facecodec.models import Device
 from facecodec.progress import Progress, silent
@@ -56,7 +63,7 @@ def decode(
     identity: str | Path | None = None,
     rig: str | Path | None = None,
     device: Device = "auto",
-    canvas: str = "face",
+    canvas: str | None = None,
     background: str | Path | None = None,
     audio: bool = True,
     keep_times: bool = False,
@@ -75,7 +82,8 @@ def decode(
     beside the stream. rig: a rig file, for a generator without its own.
     device: 'auto', 'cpu', 'cuda' or a `torch.device`.
     canvas: 'face' for the aligned square, 'source' to lay the face where it was into a frame of
-    the source's size, over `background` (a picture or video) where given.
+    the source's size, over the stream's context, or over `background` (a picture or video) where
+    given. When None, 'source' for a stream with a context and 'face' for one without.
     audio: keep the stream's audio; a container that does not take its codec has it coded again.
     keep_times: frames keep the times they have in the source; otherwise the output begins at 0.
     format: of standard output: 'y4m' (when None), or 'matroska', which has the audio too, says its
@@ -94,7 +102,9 @@ def decode(
     refuse_output(output, force, [source, identity, rig, background])
     stream = open_stream(source)
     avatar = Avatar.from_stream(stream, identity, rig=rig, device=device)
-    place = Canvas(stream.header, canvas, background, avatar.side(size))
+    context = stream.context_plate
+    canvas = canvas or ("face" if context is None else "source")
+    place = Canvas(stream.header, canvas, background, avatar.side(size), context)
     total = max_frames
     if span != (None, None):
         total = None
@@ -105,7 +115,8 @@ def decode(
     # a puppet stays one when its stream is decoded
     comment = stream.header.metadata.get("provenance", RENDERED_COMMENT)
     with open_output(output, stream, place, track, comment, keep_times, format) as sink:
-        items = limited(spanned(stream, *span, audio=sink.takes_audio), max_frames, stream)
+        wanted = spanned(stream, *span, audio=sink.takes_audio, context=place.whole)
+        items = limited(wanted, max_frames, stream)
         draw = partial(avatar.render, size=size)
         frames, rendering = render_items(items, draw, place, sink, total, progress)
         if frames == 0:  # raised in here, so that nothing is published
@@ -116,7 +127,7 @@ def decode(
         round(rendering, 3),
         sink.takes_audio,
         track.codec if track and not sink.takes_audio else None,
-        list(stream.damage),
+        [*stream.damage, *place.damage],
         sink.recoded,
     )
 
@@ -145,7 +156,7 @@ def open_output(
 
 
 def render_items(
-    items: Iterator[FrameRecord | AudioPacket],
+    items: Iterator[AnyItem],
     draw: Callable[[Controls], Picture],
     place: Canvas,
     sink: Sink,
@@ -167,6 +178,9 @@ def render_items(
         for item in items:
             if isinstance(item, AudioPacket):
                 background.submit(sink.write_audio, item)
+                continue
+            if isinstance(item, ContextPictures):
+                background.submit(place.take, item)
                 continue
             begin = time.perf_counter()
             image = draw(item.controls[None])[0]

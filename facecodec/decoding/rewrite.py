@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import overload
 
 from facecodec.atomic import opened_whole
 from facecodec.bitstream import (
     AudioPacket,
+    ContextPictures,
+    ContextPlate,
     FrameFlags,
     FrameRecord,
     StreamHeader,
@@ -18,7 +21,7 @@ from facecodec.bitstream import (
 from facecodec.errors import StreamError
 from facecodec.types import Controls
 
-Item = FrameRecord | AudioPacket
+Item = FrameRecord | AudioPacket | ContextPictures
 
 
 def write_items(
@@ -39,14 +42,19 @@ def write_items(
             if isinstance(item, AudioPacket):
                 writer.write_audio(item)
                 packets += 1
+            elif isinstance(item, ContextPictures):
+                writer.write_context(item)
             else:
                 writer.write_frame(item.pts, item.controls, item.placement, _flags(item))
     return writer.frames, packets, writer.bytes_written
 
 
-def copy_beginning(stream: StreamReader, writer: StreamWriter) -> None:
+def copy_beginning(
+    stream: StreamReader, writer: StreamWriter, context: ContextPlate | None = None
+) -> None:
     """Copy everything that comes before a stream's first frame, bit for bit.
 
+    context: the plate of another context, in place of the stream's own.
     Raises StreamError when the identity is damaged.
     """
     if stream.identity_payload is not None:
@@ -59,15 +67,30 @@ def copy_beginning(stream: StreamReader, writer: StreamWriter) -> None:
         writer.write_tuning(stream.tuning)
     if stream.audio is not None:
         writer.set_audio(stream.audio)
+    plate = context or stream.context_plate
+    if plate is not None:
+        writer.write_context_plate(plate)
 
 
+@overload
+def with_controls(
+    items: Iterator[FrameRecord | AudioPacket], controls: Controls
+) -> Iterator[FrameRecord | AudioPacket]: ...
+@overload
+def with_controls(items: Iterator[Item], controls: Controls) -> Iterator[Item]: ...
 def with_controls(items: Iterator[Item], controls: Controls) -> Iterator[Item]:
     """Yield the items of as many frames as there are `controls` [T, K], with these controls."""
     frames = 0
+    shown: ContextPictures | None = None
     for item in items:
-        if isinstance(item, FrameRecord):
+        if isinstance(item, ContextPictures):
+            shown = item
+        elif isinstance(item, FrameRecord):
             if frames == len(controls):
                 return
+            if shown is not None:
+                yield shown
+                shown = None
             yield replace(item, controls=controls[frames])
             frames += 1
         else:

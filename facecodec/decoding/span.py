@@ -4,30 +4,64 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import overload
 
-from facecodec.bitstream import AudioPacket, FrameRecord, StreamReader
+from facecodec.bitstream import AudioPacket, ContextPictures, FrameRecord, StreamReader
 
 Item = FrameRecord | AudioPacket
+AnyItem = Item | ContextPictures
+
+
+@overload
+def spanned(
+    stream: StreamReader, start: Fraction | None, end: Fraction | None, audio: bool = True
+) -> Iterator[Item]: ...
+@overload
+def spanned(
+    stream: StreamReader,
+    start: Fraction | None,
+    end: Fraction | None,
+    audio: bool = True,
+    context: bool = False,
+) -> Iterator[AnyItem]: ...
 
 
 def spanned(
-    stream: StreamReader, start: Fraction | None, end: Fraction | None, audio: bool = True
-) -> Iterator[Item]:
-    """Yield a stream's frames and audio with start <= time < end, in seconds from its first frame.
+    stream: StreamReader,
+    start: Fraction | None,
+    end: Fraction | None,
+    audio: bool = True,
+    context: bool = False,
+) -> Iterator[AnyItem]:
+    """Yield a stream's frames, audio and, if asked for, context with start <= time < end.
 
-    That frame's own time, which a stream keeps from its source, may be any.
+    In seconds from its first frame, whose own time, which a stream keeps from its source, may be
+    any.
     """
     if start is None and end is None:
-        return stream.items(audio=audio)
+        return stream.items(audio=audio, context=context)
     if not stream.seekable:
-        return _filtered(stream, start, end, audio)
+        return _filtered(stream, start, end, audio, context)
     begin = _begin(stream)
     return stream.items(
-        None if start is None else start + begin, None if end is None else end + begin, audio=audio
+        None if start is None else start + begin,
+        None if end is None else end + begin,
+        audio,
+        context,
     )
 
 
-def limited(items: Iterator[Item], max_frames: int | None, stream: StreamReader) -> Iterator[Item]:
+@overload
+def limited(
+    items: Iterator[Item], max_frames: int | None, stream: StreamReader
+) -> Iterator[Item]: ...
+@overload
+def limited(
+    items: Iterator[AnyItem], max_frames: int | None, stream: StreamReader
+) -> Iterator[AnyItem]: ...
+def limited(
+    items: Iterator[AnyItem], max_frames: int | None, stream: StreamReader
+) -> Iterator[AnyItem]:
     """Pass items on until `max_frames` frames have gone by, and sound until the last one ends."""
     if max_frames is None:
         yield from items
@@ -37,9 +71,13 @@ def limited(items: Iterator[Item], max_frames: int | None, stream: StreamReader)
     step = 1 / rate if rate else Fraction(0)
     held: list[AudioPacket] = []
     frames, last = 0, None
+    shown: ContextPictures | None = None
     for item in items:
         if isinstance(item, AudioPacket):
             held.append(item)
+            continue
+        if isinstance(item, ContextPictures):
+            shown = item
             continue
         if frames >= max_frames:
             end = (last or Fraction(0)) + step
@@ -50,6 +88,9 @@ def limited(items: Iterator[Item], max_frames: int | None, stream: StreamReader)
         frames, last = frames + 1, time
         while held and held[0].pts * heard <= time:
             yield held.pop(0)
+        if shown is not None:
+            yield shown
+            shown = None
         yield item
     yield from held
 
@@ -60,8 +101,12 @@ def _begin(stream: StreamReader) -> Fraction:
 
 
 def _filtered(
-    stream: StreamReader, start: Fraction | None, end: Fraction | None, audio: bool
-) -> Iterator[Item]:
+    stream: StreamReader,
+    start: Fraction | None,
+    end: Fraction | None,
+    audio: bool,
+    context: bool,
+) -> Iterator[AnyItem]:
     """Do the same for a pipe, whose first frame is known only once it has come."""
     begin: Fraction | None = None
     held: list[AudioPacket] = []
@@ -71,7 +116,11 @@ def _filtered(
         after = start is None or time >= start
         return after and (end is None or time < end)
 
-    for item in stream.items(audio=audio):
+    shown: ContextPictures | None = None
+    for item in stream.items(audio=audio, context=context):
+        if isinstance(item, ContextPictures):
+            shown = item
+            continue
         if isinstance(item, AudioPacket):
             if begin is None:
                 held.append(item)
@@ -85,4 +134,7 @@ def _filtered(
         if end is not None and time - begin >= end:
             return
         if inside(time - begin):
+            if shown is not None:
+                yield shown
+                shown = None
             yield item

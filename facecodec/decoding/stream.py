@@ -225,7 +225,7 @@ class Stream:
                 f"not {list(rows.shape)}"
             )
         refuse_overwrite(path, force, [self.name])
-        items = self.reader.items(audio=self.reader.audio is not None)
+        items = self.reader.items(audio=self.reader.audio is not None, context=True)
         begin = partial(copy_beginning, self.reader)
         header = edited(self.reader.header, ["controls written by a program"])
         write_items(path, header, begin, with_controls(items, rows))

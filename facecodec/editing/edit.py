@@ -140,7 +140,7 @@ def _rig_of(stream: StreamReader, path: str | Path | None) -> Rig:
 
 def _read(stream: StreamReader, audio: bool) -> tuple[list[Item], StreamMotion]:
     """Return the items of a stream and their motion. Raises StreamError where no frame is."""
-    items = list(stream.items(audio=audio))
+    items = list(stream.items(audio=audio, context=True))
     frames = [item for item in items if isinstance(item, FrameRecord)]
     if not frames:
         raise no_frames(stream, None, None)

@@ -11,9 +11,13 @@ from facecodec.arguments import whole_or_none
 from facecodec.atomic import opened_whole, refuse_overwrite
 from facecodec.avatar.avatar import Avatar
 from facecodec.bitstream import DEFAULT_QUALITY, StreamHeader, load_identity_file
+from facecodec.bitstream.coding.timing import usual_frames
 from facecodec.clip.clip import Clip
 from facecodec.clip.scan import Span
 from facecodec.clip.source import FramesInMemory
+from facecodec.context.av1 import check_encoder
+from facecodec.context.make import MadeContext, make_context
+from facecodec.context.plan import check_context, plan_context
 from facecodec.encoding.estimate import estimated_seconds
 from facecodec.encoding.live_clip import track_live
 from facecodec.encoding.motion import track_clip
@@ -59,6 +63,7 @@ def encode(
     tune: str = "none",
     identity: str | Path | None = None,
     live: bool = False,
+    context: str | int = "off",
     keep_person: bool = True,
     any_face: bool = False,
     force: bool = False,
@@ -91,6 +96,9 @@ def encode(
     to it by its SHA-256. any_face: even where nobody in the clip is like them. live: squares and
     controls are smoothed with past frames alone, as an encoder at one end of a call has to. force:
     overwrite the output.
+    context: everything of the frame but the face: 'off', 'still' for one picture, for a room and a
+    camera that stand still, or the bits a second that it may take. With one, a stream decodes to
+    the source's frame.
     progress: called with a stage's name, the units done and their number (None if unknown).
     foretell: called once, before the work, with about how many seconds it will take; not where the
     source does not tell how many frames it has.
@@ -116,6 +124,9 @@ def encode(
     choice = audio if isinstance(audio, str) else ("copy" if audio else "none")
     check_audio(choice, audio_bitrate)
     check_target(bitrate, precision)
+    around = check_context(context)
+    if around is not None:
+        check_encoder()
     whole_or_none(id_frame, "id_frame")
     plan = preset_of(preset)
     given = load_identity_file(identity) if identity else None
@@ -176,12 +187,24 @@ def encode(
         sound = chosen_audio(clip.audio, clip.audio_packets, heard, audio_bitrate)
         with opened_whole(output) as file:
             person = given.sha256 if given else avatar
-            written = write_clip(file, header, clip, person, motion, sound)
+            behind = made_context(clip, header, around, progress)
+            stages.end("context")
+            written = write_clip(file, header, clip, person, motion, sound, behind)
         stages.end("writing")
         dropped = None if choice == "none" else clip.audio_dropped
         frame = enrolment.frame
         done = summarise(clip, motion, written, stages, frame, sound.parameters, dropped)
-        return replace(done, quality=quality)
+        return replace(done, quality=quality, context_moving=behind.moving if behind else None)
+
+
+def made_context(
+    clip: Clip, header: StreamHeader, bits: int | None, progress: Progress
+) -> MadeContext | None:
+    """Return the context of a clip at so many bits a second, 0 for a still one, None for none."""
+    if bits is None:
+        return None
+    plan = plan_context(bits, (clip.width, clip.height), clip.frame_rate, clip.duration)
+    return make_context(clip, plan, usual_frames(header), progress)
 
 
 def _path_of(source: Source) -> str | Path | None:

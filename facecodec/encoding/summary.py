@@ -20,10 +20,11 @@ class EncodeSummary:
     frames, and how many of them show no face, show somebody else than the person, or were tracked
     with low confidence; `first_cut`, the seconds from the clip's beginning to where the face first
     becomes somebody else's or the person's, None without; the clip's length in seconds; bytes of
-    the stream, and those of the person (once a stream) and the audio in them, the rest being
-    motion; seconds spent in each stage; the identity frame; whether the stream has audio, its
-    codec, and the codec of audio that it could not take; which frames are flagged, and why; the
-    quality that controls were quantised at.
+    the stream, and those of the person (once a stream), the audio and the context in them, the
+    rest being motion; seconds spent in each stage; the identity frame; whether the stream has
+    audio, its codec, and the codec of audio that it could not take; which frames are flagged, and
+    why; the quality that controls were quantised at; the share of the picture outside the face
+    that does not stay as the context's plate shows it, None without a context.
     """
 
     frames: int
@@ -35,6 +36,7 @@ class EncodeSummary:
     bytes: int
     person_bytes: int
     audio_bytes: int
+    context_bytes: int
     stages: dict[str, float]
     identity_frame: int
     audio: bool
@@ -42,6 +44,7 @@ class EncodeSummary:
     audio_dropped: str | None
     flagged: list[FlaggedFrames]
     quality: int = DEFAULT_QUALITY
+    context_moving: float | None = None
 
     @property
     def kbps(self) -> float:
@@ -51,7 +54,7 @@ class EncodeSummary:
     @property
     def motion_bytes(self) -> int:
         """Return the bytes of the frames, and of the little that holds the stream together."""
-        return self.bytes - self.person_bytes - self.audio_bytes
+        return self.bytes - self.person_bytes - self.audio_bytes - self.context_bytes
 
 
 class Stages:
@@ -92,6 +95,7 @@ def summarise(
         bytes=written.bytes_written,
         person_bytes=written.person_bytes,
         audio_bytes=written.audio_bytes,
+        context_bytes=written.context_bytes,
         stages=stages.seconds,
         identity_frame=frame,
         audio=audio is not None,

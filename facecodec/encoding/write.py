@@ -21,6 +21,7 @@ from facecodec.bitstream import (
 )
 from facecodec.bitstream.coding.header import PRECISIONS
 from facecodec.clip.clip import Clip
+from facecodec.context.make import MadeContext
 from facecodec.encoding.motion import Motion
 from facecodec.errors import FacecodecError, UsageError
 from facecodec.models import FaceModel
@@ -93,9 +94,11 @@ def write_clip(
     person: Avatar | bytes,
     motion: Motion,
     sound: Sound,
+    context: MadeContext | None = None,
 ) -> StreamWriter:
     """Write the stream: the person, then frames with their audio. Returns the closed writer.
 
+    context: what is behind the face; its parts are those of segments of the usual length.
     person: the avatar, or the SHA-256 of the `.fci` file that holds it.
     """
     track, packets = sound
@@ -106,11 +109,16 @@ def write_clip(
             person.write_to(writer)
         if track:
             writer.set_audio(track)
+        if context:
+            writer.write_context_plate(context.plate)
+        parts = context.parts if context else iter(())
         packet = next(packets, None)
         for i, pts in enumerate(clip.pts.tolist()):
             while packet and track and packet.pts * track.time_base <= pts * clip.time_base:
                 writer.write_audio(packet)
                 packet = next(packets, None)
+            if i % writer.segment_frames == 0 and (part := next(parts, None)):
+                writer.write_context(part)
             placement = clip.alignments[i].as_array()
             writer.write_frame(pts, motion.controls[i], placement, int(motion.flags[i]))
         while packet:

@@ -6,13 +6,9 @@ the conventional encoders by some kilobytes a file.
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 
 import av
 import numpy as np
@@ -20,6 +16,7 @@ import numpy as np
 from facecodec.errors import FacecodecError, UsageError
 from facecodec.face.crop import resize
 from facecodec.types import Picture
+from facecodec.video.manners import quiet, usual_priority
 
 MAX_ENCODES = 4  # encodes to come near a rate
 RATE_TOLERANCE = 0.05  # relative distance from the wanted rate that is near enough
@@ -151,8 +148,8 @@ def encode(
     context.color_range, context.colorspace = 1, 1  # limited range, BT.709
     context.options = encoder.options(quality)
     packets: list[bytes] = []
-    with _quiet():
-        with _usual_priority():
+    with quiet():
+        with usual_priority():
             context.open()
         for i, picture in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(resize(picture, size), format="rgb24")
@@ -174,7 +171,7 @@ def decoded(made: Encoded, size: tuple[int, int]) -> Iterator[Picture]:
         raise FacecodecError(f"{made.codec}: no decoder")
     if made.extradata:
         context.extradata = made.extradata
-    with _quiet():
+    with quiet():
         for data in [*made.packets, None]:
             for frame in context.decode(None if data is None else av.Packet(data)):
                 # bicubic, as a good player scales; the matrix named, since not every stream does
@@ -182,38 +179,6 @@ def decoded(made: Encoded, size: tuple[int, int]) -> Iterator[Picture]:
                     *size, format="rgb24", src_colorspace="ITU709", interpolation="BICUBIC"
                 )
                 yield shown.to_ndarray().astype(np.uint8, copy=False)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the encoders' own messages off the terminal."""
-    os.environ.setdefault("SVT_LOG", "0")
-    level = av.logging.get_level()
-    av.logging.set_level(av.logging.PANIC)
-    try:
-        yield
-    finally:
-        av.logging.set_level(level)
-
-
-@contextmanager
-def _usual_priority() -> Iterator[None]:
-    """Give every thread the scheduling that the caller had before.
-
-    Started as root, SVT-AV1 makes the calling thread and its own real-time ones, which starve the
-    rest of the machine, and with it the threads of ours that the caller then waits for.
-    """
-    if sys.platform != "linux":
-        yield
-        return
-    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
-    try:
-        yield
-    finally:
-        for thread in (int(entry.name) for entry in Path("/proc/self/task").iterdir()):
-            with suppress(OSError):  # a thread may have ended
-                if os.sched_getscheduler(thread) != policy:
-                    os.sched_setscheduler(thread, policy, parameters)
 
 
 def even(size: tuple[int, int], scale: float) -> tuple[int, int]:

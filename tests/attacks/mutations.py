@@ -9,7 +9,7 @@ from tests.helpers import toy_streams
 from tests.helpers.damage import MAGIC, Chunks, join, split
 
 GOLDEN = Path(__file__).resolve().parent.parent / "vectors" / "streams"
-TYPES = [MAGIC, b"ID", b"IR", b"AP", b"TU", b"AU", b"SE", b"EN", b"NW", b"nw"]
+TYPES = [MAGIC, b"ID", b"IR", b"AP", b"TU", b"AU", b"SE", b"EN", b"cP", b"cF", b"NW", b"nw"]
 
 
 def corpus() -> dict[str, bytes]:
@@ -18,6 +18,7 @@ def corpus() -> dict[str, bytes]:
     files = [path for path in files if path.name != "long.fcv" and "damaged" not in path.name]
     streams = {path.name: path.read_bytes() for path in files}
     streams["single.fcv"] = toy_streams.write(8, place=False, segment_frames=1)
+    streams["context.fcv"] = toy_streams.write(9, context=True, segment_frames=4)
     streams["tuned.fcv"] = toy_streams.write(
         9,
         head=toy_streams.header(metadata={"tune": "light"}),

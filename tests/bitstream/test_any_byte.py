@@ -26,7 +26,16 @@ def with_everything() -> bytes:
     )
 
 
-MADE = {"one frame a segment": one_frame_segments, "everything": with_everything}
+def with_context() -> bytes:
+    """Return a stream with the context of several segments."""
+    return toy_streams.write(9, context=True, segment_frames=4)
+
+
+MADE = {
+    "one frame a segment": one_frame_segments,
+    "everything": with_everything,
+    "context": with_context,
+}
 NAMES = ["example.fcv", "quantised.fcv", "rough.fcv", "f16.fcv", "f32.fcv", "variable.fcv", *MADE]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from facecodec.bitstream import AudioPacket, StreamReader
+from facecodec.bitstream import AudioPacket, ContextPictures, StreamReader
 from facecodec.bitstream.coding.segment import segment_start
 from facecodec.bitstream.fields import FieldReader, FieldWriter
 from facecodec.errors import StreamError
@@ -80,6 +80,7 @@ class Content:
     identity: bytes | None
     tuning: bytes | None
     damage: list[Any]
+    context: list[Any]
 
 
 def read_all(data: bytes, pipe: bool = False) -> Content:
@@ -87,9 +88,12 @@ def read_all(data: bytes, pipe: bool = False) -> Content:
     file: Any = toy_streams.Pipe(data) if pipe else io.BytesIO(data)
     stream = StreamReader(file, "damaged.fcv")
     frames, audio, recovered = {}, [], 0
-    for item in stream.items():
+    context: list[Any] = [stream.context_plate]
+    for item in stream.items(context=True):
         if isinstance(item, AudioPacket):
             audio.append(item)
+        elif isinstance(item, ContextPictures):
+            context.append(item)
         elif item.recovered:
             recovered += 1
         else:
@@ -106,6 +110,7 @@ def read_all(data: bytes, pipe: bool = False) -> Content:
         identity,
         stream.tuning,
         list(stream.damage),
+        [part for part in context if part is not None],
     )
 
 
@@ -122,6 +127,8 @@ def check(data: bytes, whole: Content, pipe: bool = False) -> Content | None:
     assert all(packet in remaining for packet in got.audio), "audio differs in silence"
     assert got.identity in (None, whole.identity)
     assert got.tuning in (None, whole.tuning)
+    pictures = iter(whole.context)
+    assert all(part in pictures for part in got.context), "context differs in silence"
     if not got.damage:
         assert got == whole, "something is missing in silence"
     return got

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from facecodec.bitstream import (
     AudioPacket,
     AudioParameters,
+    ContextPictures,
+    ContextPlate,
     StreamHeader,
     StreamReader,
     StreamWriter,
@@ -106,6 +108,13 @@ def packets(count: int, size: int = 40, seed: int = 3) -> list[AudioPacket]:
     ]
 
 
+def context_part(first: int, frames: int, seed: int = 5) -> ContextPictures:
+    """Return opaque pictures of the context for frames from number `first` on."""
+    rng = np.random.default_rng((seed, first))
+    packets = [rng.bytes(int(rng.integers(1, 12))) for _ in range(0, frames, 2)]
+    return ContextPictures(tuple(512 * (first + i) for i in range(0, frames, 2)), tuple(packets))
+
+
 def light_tuning(controls: int = 35, styles: int = 150, seed: int = 4) -> bytes:
     """Return the bytes of a light tuning, of some hundred bytes."""
     rng = np.random.default_rng(seed)
@@ -128,6 +137,7 @@ class Content:
     audio: list[AudioPacket] | None = None
     tuning: bytes = b""
     segment_frames: int | None = 10
+    context: bool = False  # opaque pictures, one for every other frame
 
 
 def write(frames: int, out: Any = None, **given: Any) -> bytes:
@@ -144,7 +154,11 @@ def write(frames: int, out: Any = None, **given: Any) -> bytes:
             writer.set_audio(AUDIO)
         if content.tuning:
             writer.write_tuning(content.tuning)
+        if content.context:
+            writer.write_context_plate(ContextPlate("av1", 64, 48, bytes(range(40))))
         for i in range(frames):
+            if content.context and i % writer.segment_frames == 0:
+                writer.write_context(context_part(i, min(writer.segment_frames, frames - i)))
             for packet in audio[2 * i : 2 * i + 2]:
                 writer.write_audio(packet)
             writer.write_frame(

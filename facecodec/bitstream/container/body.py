@@ -15,12 +15,23 @@ from facecodec.bitstream.coding.timing import usual_step
 from facecodec.bitstream.container import chunks
 from facecodec.bitstream.container.audio import parse_packets
 from facecodec.bitstream.container.chunks import Chunk, Damage
+from facecodec.bitstream.container.context import parse_pictures
 from facecodec.bitstream.container.frames import FrameRecord, fill_gap, segment_records
 from facecodec.bitstream.container.index import parse_index
 from facecodec.bitstream.container.segments import SegmentDecoder
+from facecodec.bitstream.context import ContextPictures
 from facecodec.errors import StreamError
 
 Report = Callable[[Damage], None]
+Item = FrameRecord | AudioPacket | ContextPictures
+
+
+def context_of(chunk: Chunk, report: Report) -> Iterator[ContextPictures]:
+    """Yield the pictures of a context chunk; nothing where it breaks the format."""
+    try:
+        yield parse_pictures(chunk.payload)
+    except StreamError as error:
+        report(Damage(chunk.offset, chunk.size, str(error)))
 
 
 class PacketParser:
@@ -59,8 +70,9 @@ class BodyDecoder:
     """Decodes the chunks of a body in order.
 
     header: of the stream. name: what errors call the file. report: takes each damage.
-    packets: parses the audio; None passes over it. expected: the number of the next frame.
-    lost: bytes that were lost since the header, or since the last segment.
+    packets: parses the audio; None passes over it. context: whether the context is wanted.
+    expected: the number of the next frame. lost: bytes that were lost since the header, or since
+    the last segment.
     """
 
     def __init__(
@@ -69,6 +81,7 @@ class BodyDecoder:
         name: str,
         report: Report,
         packets: PacketParser | None,
+        context: bool = False,
         expected: int = 0,
         lost: int = 0,
     ) -> None:
@@ -76,6 +89,7 @@ class BodyDecoder:
         self._name = name
         self._report = report
         self._packets = packets
+        self._context = context
         self._expected = expected
         self._lost = lost
         self._segments = SegmentDecoder(header)
@@ -83,8 +97,8 @@ class BodyDecoder:
         # From the last known frame but one to the last, where those two are neighbours.
         self._step: int | None = None
 
-    def decode(self, source: Iterable[Chunk | Damage]) -> Iterator[FrameRecord | AudioPacket]:
-        """Yield the frames and packets of `source`, recovered frames included.
+    def decode(self, source: Iterable[Chunk | Damage]) -> Iterator[Item]:
+        """Yield the frames, packets and context of `source`, recovered frames included.
 
         Raises StreamError where frames are missing that no lost bytes explain.
         """
@@ -93,6 +107,8 @@ class BodyDecoder:
                 self._lost += chunk.size
             elif chunk.type == chunks.AUDIO and self._packets:
                 yield from self._packets.parse(chunk)
+            elif chunk.type == chunks.CONTEXT and self._context:
+                yield from context_of(chunk, self._report)
             elif chunk.type in (chunks.SEGMENT, chunks.CONTINUED):
                 yield from self._frames(chunk)
             elif chunk.type == chunks.END:

@@ -25,6 +25,8 @@ AUDIO_PARAMETERS = b"AP"
 AUDIO = b"AU"
 SEGMENT = b"SE"
 END = b"EN"
+CONTEXT_PLATE = b"cP"
+CONTEXT = b"cF"
 PART = b"PA"  # of another chunk; version 2
 CONTINUED = b"\xc0"  # what stands for the types of segments that continue others; version 2
 
@@ -38,6 +40,8 @@ LIMITS = {
     AUDIO: limits.MAX_CHUNK,
     SEGMENT: limits.MAX_SEGMENT,
     END: limits.MAX_INDEX,
+    CONTEXT_PLATE: limits.MAX_CONTEXT,
+    CONTEXT: limits.MAX_CONTEXT,
     PART: limits.MAX_CHUNK,
 }
 # What version 2 may send again, or only now, between segments.

@@ -15,7 +15,7 @@ from facecodec.bitstream.container.reader import StreamReader
 from facecodec.bitstream.limits import LIVE_VERSION
 
 # What the bytes of a stream are spent on.
-PARTS = ("identity", "controls", "placement", "audio", "tuning", "container")
+PARTS = ("identity", "controls", "placement", "audio", "tuning", "context", "container")
 
 FLAG_WORDS = {FrameFlags.NO_FACE: "no face", FrameFlags.LOW_CONFIDENCE: "low confidence"}
 
@@ -109,6 +109,7 @@ def describe(stream: StreamReader, rates: bool = False) -> dict[str, Any]:
         "identity": _identity(stream),
         "identity_reference": reference.hex() if reference else None,
         "audio": _audio(stream),
+        "context": _context(stream),
         "metadata": header.metadata,
         "bytes": stream.size(),
         "frames": index.frames,
@@ -155,6 +156,13 @@ def _identity(stream: StreamReader) -> str:
     if stream.identity_payload is None:
         return "missing"
     return f"in the stream, SHA-256 {hashlib.sha256(stream.identity_payload).hexdigest()[:12]}"
+
+
+def _context(stream: StreamReader) -> dict[str, Any] | None:
+    plate = stream.context_plate
+    if plate is None:
+        return None
+    return {"codec": plate.codec, "width": plate.width, "height": plate.height}
 
 
 def _audio(stream: StreamReader) -> dict[str, Any] | None:

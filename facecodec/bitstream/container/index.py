@@ -219,7 +219,7 @@ def is_group_of(header: StreamHeader, entry: IndexEntry, body: Iterable[Chunk | 
                 known = frames == entry.frames if whole else frames <= entry.frames
                 return known and (first, pts) == (entry.first, entry.pts)
         late = chunks.LATE_TYPES if header.version == limits.LIVE_VERSION else ()
-        if chunk.type != chunks.AUDIO and chunk.type not in late:
+        if chunk.type not in (chunks.AUDIO, chunks.CONTEXT, *late):
             return False
     return False
 

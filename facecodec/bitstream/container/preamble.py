@@ -34,6 +34,8 @@ class Preamble:
         self.identity_payload: bytes | None = None
         self.identity_reference: bytes | None = None
         self.audio: AudioParameters | None = None
+        # Of the context: its plate, and the first pictures, which may come before the body begins.
+        self.context: dict[bytes, Chunk] = {}
         self.offsets: dict[bytes, int] = {}  # of the first chunk of each type
         self._tuning = TuningParts()
 
@@ -72,6 +74,8 @@ class Preamble:
             self.audio = parse_audio_parameters(chunk.payload)
         elif chunk.type == chunks.TUNING:
             self._tuning.add(chunk.payload)
+        elif chunk.type in (chunks.CONTEXT_PLATE, chunks.CONTEXT):
+            self.context.setdefault(chunk.type, chunk)
         else:
             return False
         return True

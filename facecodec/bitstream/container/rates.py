@@ -21,6 +21,8 @@ _KINDS = {
     chunks.TUNING: "tuning",
     chunks.AUDIO_PARAMETERS: "audio",
     chunks.AUDIO: "audio",
+    chunks.CONTEXT_PLATE: "context",
+    chunks.CONTEXT: "context",
 }
 
 
@@ -38,6 +40,7 @@ class RateSplit:
     placement_bytes: int
     audio_bytes: int
     tuning_bytes: int
+    context_bytes: int
     container_bytes: int
     frames: int
 
@@ -50,13 +53,14 @@ class RateSplit:
             + self.placement_bytes
             + self.audio_bytes
             + self.tuning_bytes
+            + self.context_bytes
             + self.container_bytes
         )
 
 
 def split_rates(header: StreamHeader, all_chunks: Iterable[Chunk | Damage]) -> RateSplit:
     """Return the split of a stream, given all its chunks from the header on."""
-    spent = dict.fromkeys(("identity", "controls", "placement", "audio", "tuning"), 0)
+    spent = dict.fromkeys(("identity", "controls", "placement", "audio", "tuning", "context"), 0)
     container = 0
     frames = 0
     decoder = SegmentDecoder(header)
@@ -84,6 +88,7 @@ def split_rates(header: StreamHeader, all_chunks: Iterable[Chunk | Damage]) -> R
         spent["placement"],
         spent["audio"],
         spent["tuning"],
+        spent["context"],
         container,
         frames,
     )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import BinaryIO
+from typing import BinaryIO, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from facecodec.bitstream.audio import AudioPacket
 from facecodec.bitstream.container import chunks
-from facecodec.bitstream.container.body import BodyDecoder, PacketParser
+from facecodec.bitstream.container.body import BodyDecoder, Item, PacketParser, context_of
 from facecodec.bitstream.container.chunks import Chunk
 from facecodec.bitstream.container.frames import FrameRecord, within
 from facecodec.bitstream.container.identity_file import IdentityFile
@@ -24,6 +24,7 @@ from facecodec.bitstream.container.index import (
 )
 from facecodec.bitstream.container.rates import RateSplit, split_rates
 from facecodec.bitstream.container.stream_chunks import StreamChunks
+from facecodec.bitstream.context import ContextPictures
 from facecodec.errors import UsageError
 
 
@@ -101,12 +102,29 @@ class StreamReader(StreamChunks):
                     if within(packet.pts * self.audio.time_base, start, end):
                         yield packet
 
+    @overload
     def items(
         self, start: Fraction | None = None, end: Fraction | None = None, audio: bool = True
-    ) -> Iterator[FrameRecord | AudioPacket]:
+    ) -> Iterator[FrameRecord | AudioPacket]: ...
+    @overload
+    def items(
+        self,
+        start: Fraction | None = None,
+        end: Fraction | None = None,
+        audio: bool = True,
+        context: bool = False,
+    ) -> Iterator[Item]: ...
+    def items(
+        self,
+        start: Fraction | None = None,
+        end: Fraction | None = None,
+        audio: bool = True,
+        context: bool = False,
+    ) -> Iterator[Item]:
         """Yield frames and, unless told otherwise, audio packets, in the order of the file.
 
-        This is the way to read both from a pipe. In a file that can seek, `start` is located
+        context: yield the context's pictures too, right before the first frame that shows them.
+        This is the way to read all of them from a pipe. In a file that can seek, `start` is located
         through the index; audio packets are then those written near the frames asked for.
         Raises StreamError where frames are missing that no lost bytes explain.
         """
@@ -119,16 +137,24 @@ class StreamReader(StreamChunks):
             self.name,
             self._report,
             parser if audio and (self.audio or self._preamble.late) else None,
+            context,
             entry.first if entry else 0,
             0 if entry else self._lost_before,
         )
+        first = None if entry and entry.first else self._preamble.context.get(chunks.CONTEXT)
+        shown = next(context_of(first, self._report), None) if context and first else None
         for item in decoder.decode(self.walk(entry)):
-            if isinstance(item, AudioPacket):
+            if isinstance(item, ContextPictures):
+                shown = item
+            elif isinstance(item, AudioPacket):
                 if self.audio and within(item.pts * self.audio.time_base, start, end):
                     yield item
             elif end is not None and item.pts * base >= end:
                 return
             elif start is None or item.pts * base >= start:
+                if shown is not None:
+                    yield shown
+                    shown = None
                 yield item
 
     def _entry(self, start: Fraction) -> IndexEntry | None:

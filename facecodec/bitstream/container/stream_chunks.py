@@ -12,9 +12,11 @@ from facecodec.bitstream.coding.header import StreamHeader, parse_header
 from facecodec.bitstream.container import chunks
 from facecodec.bitstream.container.chunk_reader import ChunkReader
 from facecodec.bitstream.container.chunks import Chunk, Damage
+from facecodec.bitstream.container.context import parse_plate
 from facecodec.bitstream.container.continued import Chain
 from facecodec.bitstream.container.index import GroupScan, IndexEntry, end_damage
 from facecodec.bitstream.container.preamble import Preamble
+from facecodec.bitstream.context import ContextPlate
 from facecodec.errors import StreamError, UsageError
 
 _BODY = (chunks.SEGMENT, chunks.CONTINUED, chunks.AUDIO, chunks.END)
@@ -87,6 +89,16 @@ class StreamChunks:
         """Return the stream's own tuning, None where it has none or not all of it."""
         return self._preamble.tuning
 
+    @property
+    def context_plate(self) -> ContextPlate | None:
+        """Return the plate of the context, None without a good one."""
+        chunk = self._preamble.context.get(chunks.CONTEXT_PLATE)
+        try:
+            return None if chunk is None else parse_plate(chunk.payload)
+        except StreamError as error:
+            self._report(Damage(chunk.offset, chunk.size, str(error)) if chunk else None)
+            return None
+
     def _take_late(self, chunk: Chunk) -> bool:
         """Take in what a stream of version 2 sends again or late; False for what is not that."""
         if not self._preamble.late or chunk.type not in chunks.LATE_TYPES:
@@ -150,7 +162,7 @@ class StreamChunks:
         for chunk in source:
             if isinstance(chunk, Damage):
                 self._report(chunk)
-            elif chunk.type not in _BODY and not self._take_late(chunk):
+            elif chunk.type not in (*_BODY, chunks.CONTEXT) and not self._take_late(chunk):
                 self._refuse(chunk)
             elif chunk.type == chunks.AUDIO and self.audio is None:
                 missing = "the audio's parameters are missing"

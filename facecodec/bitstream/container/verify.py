@@ -22,8 +22,11 @@ def verify(stream: StreamReader) -> tuple[int, list[Damage]]:
     Raises StreamError for a stream that a reader must refuse.
     """
     frames = sum(
-        1 for item in stream.items() if isinstance(item, FrameRecord) and not item.recovered
+        1
+        for item in stream.items(context=True)
+        if isinstance(item, FrameRecord) and not item.recovered
     )
+    _ = stream.context_plate  # which reports what is wrong with it
     damage = [*stream.damage, *_identity(stream), *_tuning(stream)]
     return frames, sorted(damage, key=lambda item: item.offset)
 

@@ -21,8 +21,10 @@ from facecodec.bitstream.container.audio import (
     pack_audio_parameters,
     pack_packets,
 )
+from facecodec.bitstream.container.context import pack_pictures, pack_plate
 from facecodec.bitstream.container.index import Index, IndexEntry
 from facecodec.bitstream.container.tuning_parts import split_tuning
+from facecodec.bitstream.context import ContextPictures, ContextPlate
 from facecodec.errors import UsageError
 
 _PERSON = (chunks.IDENTITY, chunks.IDENTITY_REFERENCE, chunks.TUNING)
@@ -58,6 +60,7 @@ class StreamWriter:
         self._seed = 0
         self._has_identity = False
         self._has_audio = False
+        self._has_context = False
         self._closed = False
         self._pending: list[tuple[int, NDArray[np.float32], NDArray[np.float32] | None, int]] = []
         self._last_pts: int | None = None
@@ -82,6 +85,11 @@ class StreamWriter:
     def audio_bytes(self) -> int:
         """Return the bytes of audio written so far, its parameters included."""
         return self._spent[chunks.AUDIO] + self._spent[chunks.AUDIO_PARAMETERS]
+
+    @property
+    def context_bytes(self) -> int:
+        """Return the bytes of the context written so far, its plate included."""
+        return self._spent[chunks.CONTEXT] + self._spent[chunks.CONTEXT_PLATE]
 
     def write_identity(
         self,
@@ -136,6 +144,28 @@ class StreamWriter:
         self._before_frames("tuning")
         for payload in split_tuning(data):
             self._chunk(chunks.TUNING, payload)
+
+    def write_context_plate(self, plate: ContextPlate) -> None:
+        """Write the plate of the context; call it before the first frame.
+
+        Raises UsageError when called twice.
+        """
+        self._before_frames("the context's plate")
+        if self._has_context:
+            raise UsageError("a stream has one context; its plate is already written")
+        self._chunk(chunks.CONTEXT_PLATE, pack_plate(plate))
+        self._has_context = True
+
+    def write_context(self, pictures: ContextPictures) -> None:
+        """Add the context of the frames to come, up to the next call; they begin a segment.
+
+        Raises UsageError before `write_context_plate`.
+        """
+        if not self._has_context:
+            raise UsageError("write the context's plate before its other pictures")
+        payload = pack_pictures(pictures)
+        self._flush()
+        self._chunk(chunks.CONTEXT, payload)
 
     def _before_frames(self, what: str) -> None:
         if self.frames:
@@ -233,7 +263,8 @@ class StreamWriter:
         before = self._offset
         self._write(chunks.pack_chunk(kind, payload, self._seed))
         self._spent[kind] += self._offset - before
-        if kind not in (chunks.SEGMENT, chunks.AUDIO):
+        in_group = kind == chunks.CONTEXT and self.index.entries
+        if kind not in (chunks.SEGMENT, chunks.AUDIO) and not in_group:
             self._group_offset = self._offset  # frames can begin here at the earliest
 
     def _write(self, data: bytes) -> None:

@@ -25,6 +25,7 @@ export const MAGIC = "\x89FCV";
 /** @type {Record<string, number>} */
 export const LIMIT = {
   ID: 2 ** 20, IR: 32, AP: 2 ** 20, TU: 2 ** 20, AU: 2 ** 20, SE: 2 ** 16, EN: 2 ** 18, PA: 2 ** 20,
+  cP: 2 ** 18, cF: 2 ** 18,
 };
 // What is searched for after damage: the first two bytes of a chunk, as a number.
 const pairOf = (/** @type {string} */ type) => 256 * type.charCodeAt(0) + type.charCodeAt(1);

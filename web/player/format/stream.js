@@ -176,8 +176,8 @@ class Body {
         stream.report(chunk.offset, chunk.size, error.message);
         return true;
       });
-    } else if (chunk.type in LIMIT || critical(chunk)) refuse(`out of place: ${chunk.type}`);
-    else this.comparable = false;
+    } else if (critical(chunk)) refuse(`${chunk.type in LIMIT ? "out of place" : "unknown"}: ${chunk.type}`);
+    else if (!(chunk.type in LIMIT)) this.comparable = false; // the context is passed over
   }
 
   /** @param {Chunk} chunk */
