@@ -1,0 +1,302 @@
+"""The whole frame at a few kilobits a second: facecodec with a context beside video encoders.
+
+    python benchmarks/whole_frame.py CLIP ... --streams DIR --kbps 10,15,25 \\
+        --json benchmarks/results/whole_frame.json
+
+`DIR` holds a stream of each clip's beginning, `CLIP.fcv`, without a context, such as
+`facecodec encode CLIP DIR/CLIP.fcv --end 10 --no-audio` makes; one that refers to a `.fci` file is
+charged for it. Of every rate the context gets what the stream leaves. Encoders are those of
+`facecodec compare`, at the frame's size or, of large frames, at one of `LARGEST_CODED` pixels,
+enlarged by a bicubic filter; what they reach is interpolated between encodes along the logarithm of
+the rate, so that all have the same bytes. Every `EVERY`th frame is measured: whole, the head
+(`facecodec.compositing.alpha.head_alpha` of the source), and the inner face. Figures of each clip
+are kept in DIR, as `CLIP.whole.json`; what lies there newer than its stream is not measured again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from saved import save
+
+from facecodec.avatar.avatar import Avatar
+from facecodec.bitstream import ContextPictures, FrameRecord, open_stream
+from facecodec.compositing.alpha import head_alpha
+from facecodec.compositing.compositor import coverage
+from facecodec.context.plan import LEAST_RATE
+from facecodec.decoding.canvas import Canvas
+from facecodec.editing.context import add_context
+from facecodec.errors import FacecodecError
+from facecodec.face.alignment import Alignment
+from facecodec.face.crop import crop
+from facecodec.face.mask import face_mask
+from facecodec.metrics.pictures import all_three
+from facecodec.models import landmark_finder
+from facecodec.study.rivals import ENCODERS, USUAL_RATE_SLOPE, decoded, encode, even
+from facecodec.video.reader import VideoReader
+from facecodec.video.writer import encode_png
+
+EVERY = 8  # frames from one that is measured to the next
+LARGEST_CODED = 200_000  # pixels of a frame that an encoder is given
+OCTAVES = (2, 4, 8)  # pixels of the frame
+NEAR = 0.06  # of a rate, that an encode is near enough to it
+TRIES = 3  # encodes for a rate that none is near to
+REGIONS = ("whole", "head", "face")
+MEASURES = (*(f"{what} {region}" for what in ("PSNR", "SSIM") for region in REGIONS),
+            *(f"{region} {octave} px" for region in REGIONS for octave in OCTAVES))  # fmt: skip
+CONTAINER_BYTES = 60  # of a context in a stream, beside its pictures
+COMMAND = "python benchmarks/whole_frame.py CLIPS --streams DIR --kbps {kbps}"
+
+Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Source:
+    """The measured frames of a clip, and where head and inner face are in each."""
+
+    frames: dict[int, Picture]
+    masks: dict[int, list[NDArray[np.bool_] | None]]
+
+    @classmethod
+    def of(cls, clip: Path, places: dict[int, Alignment], count: int) -> Source:
+        """Read them; places: of the frames to measure."""
+        frames, masks, find = {}, {}, landmark_finder()
+        with VideoReader(clip) as reader:
+            for i, frame in enumerate(reader.frames(None, None, count)):
+                points = find(frame.image)
+                if i not in places or points is None:
+                    continue
+                frames[i] = frame.image
+                shape = frame.image.shape
+                alpha = head_alpha(crop(frame.image, places[i], 256))
+                head = coverage(alpha, places[i], (shape[1], shape[0])) > 0.5
+                side = max(shape[:2])
+                inner = face_mask(points, side)[: shape[0], : shape[1]]
+                masks[i] = [None, head, inner]
+        return cls(frames, masks)
+
+    def measured(self, shown: Iterable[tuple[int, Picture]]) -> dict[str, float]:
+        """Return every measure of frames that are shown, by their numbers."""
+        sums: dict[str, list[float]] = {name: [] for name in MEASURES}
+        detail: dict[tuple[str, str, int], float] = {}
+        for i, picture in shown:
+            if i not in self.frames:
+                continue
+            results = all_three(self.frames[i], picture, self.masks[i])
+            for region, (_, decibels, similar) in zip(REGIONS, results, strict=True):
+                sums[f"PSNR {region}"].append(decibels)
+                sums[f"SSIM {region}"].append(similar)
+            for name, one in (("source", self.frames[i]), ("shown", picture)):
+                for octave, size in bands(one).items():
+                    for region, mask in zip(REGIONS, self.masks[i], strict=True):
+                        key = name, region, octave
+                        total = float(size.sum() if mask is None else size[mask].sum())
+                        detail[key] = detail.get(key, 0.0) + total
+        for region in REGIONS:
+            for octave in OCTAVES:
+                ratio = detail["shown", region, octave] / detail["source", region, octave]
+                sums[f"{region} {octave} px"] = [ratio]
+        return {name: float(np.mean(values)) for name, values in sums.items()}
+
+
+def bands(picture: Picture) -> dict[int, NDArray[np.float32]]:
+    """Return the size of a frame's detail [H, W] by octave: as `facecodec.metrics.detail.bands`."""
+    height, width = picture.shape[:2]
+    now = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float()
+    sizes = {}
+    for octave in (1, *OCTAVES):
+        smaller = F.avg_pool2d(now, 2, ceil_mode=True)
+        large = F.interpolate(smaller, size=now.shape[-2:], mode="bilinear")
+        lost = (now - large).abs().mean(1, keepdim=True)
+        if octave in OCTAVES:
+            sizes[octave] = F.interpolate(lost, size=(height, width))[0, 0].numpy()
+        now = smaller
+    return sizes
+
+
+def of_stream(path: Path, avatar: Avatar, wanted: set[int]) -> Iterator[tuple[int, Picture]]:
+    """Yield the wanted frames of a stream with a context, as `facecodec decode` shows them."""
+    with open_stream(path) as stream:
+        side = avatar.side(None)
+        canvas = Canvas(stream.header, "source", None, side, stream.context_plate)
+        size = stream.header.width, stream.header.height
+        for item in stream.items(audio=False, context=True):
+            if isinstance(item, ContextPictures):
+                canvas.take(item)
+            elif isinstance(item, FrameRecord) and item.index in wanted:
+                face = avatar.render(item.controls[None])[0]
+                yield item.index, canvas(face, item)[: size[1], : size[0]]
+
+
+def at_rates(
+    name: str, clip: Path, source: Source, count: int, seconds: float, kbps: list[float]
+) -> dict[float, dict[str, float]]:
+    """Return the measures of an encoder at some rates, interpolated between its encodes."""
+    with VideoReader(clip) as reader:
+        size, rate = (reader.width, reader.height), reader.rate or Fraction(25)
+    coded = even(size, min(1.0, (LARGEST_CODED / (size[0] * size[1])) ** 0.5))
+    encoder = ENCODERS[name]
+    made: dict[int, tuple[float, dict[str, float]]] = {}
+
+    def frames() -> Iterator[Picture]:
+        with VideoReader(clip) as reader:
+            for frame in reader.frames(None, None, count):
+                yield frame.image
+
+    def rate_of(quality: int) -> float:
+        if quality not in made:
+            result = encode(frames(), name, coded, rate, quality)
+            shown = source.measured(enumerate(decoded(result, size)))
+            made[quality] = result.bytes * 8e-3 / seconds, shown
+            print(f"    {name} {quality}: {made[quality][0]:.1f} kbps", flush=True)
+        return made[quality][0]
+
+    quality = (encoder.best + 2 * encoder.worst) // 3
+    for wanted in sorted(kbps, reverse=True):
+        for _ in range(TRIES):
+            if made:
+                quality = min(made, key=lambda q: abs(np.log(made[q][0] / wanted)))
+                excess = np.log(made[quality][0] / wanted)
+                if abs(excess) < NEAR:
+                    break
+                step = round(float(excess) / USUAL_RATE_SLOPE) or (1 if excess > 0 else -1)
+                quality = min(max(quality + step, encoder.best), encoder.worst)
+                if quality in made:
+                    break
+            rate_of(quality)
+    rates = sorted(made.values(), key=lambda row: row[0])
+    logs = np.log([row[0] for row in rates])
+    return {
+        wanted: {
+            m: float(np.interp(np.log(wanted), logs, [r[1][m] for r in rates])) for m in MEASURES
+        }
+        | {"kbps": float(np.clip(wanted, rates[0][0], rates[-1][0]))}
+        for wanted in kbps
+    }
+
+
+def person_bytes(path: Path, folder: Path) -> int:
+    """Return the bytes of the `.fci` file that a stream refers to, 0 where it holds the person."""
+    with open_stream(path) as stream:
+        if stream.identity_reference is None:
+            return 0
+        for file in folder.glob("*.fci"):
+            if hashlib.sha256(file.read_bytes()).digest() == stream.identity_reference:
+                return file.stat().st_size
+    raise FacecodecError(f"{path}: its person is not in {folder}")
+
+
+def measured(clip: Path, stream: Path, kbps: list[float], pictures: Path | None) -> dict[str, Any]:
+    """Return the measures of a clip: of every codec at every rate."""
+    with open_stream(stream) as opened:
+        records = list(opened.frames())
+        avatar = Avatar.from_stream(opened, None)
+        base = opened.header.time_base
+        rate = opened.header.frame_rate or Fraction(25)
+        seconds = float((records[-1].pts - records[0].pts) * base + 1 / rate)
+        spent = stream.stat().st_size + person_bytes(stream, stream.parent)
+    places = {
+        r.index: Alignment.from_array(r.placement)
+        for r in records[EVERY // 2 :: EVERY]
+        if r.placement is not None
+    }
+    source = Source.of(clip, places, len(records))
+    figures: dict[str, dict[str, dict[str, float]]] = {"facecodec": {}}
+    for wanted in kbps:
+        left = int(wanted * 1000 - 8 * (spent + CONTAINER_BYTES) / seconds)
+        with tempfile.TemporaryDirectory() as folder:
+            whole = Path(folder) / "whole.fcv"
+            context = left if left >= LEAST_RATE else "still"
+            done = add_context(stream, clip, whole, context)
+            shown = dict(of_stream(whole, avatar, set(source.frames)))
+        total = (spent + done.bytes - stream.stat().st_size) * 8e-3 / seconds
+        row = source.measured(shown.items()) | {"kbps": total, "context": float(max(left, 0))}
+        figures["facecodec"][f"{wanted:g}"] = row
+        print(f"  facecodec: {total:.1f} kbps, {row['PSNR whole']:.2f} dB", flush=True)
+        if pictures is not None:
+            middle = sorted(shown)[len(shown) // 2]
+            pair = np.concatenate([source.frames[middle], shown[middle]], axis=1)
+            (pictures / f"{clip.stem}.{wanted:g}.png").write_bytes(encode_png(pair))
+    for name in ENCODERS:
+        rows = at_rates(name, clip, source, len(records), seconds, kbps)
+        figures[name] = {f"{wanted:g}": row for wanted, row in rows.items()}
+    return {"clip": clip.stem, "seconds": round(seconds, 2), "bytes": spent, "codecs": figures}
+
+
+def means(clips: list[dict[str, Any]], kbps: list[float]) -> dict[str, Any]:
+    """Return the table of means over clips."""
+    rows = []
+    for wanted in kbps:
+        for name in ("facecodec", *ENCODERS):
+            values = [clip["codecs"][name][f"{wanted:g}"] for clip in clips]
+            cells = []
+            for measure in MEASURES:
+                mean = float(np.mean([row[measure] for row in values]))
+                cells.append(f"{mean:.3f}" if "SSIM" in measure else f"{mean:.2f}")
+            title = name if name == "facecodec" else ENCODERS[name].title
+            reached = float(np.mean([row["kbps"] for row in values]))
+            rows.append([f"{wanted:g}", title, f"{reached:.1f}", *cells])
+    return {"columns": ["kbps", "codec", "reached", *MEASURES], "rows": rows}
+
+
+def by_clip(clips: list[dict[str, Any]], kbps: list[float]) -> dict[str, Any]:
+    """Return the table of clips: PSNR of facecodec, and of the best of the encoders."""
+    rows = []
+    for clip in clips:
+        for wanted in kbps:
+            ours = clip["codecs"]["facecodec"][f"{wanted:g}"]
+            cells = [clip["clip"], f"{clip['seconds']:g}", f"{wanted:g}", f"{ours['kbps']:.1f}"]
+            for region in REGIONS:
+                theirs = {
+                    name: clip["codecs"][name][f"{wanted:g}"][f"PSNR {region}"] for name in ENCODERS
+                }
+                name = max(theirs, key=lambda name: theirs[name])  # noqa: B023 - called at once
+                cells += [f"{ours[f'PSNR {region}']:.2f}"]
+                cells += [f"{theirs[name]:.2f} {ENCODERS[name].title}"]
+            rows.append(cells)
+    columns = ["clip", "s", "kbps", "ours"]
+    for region in REGIONS:
+        columns += [f"{region}, dB", "best encoder"]
+    return {"columns": columns, "rows": rows}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("clips", nargs="+", type=Path)
+    parser.add_argument("--streams", type=Path, required=True)
+    parser.add_argument("--kbps", default="10,15,25")
+    parser.add_argument(
+        "--pictures", type=Path, help="folder for a frame of each, beside the source"
+    )
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    kbps = [float(number) for number in given.kbps.split(",")]
+    done = []
+    for clip in given.clips:
+        stream, kept = (given.streams / f"{clip.stem}{end}" for end in (".fcv", ".whole.json"))
+        if not kept.is_file() or kept.stat().st_mtime < stream.stat().st_mtime:
+            print(clip.stem, flush=True)
+            figures = measured(clip, stream, kbps, given.pictures)
+            kept.write_text(json.dumps(figures, indent=1))
+        done.append(json.loads(kept.read_text()))
+    table = means(done, kbps)
+    for row in [table["columns"], *table["rows"]]:
+        print(" ".join(f"{cell:>9}" for cell in row))
+    command = COMMAND.format(kbps=given.kbps)
+    save(given.json, command, table=table, means=by_clip(done, kbps), clips=done)
+
+
+if __name__ == "__main__":
+    main()
