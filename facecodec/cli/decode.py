@@ -31,6 +31,16 @@ from facecodec.cli import console, options, progress
     help="Keep the source's times; otherwise the output begins at 0.",
 )  # fmt: skip
 @click.option(
+    "--fps", type=options.Seconds(), metavar="N",
+    help="Frames a second: motion between two frames is interpolated.",
+)  # fmt: skip
+@click.option(
+    "--codec", type=click.Choice(["x264", "x265", "av1", "vp9", "prores", "ffv1"]),
+    help="Of a video.  [default: x264, of .webm vp9]",
+)  # fmt: skip
+@click.option("--crf", type=click.IntRange(0, 63), help="Quality of a video, 0 the best.")
+@click.option("--bits", type=click.Choice(["8", "10"]), help="A channel of a video.")
+@click.option(
     "--format", "format_", type=click.Choice(["y4m", "matroska"]), metavar="NAME",
     help="Of OUT -: y4m, or matroska with the audio in it.  [default: y4m]",
 )  # fmt: skip
@@ -51,17 +61,24 @@ def command(
     device: str,
     no_audio: bool,
     keep_times: bool,
+    fps: Fraction | None,
+    codec: str | None,
+    crf: int | None,
+    bits: str | None,
     format_: str | None,
     json_: bool,
     force: bool,
 ) -> None:
     """Render a .fcv stream.
 
-    OUT is a video (.mp4, .mkv, .mov, .webm), .y4m, - for standard output, numbered pictures
-    (frames/%06d.png), or a virtual camera (/dev/video9, Linux).
+    OUT is a video (.mp4, .mkv, .mov, .webm), .y4m, - for standard output, a moving picture (.gif,
+    .webp), numbered pictures (frames/%06d.png), one picture (.png, .jpg: the first frame), or a
+    virtual camera (/dev/video9, Linux).
 
     \b
     facecodec decode talk.fcv talk.mp4
+    facecodec decode talk.fcv talk.mkv --codec x265 --crf 22 --bits 10 --fps 60
+    facecodec decode talk.fcv face.jpg --start 1:02
     facecodec decode talk.fcv - --format matroska | ffplay -
     facecodec decode talk.fcv back.mp4 --canvas source --background room.png
     """
@@ -71,7 +88,8 @@ def command(
         done = decode(
             source, output, size=size, start=start, end=end, max_frames=max_frames,
             canvas=canvas, background=background, identity=identity, rig=rig, device=device,
-            audio=not no_audio, keep_times=keep_times, format=format_, force=force,
+            audio=not no_audio, keep_times=keep_times, fps=fps, codec=codec, crf=crf,
+            bits=int(bits) if bits else None, format=format_, force=force,
             progress=report,
         )  # fmt: skip
     if json_:

@@ -21,6 +21,7 @@ from facecodec.bitstream import (
 from facecodec.bitstream.audio import AudioParameters
 from facecodec.decoding.canvas import Canvas
 from facecodec.decoding.cut import no_frames
+from facecodec.decoding.resample import check_fps, resampled
 from facecodec.decoding.span import AnyItem, limited, spanned
 from facecodec.decoding.worker import Background
 from facecodec.models import Device
@@ -28,8 +29,16 @@ from facecodec.progress import Progress, silent
 from facecodec.seconds import Time, between
 from facecodec.types import Controls, Picture
 from facecodec.version import __version__
+from facecodec.video.coding import USUALLY, Writing, check_writing
 from facecodec.video.matroska_sink import MatroskaSink
-from facecodec.video.writer import Sink, check_pipe_format, open_sink, refuse_output
+from facecodec.video.writer import (
+    Sink,
+    check_output,
+    check_pipe_format,
+    is_still,
+    open_sink,
+    refuse_output,
+)
 
 RENDERED_COMMENT = "rendered by a face codec"  # what a decoded video says of itself
 
@@ -67,6 +76,10 @@ def decode(
     background: str | Path | None = None,
     audio: bool = True,
     keep_times: bool = False,
+    fps: Time | None = None,
+    codec: str | None = None,
+    crf: int | None = None,
+    bits: int | None = None,
     format: str | None = None,
     force: bool = False,
     progress: Progress = silent,
@@ -74,7 +87,8 @@ def decode(
     """Render a `.fcv` stream.
 
     source: the stream; '-' is standard input. output: a video (.mp4, .mkv, .mov, .webm), .y4m, a
-    picture pattern (`frames/%06d.png`), a virtual camera (/dev/video9), or '-' for standard output.
+    moving picture (.gif, .webp), one picture (.png, .jpg: the first frame), a picture pattern
+    (`frames/%06d.png`), a virtual camera (/dev/video9), or '-' for standard output.
     size: a side of the face square in pixels: the generator's resolution (when None), half or a
     quarter of it. start, end: seconds from the first frame (12.5, "1:30" or a Fraction): the
     frames with start <= time < end. max_frames: at most this many.
@@ -86,6 +100,9 @@ def decode(
     given. When None, 'source' for a stream with a context and 'face' for one without.
     audio: keep the stream's audio; a container that does not take its codec has it coded again.
     keep_times: frames keep the times they have in the source; otherwise the output begins at 0.
+    fps: frames a second, between which controls are interpolated; those of the stream when None.
+    codec: of a video: 'x264', 'x265', 'av1', 'vp9', 'prores' or 'ffv1'; the container's usual one
+    when None. crf: its quality, 0 the best. bits: a channel, 8 or 10.
     format: of standard output: 'y4m' (when None), or 'matroska', which has the audio too, says its
     colours, and comes a frame at a time.
     force: overwrite the output. progress: called with a stage's name, the units done and their
@@ -99,6 +116,11 @@ def decode(
     output, span = str(output), between(start, end)
     whole_or_none(max_frames, "max_frames", 1)
     check_pipe_format(output, format)
+    how = Writing(keep_times, codec, crf, bits, check_fps(fps))
+    check_output(output)
+    check_writing(output, how)
+    if is_still(output):
+        max_frames = 1
     refuse_output(output, force, [source, identity, rig, background])
     stream = open_stream(source)
     avatar = Avatar.from_stream(stream, identity, rig=rig, device=device)
@@ -114,11 +136,15 @@ def decode(
     track = stream.audio if audio else None
     # a puppet stays one when its stream is decoded
     comment = stream.header.metadata.get("provenance", RENDERED_COMMENT)
-    with open_output(output, stream, place, track, comment, keep_times, format) as sink:
+    with open_output(output, stream, place, track, comment, how, format) as sink:
         wanted = spanned(stream, *span, audio=sink.takes_audio, context=place.whole)
         items = limited(wanted, max_frames, stream)
+        if how.fps is not None:
+            items, total = resampled(items, stream.header, how.fps), None
         draw = partial(avatar.render, size=size)
-        frames, rendering = render_items(items, draw, place, sink, total, progress)
+        frames, rendering = render_items(
+            items, draw, place, sink, total, progress, by_number=how.fps is not None
+        )
         if frames == 0:  # raised in here, so that nothing is published
             raise no_frames(stream, *span)
     return DecodeSummary(
@@ -138,7 +164,7 @@ def open_output(
     place: Canvas,
     track: AudioParameters | None,
     comment: str,
-    keep_times: bool = False,
+    how: Writing = USUALLY,
     piped: str | None = None,
 ) -> Sink:
     """Open a video for a stream's frames, as large as `place` lays them out.
@@ -147,12 +173,12 @@ def open_output(
     """
     header = stream.header
     metadata = {"encoder": f"facecodec {__version__}", "comment": comment}
+    base, rate = header.time_base, header.frame_rate
+    if how.fps is not None:
+        base, rate = 1 / how.fps, how.fps
     if piped == "matroska":
-        base = header.time_base
-        return MatroskaSink(Path(output), place.size, base, track, metadata, keep_times)
-    return open_sink(
-        output, place.size, header.time_base, header.frame_rate, track, metadata, keep_times
-    )
+        return MatroskaSink(Path(output), place.size, base, track, metadata, how.keep_times)
+    return open_sink(output, place.size, base, rate, track, metadata, how)
 
 
 def render_items(
@@ -162,17 +188,19 @@ def render_items(
     sink: Sink,
     total: int | None,
     progress: Progress,
+    by_number: bool = False,
 ) -> tuple[int, float]:
     """Render frames and pass audio through; writing overlaps the next render.
 
-    draw: controls [1, K] to pictures uint8 [1, S, S, 3]. Returns the number of frames and the
+    draw: controls [1, K] to pictures uint8 [1, S, S, 3]. by_number: the time of a frame is its
+    number, and not its pts. Returns the number of frames and the
     seconds spent rendering.
     """
     frames, rendering = 0, 0.0
 
     def write(image: Picture, item: FrameRecord) -> None:
         """Write a square [S, S, 3], laid where the canvas wants it."""
-        sink.write(place(image, item), item.pts)
+        sink.write(place(image, item), item.index if by_number else item.pts)
 
     with Background(sink.cancel) as background:
         for item in items:

@@ -18,12 +18,12 @@ from facecodec.errors import FacecodecError
 from facecodec.types import Picture
 from facecodec.video.audio import CODECS, NOTHING, open_parameters
 from facecodec.video.audio_source import AAC_PRIMING_SAMPLES
+from facecodec.video.coding import RGB_FORMATS, USUALLY, Writing
+from facecodec.video.manners import quiet, usual_priority
 from facecodec.video.sink import Sink, readable_errors
 from facecodec.video.sound_out import CopiedSound, RecodedSound, open_sound
 from facecodec.video.source import AnyPacket, reason
 
-_X264 = {"crf": "17", "preset": "superfast"}
-_VP9 = {"crf": "24", "b:v": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "1"}
 SPACE_CHECK_FRAMES = 8  # frames between looks at the space left
 CLUSTER_MILLISECONDS = "1000"  # milliseconds of a Matroska file that are written at once
 SPARE_BYTES = 1 << 18  # bytes that have to be free: more than libav holds back before it writes
@@ -31,25 +31,22 @@ SPARE_BYTES = 1 << 18  # bytes that have to be free: more than libav holds back 
 
 @dataclass(frozen=True)
 class Kind:
-    """A container: libav's name, the video encoder and its options, audio as it is and coded.
+    """A container: libav's name, audio as it is and coded.
 
     delays: sound at the beginning that is not heard is said by a delay, and no time is below 0.
     """
 
     name: str
-    codec: str
-    options: dict[str, str]
     taken: tuple[str, ...]
     encoder: str
     delays: bool = False
 
 
 KINDS = {
-    ".mp4": Kind("mp4", "libx264", _X264,
-                 ("aac", "mp3", "mp2", "opus", "flac", "alac", "ac3", "eac3"), "aac"),
-    ".mov": Kind("mov", "libx264", _X264, ("aac", "mp3", "mp2", "alac", "ac3", "eac3"), "aac"),
-    ".mkv": Kind("matroska", "libx264", _X264, tuple(CODECS), "aac", delays=True),
-    ".webm": Kind("webm", "libvpx-vp9", _VP9, ("opus", "vorbis"), "libopus", delays=True),
+    ".mp4": Kind("mp4", ("aac", "mp3", "mp2", "opus", "flac", "alac", "ac3", "eac3"), "aac"),
+    ".mov": Kind("mov", ("aac", "mp3", "mp2", "alac", "ac3", "eac3"), "aac"),
+    ".mkv": Kind("matroska", tuple(CODECS), "aac", delays=True),
+    ".webm": Kind("webm", ("opus", "vorbis"), "libopus", delays=True),
 }  # fmt: skip
 
 
@@ -64,7 +61,7 @@ class ContainerSink(Sink):
         rate: Fraction | None,
         audio: AudioParameters | None,
         metadata: dict[str, str],
-        keep_times: bool = False,
+        how: Writing = USUALLY,
     ) -> None:
         """See `facecodec.video.writer.open_sink`.
 
@@ -76,9 +73,11 @@ class ContainerSink(Sink):
         self._temporary = self._stack.enter_context(written_whole(path))
         self._out: OutputContainer | None = None
         self._frames = 0
-        self._origin: int | None = 0 if keep_times else None  # units of the time base
+        self._origin: int | None = 0 if how.keep_times else None  # units of the time base
         self._held: list[AudioPacket] = []  # audio that came before the first frame
         self._track = audio
+        self._codec, self._format = how.codec_for(path), how.format_for(path)
+        self._crf = how.crf
         try:
             self._out = self._opened(kind)
             self._out.metadata.update(metadata)
@@ -111,23 +110,39 @@ class ContainerSink(Sink):
     def _video_track(
         self, out: OutputContainer, kind: Kind, size: tuple[int, int], rate: Fraction | None
     ) -> VideoStream:
-        video = out.add_stream(kind.codec, rate=rate or Fraction(30), options=kind.options)
+        options = self._codec.settings(self._crf)
+        video = out.add_stream(self._codec.encoder, rate=rate or Fraction(30), options=options)
         assert isinstance(video, VideoStream)
         video.width, video.height = size
-        video.pix_fmt = "yuv420p"
+        video.pix_fmt = self._format
+        if self._codec.tag and kind.name in ("mp4", "mov"):
+            video.codec_context.codec_tag = self._codec.tag
         video.time_base = video.codec_context.time_base = self.time_base
         context = video.codec_context
-        context.color_range, context.colorspace = 1, 1  # limited range, BT.709
-        context.color_primaries, context.color_trc = 1, 1
+        if not self._in_rgb:
+            context.color_range, context.colorspace = 1, 1  # limited range, BT.709
+            context.color_primaries, context.color_trc = 1, 1
         context.thread_type = "AUTO"
+        if self._codec.encoder == "libsvtav1":
+            with quiet(), usual_priority():
+                context.open()
         return video
+
+    @property
+    def _in_rgb(self) -> bool:
+        return self._format in RGB_FORMATS
 
     def write(self, image: Picture, pts: int) -> None:
         """Add a picture, uint8 RGB [H, W, 3], at `pts` ticks."""
         if self._frames == 0:
             self._begin(pts)
         frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-        frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
+        if self._in_rgb:
+            frame = frame.reformat(format=self._format)
+        else:
+            frame = frame.reformat(
+                format=self._format, dst_colorspace="ITU709", dst_color_range="MPEG"
+            )
         frame.pts, frame.time_base = pts - (self._origin or 0), self.time_base
         with readable_errors(self.path):
             self._mux(self._video.encode(frame))

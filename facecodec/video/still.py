@@ -1,7 +1,8 @@
-"""One picture as the bytes of a JPEG file; a comment in a PNG file."""
+"""One picture as the bytes of a PNG or JPEG file, with a comment."""
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from fractions import Fraction
@@ -9,9 +10,12 @@ from fractions import Fraction
 import av
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from facecodec.errors import FacecodecError
 from facecodec.types import Picture
+
+JPEG_ENDINGS = (".jpg", ".jpeg")
 
 
 def encode_jpeg(image: NDArray[np.uint8], quality: int = 4) -> bytes:
@@ -38,6 +42,24 @@ def encode_png(image: Picture) -> bytes:
     context.pix_fmt, context.time_base = "rgb24", Fraction(1, 25)
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
     return b"".join(bytes(p) for p in [*context.encode(frame), *context.encode(None)])
+
+
+JPEG_QUALITY = 95  # of Pillow, 1 to 100
+
+
+def encode_still(image: Picture, suffix: str, comment: str = "") -> bytes:
+    """Return a picture, uint8 RGB [H, W, 3], as the bytes of a file, with a comment in it.
+
+    suffix: of the file's name; .jpg or .jpeg is JPEG, all else PNG.
+    """
+    if suffix.lower() in JPEG_ENDINGS:
+        made = io.BytesIO()
+        Image.fromarray(np.ascontiguousarray(image)).save(
+            made, "jpeg", quality=JPEG_QUALITY, subsampling=0, comment=comment
+        )
+        return made.getvalue()
+    png = encode_png(image)
+    return commented(png, comment) if comment else png
 
 
 def commented(png: bytes, text: str) -> bytes:

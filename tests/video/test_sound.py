@@ -15,6 +15,7 @@ import pytest
 from facecodec.bitstream.audio import AudioParameters
 from facecodec.errors import FacecodecError
 from facecodec.video.audio import CODECS
+from facecodec.video.coding import Writing
 from facecodec.video.container_sink import KINDS
 from facecodec.video.reader import VideoReader
 from facecodec.video.writer import open_sink
@@ -39,7 +40,13 @@ def copied(path: Path, out: Path, keep_times: bool = False) -> str | None:
     with (
         VideoReader(path) as reader,
         open_sink(
-            str(out), SIZE, reader.time_base, Fraction(RATE), reader.audio, None, keep_times
+            str(out),
+            SIZE,
+            reader.time_base,
+            Fraction(RATE),
+            reader.audio,
+            None,
+            Writing(keep_times),
         ) as sink,
     ):
         assert reader.audio is not None and sink.takes_audio

@@ -156,7 +156,7 @@ def test_nothing_half_written(tmp_path, name, error):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["x.avi", "x", "frames.png", "%d%d.png"])
+@pytest.mark.parametrize("name", ["x.avi", "x", "%s.png", "%d%d.png"])
 def test_unknown_outputs_are_refused(name):
     with pytest.raises(UsageError, match=r"not an output|pictures are numbered"):
         check_output(name)

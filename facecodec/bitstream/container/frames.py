@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -59,19 +59,27 @@ def fill_gap(
     first = before.index + 1 if before else known.index - missing
     for i in range(1, missing + 1):
         if before and after:
-            share = i / (missing + 1)
-            nearer = before if share < 0.5 else after
             pts = before.pts + (after.pts - before.pts) * i // (missing + 1)
-            controls = _mix(before.controls, after.controls, share)
-            placement = nearer.placement
-            if before.placement is not None and after.placement is not None:
-                placement = _mix(before.placement, after.placement, share)
+            record = mixed(before, after, i / (missing + 1), pts)
         else:
-            nearer, controls, placement = known, known.controls, known.placement
             pts = known.pts + step * (i if before else i - 1 - missing)
             if abs(pts) > MAX_PTS:
                 raise StreamError("lost frames whose timestamps would be out of range")
-        yield FrameRecord(first + i - 1, pts, controls, placement, nearer.flags, recovered=True)
+            record = replace(known, pts=pts)
+        yield replace(record, index=first + i - 1, recovered=True)
+
+
+def mixed(before: FrameRecord, after: FrameRecord, share: float, pts: int) -> FrameRecord:
+    """Return what lies on a straight line from one frame to another, at `share` of the way.
+
+    Flags, and a placement that only one has, are those of the nearer, in the middle of the later.
+    """
+    nearer = before if share < 0.5 else after
+    placement = nearer.placement
+    if before.placement is not None and after.placement is not None:
+        placement = _mix(before.placement, after.placement, share)
+    controls = _mix(before.controls, after.controls, share)
+    return replace(nearer, pts=pts, controls=controls, placement=placement)
 
 
 def _mix(
