@@ -189,7 +189,9 @@ def _with_people(
         beside = Path(task.output or "").parent / file.name
         if beside != file and not beside.is_file():
             shutil.copyfile(file, beside)
+        # that it is them is known, better than by the picture of a fit
         settings = {name: v for name, v in task.settings.items() if name != "tune"}
+        settings["any_face"] = True
         ready.append(Task("encode", {**task.files, "identity": str(file)}, task.output, settings))
     return ready
 

@@ -147,6 +147,7 @@ def _enrol(task: Task, progress: Progress) -> dict[str, Any]:
         task.source,
         _output(task),
         rig=task.files.get("rig"),
+        prepare=task.settings.get("preset") == "live",
         force=task.force,
         progress=progress,
         **task.settings,

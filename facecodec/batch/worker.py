@@ -78,8 +78,18 @@ def _write(out: BinaryIO, message: dict[str, object]) -> None:
         rest = rest[out.write(rest) :]
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Serve, and end at once: threads of libraries, and the one that reads, may be at work."""
+    code = 1
     try:
         serve(sys.argv[1])
+        code = 0
     except (KeyboardInterrupt, BrokenPipeError):
-        os._exit(1)  # at once: threads of libraries may be at work
+        pass
+    except Exception as error:  # the batch shows the last line
+        print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -55,6 +55,7 @@ def enrol(
     video_track: int | None = None,
     id_frame: int | None = None,
     tune: str = "none",
+    prepare: bool = True,
     force: bool = False,
     progress: Progress = silent,
 ) -> EnrolSummary:
@@ -66,7 +67,8 @@ def enrol(
     tune: 'light' for a better likeness in some 70 KB, 'full' in some 700 KB. model, rig, preset,
     device, force, progress: see `facecodec.encode`.
 
-    What tracking them live needs is prepared too, and kept in the user's cache.
+    What tracking them live needs is prepared too, unless `prepare` is False, and kept in the user's
+    cache.
 
     Raises NoFaceError when no frame, or one of the pictures, shows no face; UsageError when
     `output` exists and `force` is not set, or an argument is not one of the above; ModelError when
@@ -109,7 +111,8 @@ def enrol(
         file.write(packed)
     stages.end("writing")
     person = read_identity(BytesIO(packed), str(output))
-    prepared(avatar, LIVE_TRACKING, progress)
-    stages.end("preparing")
+    if prepare:
+        prepared(avatar, LIVE_TRACKING, progress)
+        stages.end("preparing")
     no_face = nobody - others
     return EnrolSummary(person, frames, enrolment.frame, no_face, others, stages.seconds)

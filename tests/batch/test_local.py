@@ -51,8 +51,8 @@ def write(folder: Path, **texts: str) -> None:
 
 def encode(clips: Path, workers: int = 1, **given: object) -> Tally:
     out = clips.parent / "out"
-    made = {"resume": True, "settings": {"preset": "fast"}, **given}
-    return encode_batch(Batch([clips], out, lambda: LocalEngine(workers, PRETEND), **made))
+    usual = {"engine": lambda: LocalEngine(workers, PRETEND), "settings": {"preset": "fast"}}
+    return encode_batch(Batch([clips], out, **{"resume": True, **usual, **given}))
 
 
 def manifest(clips: Path) -> dict[str, dict]:
@@ -103,6 +103,14 @@ def test_what_is_done_is_skipped_and_what_changed_is_done_again(clips):
     assert encode(clips).skipped == 4
     assert encode(clips, settings={"preset": "slow"}).done == 4
     assert tries(clips)["a"] == 2
+
+
+def test_a_worker_that_cannot_begin_says_why(clips):
+    write(clips, a="good")
+    tally = encode(clips, engine=lambda: LocalEngine(1, "facecodec.nowhere:perform"))
+    assert tally.failed == 1
+    error = manifest(clips)["a"]["error"]
+    assert error.startswith("its worker ended with 1: ModuleNotFoundError")
 
 
 def test_nothing_to_do_starts_no_worker(clips):
