@@ -10,7 +10,8 @@ charged for it. Of every rate the context gets what the stream leaves. Encoders 
 enlarged by a bicubic filter; what they reach is interpolated between encodes along the logarithm of
 the rate, so that all have the same bytes. Every `EVERY`th frame is measured: whole, the head
 (`facecodec.compositing.alpha.head_alpha` of the source), and the inner face. Figures of each clip
-are kept in DIR, as `CLIP.whole.json`; what lies there newer than its stream is not measured again.
+are kept in DIR, as `CLIP.whole.json`: what is there is not measured again, but for codecs that
+`--again` names.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ from facecodec.face.crop import crop
 from facecodec.face.mask import face_mask
 from facecodec.metrics.pictures import all_three
 from facecodec.models import landmark_finder
-from facecodec.study.rivals import ENCODERS, USUAL_RATE_SLOPE, decoded, encode, even
+from facecodec.study.rivals import ENCODERS, decoded, encode, even
 from facecodec.video.reader import VideoReader
 from facecodec.video.writer import encode_png
 
@@ -52,7 +53,8 @@ EVERY = 8  # frames from one that is measured to the next
 LARGEST_CODED = 200_000  # pixels of a frame that an encoder is given
 OCTAVES = (2, 4, 8)  # pixels of the frame
 NEAR = 0.06  # of a rate, that an encode is near enough to it
-TRIES = 3  # encodes for a rate that none is near to
+USUAL_SLOPE = 0.08  # of the logarithm of the rate, for one step of quality
+TRIES = 2  # encodes for a rate that none is near to
 REGIONS = ("whole", "head", "face")
 MEASURES = (*(f"{what} {region}" for what in ("PSNR", "SSIM") for region in REGIONS),
             *(f"{region} {octave} px" for region in REGIONS for octave in OCTAVES))  # fmt: skip
@@ -171,7 +173,7 @@ def at_rates(
                 excess = np.log(made[quality][0] / wanted)
                 if abs(excess) < NEAR:
                     break
-                step = round(float(excess) / USUAL_RATE_SLOPE) or (1 if excess > 0 else -1)
+                step = round(float(excess) / slope(made)) or (1 if excess > 0 else -1)
                 quality = min(max(quality + step, encoder.best), encoder.worst)
                 if quality in made:
                     break
@@ -187,6 +189,14 @@ def at_rates(
     }
 
 
+def slope(made: dict[int, tuple[float, dict[str, float]]]) -> float:
+    """Return by how much the logarithm of the rate falls from one quality to the next."""
+    if len(made) < 2:
+        return USUAL_SLOPE
+    low, high = min(made), max(made)
+    return max(float(np.log(made[low][0] / made[high][0])) / (high - low), USUAL_SLOPE / 3)
+
+
 def person_bytes(path: Path, folder: Path) -> int:
     """Return the bytes of the `.fci` file that a stream refers to, 0 where it holds the person."""
     with open_stream(path) as stream:
@@ -198,11 +208,51 @@ def person_bytes(path: Path, folder: Path) -> int:
     raise FacecodecError(f"{path}: its person is not in {folder}")
 
 
-def measured(clip: Path, stream: Path, kbps: list[float], pictures: Path | None) -> dict[str, Any]:
+def ours(
+    clip: Path,
+    stream: Path,
+    source: Source,
+    rates: tuple[list[float], float, int],
+    pictures: Path | None,
+) -> dict[str, dict[str, float]]:
+    """Return the measures of the stream with a context.
+
+    rates: kilobits a second, seconds, and bytes of the stream and its person.
+    """
+    kbps, seconds, spent = rates
+    figures = {}
+    with open_stream(stream) as opened:
+        avatar = Avatar.from_stream(opened, None)
+    for wanted in kbps:
+        left = int(wanted * 1000 - 8 * (spent + CONTAINER_BYTES) / seconds)
+        with tempfile.TemporaryDirectory() as folder:
+            whole = Path(folder) / "whole.fcv"
+            context = left if left >= LEAST_RATE else "still"
+            done = add_context(stream, clip, whole, context)
+            shown = dict(of_stream(whole, avatar, set(source.frames)))
+        total = (spent + done.bytes - stream.stat().st_size) * 8e-3 / seconds
+        row = source.measured(shown.items()) | {"kbps": total, "context": float(max(left, 0))}
+        figures[f"{wanted:g}"] = row
+        print(f"  facecodec: {total:.1f} kbps, {row['PSNR whole']:.2f} dB", flush=True)
+        if pictures is not None:
+            middle = sorted(shown)[len(shown) // 2]
+            pair = np.concatenate([source.frames[middle], shown[middle]], axis=1)
+            (pictures / f"{clip.stem}.{wanted:g}.png").write_bytes(encode_png(pair))
+    return figures
+
+
+def measured(
+    clip: Path, streams: Path, kbps: list[float], pictures: Path | None, again: list[str]
+) -> dict[str, Any]:
     """Return the measures of a clip: of every codec at every rate."""
+    stream, kept = (streams / f"{clip.stem}{end}" for end in (".fcv", ".whole.json"))
+    known: dict[str, Any] = json.loads(kept.read_text()) if kept.is_file() else {"codecs": {}}
+    figures = {name: rows for name, rows in known["codecs"].items() if name not in again}
+    if not {"facecodec", *ENCODERS} - figures.keys():
+        return {**known, "codecs": figures}
+    print(clip.stem, flush=True)
     with open_stream(stream) as opened:
         records = list(opened.frames())
-        avatar = Avatar.from_stream(opened, None)
         base = opened.header.time_base
         rate = opened.header.frame_rate or Fraction(25)
         seconds = float((records[-1].pts - records[0].pts) * base + 1 / rate)
@@ -213,26 +263,17 @@ def measured(clip: Path, stream: Path, kbps: list[float], pictures: Path | None)
         if r.placement is not None
     }
     source = Source.of(clip, places, len(records))
-    figures: dict[str, dict[str, dict[str, float]]] = {"facecodec": {}}
-    for wanted in kbps:
-        left = int(wanted * 1000 - 8 * (spent + CONTAINER_BYTES) / seconds)
-        with tempfile.TemporaryDirectory() as folder:
-            whole = Path(folder) / "whole.fcv"
-            context = left if left >= LEAST_RATE else "still"
-            done = add_context(stream, clip, whole, context)
-            shown = dict(of_stream(whole, avatar, set(source.frames)))
-        total = (spent + done.bytes - stream.stat().st_size) * 8e-3 / seconds
-        row = source.measured(shown.items()) | {"kbps": total, "context": float(max(left, 0))}
-        figures["facecodec"][f"{wanted:g}"] = row
-        print(f"  facecodec: {total:.1f} kbps, {row['PSNR whole']:.2f} dB", flush=True)
-        if pictures is not None:
-            middle = sorted(shown)[len(shown) // 2]
-            pair = np.concatenate([source.frames[middle], shown[middle]], axis=1)
-            (pictures / f"{clip.stem}.{wanted:g}.png").write_bytes(encode_png(pair))
+    done = {"clip": clip.stem, "seconds": round(seconds, 2), "bytes": spent, "codecs": figures}
+    if "facecodec" not in figures:
+        rows = ours(clip, stream, source, (kbps, seconds, spent), pictures)
+        figures["facecodec"] = rows
+        kept.write_text(json.dumps(done, indent=1))
     for name in ENCODERS:
-        rows = at_rates(name, clip, source, len(records), seconds, kbps)
-        figures[name] = {f"{wanted:g}": row for wanted, row in rows.items()}
-    return {"clip": clip.stem, "seconds": round(seconds, 2), "bytes": spent, "codecs": figures}
+        if name not in figures:
+            found = at_rates(name, clip, source, len(records), seconds, kbps)
+            figures[name] = {f"{wanted:g}": row for wanted, row in found.items()}
+            kept.write_text(json.dumps(done, indent=1))
+    return done
 
 
 def means(clips: list[dict[str, Any]], kbps: list[float]) -> dict[str, Any]:
@@ -280,17 +321,13 @@ def main() -> None:
     parser.add_argument(
         "--pictures", type=Path, help="folder for a frame of each, beside the source"
     )
+    parser.add_argument("--again", default="", help="codecs to measure again, with commas")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     kbps = [float(number) for number in given.kbps.split(",")]
     done = []
     for clip in given.clips:
-        stream, kept = (given.streams / f"{clip.stem}{end}" for end in (".fcv", ".whole.json"))
-        if not kept.is_file() or kept.stat().st_mtime < stream.stat().st_mtime:
-            print(clip.stem, flush=True)
-            figures = measured(clip, stream, kbps, given.pictures)
-            kept.write_text(json.dumps(figures, indent=1))
-        done.append(json.loads(kept.read_text()))
+        done.append(measured(clip, given.streams, kbps, given.pictures, given.again.split(",")))
     table = means(done, kbps)
     for row in [table["columns"], *table["rows"]]:
         print(" ".join(f"{cell:>9}" for cell in row))
