@@ -55,6 +55,7 @@ SHOWN_FLAGGED = 4  # runs of flagged frames that are told without -v
 )  # fmt: skip
 @click.option("--identity", type=options.FILE, help="A .fci file with the person to use.")
 @click.option("--any-face", is_flag=True, help="Go on even if nobody in IN is like --identity.")
+@options.face
 @click.option(
     "--live", is_flag=True,
     help="Smooth with past frames alone, as in a call; the person is best given by --identity.",
@@ -95,6 +96,7 @@ def command(
     fps: Fraction,
     identity: str | None,
     any_face: bool,
+    face: str | None,
     live: bool,
     context: str | int,
     video_track: int | None,
@@ -143,7 +145,7 @@ def command(
             audio_bitrate=audio_bitrate, quality=quality, bitrate=bitrate,
             video_track=video_track, audio_track=audio_track,
             precision=precision, id_frame=id_frame, tune=tune, identity=identity, live=live,
-            context=context, any_face=any_face, force=force, progress=report,
+            context=context, any_face=any_face, face=face, force=force, progress=report,
             foretell=foretell,
         )  # fmt: skip
     if json_:
@@ -164,6 +166,9 @@ def command(
         )
     if done.audio_dropped and not Path(source).is_file():  # of a file that was said before
         console.say(f"  its audio ({done.audio_dropped}) cannot be stored, and is left out")
+    if done.faces > 1:
+        which = "chosen by --face" if face else "the largest; --face chooses"
+        console.say(f"  {done.faces} faces at once: {which}")
     if done.other_face:
         console.say(f"  {said_of_others(done)}")
     for line in told(done.flagged, console.is_verbose()):

@@ -124,6 +124,11 @@ identity = click.option(
     "--identity", type=FILE, metavar="FILE.fci",
     help="The person's file, where the stream refers to one and it is not beside it.",
 )  # fmt: skip
+face = click.option(
+    "--face", metavar="largest|left|right|N|X,Y",
+    help="Whom to follow where the first frame with a face shows several: N counts from the left, "
+    "X,Y is a place in pixels.  [default: largest]",
+)  # fmt: skip
 preset = click.option(
     "--preset", type=click.Choice(["live", "fast", "medium", "slow"]),
     default="medium", show_default=True,

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from facecodec.clip.choice import FaceChoice
 from facecodec.face.alignment import ffhq_alignment
 from facecodec.types import Flags, Floats, Landmarks, Picture
 
@@ -112,8 +113,10 @@ class PeopleReader:
     for a moving head, or returns after a gap.
     """
 
-    def __init__(self, embed: Embed) -> None:
-        self._embed = embed
+    def __init__(self, embed: Embed, first: FaceChoice | None = None) -> None:
+        """first: chooses the person in the first frame with a face."""
+        self._embed, self._first = embed, first
+        self.at_once = 1  # the most faces among which one was to be chosen
         self._samples: dict[int, Floats] = {}  # by frame
         self._differences: list[float] = []  # of the face from that of the frame before, NaN: none
         self._last: tuple[Picture, Landmarks, Floats] | None = None
@@ -150,12 +153,14 @@ class PeopleReader:
     def choose(self, frame: Picture, faces: Sequence[Landmarks]) -> int:
         """Return which of several faces [68, 2] in a frame is the person seen most until now.
 
-        The first one where none of them is.
+        Where somebody was chosen in the first frame with a face, they are. The first one where none
+        of them is.
         """
+        self.at_once = max(self.at_once, len(faces))
         if not self._samples:
-            return 0
-        _, means = grouped(list(self._samples.values()))
-        wanted = means[0]
+            return 0 if self._first is None else self._first(faces)
+        groups, means = grouped(list(self._samples.values()))
+        wanted = means[0 if self._first is None else groups[0]]
         away = [_distance(self._embed(frame, points), wanted) for points in faces]
         return int(np.argmin(away)) if min(away) < SAME_PERSON else 0
 

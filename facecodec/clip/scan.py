@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecodec.arguments import whole_or_none
+from facecodec.clip.choice import FaceChoice
 from facecodec.clip.people import People, PeopleReader
 from facecodec.clip.source import FrameSource
 from facecodec.errors import NoFaceError, UsageError
@@ -30,11 +31,15 @@ SQUARE_PIXELS = 256  # pixels of a side of the aligned square that fits compare 
 
 @dataclass(frozen=True)
 class Span:
-    """The part of a clip to work on: start and end in seconds, at most `max_frames` frames."""
+    """The part of a clip to work on: start and end in seconds, at most `max_frames` frames.
+
+    face: whose, where its first frame with a face shows several.
+    """
 
     start: Fraction | None = None
     end: Fraction | None = None
     max_frames: int | None = None
+    face: FaceChoice | None = None
 
     def __post_init__(self) -> None:
         """Raise UsageError for a number of frames that is none."""
@@ -51,7 +56,8 @@ class Scan:
     `sharpness` [T] is the mean gradient of the aligned square; `occluded` [T] marks frames in which
     something hides part of the face (clip/occlusion.py), none before that is looked for. `other`
     [T] marks frames that show somebody else, which are not `seen`; `people` are those that the clip
-    shows (clip/people.py), None where that was not looked for.
+    shows (clip/people.py), None where that was not looked for; `at_once` is the most faces that a
+    frame showed when all of it was searched.
     """
 
     pts: NDArray[np.int64]
@@ -64,6 +70,7 @@ class Scan:
     occluded: NDArray[np.bool_]
     other: NDArray[np.bool_]
     people: People | None = None
+    at_once: int = 1
 
     def __len__(self) -> int:
         return len(self.pts)
@@ -85,12 +92,16 @@ class Faces:
 
     pts: of T frames; points: landmarks [68, 2] in pixels of each frame, None without a face;
     sharpness: of each face, 0 without; people: who they are, None where that was not looked for.
+    at_once: the most faces that a frame showed when all of it was searched. chosen: the number in
+    `people` of the person whom a choice of the span's fell on, None without one.
     """
 
     pts: list[int]
     points: list[Landmarks | None]
     sharpness: list[float]
     people: People | None
+    at_once: int = 1
+    chosen: int | None = None
 
 
 def find_faces(
@@ -105,7 +116,8 @@ def find_faces(
     Raises NoFaceError when no frame shows a face, UsageError when the span is empty.
     """
     pts, faces, sharpness = [], [], []
-    whose = None if embed is None else PeopleReader(embed)
+    whose = None if embed is None else PeopleReader(embed, span.face)
+    find.every_face = span.face is not None
     find.reset()
     total = span.max_frames or source.frame_count
     for frame in source.frames(span.start, span.end, span.max_frames):
@@ -124,7 +136,11 @@ def find_faces(
         raise UsageError(f"{source.path}: no frame between the start and end asked for")
     if all(points is None for points in faces):
         raise NoFaceError(f"{source.path}: no face in any of its {len(pts)} frames")
-    return Faces(pts, faces, sharpness, whose.people() if whose else None)
+    if whose is None:
+        return Faces(pts, faces, sharpness, None)
+    people = whose.people()
+    chosen = None if span.face is None else int(people.who[min(people.samples)])
+    return Faces(pts, faces, sharpness, people, whose.at_once, chosen)
 
 
 def somebody_else(
@@ -132,12 +148,15 @@ def somebody_else(
 ) -> Flags:
     """Return which frames [T] show somebody else than the person of a clip.
 
-    person: their number in `faces.people`; None is the one seen most. live: by past frames alone;
+    person: their number in `faces.people`; None is the one that a choice fell on, else the one
+    seen most. live: by past frames alone;
     the person is then the one whom an embedding `like` [128] is of, or the first seconds show.
     """
     people, pts = faces.people, np.array(faces.pts)
     if people is None:
         return np.zeros(len(pts), bool)
+    if person is None and like is None and faces.chosen is not None:
+        person, like = faces.chosen, people.samples[min(people.samples)]
     if not live:
         return people.others(people.most_seen if person is None else person)
     return people.others_so_far(people.enrolled(pts * float(time_base)) if like is None else [like])
@@ -163,9 +182,8 @@ def scan_faces(faces: Faces, other: Flags, time_base: Fraction, live: bool = Fal
     near = _short_gaps(seen, times.astype(np.float64) * float(time_base), live) & ~other
     sharpness = np.array(faces.sharpness)
     hidden = np.zeros_like(seen)
-    return Scan(
-        times, alignments, landmarks, signals, seen, near, sharpness, hidden, other, faces.people
-    )
+    tracks = (alignments, landmarks, signals, seen, near, sharpness, hidden, other)
+    return Scan(times, *tracks, faces.people, faces.at_once)
 
 
 def cut_squares(

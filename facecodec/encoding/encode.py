@@ -12,6 +12,7 @@ from facecodec.atomic import opened_whole, refuse_overwrite
 from facecodec.avatar.avatar import Avatar
 from facecodec.bitstream import DEFAULT_QUALITY, StreamHeader, load_identity_file
 from facecodec.bitstream.coding.timing import usual_frames
+from facecodec.clip.choice import FaceChoice
 from facecodec.clip.clip import Clip
 from facecodec.clip.scan import Span
 from facecodec.clip.source import FramesInMemory
@@ -66,6 +67,7 @@ def encode(
     context: str | int = "off",
     keep_person: bool = True,
     any_face: bool = False,
+    face: str | None = None,
     force: bool = False,
     progress: Progress = silent,
     foretell: Callable[[float], None] | None = None,
@@ -93,7 +95,9 @@ def encode(
     id_frame: the frame of the span, from 0, to take the person from; the best one when None.
     tune: 'light' spends some 70 KB of the stream on a better likeness, 'full' some 700 KB.
     identity: a `.fci` file with the person, who is then not sought in the clip; the stream refers
-    to it by its SHA-256. any_face: even where nobody in the clip is like them. live: squares and
+    to it by its SHA-256. any_face: even where nobody in the clip is like them. face:
+    whom to follow where the first frame with a face shows several: 'largest' (so when None),
+    'left', 'right', a number from the left, or 'x,y' in pixels of the source. live: squares and
     controls are smoothed with past frames alone, as an encoder at one end of a call has to. force:
     overwrite the output.
     context: everything of the frame but the face: 'off', 'still' for one picture, for a room and a
@@ -131,7 +135,10 @@ def encode(
     plan = preset_of(preset)
     given = load_identity_file(identity) if identity else None
     require_models(model, person=True)
-    span, tracks = Span(*between(start, end), max_frames), (video_track, audio_track)
+    span, tracks = (
+        Span(*between(start, end), max_frames, FaceChoice.of(face)),
+        (video_track, audio_track),
+    )
     live = live or plan.live
     with _opened(source, span, fps, live, progress, tracks) as clip, KeptPerson(output) as kept:
         heard = settled(clip.audio, clip.source.audio_packets, choice)

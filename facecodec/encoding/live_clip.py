@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ import numpy as np
 from facecodec.avatar.avatar import Avatar
 from facecodec.avatar.face import READING_PIXELS
 from facecodec.bitstream import FrameFlags
+from facecodec.clip.choice import FaceChoice
 from facecodec.clip.clip import Clip
 from facecodec.clip.people import SAME_PERSON
 from facecodec.clip.scan import Scan
@@ -44,8 +46,17 @@ class OnePerson:
     near enough: the first ones are judged by their mean, later ones by the distance from it.
     """
 
-    def __init__(self, avatar: Avatar, any_face: bool = False) -> None:
-        """Read the person's own picture at rest. `any_face`: follow whoever it is."""
+    def __init__(
+        self, avatar: Avatar, any_face: bool = False, choice: FaceChoice | None = None
+    ) -> None:
+        """Read the person's own picture at rest.
+
+        any_face: follow whoever it is. choice: of the first frame's faces; later on, where several
+        are found, of the one nearest to where a choice fell last. The largest without.
+        """
+        self._choice = choice
+        self._chosen: Floats | None = None  # [2], pixels
+        self.at_once = 1  # the most faces that a frame showed when all of it was searched
         self._follow, self._embed = landmark_finder(quick=True), face_embedder()
         at_rest = np.zeros((1, avatar.num_controls), np.float32)
         picture = avatar.render(at_rest, READING_PIXELS)[0]
@@ -68,7 +79,8 @@ class OnePerson:
 
     def __call__(self, frame: Picture) -> Landmarks | None:
         """Return the person's landmarks [68, 2] in a frame [H, W, 3], None where it is not them."""
-        points = self._follow(frame)
+        self._follow.every_face = self._choice is not None
+        points = self._follow(frame, self._choose)
         self._not_looked += 1
         if points is None:
             self._not_looked = EMBEDDING_INTERVAL  # whoever comes may be somebody else
@@ -79,6 +91,19 @@ class OnePerson:
             self._not_looked = 0
             self._look(self._embed(frame, points), self._drawn)
         return None if self.other else points
+
+    def _choose(self, _: Picture, faces: Sequence[Landmarks]) -> int:
+        """Return which of several faces [68, 2] is the person's, and count them."""
+        self.at_once = max(self.at_once, len(faces))
+        if self._choice is None:
+            return 0
+        middles = [points.mean(0) for points in faces]
+        if self._chosen is None:
+            index = self._choice(faces)
+        else:
+            index = int(np.argmin([np.hypot(*(m - self._chosen)) for m in middles]))
+        self._chosen = middles[index]
+        return index
 
     def _look(self, embedding: Floats, drawn: Floats) -> None:
         """Judge whose embedding [128] it is, given that of the person's picture, [128]."""
@@ -105,7 +130,7 @@ def track_live(
     any_face: whoever it is. Raises NoFaceError when no frame shows a face, UsageError when the
     first face is not the person's or the span holds no frame.
     """
-    person = OnePerson(avatar, any_face)
+    person = OnePerson(avatar, any_face, clip.span.face)
     # before the tracker is prepared, which takes seconds
     for first in islice(clip.frames(), FIRST_LOOKS):
         person(first.image)
@@ -132,7 +157,8 @@ def track_live(
             progress("tracking", len(pts), total and max(total, len(pts)))
     if not frames:
         raise UsageError(f"{clip.name}: no frame between the start and end asked for")
-    clip.scan = _scan(clip.name, pts, frames, np.array(other))
+    scan = _scan(clip.name, pts, frames, np.array(other))
+    clip.scan = replace(scan, at_once=person.at_once)
     return Motion(
         np.stack([frame.controls for frame in frames]),
         np.array([frame.flags for frame in frames], np.uint8),

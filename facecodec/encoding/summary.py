@@ -24,7 +24,8 @@ class EncodeSummary:
     rest being motion; seconds spent in each stage; the identity frame; whether the stream has
     audio, its codec, and the codec of audio that it could not take; which frames are flagged, and
     why; the quality that controls were quantised at; the share of the picture outside the face
-    that does not stay as the context's plate shows it, None without a context.
+    that does not stay as the context's plate shows it, None without a context; the most faces that
+    a frame showed when all of it was searched.
     """
 
     frames: int
@@ -36,7 +37,6 @@ class EncodeSummary:
     bytes: int
     person_bytes: int
     audio_bytes: int
-    context_bytes: int
     stages: dict[str, float]
     identity_frame: int
     audio: bool
@@ -44,7 +44,9 @@ class EncodeSummary:
     audio_dropped: str | None
     flagged: list[FlaggedFrames]
     quality: int = DEFAULT_QUALITY
+    context_bytes: int = 0
     context_moving: float | None = None
+    faces: int = 1
 
     @property
     def kbps(self) -> float:
@@ -102,6 +104,7 @@ def summarise(
         audio_codec=None if audio is None else audio.codec,
         audio_dropped=dropped,
         flagged=why_flagged(clip, motion),
+        faces=clip.scan.at_once,
     )
 
 

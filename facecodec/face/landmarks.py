@@ -41,7 +41,6 @@ LARGEST_JUMP = 0.25  # extents of the landmarks that a face moves between two fr
 LEAST_SCORE, SURE_SCORE = -0.4, 1.2
 # The detector's box around landmarks, over their larger extent, and how much lower it lies.
 BOX_SCALE, BOX_DROP = 1.02, 0.02
-
 MOST_FACES = 8  # of one picture, the largest, that are looked at
 
 Choose = Callable[[Picture, Sequence[Landmarks]], int]  # which of several faces in a frame
@@ -70,6 +69,8 @@ class LandmarkFinder:
     The predictor reads upright heads only. It is shown the view, a square that rolls with the
     head, and where the detector is not sure of the face in it, other rolls are tried.
     """
+
+    every_face = False  # look for small ones beside large ones, and have one alone chosen, too
 
     def __init__(self, predictor: Path, *, quick: bool = False) -> None:
         """Load dlib's models.
@@ -146,7 +147,7 @@ class LandmarkFinder:
         if not boxes:
             return None
         read = [self._face_in(frame, box) for box in boxes[: None if choose else 1]]
-        points = read[choose(frame, read) if choose and len(read) > 1 else 0]
+        points = read[choose(frame, read) if choose and len(boxes) > 1 - self.every_face else 0]
         self._roll = ffhq_alignment(points).angle
         return points
 
@@ -188,6 +189,7 @@ class LandmarkFinder:
         """Return the boxes of the faces in a frame [H, W, 3], the largest first; tried small."""
         factor = max(1, round(frame.shape[0] / DETECTION_HEIGHT))
         attempts = [(factor, 0)] + ([(1, 0)] if factor > 1 else [(1, 1)])
+        attempts = attempts[self.every_face :]
         for step, upsample in attempts:
             small = np.ascontiguousarray(frame[::step, ::step])
             faces = self._detector(small, upsample)

@@ -27,7 +27,9 @@ def embeddings(monkeypatch) -> list[np.ndarray]:
     def embed(frame: np.ndarray, points: np.ndarray) -> np.ndarray:
         return coming.pop(0) if len(coming) > 1 else coming[0]
 
-    monkeypatch.setattr(live_clip, "landmark_finder", lambda quick=False: lambda frame: face())
+    monkeypatch.setattr(
+        live_clip, "landmark_finder", lambda quick=False: lambda frame, choose=None: face()
+    )
     monkeypatch.setattr(live_clip, "face_embedder", lambda: embed)
     return coming
 
