@@ -21,6 +21,7 @@ _JOINERS = "\u200c\u200d"  # harmless, and needed to spell Persian, Hindi and ot
 _CONTROLS = ("Cc", "Cf", "Cs", "Zl", "Zp")  # Unicode categories: controls, formats, separators
 MIN_FOLDED = 16  # columns that a folded column has at least, while others are whole
 GAP_COLUMNS = 3  # columns between two of a table
+MOVING_SHARE = 0.05  # of the picture beside the face, from which on it does not stand still
 FILE_TABLE_COLUMNS = 500  # columns of a table that goes to a file or a pipe, where it is not folded
 
 
@@ -166,3 +167,13 @@ def _print(made: Any) -> None:
     with page.capture() as captured:
         page.print(made)
     click.echo("\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n")))
+
+
+def said_of_moving(share: float | None) -> str | None:
+    """Return what is to be said of a still context of a picture of which a share moves."""
+    if share is None or share < MOVING_SHARE:
+        return None
+    return (
+        f"{share:.0%} of the picture beside the face does not stand still, and a still context "
+        "does; a rate, such as 8k, films it"
+    )

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from facecodec.bitstream.container.describe import FlaggedFrames
     from facecodec.encoding.summary import EncodeSummary
 
-MOVING_SHARE = 0.05  # of the picture beside the face, from which on it does not stand still
 SHOWN_FLAGGED = 4  # runs of flagged frames that are told without -v
 
 
@@ -155,7 +154,7 @@ def command(
         f"({done.kbps:.1f} kbps), encoded in {sum(done.stages.values()):.1f} s"
     )
     console.say(f"  {_parts(done)}")
-    if (moving := said_of_context(done)) is not None and context == "still":
+    if context == "still" and (moving := console.said_of_moving(done.context_moving)):
         console.say(f"  {moving}")
     if bitrate is not None:
         console.say(f"  {_reached(done, bitrate)}")
@@ -173,16 +172,6 @@ def command(
         console.say(f"  {said_of_others(done)}")
     for line in told(done.flagged, console.is_verbose()):
         console.say(f"  {line}")
-
-
-def said_of_context(done: EncodeSummary) -> str | None:
-    """Return what is to be said of a still context where the picture does not stand still."""
-    if done.context_moving is None or done.context_moving < MOVING_SHARE:
-        return None
-    return (
-        f"{done.context_moving:.0%} of the picture beside the face does not stand still, and a "
-        "still context does: --context 8k films it"
-    )
 
 
 def told(flagged: Sequence[FlaggedFrames], all_: bool) -> list[str]:

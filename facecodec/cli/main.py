@@ -33,6 +33,7 @@ COMMANDS = (
     "cut",
     "export",
     "edit",
+    "context",
     "identity",
     "model",
     "rig",

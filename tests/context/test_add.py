@@ -10,6 +10,8 @@ import pytest
 
 from facecodec.bitstream import ContextPictures, FrameRecord, StreamReader, StreamWriter
 from facecodec.bitstream.container.verify import verify
+from facecodec.cli.console import said_of_moving
+from facecodec.cli.main import run
 from facecodec.decoding.canvas import Canvas
 from facecodec.editing.context import add_context
 from facecodec.errors import UsageError
@@ -100,6 +102,20 @@ def test_a_stream_with_one_can_be_given_another(files, tmp_path):
     stream = toy_streams.read((tmp_path / "twice.fcv").read_bytes())
     assert [type(item) for item in stream.items(context=True)] == [FrameRecord] * FRAMES
     assert verify(stream) == (FRAMES, [])
+
+
+def test_the_command_says_what_it_did(files, tmp_path, capsys):
+    video, face = files
+    for what in ("still", "4k"):
+        with pytest.raises(SystemExit) as ended:
+            run(["context", str(face), str(video), str(tmp_path / f"{what}.fcv"), what])
+        assert not ended.value.code
+        said = capsys.readouterr().err
+        assert f"{FRAMES} frames" in said
+        assert "of the context" in said
+        assert "stand still" not in said
+    assert said_of_moving(0.2) is not None
+    assert said_of_moving(0.01) is said_of_moving(None) is None
 
 
 def test_the_wrong_video_is_refused(files, tmp_path, sample):
