@@ -19,50 +19,23 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from faces import draw
 from numpy.typing import NDArray
 from occluders import covered, seen_by_a_camera
 from safetensors.numpy import save_file
 from torch import Tensor
 
-import cuda_ops
 from facecodec.clip.occlusion import RELIABLE_MARGIN_PIXELS
 from facecodec.clip.scan import SQUARE_PIXELS
 from facecodec.face import occlusion
 from facecodec.face.mask import face_mask
-from facecodec.generator.sampling import draw_latents
-from facecodec.models import landmark_finder, load_models
-from facecodec.weights.catalogue import DEFAULT_GENERATOR
 
 SIZE = occlusion.INPUT_SIZE
-TRUNCATION = 0.85
 HELD_OUT = 150  # faces that are never trained on
 TAUGHT_MARGIN_PIXELS = RELIABLE_MARGIN_PIXELS * SIZE // SQUARE_PIXELS  # around the inner face
 JITTER = 5  # pixels by which squares are off
 BATCH, RATE, WARM_UP = 16, 2e-3, 100
 Random = np.random.Generator
-
-
-def draw(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """Return generated faces [N, 128, 128, 3] and their landmarks [N, 68, 2], 0 to 1."""
-    generator, rig = load_models(DEFAULT_GENERATOR, None, "cpu")
-    basis, find = rig.basis(generator), landmark_finder()
-    rng = np.random.default_rng(seed)
-    faces, landmarks = [], []
-    with torch.inference_mode(), cuda_ops.roughly():
-        for w in draw_latents(generator, count, seed, TRUNCATION):
-            moved = rng.standard_normal(len(rig.names))
-            moved[:3] *= 1.2
-            moved[3:] *= rng.choice([0.7, 1.8])
-            rows = w[None, None].expand(1, generator.num_ws, -1)
-            styles = generator.styles(rows) + torch.from_numpy(moved).float()[None] @ basis
-            picture = cuda_ops.rgb8(generator.preview(styles, 2 * SIZE))[0].numpy()
-            find.reset()
-            points = find(picture)
-            if points is not None:
-                halves = picture.reshape(SIZE, 2, SIZE, 2, 3).mean((1, 3))
-                faces.append(halves.round().astype(np.uint8))
-                landmarks.append(points / (2 * SIZE))
-    return np.array(faces), np.array(landmarks)
 
 
 class Examples:
@@ -151,7 +124,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
     if not given.faces.is_file():
-        faces, landmarks = draw(given.count, given.seed)
+        faces, landmarks = draw(given.count, given.seed, SIZE)
         np.savez(given.faces, faces=faces, landmarks=landmarks)
     with np.load(given.faces) as stored:
         examples = Examples(stored["faces"], stored["landmarks"])

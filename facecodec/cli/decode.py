@@ -20,7 +20,10 @@ from facecodec.cli import console, options, progress
     help="The face square alone, or back in a frame of the source's size.  "
     "[default: source where the stream has a context, else face]",
 )  # fmt: skip
-@click.option("--background", type=options.FILE, help="Picture or video behind --canvas source.")
+@click.option(
+    "--background", metavar="PICTURE|VIDEO|blur|COLOUR",
+    help="What is behind the person: a file, what was there but blurred, or #rrggbb or a name.",
+)  # fmt: skip
 @options.identity
 @options.rig
 @options.device
@@ -80,6 +83,7 @@ def command(
     facecodec decode talk.fcv talk.mkv --codec x265 --crf 22 --bits 10 --fps 60
     facecodec decode talk.fcv face.jpg --start 1:02
     facecodec decode talk.fcv - --format matroska | ffplay -
+    facecodec decode talk.fcv call.mp4 --background blur
     facecodec decode talk.fcv back.mp4 --canvas source --background room.png
     """
     from facecodec.decoding.decode import decode

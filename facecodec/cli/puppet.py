@@ -47,6 +47,11 @@ from facecodec.cli import console, options, progress
 @click.option(
     "--no-retarget", is_flag=True, help="Copy the controls, without looking at the source's face."
 )
+@click.option(
+    "--canvas", type=click.Choice(["source", "face"]),
+    help="The source's frame, in which the head moves, or the face square alone.  "
+    "[default: source for pictures and videos]",
+)  # fmt: skip
 @click.option("--side-by-side", is_flag=True, help="Show the driver to the left.")
 @click.option(
     "--audio",
@@ -77,6 +82,7 @@ def command(
     keep_motion: bool,
     beyond: str,
     no_retarget: bool,
+    canvas: str | None,
     side_by_side: bool,
     audio: str,
     size: int | None,
@@ -113,8 +119,8 @@ def command(
             source, driver, output, regions=None if regions is None else regions.split(","),
             strength=_strength(strength), absolute=absolute, rest=rest, retarget=not no_retarget,
             keep_motion=keep_motion, beyond=beyond, identity=identity, model=model, rig=rig,
-            preset=preset, size=size, side_by_side=side_by_side, device=device, start=start,
-            end=end, max_frames=max_frames, audio=audio, force=force, progress=report,
+            preset=preset, size=size, side_by_side=side_by_side, canvas=canvas, device=device,
+            start=start, end=end, max_frames=max_frames, audio=audio, force=force, progress=report,
         )  # fmt: skip
     if json_:
         console.json_result(asdict(done), output)

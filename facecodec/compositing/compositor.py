@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
+from torch import Tensor
 
-from facecodec.compositing.alpha import Alpha, head_alpha
-from facecodec.compositing.placing import Window, placed
+from facecodec.compositing.alpha import HEAD_EDGE, Alpha, feathered, open_sides
+from facecodec.compositing.foreground import front_and_back, unmixed
+from facecodec.compositing.light import Light
+from facecodec.compositing.placing import Window, placed, sampled, shrunk, unit_points
 from facecodec.face.alignment import Alignment
+from facecodec.face.matte import along_edges, edge_lines, small_matte
 from facecodec.types import Picture
 
 SMALLEST_SQUARE_PIXELS = 2  # pixels of a side of a square that is laid into a frame
+LEAST_MATTED_PIXELS = 16  # pixels of a side of a square below which no head is looked for in it
+SURELY_BEHIND = 0.01  # alpha up to which a pixel shows nothing of the person
+SHARE_RADIUS, SMALLEST_SHARE = 3, 1e-2  # pixels of the network's square; of the person
 
 
 class Compositor:
@@ -20,29 +28,107 @@ class Compositor:
         compositor = Compositor()
         picture = compositor.lay(frame, square, place)
 
-    What it does in one frame may follow from those before it; after a jump, begin another one.
+    What it does in one frame follows from those before it too; after a jump, begin another one.
     """
+
+    def __init__(self, same_scene: bool = True) -> None:
+        """`same_scene`: the frames show the person's own shoulders and room.
+
+        Then the head alone is laid over them, and lit as they are; else all of the person is.
+        """
+        self._same_scene = same_scene
+        self._light = Light()
 
     def lay(
         self, frame: Picture, square: Picture, place: Alignment, alpha: Alpha | None = None
     ) -> Picture:
         """Return a frame [H, W, 3] with a decoded square [S, S, 3] laid over it at `place`.
 
-        alpha: how much each pixel of the square covers, float32 [S, S] of 0 to 1; the head when
-        None. A square outside the frame, or smaller than two pixels, leaves the frame as it is.
+        alpha: how much each pixel of the square covers, float32 [S, S] of 0 to 1; what the square
+        shows of the person when None. A square outside the frame, or smaller than two pixels,
+        leaves the frame as it is.
         """
         window = Window.of(place, (frame.shape[1], frame.shape[0]))
         if window.empty or place.size < SMALLEST_SQUARE_PIXELS:
             return frame
-        alpha = head_alpha(square) if alpha is None else alpha
-        layers = np.concatenate([square.astype(np.float32), alpha[..., None]], axis=2)
-        laid, inside = placed(torch.from_numpy(layers).permute(2, 0, 1), place, window)
-        part = np.s_[window.top : window.bottom, window.left : window.right]
-        under = torch.from_numpy(frame[part].astype(np.float32)).permute(2, 0, 1)
-        mixed = under + (laid[:3] - under) * (laid[3] * inside)
-        result = frame.copy()
-        result[part] = mixed.permute(1, 2, 0).round().clamp(0, 255).byte().numpy()
-        return result
+        levels = shrunk(_levels(square), place.size)
+        if alpha is None and levels.shape[-1] >= LEAST_MATTED_PIXELS:
+            return self._lay_matted(frame, levels, place, window)
+        if alpha is None:
+            alpha = feathered(square.shape[0])
+        covers = shrunk(torch.from_numpy(np.require(alpha, requirements="W"))[None], place.size)
+        laid, inside = placed(torch.cat([levels, covers]), place, window)
+        return _over(frame, laid[:3], laid[3] * inside, window)
+
+    def _lay_matted(
+        self, frame: Picture, square: Tensor, place: Alignment, window: Window
+    ) -> Picture:
+        """Return a frame with what a square [3, S, S] shows of the person laid over it.
+
+        Whatever is smooth is computed small, and enlarged where it is needed.
+        """
+        small, (person, head) = small_matte(square)
+        sides = open_sides(place, (frame.shape[1], frame.shape[0]))
+        ends = torch.from_numpy(feathered(small.shape[-1], sides, HEAD_EDGE))
+        light = torch.zeros(3, *small.shape[1:])
+        if self._same_scene:
+            ends = ends * _share(head, person)
+            rim = 4 * person * ends * (1 - ends)
+            off = self._light.difference(frame, place, small, rim)
+            light = F.interpolate(off[None], small.shape[-2:], mode="bilinear")[0]
+        step = max(int(place.size / small.shape[-1]), 1)
+        fields = torch.cat([edge_lines(person[None], small), ends[None], light, person[None]])
+        coarse = sampled(fields, unit_points(place, window, step))
+        window, coarse = _trimmed(window, coarse, step)
+        if window.empty:
+            return frame
+        wide = F.interpolate(coarse[None, :-1], scale_factor=step, mode="bilinear")[0]
+        wide = wide[:, : window.bottom - window.top, : window.right - window.left]
+        points = unit_points(place, window)
+        colours = sampled(square, points)
+        cover = along_edges(wide[:2], colours)[0]
+        mixed = ((cover > SURELY_BEHIND) & (cover < 1 - SURELY_BEHIND)).flatten().nonzero()[:, 0]
+        both = sampled(front_and_back(small, person), points.view(-1, 2)[mixed][None])[:, 0]
+        flat = colours.view(3, -1)
+        flat.index_copy_(1, mixed, unmixed(flat[:, mixed], cover.view(-1)[mixed], both))
+        colours += wide[3:]
+        inside = ((points - 0.5).abs_() <= 0.5).all(-1)
+        return _over(frame, colours, cover.mul_(wide[2]).mul_(inside), window)
+
+
+def _share(head: Tensor, person: Tensor) -> Tensor:
+    """Return how much of the person [s, s] the head [s, s] is, smooth, [s, s] of 0 to 1."""
+    side = 2 * SHARE_RADIUS + 1
+    both = torch.stack([head, person])[None] + SMALLEST_SHARE
+    means = F.avg_pool2d(both, side, 1, SHARE_RADIUS, count_include_pad=False)[0]
+    return (means[0] / means[1]).clamp_(0, 1)
+
+
+def _trimmed(window: Window, coarse: Tensor, step: int) -> tuple[Window, Tensor]:
+    """Return the part of a window in which a person is, and its fields [C, h, w]."""
+    there = coarse[-1] * coarse[2] > SURELY_BEHIND
+    rows, columns = torch.nonzero(there.any(1)), torch.nonzero(there.any(0))
+    if not len(rows):
+        return Window(0, 0, 0, 0), coarse
+    top, left = (max(int(at.min()) - 1, 0) for at in (rows, columns))
+    bottom, right = int(rows.max()) + 2, int(columns.max()) + 2
+    part = Window(
+        window.left + step * left,
+        window.top + step * top,
+        min(window.left + step * right, window.right),
+        min(window.top + step * bottom, window.bottom),
+    )
+    return part, coarse[:, top:bottom, left:right]
+
+
+def _over(frame: Picture, colours: Tensor, alpha: Tensor, window: Window) -> Picture:
+    """Return a frame [H, W, 3] with colours [3, h, w] laid over a part, alpha [h, w]."""
+    part = np.s_[window.top : window.bottom, window.left : window.right]
+    under = _levels(frame[part])
+    mixed = colours.sub_(under).mul_(alpha).add_(under)
+    result = frame.copy()
+    result[part] = mixed.round_().clamp_(0, 255).byte().permute(1, 2, 0).numpy()
+    return result
 
 
 def coverage(alpha: Alpha, place: Alignment, size: tuple[int, int]) -> NDArray[np.float32]:
@@ -53,9 +139,13 @@ def coverage(alpha: Alpha, place: Alignment, size: tuple[int, int]) -> NDArray[n
     covered = np.zeros((size[1], size[0]), np.float32)
     window = Window.of(place, size)
     if not window.empty and place.size >= SMALLEST_SQUARE_PIXELS:
-        laid, inside = placed(
-            torch.from_numpy(np.require(alpha, requirements="W"))[None], place, window
-        )
+        own = torch.from_numpy(np.require(alpha, requirements="W"))
+        laid, inside = placed(own[None], place, window)
         part = np.s_[window.top : window.bottom, window.left : window.right]
         covered[part] = (laid[0] * inside).numpy()
     return covered
+
+
+def _levels(picture: Picture) -> Tensor:
+    """Return a picture [H, W, 3] as grey levels [3, H, W], 0 to 255."""
+    return torch.from_numpy(picture.astype(np.float32)).permute(2, 0, 1)

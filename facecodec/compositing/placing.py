@@ -36,22 +36,44 @@ class Window:
         """Return whether the square lies outside the frame."""
         return self.right <= self.left or self.bottom <= self.top
 
+    def strided(self, step: int) -> Window:
+        """Return this window in blocks of `step` pixels; the last ones may be over its edge."""
+        width, height = self.right - self.left, self.bottom - self.top
+        return Window(0, 0, -(-width // step), -(-height // step))
+
+
+def unit_points(place: Alignment, window: Window, step: int = 1) -> Tensor:
+    """Return where the pixels of a window lie in the square at `place`, 0 to 1, [h, w, 2].
+
+    step: pixels of a block, whose centres are meant, [h / step, w / step, 2].
+    """
+    blocks = window.strided(step)
+    matrix = place.corner_matrix()
+    inverse = np.linalg.inv(matrix[:, :2])
+    columns = window.left + step * (np.arange(blocks.right) + 0.5) - matrix[0, 2]
+    rows = window.top + step * (np.arange(blocks.bottom) + 0.5) - matrix[1, 2]
+    across = torch.tensor(inverse[:, 0] * columns[:, None], dtype=torch.float32)
+    down = torch.tensor(inverse[:, 1] * rows[:, None], dtype=torch.float32)
+    return across[None] + down[:, None]
+
+
+def sampled(maps: Tensor, points: Tensor) -> Tensor:
+    """Return a square's maps [C, S, S] at points [h, w, 2] of it, 0 to 1: [C, h, w]."""
+    return F.grid_sample(maps[None], (points * 2 - 1)[None], "bilinear", "border", False)[0]
+
 
 def placed(maps: Tensor, place: Alignment, window: Window) -> tuple[Tensor, Tensor]:
     """Return a square's maps [C, S, S] as they lie in a window, [C, h, w], and where they lie.
 
     The latter is [h, w]: 1 inside the square, 0 outside. Shrinking averages.
     """
-    maps = maps[None]
-    while maps.shape[-1] >= SHRINK_FROM * max(place.size, 1.0):
-        maps = F.avg_pool2d(maps, 2)
-    matrix = place.corner_matrix()
-    inverse = torch.tensor(np.linalg.inv(matrix[:, :2]), dtype=torch.float32)
-    origin = torch.tensor(matrix[:, 2], dtype=torch.float32)
-    columns = torch.arange(window.left, window.right) + 0.5
-    rows = torch.arange(window.top, window.bottom) + 0.5
-    points = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1) - origin
-    unit = points @ inverse.T
-    inside = ((unit >= 0) & (unit <= 1)).all(-1).float()
-    laid = F.grid_sample(maps, (unit * 2 - 1)[None], padding_mode="border", align_corners=False)
-    return laid[0], inside
+    points = unit_points(place, window)
+    inside = ((points >= 0) & (points <= 1)).all(-1).float()
+    return sampled(shrunk(maps, place.size), points), inside
+
+
+def shrunk(maps: Tensor, side: float) -> Tensor:
+    """Return maps [C, S, S] halved until they have less than twice `side` pixels."""
+    while maps.shape[-1] >= SHRINK_FROM * max(side, 1.0):
+        maps = F.avg_pool2d(maps[None], 2)[0]
+    return maps

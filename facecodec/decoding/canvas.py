@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-
-import numpy as np
 
 from facecodec.bitstream import (
     ContextPictures,
@@ -16,14 +13,12 @@ from facecodec.bitstream import (
 )
 from facecodec.compositing.compositor import Compositor
 from facecodec.context.view import ContextView
+from facecodec.decoding.background import BLUR, open_background
 from facecodec.errors import UsageError
 from facecodec.face.alignment import Alignment
-from facecodec.face.crop import resize
 from facecodec.picture_limits import check_picture_size
 from facecodec.types import Picture
-from facecodec.video.reader import VideoReader
 
-PLAIN_GREY = 128  # grey level where there is no background
 CANVASES = ("face", "source")
 
 
@@ -40,22 +35,22 @@ class Canvas:
     ) -> None:
         """See `facecodec.decoding.decode.decode`. context: the plate of the stream's own.
 
-        Raises UsageError for options that do not fit."""
+        Raises UsageError for options that do not fit.
+        """
         if canvas not in CANVASES:
             raise UsageError(f"no canvas {canvas!r}; there are: {', '.join(CANVASES)}")
-        if background and canvas != "source":
-            raise UsageError("a background needs the canvas 'source'", argument="canvas")
         self.whole = canvas == "source"
         self.size = (face_size, face_size)
         if self.whole:  # 4:2:0 video needs even sides
             self.size = (header.width + header.width % 2, header.height + header.height % 2)
             check_picture_size(*self.size, "the source's frame, by the stream's header")
-        self._pictures = _pictures(Path(background), self.size) if background else None
         self.damage: list[Damage] = []  # of the context
-        own = context if self.whole and not background else None
+        own = context if self.whole and background in (None, BLUR) else None
         self._context = ContextView(own, self.size, self._lost)
-        self._under = np.full((self.size[1], self.size[0], 3), PLAIN_GREY, np.uint8)
-        self._compositor = Compositor()
+        self._behind = None
+        if self.whole or background:
+            self._behind = open_background(background, self.size)
+        self._compositor = Compositor(same_scene=own is not None and background is None)
 
     def take(self, pictures: ContextPictures) -> None:
         """Show these pictures of the context from now on, where it is shown."""
@@ -66,20 +61,15 @@ class Canvas:
 
     def __call__(self, face: Picture, frame: FrameRecord) -> Picture:
         """Return the output frame [H, W, 3] for a rendered square [S, S, 3]."""
-        if not self.whole:
+        if self._behind is None:
             return face
-        if self._pictures is not None:
-            self._under = next(self._pictures, self._under)
-        else:
-            shown = self._context.at(frame.pts)
-            self._under = self._under if shown is None else shown
-        if frame.placement is None:
-            return self._under
-        return self._compositor.lay(self._under, face, Alignment.from_array(frame.placement))
+        place = self._place(face, frame)
+        under = self._behind(face, place, self._context.at(frame.pts))
+        return under if place is None else self._compositor.lay(under, face, place)
 
-
-def _pictures(path: Path, size: tuple[int, int]) -> Iterator[Picture]:
-    """Yield a picture for every frame, scaled to `size`; the last one stays."""
-    with VideoReader(path) as reader:
-        for frame in reader.frames():
-            yield resize(frame.image, size)
+    def _place(self, face: Picture, frame: FrameRecord) -> Alignment | None:
+        """Return where a square [S, S, 3] goes; None where a stream does not say."""
+        if not self.whole:
+            side = face.shape[0]
+            return Alignment(side / 2, side / 2, side, 0.0)
+        return None if frame.placement is None else Alignment.from_array(frame.placement)

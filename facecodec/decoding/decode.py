@@ -19,6 +19,7 @@ from facecodec.bitstream import (
     open_stream,
 )
 from facecodec.bitstream.audio import AudioParameters
+from facecodec.decoding.background import background_file
 from facecodec.decoding.canvas import Canvas
 from facecodec.decoding.cut import no_frames
 from facecodec.decoding.resample import check_fps, resampled
@@ -96,8 +97,9 @@ def decode(
     beside the stream. rig: a rig file, for a generator without its own.
     device: 'auto', 'cpu', 'cuda' or a `torch.device`.
     canvas: 'face' for the aligned square, 'source' to lay the face where it was into a frame of
-    the source's size, over the stream's context, or over `background` (a picture or video) where
-    given. When None, 'source' for a stream with a context and 'face' for one without.
+    the source's size, over the stream's context. When None, 'source' for a stream with a context
+    and 'face' for one without. background: what is behind the person instead of that: a picture or
+    a video; "blur", the same out of focus; or a colour, "#rrggbb" or an HTML name.
     audio: keep the stream's audio; a container that does not take its codec has it coded again.
     keep_times: frames keep the times they have in the source; otherwise the output begins at 0.
     fps: frames a second, between which controls are interpolated; those of the stream when None.
@@ -121,7 +123,7 @@ def decode(
     check_writing(output, how)
     if is_still(output):
         max_frames = 1
-    refuse_output(output, force, [source, identity, rig, background])
+    refuse_output(output, force, [source, identity, rig, background_file(background)])
     stream = open_stream(source)
     avatar = Avatar.from_stream(stream, identity, rig=rig, device=device)
     context = stream.context_plate

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import TypeVar
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from safetensors.numpy import load
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -19,6 +21,39 @@ def convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs)
     )
+
+
+def block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    """Return a 3x3 convolution, its batch normalisation and a ReLU."""
+    return nn.Sequential(*convolution(inputs, outputs, stride), nn.ReLU())
+
+
+class UNet(nn.Module):
+    """Pictures [N, 3, S, S] to features [N, C, S / 2, S / 2].
+
+    A U-Net (Ronneberger et al. 2015, arXiv 1505.04597) whose first feature map has half the
+    picture's side.
+    """
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        """`widths`: channels of the feature maps, from half of the side down; C is the first."""
+        super().__init__()
+        pairs = list(zip(widths, widths[1:], strict=False))
+        first = widths[0]
+        self.stem = nn.Sequential(block(3, first, 2), block(first, first))
+        self.down = nn.ModuleList(nn.Sequential(block(a, b, 2), block(b, b)) for a, b in pairs)
+        self.up = nn.ModuleList(block(b + a, a) for a, b in pairs)
+
+    def features(self, pictures: Tensor) -> Tensor:
+        """Return the features [N, C, S / 2, S / 2] of pictures [N, 3, S, S] in [-1, 1]."""
+        x: Tensor = self.stem(pictures)
+        skips = []
+        for down in self.down:
+            skips.append(x)
+            x = down(x)
+        for up, skip in zip(reversed(self.up), reversed(skips), strict=True):
+            x = up(torch.cat([F.interpolate(x, scale_factor=2), skip], 1))
+        return x
 
 
 def load_network(network: Network, package: str, name: str) -> Network:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from facecodec.face.mask import face_mask
-from facecodec.face.networks import convolution, load_network
+from facecodec.face.networks import UNet, load_network
 from facecodec.pixels import to_tensor
 
 INPUT_SIZE = 128  # side in pixels of the squares that the network reads
@@ -24,31 +24,16 @@ WEIGHTS = "occlusion.safetensors"  # the file, in this package
 LEAST_OCCLUSION = 0.5  # from this on a pixel counts as occluded, 0 to 1
 
 
-def _block(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(*convolution(inputs, outputs, stride), nn.ReLU())
-
-
-class OcclusionNetwork(nn.Module):
+class OcclusionNetwork(UNet):
     """Squares [N, 3, 128, 128] in [-1, 1] to logits of being occluded, [N, 1, 64, 64]."""
 
     def __init__(self) -> None:
-        super().__init__()
-        pairs = list(zip(WIDTHS, WIDTHS[1:], strict=False))
-        first = WIDTHS[0]
-        self.stem = nn.Sequential(_block(3, first, 2), _block(first, first))
-        self.down = nn.ModuleList(nn.Sequential(_block(a, b, 2), _block(b, b)) for a, b in pairs)
-        self.up = nn.ModuleList(_block(b + a, a) for a, b in pairs)
-        self.out = nn.Conv2d(first, 1, 1)
+        super().__init__(WIDTHS)
+        self.out = nn.Conv2d(WIDTHS[0], 1, 1)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Return the logits [N, 1, 64, 64] of pictures [N, 3, 128, 128] in [-1, 1]."""
-        x, skips = self.stem(pictures), []
-        for down in self.down:
-            skips.append(x)
-            x = down(x)
-        for up, skip in zip(reversed(self.up), reversed(skips), strict=True):
-            x = up(torch.cat([F.interpolate(x, scale_factor=2), skip], 1))
-        logits: Tensor = self.out(x)
+        logits: Tensor = self.out(self.features(pictures))
         return logits
 
 

@@ -24,7 +24,7 @@ from facecodec.decoding.canvas import Canvas
 from facecodec.decoding.decode import open_output, render_items
 from facecodec.decoding.rewrite import write_items
 from facecodec.face.alignment import Alignment
-from facecodec.face.crop import crop
+from facecodec.face.crop import crop, resize
 from facecodec.progress import Progress
 from facecodec.types import Picture
 from facecodec.version import __version__
@@ -53,24 +53,18 @@ def write_video(
     scene: Scene,
     output: str,
     size: int | None,
-    beside: Iterator[Picture] | None,
+    place: Canvas,
     progress: Progress,
 ) -> int:
     """Render a puppet; return the number of its frames.
 
-    size: a side of the face square in pixels. beside: a picture [S, S, 3] for each frame, which
-    goes to its left.
+    size: a side of the face square in pixels. place: where the squares go.
     """
-    who, stream = scene.who, scene.stream
-    side = who.side(size)
-    place = Canvas(stream.header, "face", None, side)
-    if beside is not None:
-        place = _BesideDriver(stream.header, side, beside)
-    with open_output(output, stream, place, scene.sound, SYNTHETIC_COMMENT) as sink:
+    with open_output(output, scene.stream, place, scene.sound, SYNTHETIC_COMMENT) as sink:
         items = scene.items
         if not sink.takes_audio:
             items = (item for item in items if isinstance(item, FrameRecord))
-        draw = partial(who.render, size=size)
+        draw = partial(scene.who.render, size=size)
         return render_items(items, draw, place, sink, scene.count, progress)[0]
 
 
@@ -100,18 +94,22 @@ def synthetic(header: StreamHeader, who: Avatar) -> StreamHeader:
     return header
 
 
-class _BesideDriver(Canvas):
-    """Puts a picture to the left of each rendered square."""
+class BesideDriver(Canvas):
+    """Puts a picture to the left of each frame of a canvas, as high as that is."""
 
-    def __init__(self, header: StreamHeader, side: int, beside: Iterator[Picture]) -> None:
-        super().__init__(header, "face", None, side)
-        self.size = (2 * side, side)
-        self._beside = beside
-        self._left = np.zeros((side, side, 3), np.uint8)
+    def __init__(self, header: StreamHeader, inner: Canvas, beside: Iterator[Picture]) -> None:
+        """`beside`: a square picture [S, S, 3] for each frame."""
+        width, height = inner.size
+        super().__init__(header, "face", None, height)
+        self.size = (height + width, height)
+        self._inner, self._beside = inner, beside
+        self._left = np.zeros((height, height, 3), np.uint8)
 
     def __call__(self, face: Picture, frame: FrameRecord) -> Picture:
-        self._left = next(self._beside, self._left)
-        return np.concatenate([self._left, face], axis=1)
+        """Return the output frame [H, W, 3] for a rendered square [S, S, 3]."""
+        side = self.size[1]
+        self._left = resize(next(self._beside, self._left), (side, side))
+        return np.concatenate([self._left, self._inner(face, frame)], axis=1)
 
 
 def driver_pictures(

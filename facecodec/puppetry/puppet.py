@@ -13,6 +13,7 @@ from facecodec.arguments import whole_or_none
 from facecodec.atomic import refuse_overwrite
 from facecodec.avatar.avatar import Avatar, load_avatar
 from facecodec.clip.clip import Clip
+from facecodec.decoding.canvas import CANVASES, Canvas
 from facecodec.encoding.encode import encode
 from facecodec.encoding.person import find_person
 from facecodec.encoding.presets import Preset, preset_of
@@ -28,10 +29,12 @@ from facecodec.models import (
 )
 from facecodec.progress import Progress, silent
 from facecodec.puppetry.driver import opened
-from facecodec.puppetry.output import write_stream, write_video
+from facecodec.puppetry.in_place import InMotion, InPlace, Setting
+from facecodec.puppetry.output import BesideDriver, write_stream, write_video
 from facecodec.puppetry.stage import How, Stage, directed
 from facecodec.puppetry.strength import Strengths
 from facecodec.puppetry.timeline import check_beyond
+from facecodec.rig.regions import Region
 from facecodec.seconds import Time, between
 from facecodec.video.writer import refuse_output
 from facecodec.weights.catalogue import DEFAULT_GENERATOR
@@ -74,6 +77,7 @@ def puppet(
     preset: str | Preset = "medium",
     size: int | None = None,
     side_by_side: bool = False,
+    canvas: str | None = None,
     device: Device = "auto",
     start: Time | None = None,
     end: Time | None = None,
@@ -102,7 +106,9 @@ def puppet(
     `.fcv` may refer to; without it, the right one is looked for beside the stream.
     model, rig, preset, device, force, progress: see `facecodec.encode`; the generator is
     that of a driving `.fcv`. size: a side of the face square in pixels, see `facecodec.decode`.
-    side_by_side: a video shows the driver to the left of the puppet.
+    side_by_side: a video shows the driver to the left of the puppet. canvas: "source" lays the head
+    into the frame of a source that is a picture or a video, where its room and shoulders stay;
+    "face" shows the square alone. The former when None, wherever a source has a frame.
     start, end, max_frames: the part of the driver, as in `facecodec.encode`. audio: True or
     "driver" for the driver's, "source" for that of a source that keeps its motion, False or "none".
     Raises NoFaceError when the driver or the source shows no face; UsageError for an output that
@@ -117,6 +123,7 @@ def puppet(
     _refuse_misfits(Path(source), keep_motion, beyond, sound)
     if side_by_side and to_stream:
         raise UsageError(f"{output}: a stream has no room for the driver; name a video")
+    in_place = _in_place(canvas, Path(source), output)
     (refuse_overwrite if to_stream else refuse_output)(
         output, force, [source, driver, driver_video, identity, rig]
     )
@@ -136,9 +143,9 @@ def puppet(
         models = load_stream_models(moving.stream.header, moving.stream.name, rig, device)
         side_of(models.generator, size)
         if kept:
-            who = Avatar.from_stream(kept.stream, model=models)
+            who, setting = Avatar.from_stream(kept.stream, model=models), None
         else:
-            who = _person(Path(source), models, plan, progress)
+            who, setting = _person(Path(source), models, plan, in_place, size, progress)
         own = Avatar.from_stream(moving.stream, identity, model=models)
         stage = Stage.of(moving, max_frames, kept.stream if kept else None, beyond)
         moved = directed(who, own, stage, strengths, How(absolute, retarget, rest), progress)
@@ -146,10 +153,18 @@ def puppet(
         if to_stream:
             frames = write_stream(scene, output)
         else:
-            left = None
+            header, side = scene.stream.header, who.side(size)
+            place = Canvas(header, "face", None, side)
+            if in_place:
+                moves = stage.head_moves(moved.rest_frame, strengths.factors[Region.POSE])
+                if setting is not None:
+                    place = InPlace(header, setting, moves, side)
+                elif kept is not None and kept.video is not None:
+                    place = InMotion(header, (kept.video, stage.source_frames), moves, side)
             if side_by_side:
-                left = moving.pictures(own, stage.driver_frames, who.side(size))
-            frames = write_video(scene, output, size, left, progress)
+                left = moving.pictures(own, stage.driver_frames, place.size[1])
+                place = BesideDriver(header, place, left)
+            frames = write_video(scene, output, size, place, progress)
     seconds = round(time.perf_counter() - begin, 3)
     return PuppetSummary(frames, seconds, moved.rest_frame, moved.followed)
 
@@ -172,10 +187,36 @@ def _refuse_misfits(source: Path, keep_motion: bool, beyond: str, sound: str) ->
         raise UsageError("a source that stands still has no audio; keep its motion")
 
 
-def _person(source: Path, model: FaceModel, plan: Preset, progress: Progress) -> Avatar:
-    """Return whoever `source` shows: a picture, a video, a `.fcv` or a `.fci`."""
+def _in_place(canvas: str | None, source: Path, output: str) -> bool:
+    """Return whether a puppet is laid into its source's frame."""
+    if canvas not in (None, *CANVASES):
+        raise UsageError(f"no canvas {canvas!r}; there are: {', '.join(CANVASES)}")
+    framed = source.suffix.lower() not in PERSON_FILE_SUFFIXES
+    streamed = Path(output).suffix.lower() == ".fcv"
+    if canvas == "source" and not framed:
+        raise UsageError(f"{source}: has no frame to lay a puppet into; a picture or a video has")
+    if canvas == "source" and streamed:
+        raise UsageError(f"{output}: a stream has no frame to lay a puppet into; name a video")
+    return framed and not streamed and canvas != "face"
+
+
+def _person(
+    source: Path,
+    model: FaceModel,
+    plan: Preset,
+    in_place: bool,
+    size: int | None,
+    progress: Progress,
+) -> tuple[Avatar, Setting | None]:
+    """Return whoever `source` shows, a picture, a video, a `.fcv` or a `.fci`, and their setting.
+
+    in_place: whether the puppet, drawn at `size`, is laid into the frame that shows them best.
+    """
     if source.suffix.lower() in PERSON_FILE_SUFFIXES:
-        return load_avatar(source, model)
+        return load_avatar(source, model), None
     likeness = load_likeness(model.generator)
     with Clip.open(source, max_frames=MAX_SOURCE_FRAMES, progress=progress) as clip:
-        return find_person(clip, model, plan, None, likeness, progress)[0]
+        who, enrolment = find_person(clip, model, plan, None, likeness, progress)
+        if not in_place:
+            return who, None
+        return who, Setting.of(clip, enrolment.frame, who.side(size))

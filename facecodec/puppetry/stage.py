@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from facecodec.decoding.rewrite import with_controls
 from facecodec.errors import UsageError
 from facecodec.progress import Progress
 from facecodec.puppetry.driver import Driver
+from facecodec.puppetry.head_motion import head_moves, places_of
 from facecodec.puppetry.output import Scene
 from facecodec.puppetry.retarget import (
     Performance,
@@ -77,6 +79,19 @@ class Stage:
         """Return rows of the driver's frames [N, ...] in the puppet's frames, [T, ...]."""
         exact = rows.astype(np.float64)
         return exact if self.timeline is None else self.timeline.driven(exact)
+
+    @property
+    def source_frames(self) -> list[int]:
+        """Return the number of the source's frame in each of the puppet's; it keeps its motion."""
+        return [] if self.timeline is None else [int(number) for number in self.timeline.source]
+
+    def head_moves(self, rest: int, strength: float) -> Floats:
+        """Return how the driver's head moves from frame `rest`, in the puppet's frames, [T, 4].
+
+        See `facecodec.puppetry.head_motion.head_moves`.
+        """
+        frames = list(islice(self.moving.stream.frames(), len(self.driven)))
+        return self.along(head_moves(places_of(frames), rest, strength))
 
     def scene(self, who: Avatar, controls: Controls, sound: str) -> Scene:
         """Return the puppet's frames with their controls [T, K], and the sound of one of the two.

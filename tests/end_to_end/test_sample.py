@@ -225,7 +225,10 @@ def test_puppet_of_a_picture(tmp_path, stream, sample):
                       "--no-retarget", "--preset", "fast", "--size", 256,
                       tmp_path / "p.mp4")  # fmt: skip
     assert code == 0
-    assert len(seen(tmp_path / "p.mp4")[0]) == FRAMES
+    pictures = seen(tmp_path / "p.mp4")[1]
+    assert len(pictures) == FRAMES
+    height, width = pictures.shape[1:3]
+    assert width / height == pytest.approx(4 / 3, abs=0.01)  # in the frame of the picture
 
 
 def test_no_face_is_one_clear_error(tmp_path, generator, finder):

@@ -1,0 +1,118 @@
+"""A puppet in its source's frame: the head moves, the room and the shoulders stay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from facecodec.bitstream import FrameRecord, StreamHeader
+from facecodec.clip.clip import Clip
+from facecodec.compositing.compositor import Compositor
+from facecodec.compositing.room import without_head
+from facecodec.decoding.canvas import Canvas
+from facecodec.face.alignment import Alignment, scaled
+from facecodec.face.crop import resize
+from facecodec.puppetry.head_motion import moved
+from facecodec.types import Floats, Picture
+from facecodec.video.reader import VideoReader
+
+OTHER_FRAMES = 12  # of a video, that may show what its source's head hides
+LONGEST_SIDE = 1920  # pixels of a frame that a puppet is laid into
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A source's frame without its head, uint8 [H, W, 3], and where the head belongs."""
+
+    plate: Picture
+    place: Alignment
+
+    @classmethod
+    def of(cls, clip: Clip, number: int, side: int) -> Setting:
+        """Return the setting of frame `number` of a clip.
+
+        side: of the face that will be drawn, in pixels. A larger frame is made as small as that
+        face is, and no side of it longer than `LONGEST_SIDE`.
+        """
+        places = clip.alignments
+        scale = min(1.0, side / places[number].size, LONGEST_SIDE / max(clip.width, clip.height))
+        wanted = {number, *np.linspace(0, len(clip) - 1, OTHER_FRAMES).astype(int).tolist()}
+        size = _even(clip.width * scale), _even(clip.height * scale)
+        shown: list[tuple[Picture, Alignment]] = []
+        own = 0
+        for i, frame in enumerate(clip.frames()):
+            if i in wanted and (i == number or clip.seen[i]):
+                own = len(shown) if i == number else own
+                shown.append((resize(frame.image, size), scaled(places[i], scale)))
+        picture, place = shown.pop(own)
+        return cls(without_head(picture, place, shown), place)
+
+
+def _even(side: float) -> int:
+    """Return a side of a frame in whole pixels: 4:2:0 video needs even ones."""
+    return max(round(side / 2) * 2, 2)
+
+
+class InPlace(Canvas):
+    """Lays a puppet's squares into its source's frame, in order."""
+
+    def __init__(
+        self, header: StreamHeader, setting: Setting, moves: Floats, face_size: int
+    ) -> None:
+        """`moves` [T, 4]: where the head goes in every frame of the puppet."""
+        super().__init__(header, "face", None, face_size)
+        self.size = (setting.plate.shape[1], setting.plate.shape[0])
+        self._setting, self._moves = setting, iter(moves)
+        self._compositor = Compositor()
+
+    def __call__(self, face: Picture, frame: FrameRecord) -> Picture:
+        """Return the output frame [H, W, 3] for a rendered square [S, S, 3]."""
+        place = moved(self._setting.place, next(self._moves))
+        return self._compositor.lay(self._setting.plate, face, place)
+
+
+class InMotion(Canvas):
+    """Lays a puppet's squares into the frames of a source that goes on moving, in order."""
+
+    def __init__(
+        self,
+        header: StreamHeader,
+        source: tuple[Path, list[int]],
+        moves: Floats,
+        face_size: int,
+    ) -> None:
+        """`source`: a video, and which of its frames each of the puppet's has."""
+        super().__init__(header, "source", None, face_size)
+        self._frames, self._moves = _in_order(*source), iter(moves)
+        self._compositor = Compositor()
+
+    def __call__(self, face: Picture, frame: FrameRecord) -> Picture:
+        """Return the output frame [H, W, 3] for a rendered square [S, S, 3]."""
+        picture, move = resize(next(self._frames), self.size), next(self._moves)
+        if frame.placement is None:
+            return picture
+        own = Alignment.from_array(frame.placement)
+        return self._compositor.lay(without_head(picture, own), face, moved(own, move))
+
+
+def _in_order(video: Path, numbers: list[int]) -> Iterator[Picture]:
+    """Yield some frames of a video by their numbers, which may repeat and begin again."""
+    frames = _pictures(video)
+    at, picture = 0, next(frames)
+    for number in numbers:
+        if number < at:
+            frames = _pictures(video)
+            at, picture = 0, next(frames)
+        while at < number:
+            at, picture = at + 1, next(frames)
+        yield picture
+
+
+def _pictures(video: Path) -> Iterator[Picture]:
+    """Yield the frames of a video."""
+    with VideoReader(video) as reader:
+        for frame in reader.frames():
+            yield frame.image
