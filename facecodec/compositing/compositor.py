@@ -13,11 +13,14 @@ from facecodec.compositing.foreground import front_and_back, unmixed
 from facecodec.compositing.light import Light
 from facecodec.compositing.placing import Window, placed, sampled, shrunk, unit_points
 from facecodec.face.alignment import Alignment
-from facecodec.face.matte import along_edges, edge_lines, small_matte
+from facecodec.face.matte import INPUT_SIZE, along_edges, edge_lines, small_matte
 from facecodec.types import Picture
 
 SMALLEST_SQUARE_PIXELS = 2  # pixels of a side of a square that is laid into a frame
 LEAST_MATTED_PIXELS = 16  # pixels of a side of a square below which no head is looked for in it
+# The middle of a face in the network's square. Where it shows nobody, all of the square is laid.
+FACE = np.s_[INPUT_SIZE * 2 // 5 : INPUT_SIZE * 3 // 4, INPUT_SIZE * 3 // 8 : INPUT_SIZE * 5 // 8]
+LEAST_PERSON = 0.5  # mean of the matte there
 SURELY_BEHIND = 0.01  # alpha up to which a pixel shows nothing of the person
 SHARE_RADIUS, SMALLEST_SHARE = 3, 1e-2  # pixels of the network's square; of the person
 
@@ -53,7 +56,9 @@ class Compositor:
             return frame
         levels = shrunk(_levels(square), place.size)
         if alpha is None and levels.shape[-1] >= LEAST_MATTED_PIXELS:
-            return self._lay_matted(frame, levels, place, window)
+            small, maps = small_matte(levels)
+            if float(maps[0][FACE].mean()) > LEAST_PERSON:
+                return self._lay_matted(frame, (levels, small, maps), place, window)
         if alpha is None:
             alpha = feathered(square.shape[0])
         covers = shrunk(torch.from_numpy(np.require(alpha, requirements="W"))[None], place.size)
@@ -61,13 +66,18 @@ class Compositor:
         return _over(frame, laid[:3], laid[3] * inside, window)
 
     def _lay_matted(
-        self, frame: Picture, square: Tensor, place: Alignment, window: Window
+        self,
+        frame: Picture,
+        shown: tuple[Tensor, Tensor, Tensor],
+        place: Alignment,
+        window: Window,
     ) -> Picture:
-        """Return a frame with what a square [3, S, S] shows of the person laid over it.
+        """Return a frame with what a square shows of the person laid over it.
 
-        Whatever is smooth is computed small, and enlarged where it is needed.
+        shown: the square [3, S, S], and what `small_matte` says of it. Whatever is smooth is
+        computed small, and enlarged where it is needed.
         """
-        small, (person, head) = small_matte(square)
+        square, small, (person, head) = shown
         sides = open_sides(place, (frame.shape[1], frame.shape[0]))
         ends = torch.from_numpy(feathered(small.shape[-1], sides, HEAD_EDGE))
         light = torch.zeros(3, *small.shape[1:])

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from facecodec.compositing.compositor import coverage
-from facecodec.compositing.plate import filled
+from facecodec.compositing.filling import filled
 from facecodec.face.alignment import Alignment
 from facecodec.face.crop import crop
 from facecodec.face.matte import INPUT_SIZE, Matte, matte

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from facecodec.compositing.filling import filled_levels
 from facecodec.compositing.placing import Window, placed
-from facecodec.compositing.plate import filled_levels
 from facecodec.face.alignment import Alignment, scaled
 from facecodec.face.matte import INPUT_SIZE, matte
 from facecodec.types import Picture

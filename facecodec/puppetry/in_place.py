@@ -27,7 +27,7 @@ LONGEST_SIDE = 1920  # pixels of a frame that a puppet is laid into
 class Setting:
     """A source's frame without its head, uint8 [H, W, 3], and where the head belongs."""
 
-    plate: Picture
+    picture: Picture
     place: Alignment
 
     @classmethod
@@ -64,14 +64,14 @@ class InPlace(Canvas):
     ) -> None:
         """`moves` [T, 4]: where the head goes in every frame of the puppet."""
         super().__init__(header, "face", None, face_size)
-        self.size = (setting.plate.shape[1], setting.plate.shape[0])
+        self.size = (setting.picture.shape[1], setting.picture.shape[0])
         self._setting, self._moves = setting, iter(moves)
         self._compositor = Compositor()
 
     def __call__(self, face: Picture, frame: FrameRecord) -> Picture:
         """Return the output frame [H, W, 3] for a rendered square [S, S, 3]."""
         place = moved(self._setting.place, next(self._moves))
-        return self._compositor.lay(self._setting.plate, face, place)
+        return self._compositor.lay(self._setting.picture, face, place)
 
 
 class InMotion(Canvas):

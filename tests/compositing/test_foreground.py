@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from facecodec.compositing.filling import filled
 from facecodec.compositing.foreground import foreground
-from facecodec.compositing.plate import filled
 from tests.helpers.pictures import smooth_picture
 
 SIZE = 128

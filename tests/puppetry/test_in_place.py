@@ -52,22 +52,22 @@ def test_a_puppet_at_rest_is_its_source(clip, pictures):
 
 
 def test_a_head_that_moves_leaves_its_room_in_place(clip, pictures):
-    plate, place = smooth_picture(400, 600), Alignment(300, 200, 200, 0.0)
+    room, place = smooth_picture(400, 600), Alignment(300, 200, 200, 0.0)
     moves = np.array([[0.0, 0, 0, 0], [0.08, 0, 0.1, 0]])
-    canvas = InPlace(streams.header(), Setting(plate, place), moves, 256)
+    canvas = InPlace(streams.header(), Setting(room, place), moves, 256)
     square = crop(pictures[0], clip.alignments[0], 256)
     still, moved = (canvas(square, record(clip, 0)) for _ in moves)
     assert (still != moved).any()
     for laid in (still, moved):
-        touched = np.nonzero((laid != plate).any(2))
+        touched = np.nonzero((laid != room).any(2))
         assert touched[0].min() > 60 and touched[0].max() < 340
         assert touched[1].min() > 160 and touched[1].max() < 460
 
 
-def test_a_plate_has_no_head_and_the_rest_as_it_was(clip, pictures):
-    plate = Setting.of(clip, 0, 1024).plate
+def test_a_setting_has_no_head_and_the_rest_as_it_was(clip, pictures):
+    picture = Setting.of(clip, 0, 1024).picture
     hidden = hidden_by_head(pictures[0], clip.alignments[0])
-    assert (plate[hidden == 0] == pictures[0][hidden == 0]).all()
+    assert (picture[hidden == 0] == pictures[0][hidden == 0]).all()
     middle = clip.landmarks[0][27:36].mean(0)  # the nose
     x, y = clip.alignments[0].from_unit(middle[None])[0].astype(int)
     assert hidden[y, x] > 0.95
@@ -76,8 +76,8 @@ def test_a_plate_has_no_head_and_the_rest_as_it_was(clip, pictures):
 def test_a_large_frame_is_made_as_small_as_the_face_is_drawn(clip):
     setting = Setting.of(clip, 0, 128)
     assert setting.place.size == pytest.approx(128, rel=0.02)
-    assert max(setting.plate.shape) <= LONGEST_SIDE
-    assert not [side for side in setting.plate.shape[:2] if side % 2]
+    assert max(setting.picture.shape) <= LONGEST_SIDE
+    assert not [side for side in setting.picture.shape[:2] if side % 2]
 
 
 def test_a_source_in_motion_keeps_its_frames(clip, pictures, sample):

@@ -1,4 +1,4 @@
-"""A plate: the frame without the head, what it hides filled in smoothly."""
+"""What is hidden in a picture, filled in smoothly."""
 
 from __future__ import annotations
 
