@@ -19,7 +19,7 @@ MOST_PARAMETERS = 7
 LAYERS = (
     ("cli",),
     ("batch",),
-    ("study", "workshop", "puppetry"),
+    ("study", "workshop", "puppetry", "web"),
     ("live", "editing"),
     ("encoding", "decoding"),
     ("context",),
@@ -47,6 +47,7 @@ VERBS = {
     "clip/clip.py:open",
     "live/send.py:send",
     "live/receive.py:receive",
+    "web/export.py:export",
 }
 
 

@@ -41,6 +41,7 @@ COMMANDS = (
     "compare",
     "report",
     "view",
+    "web",
     "bench",
     "doctor",
     "completion",

@@ -50,6 +50,7 @@ PUPPET = {**ENCODE, "reading the driver": 5.0, "retargeting": 20.0, "rendering":
 
 EVALUATE = {"finding the face": 1.0, "rendering": 1.0, "evaluating": 6.0}
 COMPARE = {**ENCODE, "conventional codecs": 50.0, "evaluating": 100.0}
+WEB = {"exporting": 1.0}
 REPORT = {"evaluating": 3.0, "rendering": 3.0, "control sheet": 1.0}
 DISCOVER = {"faces": 40.0, "effects": 5.0, "sensitivity": 20.0, "finding the face": 2.0,
             "inversion": 20.0, "what controls do": 25.0}  # fmt: skip

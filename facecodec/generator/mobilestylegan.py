@@ -24,6 +24,8 @@ MAPPING_LAYERS = 8
 EPSILON = 1e-8  # added to the mean square of z before it is divided by
 PREVIEW_BLOCKS = {256: 6, 128: 5, 64: 4}  # picture size -> blocks run at their own resolution
 LOW_BAND_GAIN = 0.5  # of a colour's low band of the Haar wavelet, which is twice the mean
+_CONV_PARTS = ("depthwise", "weight", "bias", "noise")
+_AFFINE_PARTS = ("weight", "bias")
 # Taps (a, b, c) of a filter -> taps of the filter that does the same to signals of half the rate.
 HALVE = torch.tensor([[0.5, 0.0, 0.0], [0.5, 1.0, 0.5], [0.0, 0.0, 0.5]])
 
@@ -74,6 +76,18 @@ class MobileStyleGAN(Generator):
         Raises AttributeError for a name that is not in the network.
         """
         return self._tensor(name)
+
+    def drawing_tensors(self) -> dict[str, Tensor]:
+        """Return the tensors that a picture of W+ takes, [...] each, by their original names.
+
+        All but those of the mapping network.
+        """
+        convs = [f"{k}.{conv}" for k in range(BLOCKS) for conv in ("conv1", "conv2")]
+        names = ["w_mean", "input", "conv1.weight", "conv1.bias", "conv1.noise"]
+        names += [f"{conv}.{part}" for conv in convs for part in _CONV_PARTS]
+        names += ["to_img.weight", "to_img.bias"]
+        names += [f"{layer.name}.affine.{part}" for layer in self.layers for part in _AFFINE_PARTS]
+        return {name: self._tensor(name) for name in names}
 
     def changed(self, tensors: Mapping[str, Tensor]) -> MobileStyleGAN:
         """Return a generator that shares all but these tunable tensors, [...], with this one."""

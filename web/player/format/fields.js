@@ -50,6 +50,7 @@ export function singles(bytes) {
 /**
  * Join pieces.
  * @param {Uint8Array[]} pieces
+ * @returns {Uint8Array<ArrayBuffer>}
  */
 export function joined(pieces) {
   const out = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));

@@ -1,0 +1,1 @@
+"""Talking heads for browsers: a folder with a page, its player, a generator and streams."""
