@@ -11,7 +11,11 @@ of a real person is used. In two pictures of three the person is laid before ano
 enlarged a little, and changed as cameras do. What the head is follows from the landmarks: the
 person, fading out below the chin. The last faces are held out; of them, the mean difference of
 person and head from the teacher's are printed as it goes. `--write` puts the weights into
-facecodec/face/matte.safetensors, in float16.
+facecodec/face/matte.safetensors, in float16, with the SHA-256 of the generator.
+
+The file that ships (SHA-256 in `docs/compositing.md`) was made by these three commands with their
+defaults: 1370 faces, 2000 steps of 16, which take about 2.5 minutes of drawing, 0.5 of the teacher
+and 16 of training on one core of an Intel Xeon with AVX-512 and AMX.
 """
 
 from __future__ import annotations
@@ -34,6 +38,8 @@ from facecodec.compositing.foreground import foreground
 from facecodec.face import matte
 from facecodec.face.layout import CHIN, MOUTH
 from facecodec.face.signals import eye_centres
+from facecodec.weights.catalogue import DEFAULT_GENERATOR
+from facecodec.weights.store import read_record
 
 SIZE = matte.INPUT_SIZE
 DRAWN_SIZE = 256  # side in pixels of the faces that the teacher is shown
@@ -187,7 +193,8 @@ def main() -> None:
     net = train(Examples(given.faces), given.steps, given.seed)
     if given.write:
         weights = {k: v.numpy().astype(np.float16) for k, v in net.state_dict().items()}
-        save_file(weights, Path(matte.__file__).with_name(matte.WEIGHTS))
+        facts = {"generator": read_record(DEFAULT_GENERATOR).sha256}
+        save_file(weights, Path(matte.__file__).with_name(matte.WEIGHTS), facts)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from facecodec.compositing.foreground import front_and_back, unmixed
 from facecodec.compositing.light import Light
 from facecodec.compositing.placing import Window, placed, sampled, shrunk, unit_points
 from facecodec.face.alignment import Alignment
+from facecodec.face.crop import levels_of
 from facecodec.face.matte import INPUT_SIZE, along_edges, edge_lines, small_matte
 from facecodec.types import Picture
 
@@ -54,7 +55,7 @@ class Compositor:
         window = Window.of(place, (frame.shape[1], frame.shape[0]))
         if window.empty or place.size < SMALLEST_SQUARE_PIXELS:
             return frame
-        levels = shrunk(_levels(square), place.size)
+        levels = levels_of(square, place.size)
         if alpha is None and levels.shape[-1] >= LEAST_MATTED_PIXELS:
             small, maps = small_matte(levels)
             if float(maps[0][FACE].mean()) > LEAST_PERSON:
@@ -134,7 +135,7 @@ def _trimmed(window: Window, coarse: Tensor, step: int) -> tuple[Window, Tensor]
 def _over(frame: Picture, colours: Tensor, alpha: Tensor, window: Window) -> Picture:
     """Return a frame [H, W, 3] with colours [3, h, w] laid over a part, alpha [h, w]."""
     part = np.s_[window.top : window.bottom, window.left : window.right]
-    under = _levels(frame[part])
+    under = levels_of(frame[part], np.inf)
     mixed = colours.sub_(under).mul_(alpha).add_(under)
     result = frame.copy()
     result[part] = mixed.round_().clamp_(0, 255).byte().permute(1, 2, 0).numpy()
@@ -154,8 +155,3 @@ def coverage(alpha: Alpha, place: Alignment, size: tuple[int, int]) -> NDArray[n
         part = np.s_[window.top : window.bottom, window.left : window.right]
         covered[part] = (laid[0] * inside).numpy()
     return covered
-
-
-def _levels(picture: Picture) -> Tensor:
-    """Return a picture [H, W, 3] as grey levels [3, H, W], 0 to 255."""
-    return torch.from_numpy(picture.astype(np.float32)).permute(2, 0, 1)

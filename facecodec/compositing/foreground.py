@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-BLURRED_SIZE = 128  # side in pixels at which colours are spread
-NEAR_RADIUS, FAR_RADIUS = 4, 12  # pixels of that size over which they are
+BLURRED_SIZE = 64  # side in pixels at which colours are spread
+NEAR_RADIUS, FAR_RADIUS = 2, 6  # pixels of that size over which they are
 FAR_WEIGHT = 1e-2  # of a colour from afar, beside 1: it counts where there is none near
 SURE_POWER = 8  # of alpha, with which a pixel's colour counts: mixed ones hardly do
 SMALLEST_WEIGHT = 1e-6
@@ -20,37 +20,30 @@ def foreground(square: Tensor, alpha: Tensor) -> Tensor:
     are spread from where they are seen alone, then F is corrected so that the mixture is C (after
     Forte 2021, "Approximate fast foreground colour estimation", ICIP 2021).
     """
-    size = min(BLURRED_SIZE, square.shape[-1])
-    layers = torch.cat([square, alpha[None]])[None]
-    small = F.interpolate(layers, (size, size), mode="bilinear", antialias=True)[0]
-    both = F.interpolate(
-        front_and_back(small[:3], small[3])[None], square.shape[-2:], mode="bilinear"
-    )
+    both = F.interpolate(front_and_back(square, alpha)[None], square.shape[-2:], mode="bilinear")
     return unmixed(square, alpha, both[0])
 
 
-def front_and_back(small: Tensor, alpha: Tensor) -> Tensor:
+def front_and_back(square: Tensor, alpha: Tensor) -> Tensor:
     """Return the colours of the person and of what is behind, spread: [6, s, s].
 
-    small [3, s, s]: the square, about `BLURRED_SIZE`; alpha [s, s]: where the person is.
+    square [3, S, S]; alpha [S, S]: where the person is. s is `BLURRED_SIZE`, or S if that is less.
     """
-    weight = alpha.clamp(0, 1)[None]
-    return torch.cat(
-        [_spread(small, weight**SURE_POWER), _spread(small, (1 - weight) ** SURE_POWER)]
-    )
+    size = min(BLURRED_SIZE, square.shape[-1])
+    layers = torch.cat([square, alpha[None]])[None]
+    small = F.interpolate(layers, (size, size), mode="area")[0]
+    colours, front = small[:3], small[3:].clamp(0, 1) ** SURE_POWER
+    back = (1 - small[3:]).clamp(0, 1) ** SURE_POWER
+    maps = torch.cat([colours * front, front, colours * back, back])[None]
+    both = _means(maps, NEAR_RADIUS) + FAR_WEIGHT * _means(maps, FAR_RADIUS)
+    weights = both[3::4].clamp_min(SMALLEST_WEIGHT)
+    return torch.cat([both[:3] / weights[:1], both[4:7] / weights[1:]])
 
 
 def unmixed(colours: Tensor, alpha: Tensor, both: Tensor) -> Tensor:
     """Return colours [3, ...] without what is behind them; both [6, ...] as spread."""
     front, back = both[:3], both[3:]
     return (front + alpha * (colours - alpha * front - (1 - alpha) * back)).clamp_(0, 255)
-
-
-def _spread(colours: Tensor, weight: Tensor) -> Tensor:
-    """Return the weighted means of colours [3, s, s] around each pixel; weight is [1, s, s]."""
-    maps = torch.cat([colours * weight, weight])[None]
-    both = _means(maps, NEAR_RADIUS) + FAR_WEIGHT * _means(maps, FAR_RADIUS)
-    return both[:3] / both[3:].clamp_min(SMALLEST_WEIGHT)
 
 
 def _means(maps: Tensor, radius: int) -> Tensor:

@@ -70,6 +70,20 @@ def _halved(levels: NDArray[Any], kind: type[np.unsignedinteger[Any]]) -> NDArra
     return sums
 
 
+def levels_of(picture: Picture, least: float) -> Tensor:
+    """Return a picture [H, W, 3] as grey levels, float32 [3, h, w] of 0 to 255.
+
+    Halved, by means of four pixels, as long as its height stays `least` pixels or more.
+    """
+    levels: NDArray[Any] = picture
+    summed = 1  # pixels of the picture in each level
+    while levels.shape[0] >= 2 * least and min(levels.shape[:2]) >= SMALLEST_HALVED:
+        summed *= 4
+        levels = _halved(levels, np.uint16 if summed <= MOST_SUMMED else np.uint32)
+    planes = np.ascontiguousarray(levels.transpose(2, 0, 1)).astype(np.float32)
+    return torch.from_numpy(planes).div_(summed)
+
+
 def resize(picture: Picture, size: tuple[int, int]) -> Picture:
     """Return a picture [H, W, 3] scaled to `size` (width, height), with antialiasing."""
     if picture.shape[1::-1] == size:

@@ -24,6 +24,7 @@ WEIGHTS = "matte.safetensors"  # the file, in this package
 CONTRAST = 1.6  # by which the network's doubt at an edge, from 0.5, is made less
 # The guided filter that gives a small matte the edges of its square:
 GUIDE_RADIUS = 3  # pixels of the small square to either side of one, in its window
+HAZE = 0.04  # of a map, that is taken for none of it, and what lacks as much of all for all
 GUIDE_NOISE = 3e-4  # variance of grey levels, 0 to 1, below which an edge of the square is noise
 
 
@@ -99,7 +100,8 @@ def edge_lines(maps: Tensor, small: Tensor) -> Tensor:
 def along_edges(lines: Tensor, square: Tensor) -> Tensor:
     """Return maps [C, h, w], 0 to 1, of lines [2 C, h, w] and their picture [3, h, w]."""
     count = len(lines) // 2
-    return (lines[:count] * brightness(square)).add_(lines[count:]).clamp_(0, 1)
+    maps = (lines[:count] * brightness(square)).add_(lines[count:])
+    return maps.sub_(HAZE).div_(1 - 2 * HAZE).clamp_(0, 1)
 
 
 def brightness(picture: Tensor) -> Tensor:
