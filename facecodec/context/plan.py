@@ -73,13 +73,13 @@ def plan_context(
     """
     frames = frame_rate or USUAL_RATE
     if bits == 0:
-        return ContextPlan(_size(source, STILL_PIXELS), 0, frames, STILL_BYTES)
+        return ContextPlan(picture_size(source, STILL_PIXELS), 0, frames, STILL_BYTES)
     step = max(1, ceil(frames * BITS_PER_PICTURE / bits))
-    size = _size(source, PIXELS_PER_BIT * bits)
+    size = picture_size(source, PIXELS_PER_BIT * bits)
     return ContextPlan(size, step, frames / step, int(bits * duration / 8))
 
 
-def _size(source: tuple[int, int], pixels: int) -> tuple[int, int]:
+def picture_size(source: tuple[int, int], pixels: int) -> tuple[int, int]:
     """Return the size of pictures of about so many pixels, with even sides."""
     share = min(LARGEST_SHARE, sqrt(pixels / (source[0] * source[1])))
     width, height = (max(SMALLEST_SIDE, 2 * round(side * share / 2)) for side in source)
