@@ -24,7 +24,7 @@ from facecodec.bitstream import ContextPictures, ContextPlate, open_stream
 from facecodec.bitstream.coding.timing import usual_frames
 from facecodec.context.av1 import CODEC, QUANTISERS, encode_after
 from facecodec.context.fill import continued, face_place, plate_of
-from facecodec.context.make import MadeContext, make_context, shrunk
+from facecodec.context.make import PICTURE_BYTES, MadeContext, make_context, shrunk
 from facecodec.context.plan import ContextPlan, picture_size, plan_context
 from facecodec.context.view import ContextView
 from facecodec.editing.context import StreamSource
