@@ -11,10 +11,10 @@ from facecodec.errors import UsageError
 OFF, STILL = "off", "still"
 LEAST_RATE, MOST_RATE = 1_000, 1_000_000  # bits a second that a context may be given
 USUAL_RATE = Fraction(25)  # frames a second, of a source that does not say
-# What a rate buys (docs/experiments.md, "The context"): at 6 kbit/s, 6 pictures a second of a
-# quarter of a 512x480 frame are best; more pictures are all overhead, larger ones too coarse.
-PIXELS_PER_BIT = 10  # of a picture, for each bit a second
-BITS_PER_PICTURE = 1_000  # a second, for each picture a second
+# What a rate buys (docs/whole_frame.md): more pictures a second are all overhead, fewer show motion
+# too late; smaller ones lack detail that larger ones have at the same rate.
+PIXELS_PER_BIT = 20  # of a picture, for each bit a second
+BITS_PER_PICTURE = 1_300  # a second, for each picture a second
 STILL_BYTES = 3_000  # of a plate that stands alone
 STILL_PIXELS = 80_000
 LARGEST_SHARE = 0.5  # of the source's side

@@ -174,8 +174,8 @@ def test_what_may_be_asked_for():
     rate = Fraction(30000, 1001)
     plan = plan_context(6000, (1280, 720), rate, Fraction(10))
     assert plan.bytes == 7500
-    assert plan.step == 5
-    assert abs(plan.size[0] * plan.size[1] - 60_000) < 2_000
+    assert plan.step == 7
+    assert abs(plan.size[0] * plan.size[1] - 120_000) < 2_000
     assert all(side % 2 == 0 for side in plan.size)
     assert plan_context(0, (400, 300), None, Fraction(10)).still
     assert plan_context(10**6, (400, 300), rate, Fraction(1)).step == 1
