@@ -67,7 +67,8 @@ def head_end(points: NDArray[np.float64], size: int) -> NDArray[np.float32]:
         1
     ]
     t = np.clip((below / length - HEAD_END_FROM) / (HEAD_END_TO - HEAD_END_FROM), 0, 1)
-    return (1 - t * t * (3 - 2 * t)).astype(np.float32)
+    ends: NDArray[np.float32] = (1 - t * t * (3 - 2 * t)).astype(np.float32)
+    return ends
 
 
 class Examples:

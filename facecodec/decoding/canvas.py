@@ -23,7 +23,10 @@ CANVASES = ("face", "source")
 
 
 class Canvas:
-    """Lays rendered squares into output frames; `size` is the output's width and height."""
+    """Lays rendered squares into output frames.
+
+    size: the output's width and height. compositor: how squares are laid over what is behind them.
+    """
 
     def __init__(
         self,
@@ -50,7 +53,7 @@ class Canvas:
         self._behind = None
         if self.whole or background:
             self._behind = open_background(background, self.size)
-        self._compositor = Compositor(same_scene=own is not None and background is None)
+        self.compositor = Compositor(same_scene=own is not None and background is None)
 
     def take(self, pictures: ContextPictures) -> None:
         """Show these pictures of the context from now on, where it is shown."""
@@ -65,7 +68,7 @@ class Canvas:
             return face
         place = self._place(face, frame)
         under = self._behind(face, place, self._context.at(frame.pts))
-        return under if place is None else self._compositor.lay(under, face, place)
+        return under if place is None else self.compositor.lay(under, face, place)
 
     def _place(self, face: Picture, frame: FrameRecord) -> Alignment | None:
         """Return where a square [S, S, 3] goes; None where a stream does not say."""

@@ -66,12 +66,12 @@ class InPlace(Canvas):
         super().__init__(header, "face", None, face_size)
         self.size = (setting.picture.shape[1], setting.picture.shape[0])
         self._setting, self._moves = setting, iter(moves)
-        self._compositor = Compositor()
+        self.compositor = Compositor()
 
     def __call__(self, face: Picture, frame: FrameRecord) -> Picture:
         """Return the output frame [H, W, 3] for a rendered square [S, S, 3]."""
         place = moved(self._setting.place, next(self._moves))
-        return self._compositor.lay(self._setting.picture, face, place)
+        return self.compositor.lay(self._setting.picture, face, place)
 
 
 class InMotion(Canvas):
@@ -87,7 +87,7 @@ class InMotion(Canvas):
         """`source`: a video, and which of its frames each of the puppet's has."""
         super().__init__(header, "source", None, face_size)
         self._frames, self._moves = _in_order(*source), iter(moves)
-        self._compositor = Compositor()
+        self.compositor = Compositor()
 
     def __call__(self, face: Picture, frame: FrameRecord) -> Picture:
         """Return the output frame [H, W, 3] for a rendered square [S, S, 3]."""
@@ -95,7 +95,7 @@ class InMotion(Canvas):
         if frame.placement is None:
             return picture
         own = Alignment.from_array(frame.placement)
-        return self._compositor.lay(without_head(picture, own), face, moved(own, move))
+        return self.compositor.lay(without_head(picture, own), face, moved(own, move))
 
 
 def _in_order(video: Path, numbers: list[int]) -> Iterator[Picture]:

@@ -66,7 +66,7 @@ def test_a_head_that_moves_leaves_its_room_in_place(clip, pictures):
 
 def test_a_setting_has_no_head_and_the_rest_as_it_was(clip, pictures):
     picture = Setting.of(clip, 0, 1024).picture
-    hidden = hidden_by_head(pictures[0], clip.alignments[0])
+    hidden = hidden_by_head(pictures[0], clip.alignments[0]).head
     assert (picture[hidden == 0] == pictures[0][hidden == 0]).all()
     middle = clip.landmarks[0][27:36].mean(0)  # the nose
     x, y = clip.alignments[0].from_unit(middle[None])[0].astype(int)
