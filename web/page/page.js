@@ -89,7 +89,7 @@ face.addEventListener("loadeddata", () => {
   follow();
   figures();
 });
-for (const name of ["timeupdate", "stats", "seeked", "resize"]) {
+for (const name of ["timeupdate", "seeked", "resize"]) {
   face.addEventListener(name, () => {
     follow();
     figures();
