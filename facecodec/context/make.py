@@ -15,7 +15,6 @@ from facecodec.bitstream import ContextPictures, ContextPlate
 from facecodec.context.av1 import CODEC, QUANTISERS, encode_after
 from facecodec.context.fill import continued, face_place, plate_of
 from facecodec.context.plan import ContextPlan
-from facecodec.errors import FacecodecError
 from facecodec.face.alignment import Alignment
 from facecodec.progress import Progress
 from facecodec.types import Flags, Picture
@@ -103,17 +102,29 @@ def make_context(
         rest = _read(clip, plan, segment_frames, set(range(segments)) - chosen, progress)
         for segment in range(segments):
             if segment in samples:
-                packets = made[sorted(chosen).index(segment)]
-                pts = samples[segment].pts
+                packets, pts = made[sorted(chosen).index(segment)], samples[segment].pts
+                if packets[0] != data:
+                    packets = _after(data, plate, painted[segment], quantiser, plan)
             else:
                 _, sample = next(rest)
-                packets = encode_after(plate, sample.painted(plate), quantiser, plan.rate)
+                packets = _after(data, plate, sample.painted(plate), quantiser, plan)
                 pts = sample.pts
-            if packets[0] != data:
-                raise FacecodecError("the context cannot be coded (its plate is not repeatable)")
             yield ContextPictures(tuple(pts), tuple(packets[1:]))
 
     return MadeContext(_coded(plate, data), parts(), moving)
+
+
+def _after(
+    data: bytes, plate: Picture, pictures: list[Picture], quantiser: int, plan: ContextPlan
+) -> list[bytes]:
+    """Return the coded plate and pictures that decode after its bytes `data`.
+
+    Where an encoder does not give the same bytes for the same plate, they begin with a key frame.
+    """
+    packets = encode_after(plate, pictures, quantiser, plan.rate)
+    if packets[0] == data:
+        return packets
+    return [data, *encode_after(pictures[0], pictures[1:], quantiser, plan.rate)]
 
 
 def _coded(plate: Picture, data: bytes) -> ContextPlate:

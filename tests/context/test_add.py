@@ -12,6 +12,8 @@ from facecodec.bitstream import ContextPictures, FrameRecord, StreamReader, Stre
 from facecodec.bitstream.container.verify import verify
 from facecodec.cli.console import said_of_moving
 from facecodec.cli.main import run
+from facecodec.context import make
+from facecodec.context.av1 import encode_after
 from facecodec.decoding.canvas import Canvas
 from facecodec.editing.context import add_context
 from facecodec.errors import UsageError
@@ -130,3 +132,23 @@ def test_the_wrong_video_is_refused(files, tmp_path, sample):
     with pytest.raises(UsageError, match="no context"):
         add_context(face, video, tmp_path / "out.fcv", "off")
     assert not (tmp_path / "out.fcv").exists()
+
+
+def test_an_encoder_whose_plates_differ_gives_segments_key_frames(files, tmp_path, monkeypatch):
+    video, face = files
+    calls = []
+
+    def unsteady(plate, pictures, quantiser, rate):
+        calls.append(len(pictures))
+        darker = (plate * (0.99 - 0.01 * (len(calls) % 3))).astype(np.uint8)
+        return encode_after(darker if len(pictures) == 5 else plate, pictures, quantiser, rate)
+
+    monkeypatch.setattr(make, "encode_after", unsteady)
+    add_context(face, video, tmp_path / "whole.fcv", 4000)
+    assert 5 in calls
+    assert 4 in calls  # the second segment again: a key frame and four
+    frames = laid(toy_streams.read((tmp_path / "whole.fcv").read_bytes()))
+    around = np.ones((HEIGHT, WIDTH), bool)
+    around[20:105, 50:140] = False
+    off = np.abs(frames[-1].astype(int) - room(FRAMES - 1))[around].mean()
+    assert off < 6

@@ -73,6 +73,59 @@ def test_decode_keeps_times_and_audio(tmp_path, stream, sample):
         assert after.rate == 25
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, stream, sample) -> Path:
+    """The same with the rest of the frame."""
+    path = tmp_path_factory.mktemp("whole") / "whole.fcv"
+    facecodec.add_context(stream, sample, path, 100_000)
+    return path
+
+
+def test_the_frame_comes_back_where_a_stream_has_a_context(tmp_path, whole, sample):
+    summary = facecodec.decode(whole, tmp_path / "back.mp4", size=256)
+    assert summary.frames == FRAMES and summary.damage == []
+    pictures, frames = seen(tmp_path / "back.mp4")[1], seen(sample)[1][:FRAMES]
+    assert pictures.shape == frames.shape
+    with facecodec.open(whole) as opened:
+        places = [frame.placement for frame in opened]
+    for picture, frame, place in zip(pictures, frames, places, strict=True):
+        assert place is not None
+        x, y = np.meshgrid(np.arange(frame.shape[1]), np.arange(frame.shape[0]))
+        beside = np.maximum(abs(x - place.x), abs(y - place.y)) > place.size / 2
+        assert abs(picture.astype(int) - frame)[beside].mean() < 8
+    code, _ = command("decode", whole, tmp_path / "face.mp4", "--canvas", "face", "--size", 256)
+    assert code == 0
+    assert seen(tmp_path / "face.mp4")[1].shape == (FRAMES, 256, 256, 3)
+
+
+def test_other_rates_and_kinds_of_output(tmp_path, whole):
+    for name, options, count in (
+        ("more.mp4", ["--fps", "50"], 2 * FRAMES),
+        ("deep.mkv", ["--codec", "x265", "--bits", "10", "--crf", "30"], FRAMES),
+    ):
+        code, _ = command("decode", whole, tmp_path / name, "--size", 256, *options)
+        assert code == 0
+        assert len(seen(tmp_path / name)[1]) == count
+    code, _ = command("decode", whole, tmp_path / "one.jpg", "--size", 256, "--start", "0.08")
+    assert code == 0
+    with VideoReader(tmp_path / "one.jpg") as reader:
+        assert (reader.width, reader.height) == (640, 480)
+    code, _ = command("decode", whole, tmp_path / "x.webm", "--codec", "x264")
+    assert code == 2
+
+
+@pytest.mark.slow
+def test_a_context_changes_nothing_else(tmp_path, sample, stream):
+    done = facecodec.encode(sample, tmp_path / "w.fcv", preset="fast", max_frames=FRAMES,
+                            context="still")  # fmt: skip
+    assert done.context_bytes > 0 and done.context_moving is not None
+    with stream.open("rb") as file, (tmp_path / "w.fcv").open("rb") as other:
+        plain, around = StreamReader(file), StreamReader(other)
+        assert around.context_plate is not None and plain.context_plate is None
+        rows = [[frame.controls.tobytes() for frame in one] for one in (plain, around)]
+        assert rows[0] == rows[1]
+
+
 def test_decode_down_a_pipe_with_the_sound(stream, sample, capfdbinary):
     """What `facecodec decode four.fcv - --format matroska | ffplay -` reads."""
     summary = facecodec.decode(stream, "-", size=256, format="matroska")
