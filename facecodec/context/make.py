@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecodec.bitstream import ContextPictures, ContextPlate
+from facecodec.bitstream.limits import MAX_CONTEXT
 from facecodec.context.av1 import CODEC, QUANTISERS, encode_after
 from facecodec.context.fill import continued, face_place, plate_of
 from facecodec.context.plan import ContextPlan
@@ -25,6 +26,7 @@ PLATE_PICTURES = 48  # of all sampled ones, that a plate is made of
 MOVED_LEVELS = 16  # grey levels from the plate, from which on a pixel has moved
 PICTURE_BYTES = 2  # bytes around a picture in a stream: its size and its time
 SEGMENT_BYTES = 14  # bytes around the pictures of a segment
+MOST_PICTURE_BYTES = 12  # bytes around a picture, at most
 
 
 class PlacedFrames(Protocol):
@@ -109,9 +111,21 @@ def make_context(
                 _, sample = next(rest)
                 packets = _after(data, plate, sample.painted(plate), quantiser, plan)
                 pts = sample.pts
-            yield ContextPictures(tuple(pts), tuple(packets[1:]))
+            yield _fitting(pts, packets[1:])
 
     return MadeContext(_coded(plate, data), parts(), moving)
+
+
+def _fitting(pts: list[int], packets: list[bytes]) -> ContextPictures:
+    """Return as many of a segment's pictures as a stream takes; the last one stays."""
+    count, size = 0, SEGMENT_BYTES
+    for packet in packets:
+        size += len(packet) + MOST_PICTURE_BYTES
+        if size > MAX_CONTEXT:
+            break
+        count += 1
+    count = max(count, 1)
+    return ContextPictures(tuple(pts[:count]), tuple(packets[:count]))
 
 
 def _after(
@@ -223,7 +237,9 @@ def _quantiser(
         ]
         spent = sum(len(data) + PICTURE_BYTES for packets in made for data in packets[1:])
         spent += SEGMENT_BYTES * len(made)
-        if len(made[0][0]) + spent * share <= plan.bytes:
+        largest = max(len(made[0][0]), *(sum(map(len, packets[1:])) for packets in made))
+        fits = largest <= MAX_CONTEXT // 2
+        if fits and len(made[0][0]) + spent * share <= plan.bytes:
             best, high = (quantiser, made), quantiser - 1
         else:
             low = quantiser + 1

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, sqrt
 
+from facecodec.bitstream.limits import MAX_CONTEXT_PIXELS
 from facecodec.errors import UsageError
 
 OFF, STILL = "off", "still"
-LEAST_RATE, MOST_RATE = 1_000, 1_000_000  # bits a second that a context may be given
+LEAST_RATE, MOST_RATE = 1_000, 200_000  # bits a second that a context may be given
 USUAL_RATE = Fraction(25)  # frames a second, of a source that does not say
 # What a rate buys (docs/whole_frame.md): more pictures a second are all overhead, fewer show motion
 # too late; smaller ones lack detail that larger ones have at the same rate.
@@ -75,7 +76,7 @@ def plan_context(
     if bits == 0:
         return ContextPlan(picture_size(source, STILL_PIXELS), 0, frames, STILL_BYTES)
     step = max(1, ceil(frames * BITS_PER_PICTURE / bits))
-    size = picture_size(source, PIXELS_PER_BIT * bits)
+    size = picture_size(source, min(PIXELS_PER_BIT * bits, MAX_CONTEXT_PIXELS))
     return ContextPlan(size, step, frames / step, int(bits * duration / 8))
 
 

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from facecodec.bitstream import ContextPictures, ContextPlate
+from facecodec.bitstream.container.context import pack_pictures
 from facecodec.context.av1 import decoded, encode_after
 from facecodec.context.fill import continued, face_place, filled, plate_of
+from facecodec.context.make import _fitting
 from facecodec.context.plan import check_context, plan_context
 from facecodec.context.view import ContextView
 from facecodec.errors import FacecodecError, UsageError
@@ -168,7 +170,7 @@ def test_what_may_be_asked_for():
     assert check_context("off") is None
     assert check_context("still") == 0
     assert check_context(6000) == 6000
-    for wrong in ("on", 0, 12, True, 1 << 30):
+    for wrong in ("on", 0, 12, True, 1 << 18):
         with pytest.raises(UsageError, match="context"):
             check_context(wrong)
     rate = Fraction(30000, 1001)
@@ -178,4 +180,14 @@ def test_what_may_be_asked_for():
     assert abs(plan.size[0] * plan.size[1] - 120_000) < 2_000
     assert all(side % 2 == 0 for side in plan.size)
     assert plan_context(0, (400, 300), None, Fraction(10)).still
-    assert plan_context(10**6, (400, 300), rate, Fraction(1)).step == 1
+    assert plan_context(10**5, (400, 300), rate, Fraction(1)).step == 1
+    width, height = plan_context(200_000, (7680, 4320), rate, Fraction(9)).size
+    assert width * height < 1 << 21
+
+
+def test_a_segment_takes_no_more_than_a_stream_does():
+    packets = [bytes(60_000)] * 6
+    kept = _fitting([10 * i for i in range(6)], packets)
+    assert len(kept.pts) == len(kept.packets) == 4
+    pack_pictures(kept)
+    assert len(_fitting([0, 1], [b"a", b"b"]).pts) == 2
