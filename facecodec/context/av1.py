@@ -29,6 +29,11 @@ def check_encoder() -> None:
         raise FacecodecError(f"this build of PyAV has no {ENCODER}: there can be no context")
 
 
+def is_shown(plate: ContextPlate | None) -> bool:
+    """Return whether there is a context, and one that this program and its libav can show."""
+    return plate is not None and plate.codec == CODEC and DECODER in av.codecs_available
+
+
 def encode_after(
     plate: Picture, pictures: Sequence[Picture], quantiser: int, rate: Fraction
 ) -> list[bytes]:

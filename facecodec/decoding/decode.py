@@ -19,6 +19,7 @@ from facecodec.bitstream import (
     open_stream,
 )
 from facecodec.bitstream.audio import AudioParameters
+from facecodec.context.av1 import is_shown
 from facecodec.decoding.background import background_file
 from facecodec.decoding.canvas import Canvas
 from facecodec.decoding.cut import no_frames
@@ -98,8 +99,8 @@ def decode(
     device: 'auto', 'cpu', 'cuda' or a `torch.device`.
     canvas: 'face' for the aligned square, 'source' to lay the face where it was into a frame of
     the source's size, over the stream's context. When None, 'source' for a stream with a context
-    and 'face' for one without. background: what is behind the person instead of that: a picture or
-    a video; "blur", the same out of focus; or a colour, "#rrggbb" or an HTML name.
+    that can be shown here, else 'face'. background: what is behind the person instead of that: a
+    picture or a video; "blur", the same out of focus; or a colour, "#rrggbb" or an HTML name.
     audio: keep the stream's audio; a container that does not take its codec has it coded again.
     keep_times: frames keep the times they have in the source; otherwise the output begins at 0.
     fps: frames a second, between which controls are interpolated; those of the stream when None.
@@ -127,7 +128,7 @@ def decode(
     stream = open_stream(source)
     avatar = Avatar.from_stream(stream, identity, rig=rig, device=device)
     context = stream.context_plate
-    canvas = canvas or ("face" if context is None else "source")
+    canvas = canvas or ("source" if is_shown(context) else "face")
     place = Canvas(stream.header, canvas, background, avatar.side(size), context)
     total = max_frames
     if span != (None, None):

@@ -9,7 +9,7 @@ import pytest
 
 from facecodec.bitstream import ContextPictures, ContextPlate
 from facecodec.bitstream.container.context import pack_pictures
-from facecodec.context.av1 import decoded, encode_after
+from facecodec.context.av1 import decoded, encode_after, is_shown
 from facecodec.context.fill import continued, face_place, filled, plate_of
 from facecodec.context.make import _fitting
 from facecodec.context.plan import check_context, plan_context
@@ -110,6 +110,9 @@ def test_without_a_plate_there_is_nothing_to_show(coded):
     unknown: list[str] = []
     assert view(ContextPlate("vp12", *SIZE, b""), unknown).at(0) is None
     assert "vp12" in unknown[0]
+    assert not is_shown(ContextPlate("vp12", *SIZE, b""))
+    assert is_shown(coded[0])
+    assert not is_shown(None)
 
 
 def test_pictures_larger_than_announced_are_not_made_room_for(coded):
