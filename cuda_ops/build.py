@@ -18,6 +18,8 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,6 +126,29 @@ def build(recipe: Recipe) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
     _log.info("built the %s kernels in %.0f s", recipe.name, time.perf_counter() - begin)
     return library
+
+
+def clean(current: Sequence[Recipe]) -> list[Path]:
+    """Remove all builds from the cache but those of the `current` recipes; return what was there.
+
+    Those of other versions of this package, of torch and of compilers, for other processors.
+    Raises KernelError where others can write to the cache, or a build cannot be removed.
+    """
+    root = cache_folder()
+    if not root.is_dir():
+        return []
+    refuse_if_others_write(root)
+    kept = set()
+    for recipe in current:
+        with suppress(KernelError):  # without its compiler, none of its builds is of use
+            kept.add(library_path(recipe).parent)
+    old = sorted(path for path in root.iterdir() if path.is_dir() and path not in kept)
+    for folder in old:
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise KernelError(f"{folder}: cannot be removed ({error.strerror})") from None
+    return old
 
 
 def find_ninja() -> str | None:

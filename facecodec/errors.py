@@ -1,5 +1,9 @@
 """The errors a user may meet: one line each, with the exit code the command ends with."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 
 class FacecodecError(Exception):
     """Something in the outside world failed. Its message is one line: file, what, remedy.
@@ -31,6 +35,17 @@ class NoFaceError(FacecodecError):
 
 class ModelError(FacecodecError):
     """A model is missing, damaged, or not the one a stream names."""
+
+
+class MissingModelError(ModelError):
+    """Models that can be installed are not.
+
+    names: of all that are missing, in the catalogue.
+    """
+
+    def __init__(self, message: str, names: Sequence[str]) -> None:
+        super().__init__(message)
+        self.names = tuple(names)
 
 
 class StreamError(FacecodecError):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cuda_ops import keep_freed_memory
 from facecodec.arguments import whole
 from facecodec.bitstream import StreamHeader
-from facecodec.errors import ModelError, StreamError, UsageError
+from facecodec.errors import MissingModelError, ModelError, StreamError, UsageError
 from facecodec.face.landmarks import FaceEmbedder, LandmarkFinder
 from facecodec.fit.likeness import Likeness
 from facecodec.generator.base import Generator
@@ -145,10 +145,13 @@ def model_named_by(sha256: str, hint: str) -> str:
     remedy = "import the checkpoint it was made with: facecodec model import FILE"
     if hint in CATALOGUE:  # the hint comes out of a file, which may say anything
         remedy = f"run: {how_to_install(hint)}"
-    raise ModelError(
+    message = (
         f"needs the generator {hint!r} (SHA-256 {sha256[:12]}…), which is not installed"
         f"{lost_home()}; {remedy}"
     )
+    if hint in CATALOGUE and CATALOGUE[hint].sha256 == sha256:
+        raise MissingModelError(message, [hint])
+    raise ModelError(message)
 
 
 def landmark_finder(*, quick: bool = False) -> LandmarkFinder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import logging
 import os
 import shutil
 from ctypes import POINTER, Structure, c_int
@@ -14,7 +15,10 @@ import torch
 
 from cuda_ops import arithmetic
 from cuda_ops.build import Recipe, load, sanitizers
-from cuda_ops.cpu import abi
+from cuda_ops.cpu import abi, prebuilt
+from cuda_ops.errors import KernelError
+
+_log = logging.getLogger("cuda_ops")
 
 # Output channels of a register tile (GROUP of vec.h), by the lanes of a vector.
 GROUPS = {4: 6, 8: 6, 16: 12}
@@ -47,11 +51,29 @@ def recipe() -> Recipe:
 
 @functools.cache
 def library() -> ctypes.CDLL:
-    """Return the library, built when it has to be. Raises KernelError when that fails."""
-    loaded = load(recipe())
+    """Return the library: built for this machine, or else the prebuilt one nearest to it.
+
+    Raises KernelError when it cannot be built and there is none.
+    """
+    try:
+        loaded = load(recipe())
+    except KernelError as error:
+        if sanitizers():
+            raise
+        loaded = _prebuilt(error)
     for job, launcher in abi.LAUNCHERS.items():
         function = getattr(loaded, launcher)
         function.argtypes, function.restype = [POINTER(job)], c_int
+    return loaded
+
+
+def _prebuilt(why: KernelError) -> ctypes.CDLL:
+    """Return the prebuilt library. Raises `why` none could be built, where there is no other."""
+    try:
+        loaded = prebuilt.load()
+    except KernelError:
+        raise why from None
+    _log.info("prebuilt kernels, because %s", why)
     return loaded
 
 

