@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from facecodec.compositing.alpha import HEAD_EDGE, feathered
 from facecodec.compositing.compositor import coverage
 from facecodec.compositing.filling import filled
 from facecodec.face.alignment import Alignment
@@ -21,9 +22,14 @@ from facecodec.types import Picture
 
 # All in pixels of the network's square:
 HEAD_MARGIN = 6  # by which a head is widened where it is to be filled in
-NECK_MARGIN, NECK_REACH = 8, 26  # by which the neck is narrower than the head; and up behind it
+NECK_MARGIN, NECK_REACH = 12, 16  # by which the neck is narrower than the head; and up behind it
+BODY_MARGIN = 3  # by which neck and shoulders go on behind the head, wherever they meet it
 HAIR_ABOVE = 16  # above the square, over which hair that reaches its top goes on
 PERSON_MARGIN = 8  # the same of a person, whom another frame may not show in place of the room
+BOTTOM_FADES = (False, False, False, True)  # of a square's sides
+BODY_GAIN = 5.0  # a pixel that is a fifth of body has the body behind it
+SURE_PERSON = 0.5  # share of a pixel from which it shows the person rather than the room
+WHOLE = 0.9  # of above, from which a row is a whole head
 FADING = 0.8  # share of the person that is head, in a row of the square, at which the neck begins
 NO_PERSON = 0.01  # share of a pixel below which it shows none
 SAME_ROOM = 6.0  # grey levels between two frames' rooms, at most, for one to stand in for the other
@@ -35,7 +41,7 @@ class Hidden(NamedTuple):
     """What a head hides of a frame, and what is behind it: float32 [H, W] each, 0 to 1.
 
     head: what is to be filled in, with a margin. person: what does not show the room. body: what
-    shows neck and shoulders. neck: what of the head is before the neck, which goes on there.
+    shows neck and shoulders. neck: where these go on behind the head, and not the room.
     """
 
     head: NDArray[np.float32]
@@ -53,13 +59,17 @@ def hidden_by_head(frame: Picture, place: Alignment) -> Hidden:
     person, head = _found(frame, place)
     rows = head.amax(1) / person.amax(1).clamp_min(NO_PERSON)
     above = ((rows - FADING) / (1 - FADING)).clamp(0, 1)  # 1 above the neck
-    begin = int((above > 0).nonzero().max()) if bool((above > 0).any()) else 0
+    whole = (above > WHOLE).nonzero()
+    begin = int(whole.max()) if len(whole) else 0  # the last row above the neck
     behind = ((torch.arange(len(rows)) - begin + NECK_REACH) / NECK_REACH).clamp(0, 1)
     body = (person - head).clamp(0, 1)
     hidden = head + above[:, None] * (_widened(head, HEAD_MARGIN) - head) * (1 - body)
+    hidden = hidden * torch.from_numpy(feathered(len(rows), BOTTOM_FADES, HEAD_EDGE))
     inner = 1 - _widened(1 - head, NECK_MARGIN)
     all_of_it = _widened(person, PERSON_MARGIN)
-    maps = (_with_hair(hidden), _with_hair(all_of_it), body, inner * behind[:, None])
+    beside = _widened((BODY_GAIN * body).clamp(0, 1), BODY_MARGIN) * (person > SURE_PERSON)
+    neck = torch.maximum(inner * behind[:, None], beside)
+    maps = (_with_hair(hidden), _with_hair(all_of_it), body, neck)
     size = (frame.shape[1], frame.shape[0])
     return Hidden(*(_coverage(m, place, size) for m in maps))
 
@@ -109,10 +119,10 @@ def _seen_elsewhere(
         shows = (person < NO_PERSON).astype(np.float32)
         total += shows[..., None] * picture
         seen += shows
-    shown = np.minimum(seen, 1) * hidden.person
+    shown = np.minimum(seen, 1) * here
     behind = total / np.maximum(seen, 1)[..., None]
     room = frame + shown[..., None] * (behind - frame)
-    return room.round().astype(np.uint8), hidden.person - shown
+    return room.round().astype(np.uint8), here - shown
 
 
 def _around(hidden: NDArray[np.float32]) -> tuple[slice, slice]:
