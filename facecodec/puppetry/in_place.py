@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facecodec.bitstream import FrameRecord, StreamHeader
+from facecodec.bitstream import FrameFlags, FrameRecord, StreamHeader
 from facecodec.clip.clip import Clip
 from facecodec.compositing.compositor import Compositor
 from facecodec.compositing.room import without_head
@@ -92,7 +92,7 @@ class InMotion(Canvas):
     def __call__(self, face: Picture, frame: FrameRecord) -> Picture:
         """Return the output frame [H, W, 3] for a rendered square [S, S, 3]."""
         picture, move = resize(next(self._frames), self.size), next(self._moves)
-        if frame.placement is None:
+        if frame.placement is None or frame.flags & FrameFlags.NO_FACE:
             return picture
         own = Alignment.from_array(frame.placement)
         return self.compositor.lay(without_head(picture, own), face, moved(own, move))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -87,6 +89,13 @@ def test_a_source_in_motion_keeps_its_frames(clip, pictures, sample):
         square = crop(pictures[number], clip.alignments[number], 512)
         laid = canvas(square, record(clip, number))
         assert np.abs(laid.astype(int) - pictures[number])[:, 100:-100].mean() < 2
+
+
+def test_a_frame_without_a_face_stays_as_it_is(clip, pictures, sample):
+    header = streams.header(width=clip.width, height=clip.height)
+    canvas = InMotion(header, (sample, [0]), np.zeros((1, 4)), 256)
+    away = replace(record(clip, 0), flags=FrameFlags.NO_FACE)
+    assert (canvas(np.zeros((256, 256, 3), np.uint8), away) == pictures[0]).all()
 
 
 def test_a_driver_beside_is_as_high_as_the_frame(clip, pictures):
