@@ -35,7 +35,7 @@ LIVE_TRACKING = TrackingPlan(
 FAST = Preset(
     keyframes=4,
     inversion=InversionPlan(w_steps=50, gaze_steps=25, w_plus_steps=60, full_steps=20),
-    tracking=TrackingPlan(iterations=2),
+    tracking=TrackingPlan(iterations=4),
     tuning=LightTuningPlan(keyframes=12, steps=140, full_steps=24),
     weights=WeightTuningPlan(steps=120, full_steps=36),
 )
@@ -47,7 +47,7 @@ PRESETS = {
     "slow": Preset(
         keyframes=12,
         inversion=InversionPlan(w_steps=120, gaze_steps=80, w_plus_steps=300, full_steps=160),
-        tracking=TrackingPlan(iterations=5),
+        tracking=TrackingPlan(iterations=9),
         tuning=LightTuningPlan(keyframes=32, steps=2000, full_steps=920),
         weights=WeightTuningPlan(steps=800, full_steps=360),
     ),

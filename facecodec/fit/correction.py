@@ -15,6 +15,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from facecodec.face.layout import (
+    LEFT_EYE,
+    LOWER_LID,
+    LOWER_LIP,
+    NUM_LANDMARKS,
+    RIGHT_EYE,
+    UPPER_LID,
+    UPPER_LIP,
+)
 from facecodec.fit.controls import per_control
 
 # Designs are made for at least this many controls, so that every derivative is the mean of eight
@@ -31,7 +40,11 @@ class CorrectionPlan:
     """How a clip is corrected. Controls are in standard deviations."""
 
     noise: float = 1 / 256  # standard deviation of a landmark, in sides of the square
+    # The same, of how far lids and lips are open, and 0 to leave that to the landmarks alone: an
+    # opening is small, is what is looked at, and the errors of its two edges are much the same.
+    opening_noise: float = 1 / 512
     outlier: float = 3.0  # times `noise`: larger differences are misreadings, and count less
+    opening_outlier: float = 10.0  # the same, times `opening_noise`: a blink is far from the rest
     prior: float = 1.5  # standard deviation of a control around its tracked value
     largest_move: float = 2.0  # of a control
     step: tuple[float, float] = (0.5, 1.0)  # of the derivatives' differences: pose, offsets
@@ -94,6 +107,36 @@ def without_placement(mean: Array) -> Array:
     return projection
 
 
+def openings() -> Array:
+    """Return how far left lids, right lids and lips are open, [3, 2P], times landmarks [2P]."""
+    points = np.arange(NUM_LANDMARKS)
+    edges = [
+        (points[eye][list(UPPER_LID)], points[eye][list(LOWER_LID)])
+        for eye in (LEFT_EYE, RIGHT_EYE)
+    ]
+    edges.append((points[list(UPPER_LIP)], points[list(LOWER_LIP)]))
+    rows = np.zeros((3, NUM_LANDMARKS, 2))
+    for row, (upper, lower) in zip(rows, edges, strict=True):
+        row[upper, 1] = -1 / len(upper)
+        row[lower, 1] = 1 / len(lower)
+    return rows.reshape(3, -1)
+
+
+def _observed(wanted: Array, plan: CorrectionPlan, guided: int, count: int) -> tuple[Array, Array]:
+    """Return what is seen of landmark changes [2P], [R, 2P] in units of its noise.
+
+    And beyond how many of those units each row counts less, [R]. `wanted` [T, P, 2] are landmarks.
+    """
+    seen = without_placement(wanted.mean(0)) / plan.noise
+    outlier = np.full(len(seen), plan.outlier)
+    if guided < count or not plan.opening_noise:  # a pose opens nothing
+        return seen, outlier
+    return (
+        np.vstack([seen, openings() / plan.opening_noise]),
+        np.append(outlier, np.full(3, plan.opening_outlier)),
+    )
+
+
 def corrected(
     read: ReadLandmarks, controls: Array, information: Array, wanted: Array, plan: CorrectionPlan
 ) -> tuple[Array, Array]:
@@ -101,7 +144,8 @@ def corrected(
 
     `information` [T, K, K] are the pictures' normal matrices. A frame without landmarks is NaN in
     `wanted` and keeps its controls. The mean difference over the clip belongs to the person, not
-    to the motion, and is ignored. One Gauss-Newton step, with one reading of every frame.
+    to the motion, and is ignored. One Gauss-Newton step, with one reading of every frame. Where
+    all controls are guided, how far lids and lips are open counts beside the landmarks.
     """
     frames = np.flatnonzero(np.isfinite(wanted).all((1, 2)))
     if not len(frames):
@@ -119,14 +163,14 @@ def corrected(
     frames, differences = frames[readable], differences[readable]
     if not len(frames):
         return controls, information
-    projection = without_placement(wanted[frames].mean(0))
+    seen, outlier = _observed(wanted[frames], plan, guided, count)
     # landmarks say nothing about the controls that they do not move
-    derivative = np.pad(projection @ derivative / plan.noise, ((0, 0), (0, count - guided)))
+    derivative = np.pad(seen @ derivative, ((0, 0), (0, count - guided)))
     centred = differences - differences.mean(0)
-    residuals = centred.reshape(len(frames), -1) @ projection.T / plan.noise
+    residuals = centred.reshape(len(frames), -1) @ seen.T
     moved, known = controls.copy(), information.copy()
     for t, row in zip(frames, residuals, strict=True):
-        weighted = derivative / (1 + (row / plan.outlier) ** 2)[:, None]
+        weighted = derivative / (1 + (row / outlier) ** 2)[:, None]
         known[t] += derivative.T @ weighted
         step = np.linalg.solve(known[t] + prior, weighted.T @ row)
         moved[t] += step * min(1.0, plan.largest_move / max(float(np.abs(step).max()), 1e-9))

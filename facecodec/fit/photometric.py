@@ -26,7 +26,9 @@ class TrackingPlan:
     """
 
     size: int = 128  # side in pixels of the compared pictures
-    iterations: int = 3  # Gauss-Newton steps on previews; three times as many after a cut
+    # Gauss-Newton steps on previews, at most: three times as many after a cut. With 3, lids that
+    # close within two frames stayed half open; most frames need fewer than 6.
+    iterations: int = 6
     full_iterations: int = 1  # further steps from full renders, which also correct later previews
     full_refresh: float = 0.5  # the last full render serves up to this distance of pose
     noise: float = 0.25  # picture difference, of a range of 2, that is one standard deviation

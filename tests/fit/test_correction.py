@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from facecodec.fit.correction import (
     CorrectionPlan,
     corrected,
     landmark_derivative,
+    openings,
     two_level_design,
     without_placement,
 )
@@ -164,3 +167,23 @@ def test_shapes_forget_shift_size_and_angle():
     turned = 1.01 * (REST - REST.mean(0)) @ np.array([[1, 0.02], [-0.02, 1]]) + 0.3
     assert np.abs(forget @ (turned - REST).ravel()).max() < 1e-9
     assert np.allclose(forget @ forget, forget)
+
+
+def test_openings_are_how_far_lids_and_lips_are_apart():
+    points = np.zeros((POINTS, 2))
+    points[[41, 40], 1] = 0.02  # the left eye's lower lid, as seen
+    points[[61, 62, 63], 1] = -0.01  # the upper lip
+    assert np.allclose(openings() @ points.ravel(), [0.02, 0, 0.01])
+
+
+def test_an_opening_counts_beyond_its_landmarks(clip):
+    """Lids are a twentieth of the landmarks, and hardly a picture."""
+    truth, tracked, information, wanted = clip
+    information = information * 0 + 10 * np.eye(CONTROLS)
+    at = {noise: replace(PLAN, opening_noise=noise) for noise in (0, PLAN.opening_noise)}
+    left = {}
+    for noise, plan in at.items():
+        moved, _ = corrected(read, tracked * 0, information, wanted, plan)
+        error = (wanted - read(moved)).reshape(FRAMES, -1)
+        left[noise] = np.abs((error - error.mean(0)) @ openings().T).mean()
+    assert left[PLAN.opening_noise] < 0.7 * left[0]
