@@ -31,6 +31,7 @@ LAYERS = (
     ("generator", "video"),
     ("compositing",),
     ("face", "bitstream"),
+    ("checkpoint",),
     ("atomic", "picture_limits", "seconds", "pixels", "arguments"),
     ("temporary",),
     ("errors", "pipe", "process", "progress", "types", "version", "cuda_ops"),

@@ -6,8 +6,10 @@ import numpy as np
 import torch
 
 import cuda_ops
+from facecodec.checkpoint import Stage
 from facecodec.face.expression import features
 from facecodec.face.landmarks import LandmarkFinder
+from facecodec.face.layout import NUM_LANDMARKS
 from facecodec.fit.response import Response
 from facecodec.generator.base import Generator
 from facecodec.progress import Progress, silent
@@ -33,17 +35,31 @@ class FaceReader:
         return features(self.landmarks(controls))
 
     def landmarks(
-        self, controls: Floats, stage: str = "reading the face", progress: Progress = silent
+        self,
+        controls: Floats,
+        stage: str = "reading the face",
+        progress: Progress = silent,
+        kept: Stage | None = None,
     ) -> Landmarks:
         """Return the landmarks [N, 68, 2] at controls [N, K], in sides of the square.
 
-        NaN where no face is read. `stage` is what progress calls it.
+        NaN where no face is read. `stage` is what progress calls it. kept: of a checkpoint, which
+        may know some of them.
         """
-        rows = []
-        for i, row in enumerate(controls):
-            rows.append(self._read(row))
+        kept, first = kept or Stage(), 0
+        rows = np.zeros((len(controls), NUM_LANDMARKS, 2))
+        if kept.known is not None:
+            first = kept.known["read"]
+            known = kept.rows(first, 2 * NUM_LANDMARKS)
+            rows[:first] = known.reshape(first, NUM_LANDMARKS, 2)
+            self.find.restore(kept.known["finder"])
+        for i in range(first, len(controls)):
+            rows[i] = self._read(controls[i])
+            kept.add(rows[i].ravel())
             progress(stage, i + 1, len(controls))
-        return np.array(rows)
+            if kept.due() or i + 1 == len(controls):
+                kept.keep({"read": i + 1, "finder": self.find.state()})
+        return rows
 
     def _read(self, controls: Floats) -> Landmarks:
         basis = self.person.basis
@@ -55,4 +71,4 @@ class FaceReader:
             else:
                 picture = cuda_ops.rgb8(self.generator.preview(styles, self.size))
         points = self.find(picture[0].cpu().numpy())
-        return np.full((68, 2), np.nan) if points is None else points / self.size
+        return np.full((NUM_LANDMARKS, 2), np.nan) if points is None else points / self.size

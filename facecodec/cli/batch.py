@@ -107,6 +107,10 @@ def shared(command: Callable[..., None]) -> Callable[..., None]:
     "--audio", type=click.Choice(["auto", "copy", "opus", "none"]), default="auto",
     show_default=True, help="See `encode`.",
 )  # fmt: skip
+@click.option(
+    "--checkpoint", is_flag=True,
+    help="A clip whose worker is lost is gone on with, not begun again; see `encode`.",
+)  # fmt: skip
 @options.as_json
 @options.verbosity
 @options.force
@@ -121,7 +125,7 @@ def encode(identity: str | None, rig: str | None, **given: Any) -> None:
     from facecodec.batch.batch import encode_batch
 
     names = ("model", "preset", "device", "max_frames", "quality", "bitrate", "tune", "any_face",
-             "audio")  # fmt: skip
+             "audio", "checkpoint")  # fmt: skip
     files = {"rig": rig, "identity": None if identity == AUTO else identity}
     _run(lambda batch: encode_batch(batch, identity == AUTO), given, names, files)
 

@@ -73,6 +73,10 @@ SHOWN_FLAGGED = 4  # runs of flagged frames that are told without -v
 )  # fmt: skip
 @options.audio_bitrate
 @options.no_audio
+@click.option(
+    "--checkpoint", is_flag=True,
+    help="Keep what is done beside OUT, every ten seconds; the same command goes on there.",
+)  # fmt: skip
 @options.kernel
 @options.as_json_beside_output
 @options.verbosity
@@ -103,6 +107,7 @@ def command(
     audio: str,
     audio_bitrate: int | None,
     no_audio: bool,
+    checkpoint: bool,
     json_: bool,
     force: bool,
 ) -> None:
@@ -144,7 +149,8 @@ def command(
             audio_bitrate=audio_bitrate, quality=quality, bitrate=bitrate,
             video_track=video_track, audio_track=audio_track,
             precision=precision, id_frame=id_frame, tune=tune, identity=identity, live=live,
-            context=context, any_face=any_face, face=face, force=force, progress=report,
+            context=context, any_face=any_face, face=face, checkpoint=checkpoint,
+            force=force, progress=report,
             foretell=foretell,
         )  # fmt: skip
     if json_:

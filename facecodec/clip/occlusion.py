@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from facecodec.checkpoint import stage
 from facecodec.clip.scan import SQUARE_PIXELS, Scan
 from facecodec.face.mask import face_mask
 from facecodec.face.occlusion import occluded_share, occlusion
@@ -38,10 +39,19 @@ def with_occlusions(
     occluded one that are marked too.
     """
     shares = np.zeros(len(scan))
+    kept, first = stage("occlusions"), 0
+    if kept.known is not None:
+        first = kept.known
+        shares[:first] = kept.rows(first, 1)[:, 0]
     for i, square in squares:
+        if i < first:
+            continue
         if scan.seen[i]:
             shares[i] = occluded_share(square, scan.landmarks[i])
         progress("looking for occlusions", i + 1, len(scan))
+        kept.add(shares[i : i + 1])
+        if kept.due() or i + 1 == len(scan):
+            kept.keep(i + 1)
     return replace(scan, occluded=scan.seen & _widened(shares > OCCLUDED_SHARE, live, neighbours))
 
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from facecodec.checkpoint import State
 from facecodec.clip.choice import FaceChoice
 from facecodec.face.alignment import ffhq_alignment
 from facecodec.types import Flags, Floats, Landmarks, Picture
@@ -120,6 +121,16 @@ class PeopleReader:
         self._samples: dict[int, Floats] = {}  # by frame
         self._differences: list[float] = []  # of the face from that of the frame before, NaN: none
         self._last: tuple[Picture, Landmarks, Floats] | None = None
+
+    def state(self) -> State:
+        """Return what was read; the picture of the last frame is left out."""
+        last = None if self._last is None else self._last[1]
+        return [self._samples, self._differences, self.at_once, last]
+
+    def restore(self, state: State, frame: Picture) -> None:
+        """Go on where `state` was; `frame` [H, W, 3] is the last one that was added."""
+        self._samples, self._differences, self.at_once, last = state
+        self._last = None if last is None else (frame, last, _face(frame, last))
 
     def add(self, frame: Picture, points: Landmarks | None) -> bool:
         """Note the next frame [H, W, 3] and its landmarks [68, 2], None without a face.

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecodec.arguments import whole_or_none
+from facecodec.checkpoint import State, stage
 from facecodec.clip.choice import FaceChoice
 from facecodec.clip.people import People, PeopleReader
 from facecodec.clip.source import FrameSource
@@ -22,6 +23,8 @@ from facecodec.face.signals import SIGNALS, all_signals
 from facecodec.progress import Progress
 from facecodec.types import Flags, Floats, Landmarks, Picture
 from facecodec.video.reader import Frame
+
+_ROW = 2 + 2 * NUM_LANDMARKS  # numbers that a checkpoint keeps of a frame
 
 SHORT_GAP_SECONDS = 0.5  # without landmarks: an occlusion, not an empty scene
 SHARPNESS_PIXELS = 128  # to about which a face is reduced before its sharpness is measured
@@ -120,7 +123,20 @@ def find_faces(
     find.every_face = span.face is not None
     find.reset()
     total = span.max_frames or source.frame_count
-    for frame in source.frames(span.start, span.end, span.max_frames):
+    kept, first = stage("faces"), 0
+    if kept.known is not None:
+        first = kept.known["frames"]
+        rows = kept.rows(first, _ROW)
+        pts = [int(row[0]) for row in rows]
+        sharpness = [float(row[1]) for row in rows]
+        faces = [None if np.isnan(row[2]) else row[2:].reshape(-1, 2) for row in rows]
+    for i, frame in enumerate(source.frames(span.start, span.end, span.max_frames)):
+        if i < first:
+            if i + 1 == first:
+                find.restore(kept.known["finder"])
+                if whose is not None:
+                    whose.restore(kept.known["whose"], frame.image)
+            continue
         points = find(frame.image, whose.choose if whose else None)
         if whose is not None and whose.add(frame.image, points):
             find.reset()  # somebody else: is the person elsewhere in the picture?
@@ -131,7 +147,16 @@ def find_faces(
         pts.append(frame.pts)
         faces.append(points)
         sharpness.append(0.0 if points is None else _sharpness(frame.image, points))
+        row = np.full(_ROW, np.nan)
+        row[:2] = frame.pts, sharpness[-1]
+        if points is not None:
+            row[2:] = points.ravel()
+        kept.add(row)
+        if kept.due():
+            kept.keep(_reading(i + 1, find, whose))
         progress("finding the face", len(pts), total and max(total, len(pts)))
+    if len(pts) > first:
+        kept.keep(_reading(len(pts), find, whose))
     if not pts:
         raise UsageError(f"{source.path}: no frame between the start and end asked for")
     if all(points is None for points in faces):
@@ -141,6 +166,12 @@ def find_faces(
     people = whose.people()
     chosen = None if span.face is None else int(people.who[min(people.samples)])
     return Faces(pts, faces, sharpness, people, whose.at_once, chosen)
+
+
+def _reading(frames: int, find: LandmarkFinder, whose: PeopleReader | None) -> State:
+    """Return how far the faces of a clip have been found."""
+    state = None if whose is None else whose.state()
+    return {"frames": frames, "finder": find.state(), "whose": state}
 
 
 def somebody_else(

@@ -19,6 +19,7 @@ from facecodec.clip.source import FramesInMemory
 from facecodec.context.av1 import check_encoder
 from facecodec.context.make import MadeContext, make_context
 from facecodec.context.plan import check_context, plan_context
+from facecodec.encoding.checkpoint import kept_person, resumable
 from facecodec.encoding.estimate import estimated_seconds
 from facecodec.encoding.live_clip import track_live
 from facecodec.encoding.motion import track_clip
@@ -66,6 +67,7 @@ def encode(
     live: bool = False,
     context: str | int = "off",
     keep_person: bool = True,
+    checkpoint: bool = False,
     any_face: bool = False,
     face: str | None = None,
     force: bool = False,
@@ -110,6 +112,8 @@ def encode(
     The output appears whole or not at all. Until it does, and unless `keep_person` is False, the
     person is kept beside it in `OUTPUT.person.fci`, which an encode that is cut short leaves. A
     file of that name stays as it is; the person is then kept in `OUTPUT.2.person.fci`.
+    checkpoint: keep all that is done, every ten seconds, in the folder `OUTPUT.checkpoint`; the
+    same call goes on there, to the same bytes, and removes it when it is done.
 
     Frames that show somebody else are flagged as without a face, and repeat the person's last
     controls: the person is the one in the identity frame where that is given, else the one most
@@ -140,7 +144,15 @@ def encode(
         (video_track, audio_track),
     )
     live = live or plan.live
-    with _opened(source, span, fps, live, progress, tracks) as clip, KeptPerson(output) as kept:
+    if checkpoint and plan.live:
+        raise UsageError("a clip that is read once, as it comes, has no checkpoint")
+    settings = (model, plan, span, tracks, id_frame, tune, live, any_face)
+    files = {"source": source, "identity": identity, "rig": rig}
+    with (
+        resumable(output, files, repr(settings), checkpoint),
+        _opened(source, span, fps, live, progress, tracks) as clip,
+        KeptPerson(output) as kept,
+    ):
         heard = settled(clip.audio, clip.source.audio_packets, choice)
         models = load_models(model, rig, device)
         likeness = None if given else load_likeness(models.generator)
@@ -163,12 +175,21 @@ def encode(
         if known:
             avatar, enrolment = known, known_person(clip, known, id_frame)
         else:
-            avatar, enrolment = find_person(clip, models, plan, id_frame, likeness, progress)
+            avatar, enrolment = kept_person(
+                "inversion",
+                models,
+                lambda: find_person(clip, models, plan, id_frame, likeness, progress),
+            )
         stages.end("inversion")
         if tune != "none":
-            avatar, enrolment = tune_person(clip, avatar, enrolment, plan, tune, likeness, progress)
+            untuned = avatar, enrolment
+            avatar, enrolment = kept_person(
+                "tuning",
+                models,
+                lambda: tune_person(clip, *untuned, plan, tune, likeness, progress),
+            )
             stages.end("tuning")
-        if keep_person and not given:
+        if keep_person and not given and not checkpoint:
             kept.keep(avatar)
         if motion is None and plan.live:
             motion = track_live(clip, avatar, plan.tracking, any_face, progress)

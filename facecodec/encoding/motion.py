@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from facecodec.avatar.avatar import Avatar
 from facecodec.bitstream import FrameFlags
+from facecodec.checkpoint import stage
 from facecodec.clip.clip import Clip
 from facecodec.clip.scan import Scan
 from facecodec.encoding.person import POSE_LIMIT, Enrolment, pose_change, pose_from_landmarks
@@ -24,7 +24,7 @@ from facecodec.fit.smoothing import smooth
 from facecodec.fit.tracking import Tracker
 from facecodec.progress import Progress
 from facecodec.rig.rig import NUM_POSE, Rig
-from facecodec.types import Controls, Flags, Floats
+from facecodec.types import Controls, Flags, Floats, Landmarks
 
 UNEXPLAINED_RATIO = 2.0  # times the median residual: a hand, a blur, another face
 # Residual over which a frame counts as unexplained whatever the rest of its clip is like. The
@@ -77,8 +77,20 @@ def track_clip(
     information = np.zeros((frames, count, count))
     flags = np.zeros(frames, np.uint8)
     residual = np.zeros(frames)
-    previous = None
+    previous, first = None, 0
+    kept = stage("tracking")
+    if kept.known is not None:
+        first = kept.known["frames"]
+        rows = kept.rows(first, count + count**2 + 2)
+        controls[:first], residual[:first] = rows[:, :count], rows[:, -2]
+        information[:first] = rows[:, count:-2].reshape(first, count, count)
+        flags[:first] = rows[:, -1]
+        tracker.restore(kept.known["tracker"])
+        if not flags[first - 1] & FrameFlags.NO_FACE:
+            previous = torch.from_numpy(controls[first - 1].copy())
     for i, square in clip.squares():
+        if i < first:
+            continue
         if clip.seen[i] or clip.scan.near[i]:
             starts = _starts(avatar.rig, clip.scan, i, enrolment, previous)
             target = clip.target(i, square, avatar.model.device)
@@ -91,11 +103,18 @@ def track_clip(
         else:
             flags[i] = FrameFlags.NO_FACE
             previous = None
+        kept.add(np.concatenate([controls[i], information[i].ravel(), [residual[i], flags[i]]]))
         progress("tracking", i + 1, frames)
+        if kept.due() or i + 1 == frames:
+            kept.keep({"frames": i + 1, "tracker": tracker.state()})
     flags[_unexplained(residual, flags)] |= np.uint8(FrameFlags.LOW_CONFIDENCE)
     if not clip.live:
         face = avatar.face_reader()
-        read = partial(face.landmarks, stage="reading the decoded face", progress=progress)
+
+        def read(controls: Floats) -> Landmarks:
+            """Return the landmarks [N, 68, 2] of the person at controls [N, K]."""
+            return face.landmarks(controls, "reading the decoded face", progress, stage("reading"))
+
         how = CorrectionPlan(guided=None if avatar.tuning is None else NUM_POSE)
         wanted = np.where(clip.whole[:, None, None], clip.landmarks, np.nan)
         controls, information = corrected(read, controls, information, wanted, how)

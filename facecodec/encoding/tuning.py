@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from facecodec.avatar.avatar import Avatar
 from facecodec.avatar.tuning import Tuning
+from facecodec.checkpoint import made_once
 from facecodec.clip.clip import Clip
 from facecodec.encoding.person import Enrolment, compared_size, pose_from_landmarks, recovery
 from facecodec.encoding.presets import Preset
@@ -63,17 +65,26 @@ def tune_person(
     targets = clip.targets(chosen, model.device, size)
     before = torch.from_numpy(enrolment.controls)
     tracker = Tracker(model.generator, avatar.basis, avatar.styles, tracking, before)
-    controls = []
     known = list(before.double())
-    for step, (i, target) in enumerate(zip(chosen, targets, strict=True)):
-        start = pose_from_landmarks(avatar.rig, clip.signals[i] - enrolment.neutral)
-        controls.append(torch.from_numpy(tracker.track(target, [start, *known], None).controls))
-        progress("keyframes", step + 1, len(chosen))
-    recover = recovery(model.generator, clip, chosen, targets)
-    begin = recover(tracker, avatar.response, torch.stack(controls))
-    values, fitted = tune_light(
-        model.generator, avatar.response, targets, begin, how, likeness, progress
+
+    def tracked() -> Tensor:
+        """Return the controls [keyframes, K] that a tuning begins with."""
+        controls = []
+        for step, (i, target) in enumerate(zip(chosen, targets, strict=True)):
+            start = pose_from_landmarks(avatar.rig, clip.signals[i] - enrolment.neutral)
+            controls.append(torch.from_numpy(tracker.track(target, [start, *known], None).controls))
+            progress("keyframes", step + 1, len(chosen))
+        recover = recovery(model.generator, clip, chosen, targets)
+        return recover(tracker, avatar.response, torch.stack(controls))
+
+    begin = torch.as_tensor(made_once("tracked", tracked))
+    values, moved = made_once(
+        "light",
+        lambda: tune_light(
+            model.generator, avatar.response, targets, begin, how, likeness, progress
+        ),
     )
+    fitted = torch.as_tensor(moved)
     steps = np.full(len(values), how.response_step)
     steps[0] = how.styles_step
     tuned = Avatar(model, avatar.latent, Tuning.light(values, steps))

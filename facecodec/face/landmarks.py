@@ -12,6 +12,7 @@ import dlib
 import numpy as np
 from numpy.typing import NDArray
 
+from facecodec.checkpoint import State
 from facecodec.face.alignment import Alignment, ffhq_alignment
 from facecodec.picture_limits import check_picture_size
 from facecodec.types import Landmarks, Picture
@@ -86,9 +87,15 @@ class LandmarkFinder:
 
     def reset(self) -> None:
         """Forget the last frame, before a picture that does not follow it."""
-        self._points: Landmarks | None = None
-        self._unseen, self._roll = 0, 0.0
-        self._not_looked = 0  # frames that the detector has not been asked about
+        self.restore([None, 0, 0.0, 0])
+
+    def state(self) -> State:
+        """Return what is remembered of the last frame."""
+        return [self._points, self._unseen, self._roll, self._not_looked]
+
+    def restore(self, state: State) -> None:
+        """Remember what `state` returned."""
+        self._points, self._unseen, self._roll, self._not_looked = state
 
     def __call__(self, frame: Picture, choose: Choose | None = None) -> Landmarks | None:
         """Return the face's landmarks [68, 2] in pixels, or None; pixel i spans i to i + 1.
@@ -137,8 +144,8 @@ class LandmarkFinder:
         assert self._points is not None
         turn = ffhq_alignment(points).angle - view.angle
         self._roll = view.angle + float(np.clip(turn, -LARGEST_ROLL_STEP, LARGEST_ROLL_STEP))
-        shift = float(np.hypot(*(_middle(points) - _middle(self._points))))
-        return shift <= LARGEST_JUMP * view.size / VIEW_MARGIN
+        shift = np.hypot(*(_middle(points) - _middle(self._points)))
+        return bool(shift <= LARGEST_JUMP * view.size / VIEW_MARGIN)
 
     def _detected(self, frame: Picture, choose: Choose | None) -> Landmarks | None:
         """Return the landmarks [68, 2] of one of the faces in a frame [H, W, 3], or None."""
@@ -194,10 +201,8 @@ class LandmarkFinder:
             small = np.ascontiguousarray(frame[::step, ::step])
             faces = self._detector(small, upsample)
             if faces:
-                return [
-                    dlib.rectangle(*(step * side for side in _sides(face)))
-                    for face in sorted(faces, key=lambda box: -box.area())[:MOST_FACES]
-                ]
+                largest = sorted(faces, key=lambda box: -box.area())[:MOST_FACES]
+                return [_scaled(face, step) for face in largest]
         return []
 
     def _read(
@@ -230,8 +235,7 @@ def _chip(frame: Picture, view: Alignment) -> Picture:
     half = 0.5 * view.size
     rect = dlib.drectangle(view.x - half, view.y - half, view.x + half, view.y + half)
     place = dlib.chip_details(rect, dlib.chip_dims(VIEW_SIZE, VIEW_SIZE), view.angle)
-    chip: Picture = dlib.extract_image_chip(frame, place)
-    return chip
+    return np.asarray(dlib.extract_image_chip(frame, place))
 
 
 def _shifted(box: dlib.rectangle) -> list[dlib.rectangle]:
@@ -245,14 +249,13 @@ def _shifted(box: dlib.rectangle) -> list[dlib.rectangle]:
     ]
 
 
-def _sides(box: dlib.rectangle) -> tuple[int, int, int, int]:
-    return box.left(), box.top(), box.right(), box.bottom()
+def _scaled(box: dlib.rectangle, factor: int) -> dlib.rectangle:
+    return dlib.rectangle(*(factor * x for x in (box.left(), box.top(), box.right(), box.bottom())))
 
 
 def _middle(points: Landmarks) -> NDArray[np.float64]:
     """Return the centre [2] of the bounding box of landmarks [68, 2]."""
-    middle: NDArray[np.float64] = (points.min(0) + points.max(0)) / 2
-    return middle
+    return np.asarray((points.min(0) + points.max(0)) / 2, np.float64)
 
 
 def _around(points: Landmarks, roll: float) -> tuple[Alignment, dlib.rectangle]:
@@ -268,16 +271,14 @@ def _around(points: Landmarks, roll: float) -> tuple[Alignment, dlib.rectangle]:
 def _overlap(a: dlib.rectangle, b: dlib.rectangle) -> float:
     """Return the intersection of two boxes over their union, 0 to 1."""
     shared = float(a.intersect(b).area())
-    union = float(a.area() + b.area() - shared)
-    return shared / union
+    return shared / float(a.area() + b.area() - shared)
 
 
 def box_of(points: Landmarks) -> dlib.rectangle:
     """Return the box the detector would draw around landmarks [68, 2]."""
     low, high = points.min(0), points.max(0)
-    centre = (low + high) / 2
     half = 0.5 * max(high - low) * BOX_SCALE
-    x, y = centre[0], centre[1] + BOX_DROP * half
+    x, y = (low + high) / 2 + (0, BOX_DROP * half)
     return dlib.rectangle(int(x - half), int(y - half), int(x + half), int(y + half))
 
 
@@ -296,5 +297,4 @@ class FaceEmbedder:
         frame = _safe_for_dlib(frame)
         parts = [dlib.point(int(x), int(y)) for x, y in points]
         shape = dlib.full_object_detection(box_of(points), parts)
-        descriptor = self._network.compute_face_descriptor(frame, shape)
-        return np.array(descriptor, dtype=np.float64)
+        return np.array(self._network.compute_face_descriptor(frame, shape), dtype=np.float64)

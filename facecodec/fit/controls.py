@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from facecodec.face.signals import NUM_POSE
 
 OFFSET_DISTANCE = 0.2  # what one of an offset adds to the distance of two derivatives, pose: 1
+
+
+def tensor(array: NDArray[Any]) -> Tensor:
+    """Return an array [...] as a tensor in memory of torch's own, where sums are as they were."""
+    return torch.from_numpy(array).clone()
 
 
 def pose_distance(a: Tensor, b: Tensor) -> float:

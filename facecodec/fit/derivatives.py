@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from facecodec.checkpoint import State
 from facecodec.face.signals import NUM_POSE
-from facecodec.fit.controls import pose_distance
+from facecodec.fit.controls import pose_distance, tensor
 from facecodec.fit.photometric import Linearisation, TrackingPlan, pyramid
 
 # Standard deviation of the pose in the renders of a derivative that is prepared, in those of a
@@ -35,6 +36,22 @@ class DerivativeBank:
     def take(self, entry: Linearisation) -> None:
         """Add a derivative that was prepared once before."""
         self._entries.append(entry)
+
+    def state(self) -> State:
+        """Return what is known now."""
+        entries = [[entry.controls, entry.jacobian, entry.pose] for entry in self._entries]
+        return {"entries": entries, "by_pose": [list(known) for known in self._by_pose]}
+
+    def restore(self, state: State, device: torch.device) -> None:
+        """Know what `state` returned, with pictures on this device."""
+        self._entries = [
+            Linearisation(tensor(controls), tensor(jacobian).to(device), tensor(pose))
+            for controls, jacobian, pose in state["entries"]
+        ]
+        self._by_pose = [
+            (tensor(controls), tensor(derivative).to(device))
+            for controls, derivative in state["by_pose"]
+        ]
 
     def linearise(self, controls: Tensor, batch: int = 7) -> Linearisation:
         """Return the derivative of the render at `controls` [num_controls].

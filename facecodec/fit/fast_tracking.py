@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from facecodec.checkpoint import State
+from facecodec.fit.controls import tensor
 from facecodec.fit.landmark_guide import LandmarkGuide
 from facecodec.fit.objective import Target, shrink
 from facecodec.fit.photometric import Problem, pyramid
@@ -60,6 +62,27 @@ class FastTracker:
         self.failures = 0  # frames that Gauss-Newton tracked alone
         self._residuals: deque[float] = deque(maxlen=REMEMBERED_RESIDUALS)
         self._last: _Last | None = None
+
+    def state(self) -> State:
+        """Return what changes from frame to frame."""
+        last = None if self._last is None else list(self._last)
+        return {
+            "tracker": self.tracker.state(),
+            "failures": self.failures,
+            "residuals": list(self._residuals),
+            "last": last,
+        }
+
+    def restore(self, state: State) -> None:
+        """Go on where a tracker of this person was when it returned `state`."""
+        self.tracker.restore(state["tracker"])
+        self.failures = state["failures"]
+        self._residuals = deque(state["residuals"], maxlen=REMEMBERED_RESIDUALS)
+        self._last = None
+        if state["last"] is not None:
+            controls, render, landmarks = state["last"]
+            device = self.tracker.basis.device
+            self._last = _Last(tensor(controls), tensor(render).to(device), landmarks)
 
     def track(
         self,

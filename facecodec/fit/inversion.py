@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 import cuda_ops
+from facecodec.checkpoint import made_once
 from facecodec.fit.comparison import Comparison
 from facecodec.fit.descent import descend
 from facecodec.fit.detail import DetailWeights
@@ -169,7 +170,7 @@ class Inverter:
         plan, frames = self.plan, len(self.targets)
         identity_only = "rows" not in rates or frames == 1
         order = itertools.repeat(0) if identity_only else identity_and_others(frames)
-        for step, frame in descend(groups, order, steps):
+        for step, frame in descend(groups, order, steps, beside=self.previews):
             fit = self.full_loss(frame) if size is None else self.loss(frame, size, "rows" in rates)
             loss = fit + W_PENALTY * self.w.square().mean()
             if size is not None:
@@ -184,8 +185,8 @@ class Inverter:
                 self.controls.grad[0] = 0  # controls 0 mean the person as this frame shows it
             progress("inversion", step + 1, steps)
 
-    def track(self) -> None:
-        """Replace the controls of all frames but the first by tracked ones."""
+    def track(self) -> Tensor:
+        """Replace the controls of all frames but the first by tracked ones; return them [K, K']."""
         with torch.no_grad():
             styles = self.generator.styles(self.w_plus()[None])[0]
             tracker = Tracker(self.generator, self.basis, styles, self.plan.tracking, self.controls)
@@ -197,6 +198,7 @@ class Inverter:
                 person = Response(styles, self.basis)
                 recovered = self.recover(tracker, person, self.controls.detach())
                 self.controls[1:] = recovered[1:]
+            return self.controls.detach().clone()
 
 
 def invert(
@@ -227,7 +229,8 @@ def invert(
     run(plan.gaze_steps, plan.coarse_size, GAZE_STAGE_RATES)
     run(before_tracking, plan.coarse_size, FREED_STAGE_RATES)
     if len(targets) > 1:
-        fit.track()
+        tracked = made_once("tracked", fit.track)
+        fit.controls.data.copy_(torch.as_tensor(tracked))
     run(plan.w_plus_steps - before_tracking, plan.coarse_size, TRACKED_STAGE_RATES)
     run(plan.full_steps, None, FULL_STAGE_RATES)
     return Inversion(fit.w_plus().detach(), fit.controls.detach())

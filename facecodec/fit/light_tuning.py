@@ -90,7 +90,7 @@ def tune_light(
             ([responses], plan.response_rate * rate),
             ([moved], plan.control_rate * rate),
         ]
-        for _, frame in descend(groups, shuffled_rounds(len(targets)), steps):
+        for _, frame in descend(groups, shuffled_rounds(len(targets)), steps, beside=previews):
             basis = response.basis + responses * spread
             frame_styles = response.styles + styles * spread + moved[frame] @ basis
             if size is None:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import cuda_ops
-from facecodec.fit.controls import per_control, pose_distance, typical_controls
+from facecodec.checkpoint import State
+from facecodec.fit.controls import per_control, pose_distance, tensor, typical_controls
 from facecodec.fit.derivatives import DerivativeBank
 from facecodec.fit.objective import Target, inner_weights, shrink
 from facecodec.fit.photometric import Problem, TrackingPlan, pyramid, pyramid_weights
@@ -89,6 +90,26 @@ class Tracker:
         self.last: tuple[Tensor, Tensor] | None = None  # the last frame's controls and pyramid
         self.renders = 0
         self.failures: int | None = None  # of fast tracking, which this is not
+
+    def state(self) -> State:
+        """Return what changes from frame to frame."""
+        return {
+            "error": self.preview.error,
+            "derivatives": self.derivatives.state(),
+            "recomputations": self.recomputations,
+            "corrected": self.corrected,
+            "last": self.last,
+        }
+
+    def restore(self, state: State) -> None:
+        """Go on where a tracker of this person was when it returned `state`."""
+        device = self.basis.device
+        self.preview.error = tensor(state["error"]).to(device)
+        self.derivatives.restore(state["derivatives"], device)
+        self.recomputations = state["recomputations"]
+        corrected, last = state["corrected"], state["last"]
+        self.corrected = None if corrected is None else tensor(corrected)
+        self.last = None if last is None else (tensor(last[0]), tensor(last[1]).to(device))
 
     def render(self, controls: Tensor) -> Tensor:
         """Render controls [N, num_controls] to small pictures [N, 3, S, S].

@@ -126,7 +126,9 @@ def tune_weights(
 
     for first, steps, rate in (0, plan.steps, 1.0), (plan.steps, plan.full_steps, FULL_RATE):
         groups = [(parts, plan.rate * rate), ([moved], plan.control_rate * rate)]
-        for step, frame in descend(groups, shuffled_rounds(len(targets)), steps, WARM_UP_STEPS):
+        for step, frame in descend(
+            groups, shuffled_rounds(len(targets)), steps, WARM_UP_STEPS, previews
+        ):
             loss = look(first + step, frame)
             loss = loss + plan.control_penalty * moved[frame].square().sum()
             change = sum((part.square().mean() for part in parts), torch.zeros(()))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 import cuda_ops
+from facecodec.checkpoint import State
 from facecodec.generator.base import Generator
 
 PREVIEWS_PER_FULL_RENDER = 5  # of a frame under a fit, the first of which is rendered in full
@@ -67,6 +68,15 @@ class FramePreviews:
         self._errors: dict[tuple[int, int], Tensor] = {}  # by frame and size
         self._calls: dict[tuple[int, int], int] = {}
 
+    def state(self) -> State:
+        """Return what was measured, and what is due next."""
+        return {"errors": self._errors, "calls": self._calls}
+
+    def restore(self, state: State) -> None:
+        """Take what `state` returned; arrays go where renders are made."""
+        self._errors = {key: torch.from_numpy(error) for key, error in state["errors"].items()}
+        self._calls = state["calls"]
+
     def __call__(self, generator: Generator, frame: int, styles: Tensor, size: int) -> Tensor:
         """Return a preview [1, 3, size, size] of a frame's styles [1, num_styles]."""
         key = frame, size
@@ -75,4 +85,4 @@ class FramePreviews:
             preview = generator.preview(styles, size)
             if calls % PREVIEWS_PER_FULL_RENDER == 0:
                 self._errors[key] = generator.shrunk(styles, size) - preview.detach()
-            return preview + self._errors[key]
+            return preview + self._errors[key].to(preview.device)

@@ -1,0 +1,194 @@
+"""An encode that is killed goes on where it was, to the same bytes."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import facecodec
+from facecodec import checkpoint
+from facecodec.checkpoint import Checkpoint, keeping, packed, stage, unpacked
+from facecodec.errors import UsageError
+from tests.helpers.presets import TINY
+
+# encodes, keeping what is done at every opportunity; is killed when it has told of its progress
+# so many times
+KILLED = """
+import os, signal, sys
+import facecodec
+from facecodec import checkpoint
+from facecodec.process import set_process_defaults
+from tests.helpers.presets import TINY
+set_process_defaults()
+checkpoint.KEEP_SECONDS = 0.0
+source, output, rig, tune, left = *sys.argv[1:5], int(sys.argv[5])
+def report(stage, done, total):
+    global left
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+facecodec.encode(source, output, preset=TINY, rig=rig, tune=tune, max_frames=4, checkpoint=True,
+                 progress=report)
+"""
+
+
+def encode_killed(sample, output, rig, tune, after: int) -> int:
+    words = [sample, output, rig, tune, after]
+    return subprocess.run([sys.executable, "-c", KILLED, *map(str, words)], timeout=300).returncode
+
+
+def undisturbed(sample, folder: Path, rig, tune: str) -> tuple[bytes, list[str]]:
+    """The stream, and the stages that were told, once for each time."""
+    told: list[str] = []
+    facecodec.encode(
+        sample, folder / "whole.fcv", preset=TINY, rig=rig, tune=tune, max_frames=4,
+        progress=lambda name, done, total: told.append(name),
+    )  # fmt: skip
+    return (folder / "whole.fcv").read_bytes(), told
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_ten_kills_one_after_the_other(sample, finder, tmp_path, small_rig):
+    wanted, told = undisturbed(sample, tmp_path, small_rig, "light")
+    draw = np.random.default_rng(6)
+    output = tmp_path / "out.fcv"
+    for _ in range(10):
+        code = encode_killed(sample, output, small_rig, "light", int(draw.integers(1, 12)))
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL and not output.exists()
+    stages: list[str] = []
+    if not output.exists():
+        facecodec.encode(
+            sample, output, preset=TINY, rig=small_rig, tune="light", max_frames=4,
+            checkpoint=True, progress=lambda name, done, total: stages.append(name),
+        )  # fmt: skip
+        assert len(stages) < len(told)
+    assert output.read_bytes() == wanted
+    assert sorted(path.name for path in tmp_path.glob("out.fcv*")) == ["out.fcv"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_kill_at_ten_moments(sample, finder, tmp_path, small_rig):
+    wanted, told = undisturbed(sample, tmp_path, small_rig, "none")
+    draw = np.random.default_rng(5)
+    for k, after in enumerate(sorted(draw.choice(len(told), 10, replace=False).tolist())):
+        output = tmp_path / f"{k}.fcv"
+        assert encode_killed(sample, output, small_rig, "none", after + 1) == -signal.SIGKILL
+        again: list[str] = []
+        facecodec.encode(
+            sample, output, preset=TINY, rig=small_rig, max_frames=4, checkpoint=True,
+            progress=lambda name, done, total, again=again: again.append(name),
+        )  # fmt: skip
+        assert output.read_bytes() == wanted, (after, told[after])
+        # what was told before it was killed is not told again, but for what was in the making
+        assert len(again) <= len(told) - after + 2, (after, told[after])
+
+
+class Stopped(Exception):
+    """An encode ends here."""
+
+
+def test_a_stop_while_tracking(sample, finder, tmp_path, small_rig, monkeypatch):
+    monkeypatch.setattr(checkpoint, "KEEP_SECONDS", 0.0)
+    told: list[str] = []
+
+    def encode(name: str, frames: int = 3, stop: str = "", **given: object) -> bytes:
+        told.clear()
+
+        def report(stage, done, total):
+            told.append(stage)
+            if stage == stop and done == 2:
+                raise Stopped
+
+        facecodec.encode(
+            sample, tmp_path / name, preset=replace(TINY, keyframes=1), rig=small_rig,
+            max_frames=frames, progress=report, **given,
+        )  # fmt: skip
+        return (tmp_path / name).read_bytes()
+
+    wanted = encode("whole.fcv")
+    with pytest.raises(Stopped) as stopped:
+        encode("out.fcv", stop="tracking", checkpoint=True)
+    assert "the same command goes on" in stopped.value.__notes__[0]
+    with pytest.raises(UsageError, match="differs in: settings"):
+        encode("out.fcv", frames=2, checkpoint=True)
+    assert encode("out.fcv", checkpoint=True) == wanted
+    assert set(told) == {"tracking", "reading the decoded face"}
+    assert told.count("tracking") == 2  # of three frames, the first was kept
+    assert sorted(path.name for path in tmp_path.glob("*.fcv*")) == ["out.fcv", "whole.fcv"]
+
+
+def test_a_state_comes_back_as_it_was():
+    state = {
+        "none": None, "text": "é", "list": [1, 2.5, [np.arange(6.0).reshape(2, 3)]],
+        ("a", 3): torch.arange(3), "scalar": np.float64(0.1), "empty": [],
+        "nan": np.array([np.nan]), 7: np.zeros((0, 2)), "dictionary": {1: {2: True}},
+    }  # fmt: skip
+    back = unpacked(packed(state))
+    assert back.keys() == state.keys()
+    assert back["list"][:2] == [1, 2.5] and back["list"][2][0].shape == (2, 3)
+    assert back["a", 3].tolist() == [0, 1, 2] and back["scalar"] == 0.1
+    assert np.isnan(back["nan"][0]) and back[7].shape == (0, 2)
+    assert back["dictionary"] == {1: {2: True}} and back["text"] == "é" and back["none"] is None
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"\xff" * 100, packed([1])[:-3]])
+def test_a_damaged_state_is_none(data):
+    with pytest.raises(ValueError):
+        unpacked(data)
+
+
+def test_rows_that_no_state_counts_are_made_again(tmp_path):
+    for count in (3, 5):
+        with keeping(Checkpoint(tmp_path)):
+            kept = stage("rows")
+            first = 0 if kept.known is None else kept.known
+            rows = kept.rows(first, 2)
+            assert rows.tolist() == [[i, -i] for i in range(first)]
+            for i in range(first, count):
+                kept.add(np.array([i, -i]))
+                if i < count - 1:
+                    kept.keep(i + 1)
+    with keeping(Checkpoint(tmp_path)):
+        kept = stage("rows")
+        assert kept.known == 4 and len(kept.rows(4, 2)) == 4
+        with pytest.raises(ValueError, match="fewer rows"):
+            kept.rows(6, 2)
+
+
+def test_stages_are_counted_within_what_they_are_part_of(tmp_path):
+    def make(value: int):
+        def made():
+            part = stage("part")
+            part.keep(value)
+            return value
+
+        return made
+
+    for _ in range(2):
+        with keeping(Checkpoint(tmp_path)):
+            assert checkpoint.made_once("a", make(1)) == 1
+            assert checkpoint.made_once("b", make(2)) == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a-1.stage", "b-1.stage"]
+    assert stage("part").known is None and not stage("part").due()
+
+
+def test_what_cannot_be_kept_is_refused_at_once(sample, tmp_path):
+    frames = np.zeros((2, 64, 64, 3), np.uint8)
+    with pytest.raises(UsageError, match="cannot be read again"):
+        facecodec.encode(frames, tmp_path / "a.fcv", preset=TINY, checkpoint=True)
+    with pytest.raises(UsageError, match="no checkpoint"):
+        facecodec.encode(sample, tmp_path / "a.fcv", preset="live", checkpoint=True)
+    (tmp_path / "a.fcv.checkpoint").touch()
+    with pytest.raises(UsageError, match="cannot be made"):
+        facecodec.encode(sample, tmp_path / "a.fcv", preset=TINY, checkpoint=True)
