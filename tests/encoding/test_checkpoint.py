@@ -15,7 +15,10 @@ import torch
 import facecodec
 from facecodec import checkpoint
 from facecodec.checkpoint import Checkpoint, keeping, packed, stage, unpacked
+from facecodec.clip.clip import Clip
+from facecodec.clip.scan import Scan
 from facecodec.errors import UsageError
+from facecodec.fit.descent import descend, shuffled_rounds
 from tests.helpers.presets import TINY
 
 # encodes, keeping what is done at every opportunity; is killed when it has told of its progress
@@ -192,3 +195,50 @@ def test_what_cannot_be_kept_is_refused_at_once(sample, tmp_path):
     (tmp_path / "a.fcv.checkpoint").touch()
     with pytest.raises(UsageError, match="cannot be made"):
         facecodec.encode(sample, tmp_path / "a.fcv", preset=TINY, checkpoint=True)
+
+
+def test_a_descent_goes_on_where_it_was(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "KEEP_SECONDS", 0.0)
+    target = torch.linspace(-1, 1, 7)
+
+    def fitted(stop: int | None = None) -> torch.Tensor:
+        leaf = torch.zeros(7, requires_grad=True)
+        for step, frame in descend([([leaf], 0.1)], shuffled_rounds(3), 6):
+            if step == stop:
+                raise Stopped
+            torch.autograd.backward((leaf - target * (1 + frame)).square().sum())
+        return leaf.detach()
+
+    wanted = fitted()
+    for stop in (2, 5, None):
+        with keeping(Checkpoint(tmp_path)):
+            if stop is not None:
+                with pytest.raises(Stopped):
+                    fitted(stop)
+            else:
+                assert torch.equal(fitted(), wanted)
+    with keeping(Checkpoint(tmp_path)):  # one that has ended
+        assert torch.equal(fitted(stop=0), wanted)
+
+
+def test_a_look_for_faces_goes_on_where_it_was(sample, finder, tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "KEEP_SECONDS", 0.0)
+
+    def scan(stage: str = "", at: int = 0) -> Scan:
+        def report(name: str, done: int, total: int | None) -> None:
+            if (name, done) == (stage, at):
+                raise Stopped
+
+        with Clip.open(sample, max_frames=5, progress=report) as clip:
+            return clip.scan
+
+    wanted = scan()
+    for stage_, at in (("finding the face", 3), ("looking for occlusions", 2)):
+        with keeping(Checkpoint(tmp_path)), pytest.raises(Stopped):
+            scan(stage_, at)
+    with keeping(Checkpoint(tmp_path)):
+        again = scan("finding the face", 3)
+    for name in ("pts", "landmarks", "seen", "sharpness", "occluded", "other"):
+        assert np.array_equal(getattr(again, name), getattr(wanted, name)), name
+    assert again.alignments == wanted.alignments
+    assert np.array_equal(again.people.embeddings, wanted.people.embeddings)
