@@ -101,6 +101,7 @@ class Stopped(Exception):
     """An encode ends here."""
 
 
+@pytest.mark.usefixtures("pose_alone")
 def test_a_stop_while_tracking(sample, finder, tmp_path, small_rig, monkeypatch):
     monkeypatch.setattr(checkpoint, "KEEP_SECONDS", 0.0)
     told: list[str] = []
