@@ -48,14 +48,16 @@ class Surroundings:
         width, height = (max(round(side * self._scale), 2) for side in size)
         self._small = width, height
         self._seen: Tensor | None = None  # colours times share, and share: [4, h, w]
+        self._body: Tensor | None = None  # what of the frame is the person below the square: [h, w]
 
     def __call__(
         self, square: Picture, place: Alignment | None, shown: Picture | None = None
     ) -> Picture:
         """Return the frame [H, W, 3] behind a square [S, S, 3] at `place`.
 
-        shown [H, W, 3]: the frame that the person is in. Without it, what the square shows around
-        them is continued. It follows from this frame and those before.
+        shown [H, W, 3]: the frame that the person is in, whose body stays sharp below the square.
+        Without it, what the square shows around them is continued. It follows from this frame and
+        those before.
         """
         if place is not None:
             seen = self._around(square, place, shown)
@@ -66,6 +68,10 @@ class Surroundings:
         known = self._seen[3].clamp(max=1)
         colours = self._seen[:3] / known.clamp_min(SMALLEST_SHARE)
         frame = blurred(colours, self._size, 1 - known)
+        if shown is not None and self._body is not None:
+            body = F.interpolate(self._body[None, None], self._size[::-1], mode="bilinear")[0]
+            sharp = torch.from_numpy(shown.astype(np.float32)).permute(2, 0, 1)
+            frame = frame + body * (sharp - frame)
         result: Picture = frame.permute(1, 2, 0).round_().clamp_(0, 255).byte().numpy()
         return result
 
@@ -73,15 +79,31 @@ class Surroundings:
         """Return what is seen around the person, small: colours times share, and share."""
         small = small_levels(square, (INPUT_SIZE, INPUT_SIZE))
         wide = 2 * PERSON_MARGIN + 1
-        person = F.max_pool2d(matte(small).person[None], wide, 1, PERSON_MARGIN)
+        exact = matte(small).person[None]
+        person = F.max_pool2d(exact, wide, 1, PERSON_MARGIN)
         window = Window(0, 0, *self._small)
         here = scaled(place, self._scale)
-        laid, inside = placed(torch.cat([small, person]), here, window)
+        laid, inside = placed(torch.cat([small, person, exact]), here, window)
         if shown is None:
-            share = (1 - laid[3:]) * inside
+            share = (1 - laid[3:4]) * inside
             return torch.cat([laid[:3] * share, share])
-        share = 1 - laid[3:] * inside
+        self._body = below_square(laid[4] * inside, inside)
+        share = 1 - laid[3:4] * inside
         return torch.cat([small_levels(shown, self._small) * share, share])
+
+
+def below_square(person: Tensor, inside: Tensor) -> Tensor:
+    """Return where a person goes on below the square that shows them, [h, w] of 0 to 1.
+
+    person [h, w]: where the square shows them; inside [h, w]: 1 where the square is. A body grows
+    wider downwards, by a pixel to each side in every row.
+    """
+    rows = torch.zeros_like(person)
+    above = torch.zeros(person.shape[1])
+    for i, (row, known) in enumerate(zip(person, inside, strict=True)):
+        wide = F.max_pool1d(above[None, None], 3, 1, 1)[0, 0]
+        rows[i] = above = torch.where(known > 0, row, wide)
+    return F.avg_pool2d(rows[None], 3, 1, 1, count_include_pad=False)[0]
 
 
 def small_levels(picture: Picture, size: tuple[int, int]) -> Tensor:
