@@ -29,23 +29,56 @@ pytestmark = pytest.mark.slow
 FRAMES = 100  # four seconds
 LATE = 60  # ms that a picture may be off the sound, in the middle
 ARGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update",
     "--autoplay-policy=no-user-gesture-required",
 ]  # fmt: skip
 FACE = "document.querySelector('face-video')"
 
 
+# A GPU that is none: WebGPU computed by the processor.
+GPU_ARGS = [
+    "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--enable-features=Vulkan",
+    "--use-vulkan=swiftshader",
+]  # fmt: skip
+# How like the pictures of both renderers are, in dB, for styles that are the layers' biases.
+COMPARE = """async (size) => {
+    const { GpuRenderer } = await import('/player/render/gpu.js');
+    const { Renderer } = await import('/player/render/renderer.js');
+    const { Network } = await import('/player/render/network.js');
+    const device = await GpuRenderer.device(true);
+    if (!device) return null;
+    const bytes = async (name) => (await fetch(name)).arrayBuffer();
+    const manifest = await (await fetch('/generator/generator.json')).json();
+    const network = new Network(manifest, await bytes('/generator/generator.bin'));
+    const kernels = await WebAssembly.compile(await bytes('/player/render/kernels.wasm'));
+    const styles = new Float32Array(network.styles);
+    for (const { name, offset } of network.layers) {
+        styles.set(network.tensor(`${name}.affine.bias`), offset);
+    }
+    const wanted = new Renderer(kernels, network, size).draw(styles);
+    const got = await new GpuRenderer(device, network, size).draw(styles);
+    const error = got.reduce((sum, v, i) => sum + (v - wanted[i]) ** 2, 0) / got.length;
+    return 10 * Math.log10(255 ** 2 / Math.max(error, 1e-9));
+}"""
+
+
 @pytest.fixture(scope="module")
-def browser():
+def chromium():
+    """Start a headless chromium with arguments more."""
     playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install it")
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         pytest.skip("no chromium: apt-get install chromium")
     with playwright.sync_playwright() as started:
-        launched = started.chromium.launch(executable_path=path, args=ARGS)
-        yield launched
-        launched.close()
+        yield lambda more=(): started.chromium.launch(executable_path=path, args=[*ARGS, *more])
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    launched = chromium()
+    yield launched
+    launched.close()
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +209,24 @@ def test_keys(page):
 @pytest.mark.parametrize("page", [420], indirect=True)
 def test_a_narrow_page_scrolls_down_alone(page):
     assert page.evaluate("document.documentElement.scrollWidth") <= 420
+
+
+@pytest.mark.parametrize("size", [128, 1024])
+def test_webgpu_draws_the_same(size, chromium, export_tiny, tiny_stream, tmp_path):
+    export_tiny(tmp_path / "tiny", [tiny_stream], device="cpu")
+    launched = chromium(GPU_ARGS)
+    try:
+        with FolderServer(tmp_path / "tiny") as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            page = launched.new_page()
+            page.goto(f"{server.url}generator/LICENCE.txt")
+            like = page.evaluate(COMPARE, size)
+            server.shutdown()
+    finally:
+        launched.close()
+    if like is None:
+        pytest.skip("this chromium has no WebGPU")
+    assert like > 60
 
 
 def test_a_page_opened_as_a_file_says_how_to_serve_it(browser, sounding, tmp_path):

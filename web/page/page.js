@@ -77,11 +77,11 @@ function follow() {
 }
 
 function figures() {
-  const { framesPerSecond, kbps, pictureMs, size: side, workers } = face.stats;
+  const { framesPerSecond, kbps, pictureMs, size: side, workers, gpu } = face.stats;
   find("#fps").textContent = framesPerSecond ? framesPerSecond.toFixed(1) : "–";
   find("#kbps").textContent = kbps.toFixed(1);
   find("#ms").textContent = pictureMs ? pictureMs.toFixed(0) : "–";
-  /** @type {HTMLElement} */ (find("#ms")).title = `${side} pixels, ${workers} workers`;
+  /** @type {HTMLElement} */ (find("#ms")).title = `${side} pixels, ${gpu ? "WebGPU" : `${workers} workers in WebAssembly`}`;
 }
 
 face.addEventListener("loadeddata", () => {

@@ -288,6 +288,7 @@ export class FaceVideo extends Base {
       lateMs: player?.meter.lateMs ?? 0,
       pictureMs: 1000 * (player?.pool?.seconds ?? 0),
       workers: player?.pool?.workers.length ?? 0,
+      gpu: player?.pool?.gpu ?? false,
       size: this.videoWidth,
       kbps: player?.media?.kbps ?? 0,
       bytes: player?.media?.stream.bytes ?? 0,

@@ -289,7 +289,9 @@ export class Player {
       this.#asked.add(index);
       const version = this.#version;
       pool.draw(this.#controls(index)).then((drawn) => {
-        if (version === this.#version && this.media) this.#take(this.media, pool, index, drawn);
+        if (version !== this.#version || !this.media) return;
+        if (drawn) this.#take(this.media, pool, index, drawn);
+        else this.#asked.delete(index);
       });
     }
   }

@@ -106,9 +106,13 @@ export class Pool {
     this.size = size;
     this.failed = failed;
     const { manifest, buffer, rig, kernels } = engine;
-    this.workers = Array.from({ length: Math.min(Math.max(cores, 1), MOST_WORKERS) }, () => {
+    /** whether a GPU draws */
+    this.gpu = false;
+    const workers = Math.min(Math.max(cores, 1), MOST_WORKERS);
+    this.workers = Array.from({ length: workers }, (_, i) => {
       const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
-      worker.postMessage({ type: "begin", manifest, buffer, rig, kernels, ...person, size });
+      // the last one tries the GPU, so that another draws the first picture meanwhile
+      worker.postMessage({ type: "begin", manifest, buffer, rig, kernels, ...person, size, workers, gpu: i === workers - 1 });
       return this.member(worker);
     });
     /** seconds that a picture takes, smoothed; 0 before the first */
@@ -125,7 +129,7 @@ export class Pool {
       worker,
       idle: false,
       size: 0, // that it draws
-      /** @type {((drawn: Drawn) => void) | null} */
+      /** @type {((drawn: Drawn | null) => void) | null} */
       resolve: null,
     };
     worker.onerror = (event) => this.failed(event.message || "the worker could not be started");
@@ -139,11 +143,29 @@ export class Pool {
         if (data.size === this.size) this.measure(seconds);
         member.resolve?.(data);
         member.resolve = null;
-      } else member.size = data.size;
+      } else {
+        member.size = data.size;
+        if (data.gpu && !this.gpu) this.alone(member);
+      }
       member.idle = member.size === this.size;
       if (member.idle) this.onidle();
     };
     return member;
+  }
+
+  /**
+   * Have one worker draw alone, since it is faster than all others together.
+   * @param {(typeof this.workers)[0]} member
+   */
+  alone(member) {
+    const others = this.workers.filter((one) => one !== member);
+    this.workers = [member];
+    this.gpu = true;
+    [this.seconds, this.spread] = [0, 0];
+    for (const { worker, resolve } of others) {
+      worker.terminate();
+      resolve?.(null);
+    }
   }
 
   /** @param {number} seconds that a picture took */
@@ -164,9 +186,9 @@ export class Pool {
   }
 
   /**
-   * Draw with a worker that is idle; there shall be one.
+   * Draw with a worker that is idle; there shall be one. Gives null where that was stopped.
    * @param {Float32Array} controls
-   * @returns {Promise<Drawn>}
+   * @returns {Promise<Drawn | null>}
    */
   draw(controls) {
     const member = this.workers.find((one) => one.idle);
