@@ -291,3 +291,10 @@ def test_controls_cost_less_than_exp_golomb():
         for k in range(5)
     )
     assert streams.read(data).rate_split().controls_bytes < 0.85 * plain
+
+
+def test_a_stream_without_a_frame_is_not_closed():
+    writer = StreamWriter(io.BytesIO(), streams.header())
+    writer.write_identity(streams.latent(), streams.W_MEAN)
+    with pytest.raises(UsageError, match="at least one frame"):
+        writer.close()

@@ -220,10 +220,15 @@ class StreamWriter:
             self._flush_audio()
 
     def close(self) -> None:
-        """Write what is pending and the end chunk; the file object itself stays open."""
+        """Write what is pending and the end chunk; the file object itself stays open.
+
+        Raises UsageError before the first frame: readers take a stream without any for damaged.
+        """
         if self._closed:
             return
         self._flush()
+        if not self.index.entries:
+            raise UsageError("a stream holds at least one frame: write_frame before close")
         self._flush_audio()
         self._chunk(chunks.END, self.index.pack(self.header, self._offset))
         self._file.flush()
