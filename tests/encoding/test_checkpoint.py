@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -57,6 +58,10 @@ def undisturbed(sample, folder: Path, rig, tune: str) -> tuple[bytes, list[str]]
     return (folder / "whole.fcv").read_bytes(), told
 
 
+class Stopped(Exception):
+    """An encode ends here."""
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_ten_kills_one_after_the_other(sample, finder, tmp_path, small_rig):
@@ -97,39 +102,45 @@ def test_a_kill_at_ten_moments(sample, finder, tmp_path, small_rig):
         assert len(again) <= len(told) - after + 2, (after, told[after])
 
 
-class Stopped(Exception):
-    """An encode ends here."""
-
-
 @pytest.mark.usefixtures("pose_alone")
-def test_a_stop_while_tracking(sample, finder, tmp_path, small_rig, monkeypatch):
+def test_what_lies_there_while_tracking(sample, finder, tmp_path, small_rig, monkeypatch):
+    """What is kept at a moment, as a kill would leave it, leads to the same stream."""
     monkeypatch.setattr(checkpoint, "KEEP_SECONDS", 0.0)
+    whole, cut = tmp_path / "whole.fcv", tmp_path / "cut.fcv"
     told: list[str] = []
 
-    def encode(name: str, frames: int = 3, stop: str = "", **given: object) -> bytes:
+    def encode(output: Path, frames: int = 3, copy: Path | None = None) -> bytes:
         told.clear()
 
         def report(stage, done, total):
             told.append(stage)
-            if stage == stop and done == 2:
-                raise Stopped
+            if copy and stage == "tracking" and done == 2:
+                shutil.copytree(f"{output}.checkpoint", f"{copy}.checkpoint")
 
         facecodec.encode(
-            sample, tmp_path / name, preset=replace(TINY, keyframes=1), rig=small_rig,
-            max_frames=frames, progress=report, **given,
+            sample, output, preset=replace(TINY, keyframes=1), rig=small_rig,
+            max_frames=frames, checkpoint=True, progress=report,
         )  # fmt: skip
-        return (tmp_path / name).read_bytes()
+        return output.read_bytes()
 
-    wanted = encode("whole.fcv")
-    with pytest.raises(Stopped) as stopped:
-        encode("out.fcv", stop="tracking", checkpoint=True)
-    assert "the same command goes on" in stopped.value.__notes__[0]
-    with pytest.raises(UsageError, match="differs in: settings"):
-        encode("out.fcv", frames=2, checkpoint=True)
-    assert encode("out.fcv", checkpoint=True) == wanted
+    wanted = encode(whole, copy=cut)
+    with pytest.raises(UsageError, match="differs in: settings") as refused:
+        encode(cut, frames=2)
+    assert not hasattr(refused.value, "__notes__")
+    assert encode(cut) == wanted
     assert set(told) == {"tracking", "reading the decoded face"}
     assert told.count("tracking") == 2  # of three frames, the first was kept
-    assert sorted(path.name for path in tmp_path.glob("*.fcv*")) == ["out.fcv", "whole.fcv"]
+    assert sorted(path.name for path in tmp_path.glob("*.fcv*")) == ["cut.fcv", "whole.fcv"]
+
+
+def test_an_error_says_where_what_was_done_is_kept(sample, finder, tmp_path):
+    def report(stage, done, total):
+        raise Stopped
+
+    with pytest.raises(Stopped) as stopped:
+        facecodec.encode(sample, tmp_path / "a.fcv", checkpoint=True, progress=report)
+    assert "the same command goes on" in stopped.value.__notes__[0]
+    assert (tmp_path / "a.fcv.checkpoint").stat().st_mode & 0o777 == 0o700
 
 
 def test_a_state_comes_back_as_it_was():
