@@ -8,3 +8,5 @@ flags="--target=wasm32 -O3 -std=c11 -Wall -Wextra -Werror -nostdlib -ffreestandi
 link="-Wl,--no-entry -Wl,--import-memory -Wl,--strip-all -Wl,--stack-first -Wl,-z,stack-size=65536"
 ${CLANG:-clang-19} $flags $link -o "$out/kernels.wasm" kernels.c
 ${CLANG:-clang-19} $flags -mrelaxed-simd $link -o "$out/kernels-relaxed.wasm" kernels.c
+# another compiler makes other bytes: a test compares them where there is this one
+[ $# -gt 0 ] || ${CLANG:-clang-19} --version | head -1 > compiler.txt
