@@ -23,7 +23,9 @@ from safetensors.numpy import load, save
 
 from facecodec.atomic import opened_whole
 
-KEEP_SECONDS = 10.0  # between two times that a stage keeps its state
+KEEP_SECONDS = 10.0  # between two times that a stage keeps its state, where that takes little
+MOST_SECONDS = 25.0  # between two times, where it takes long: it is to take a tenth of the work
+KEEPING_SHARE = 0.1
 SUFFIX = ".stage"  # of the file of a stage; what it appends lies in .rows beside it
 
 # Numbers, texts, None, arrays and tensors, and lists and dictionaries of these. Tensors come back
@@ -59,22 +61,25 @@ class KeptStage(Stage):
         """`path` of its file, without a suffix."""
         self._state = path.with_name(path.name + SUFFIX)
         self._rows = path.with_name(path.name + ".rows")
-        self._at = time.monotonic()
+        self._at, self._took = time.monotonic(), 0.0  # when it was kept last; what that took
         self._written = 0
         self._file: Any = None
         self.known = _read(self._state)
 
     def due(self) -> bool:
         """Return whether it is time to keep the state."""
-        return time.monotonic() - self._at >= KEEP_SECONDS
+        pause = min(self._took / KEEPING_SHARE, MOST_SECONDS)
+        return time.monotonic() - self._at >= max(KEEP_SECONDS, pause)
 
     def keep(self, state: State) -> None:
         """Keep the state, and the rows that were added."""
+        begin = time.monotonic()
         if self._file is not None:
             self._file.flush()
         with opened_whole(self._state) as file:
             file.write(packed(state))
         self._at = time.monotonic()
+        self._took = self._at - begin
 
     def add(self, row: Rows) -> None:
         """Append a row to a file beside the state."""

@@ -31,7 +31,7 @@ from facecodec import checkpoint
 from facecodec.process import set_process_defaults
 from tests.helpers.presets import TINY
 set_process_defaults()
-checkpoint.KEEP_SECONDS = 0.0
+checkpoint.KEEP_SECONDS = checkpoint.MOST_SECONDS = 0.0
 source, output, rig, tune, left = *sys.argv[1:5], int(sys.argv[5])
 def report(stage, done, total):
     global left
@@ -106,6 +106,7 @@ def test_a_kill_at_ten_moments(sample, finder, tmp_path, small_rig):
 def test_what_lies_there_while_tracking(sample, finder, tmp_path, small_rig, monkeypatch):
     """What is kept at a moment, as a kill would leave it, leads to the same stream."""
     monkeypatch.setattr(checkpoint, "KEEP_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint, "MOST_SECONDS", 0.0)
     whole, cut = tmp_path / "whole.fcv", tmp_path / "cut.fcv"
     told: list[str] = []
 
@@ -211,6 +212,7 @@ def test_what_cannot_be_kept_is_refused_at_once(sample, tmp_path):
 
 def test_a_descent_goes_on_where_it_was(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "KEEP_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint, "MOST_SECONDS", 0.0)
     target = torch.linspace(-1, 1, 7)
 
     def fitted(stop: int | None = None) -> torch.Tensor:
@@ -235,6 +237,7 @@ def test_a_descent_goes_on_where_it_was(tmp_path, monkeypatch):
 
 def test_a_look_for_faces_goes_on_where_it_was(sample, finder, tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "KEEP_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint, "MOST_SECONDS", 0.0)
 
     def scan(stage: str = "", at: int = 0) -> Scan:
         def report(name: str, done: int, total: int | None) -> None:
