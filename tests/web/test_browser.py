@@ -85,12 +85,17 @@ def browser(chromium):
 def sounding(generator, rig, tmp_path_factory):
     """A stream of a random person with Opus, which is silence."""
     folder = tmp_path_factory.mktemp("sounding")
-    plain = open_stream(make_stream(folder / "plain.fcv", generator, rig, FRAMES))
+    plain = make_stream(folder / "plain.fcv", generator, rig, FRAMES)
     head = b"OpusHead\x01\x01\x38\x01\x80\xbb\0\0\0\0\0"
-    path = folder / "talk.fcv"
+    return with_sound(plain, folder / "talk.fcv", "opus", head)
+
+
+def with_sound(source, path, codec, head):
+    """Write a stream with sound: 50 packets a second, each Opus's silence."""
+    plain = open_stream(source)
     with path.open("wb") as file, StreamWriter(file, plain.header) as writer:
         writer.write_identity_payload(plain.identity_payload)
-        writer.set_audio(AudioParameters("opus", 48000, 1, head, Fraction(1, 48000)))
+        writer.set_audio(AudioParameters(codec, 48000, 1, head, Fraction(1, 48000)))
         for frame in plain.frames():
             for k in range(2):
                 at = 960 * (2 * frame.index + k)
@@ -209,6 +214,26 @@ def test_keys(page):
 @pytest.mark.parametrize("page", [420], indirect=True)
 def test_a_narrow_page_scrolls_down_alone(page):
     assert page.evaluate("document.documentElement.scrollWidth") <= 420
+
+
+@pytest.mark.parametrize(("codec", "said"), [("aac", "by this browser"), ("vorbis", "vorbis")])
+def test_sound_that_cannot_be_played_is_said(
+    codec, said, browser, export_tiny, tiny_stream, tmp_path
+):
+    path = with_sound(tiny_stream, tmp_path / "talk.fcv", codec, b"no configuration")
+    export_tiny(tmp_path / "out", [path], device="cpu")
+    page = browser.new_page()
+    with FolderServer(tmp_path / "out") as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        page.goto(server.url)
+        page.troubles = []
+        wait(page, f"{FACE}.readyState >= 2")
+        veil = f"{FACE}.shadowRoot.querySelector('.veil').innerText"
+        page.evaluate(f"{FACE}.loop = false; {FACE}.play()")
+        wait(page, f"{veil}.includes('{said}')")
+        wait(page, f"{FACE}.ended")
+        server.shutdown()
+    page.close()
 
 
 @pytest.mark.parametrize("size", [128, 1024])

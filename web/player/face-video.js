@@ -225,7 +225,10 @@ export class FaceVideo extends Base {
     this.#bar.find(".stage").classList.remove("painted");
     const sound = new Sound(
       () => ({ muted: this.muted, volume: this.#volume, rate: this.#rate }),
-      () => this.#bar.showSound(sound.audio !== null),
+      (why) => {
+        this.#bar.showSound(sound.audio !== null);
+        if (why) this.#bar.say(why, 1);
+      },
     );
     const canvas = /** @type {HTMLCanvasElement} */ (this.#bar.find("canvas"));
     /** @type {Player} */

@@ -308,7 +308,7 @@ export class Player {
     if (!this.clock.running) this.#paint();
     if (this.readyState < 2) {
       this.readyState = 4;
-      this.host.say(media.silence, 1);
+      this.host.say(media.silence || this.sound.silence, 1);
       for (const name of ["loadeddata", "canplay", "canplaythrough"]) this.host.tell(name);
       this.#first(null);
     }

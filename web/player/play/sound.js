@@ -8,11 +8,13 @@ const NEAR = 0.02; // seconds that the element may be off when it starts
 /** Sound, if a stream has any. */
 export class Sound {
   /** @type {HTMLAudioElement | null} */ audio = null;
+  silence = ""; // why there is no sound where there should be
   #start = 0; // where the first packet is heard, in seconds from the first frame
 
   /**
    * @param {() => { muted: boolean, volume: number, rate: number }} settings
-   * @param {() => void} changed called when it is known whether there is any
+   * @param {(why: string) => void} changed called when it is known whether there is any sound, with
+   * why there is none where there should be
    */
   constructor(settings, changed) {
     this.settings = settings;
@@ -26,15 +28,22 @@ export class Sound {
       const audio = new Audio(URL.createObjectURL(file));
       const { muted, volume, rate } = this.settings();
       Object.assign(audio, { preload: "auto", muted, volume, playbackRate: rate });
-      audio.addEventListener("error", () => {
-        if (this.audio !== audio) return;
-        this.audio = null;
-        this.changed();
-      });
+      audio.addEventListener("error", () => this.#without(audio));
       this.audio = audio;
       this.#start = media.audioStart;
     }
-    this.changed();
+    this.changed("");
+  }
+
+  /**
+   * Go on without an element that cannot play.
+   * @param {HTMLAudioElement} audio
+   */
+  #without(audio) {
+    if (this.audio !== audio) return;
+    this.audio = null;
+    this.silence = "its sound cannot be played by this browser";
+    this.changed(this.silence);
   }
 
   close() {
@@ -63,7 +72,13 @@ export class Sound {
       return;
     }
     if (Math.abs(audio.currentTime - at) > NEAR) audio.currentTime = at;
-    await audio.play();
+    try {
+      await audio.play();
+    } catch (error) {
+      if (!(error instanceof DOMException) || error.name !== "NotSupportedError") throw error;
+      this.#without(audio);
+      return;
+    }
     clock.follow(audio.currentTime + this.#start);
   }
 
@@ -92,6 +107,6 @@ export class Sound {
     if (!this.audio) return;
     const { muted, volume } = this.settings();
     Object.assign(this.audio, { muted, volume });
-    this.changed();
+    this.changed("");
   }
 }
