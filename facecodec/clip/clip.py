@@ -65,14 +65,15 @@ class Clip(ScannedFrames):
 
         live: squares are held steady by past frames alone. occlusions: look for what hides the
         face. people: look for frames that show somebody else than the person of the clip, who is
-        the one in most frames unless `follow` says otherwise. scan: what is known of the frames
-        already. progress: told of every pass.
+        the one in most frames unless `follow` says otherwise. scan: what is known already.
+        progress: told of every pass.
         """
         self.source, self.span = source, span or Span()
-        self.live, self.occlusions, self.progress = live, occlusions, progress
-        self.people = people
+        self.live, self.progress = live, progress
+        self.occlusions, self.people = occlusions, people
         self._person: int | None = None  # by their number in the scan's people; the one seen most
         self._like: Floats | None = None  # their face embedding [128], where it is known
+        self.rest: Floats | None = None  # their landmarks at rest [68, 2], see `stabilise`
         self._squares: dict[int, Picture] = {}
         if scan is not None:
             self.scan = scan
@@ -95,8 +96,8 @@ class Clip(ScannedFrames):
         start, end: seconds of the video (12.5, "1:30" or a Fraction); the frames with
         start <= time < end are taken, at most `max_frames`. video_track, audio_track: which of
         the file's, from 0; those that ffmpeg takes when None. live, progress: see `Clip`.
-        Raises UsageError when the file is missing or a time is none, FacecodecError when it is not
-        a video.
+        Raises UsageError when the file is missing or a time is none, FacecodecError when it is
+        no video.
         """
         span = Span(*between(start, end), max_frames)
         reader = VideoReader(Path(path), video_track, audio_track)
@@ -177,13 +178,13 @@ class Clip(ScannedFrames):
         Raises NoFaceError when no frame shows a face, UsageError when the span holds no frame,
         ModelError when the landmark model is not installed.
         """
-        base, live = self.time_base, self.live
-        other = somebody_else(self.faces, self._person, self._like, base, live)
-        scan = scan_faces(self.faces, other, base, live)
+        when = self.time_base, self.live
+        other = somebody_else(self.faces, self._person, self._like, *when)
+        scan = scan_faces(self.faces, other, *when, self.rest)
         if not self.occlusions:
             return scan
-        squares, neighbours = self._cut(scan, SQUARE_PIXELS), self.occluded_neighbours
-        return with_occlusions(scan, squares, self.progress, self.live, neighbours)
+        squares = self._cut(scan, SQUARE_PIXELS)
+        return with_occlusions(scan, squares, self.progress, self.live, self.occluded_neighbours)
 
     @property
     def other(self) -> Flags:
@@ -287,8 +288,7 @@ class Clip(ScannedFrames):
     def _cut(self, scan: Scan, size: int) -> Iterator[tuple[int, Picture]]:
         """Yield the squares out of the video, and keep them where the clip is short enough."""
         keep = size == SQUARE_PIXELS and len(scan) <= KEPT_SQUARES
-        kept: dict[int, Picture] = {}
-        count = 0
+        kept, count = dict[int, Picture](), 0
         for i, square in cut_squares(self.frames(), scan.alignments, size):
             count = i + 1
             if keep:

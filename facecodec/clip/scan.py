@@ -193,15 +193,21 @@ def somebody_else(
     return people.others_so_far(people.enrolled(pts * float(time_base)) if like is None else [like])
 
 
-def scan_faces(faces: Faces, other: Flags, time_base: Fraction, live: bool = False) -> Scan:
+def scan_faces(
+    faces: Faces,
+    other: Flags,
+    time_base: Fraction,
+    live: bool = False,
+    rest: Landmarks | None = None,
+) -> Scan:
     """Return what is known of the person of a clip in every frame.
 
     other [T]: which frames show somebody else. time_base: seconds of a unit of the frames' pts.
-    live: every square from past frames alone.
+    live: every square from past frames alone. rest [68, 2]: see `stabilise`.
     """
     count = len(faces.pts)
     points_of = [None if away else p for p, away in zip(faces.points, other, strict=True)]
-    alignments = stabilise(points_of, causal=live)
+    alignments = stabilise(points_of, causal=live, rest=rest)
     seen = np.array([points is not None for points in points_of])
     landmarks = np.zeros((count, NUM_LANDMARKS, 2))
     signals = np.zeros((count, len(SIGNALS)))

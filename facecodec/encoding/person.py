@@ -30,7 +30,7 @@ from facecodec.generator.base import Generator
 from facecodec.models import FaceModel, face_embedder, landmark_finder
 from facecodec.progress import Progress
 from facecodec.rig.rig import NUM_POSE, Rig
-from facecodec.types import Floats
+from facecodec.types import Floats, Landmarks, Picture
 
 LEAST_POSE_CORRELATION = 0.7  # held-out, of a pose axis that landmarks may set
 POSE_LIMIT = 3.0  # standard deviations to which landmarks may set a pose control
@@ -111,9 +111,16 @@ def known_person(clip: Clip, avatar: Avatar, id_frame: int | None) -> Enrolment:
     """
     first = identity_frame(clip.scan, id_frame)
     at_rest = np.zeros((1, avatar.num_controls), np.float32)
-    points = landmark_finder()(avatar.render(at_rest, READING_SIZE)[0])
+    points = _face_at_rest(avatar)[1]
     neutral = clip.signals[first] if points is None else all_signals(points)
     return Enrolment(first, neutral, neutral[None], at_rest.astype(np.float64))
+
+
+def _face_at_rest(avatar: Avatar) -> tuple[Picture, Landmarks | None]:
+    """Return a person's picture at controls 0, and the landmarks [68, 2] read in it."""
+    at_rest = np.zeros((1, avatar.num_controls), np.float32)
+    picture = avatar.render(at_rest, READING_SIZE)[0]
+    return picture, landmark_finder()(picture)
 
 
 def follow_wanted(
@@ -126,22 +133,22 @@ def follow_wanted(
     unless `any_face`.
     """
     people = clip.faces.people
+    picture, points = (None, None) if known is None else _face_at_rest(known)
+    if points is not None:
+        clip.rest = points / READING_SIZE
     if people is None:
         return
     wanted, like = None, None
-    if known is not None:
-        picture = known.render(np.zeros((1, known.num_controls), np.float32), READING_SIZE)[0]
-        points = landmark_finder()(picture)
-        if points is not None:
-            embedding = face_embedder()(picture, points)
-            nearest, away = people.nearest(embedding)
-            if away > SAME_PERSON and not any_face:
-                raise UsageError(
-                    f"{clip.name}: nobody in it is the person in {name}: face embeddings are "
-                    f"{away:.2f} apart, over {SAME_PERSON}; use their own file, or allow any face"
-                )
-            if away <= SAME_PERSON:
-                wanted, like = nearest, people.like(embedding, nearest)
+    if known is not None and picture is not None and points is not None:
+        embedding = face_embedder()(picture, points)
+        nearest, away = people.nearest(embedding)
+        if away > SAME_PERSON and not any_face:
+            raise UsageError(
+                f"{clip.name}: nobody in it is the person in {name}: face embeddings are "
+                f"{away:.2f} apart, over {SAME_PERSON}; use their own file, or allow any face"
+            )
+        if away <= SAME_PERSON:
+            wanted, like = nearest, people.like(embedding, nearest)
     if id_frame is not None and 0 <= id_frame < len(people.who) and people.who[id_frame] >= 0:
         wanted, like = int(people.who[id_frame]), people.sample_at(id_frame)
     if wanted is not None and like is not None and (clip.live or wanted != people.most_seen):

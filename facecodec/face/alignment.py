@@ -89,6 +89,7 @@ def stabilise(
     sigma: float = PLACE_SIGMA,
     sigma_size: float = SIZE_SIGMA,
     causal: bool = False,
+    rest: Landmarks | None = None,
 ) -> list[Alignment]:
     """Return one alignment a frame, smooth over time; frames without a face are interpolated.
 
@@ -98,6 +99,8 @@ def stabilise(
     frame, and follows slowly (`sigma_size` frames, after a running median).
     `causal` uses the present and past frames alone: half the Gaussian, and the last square where
     there is no face (before the first face, the first square).
+    `rest` [68, 2]: the landmarks of a person who is known, at controls 0, in sides of their square:
+    squares are as large as the face at rest says, since no control makes it larger.
     Raises ValueError when no frame has landmarks.
     """
     known = np.array([i for i, points in enumerate(landmarks) if points is not None])
@@ -105,8 +108,11 @@ def stabilise(
         raise ValueError("no frame has landmarks")
     faces = [points for points in landmarks if points is not None]
     rows = np.array([ffhq_alignment(points).as_array() for points in faces])
-    nearness = _nearness(faces, causal)[:, None]
-    rows[:, 2:3] = nearness * _medians_over_time(rows[:, 2:3] / nearness, causal)
+    if rest is None:
+        nearness = _nearness(faces, causal)[:, None]
+        rows[:, 2:3] = nearness * _medians_over_time(rows[:, 2:3] / nearness, causal)
+    else:
+        rows[:, 2] = _sides(faces, rest, causal)
     rows[:, 3] = np.unwrap(rows[:, 3])
     frames = np.arange(len(landmarks))
     if causal:
@@ -164,6 +170,17 @@ def _nearness(faces: Sequence[Landmarks], causal: bool) -> Floats:
     eyes, nose = (extent / _medians_over_time(extent, causal)).T
     nearness: Floats = np.maximum(eyes, np.minimum(nose, 1.0))
     return nearness
+
+
+def _sides(faces: Sequence[Landmarks], rest: Landmarks, causal: bool) -> Floats:
+    """Return the sides of the squares in which faces [68, 2] are as large as `rest` [68, 2], [T].
+
+    As in `_nearness`, the length of the nose only keeps a turned head from seeming farther.
+    """
+    eyes, nose = (np.array([face_extents(p) for p in faces]) / face_extents(rest)).T
+    usual = _medians_over_time(eyes[:, None], causal)[:, 0]
+    sides: Floats = np.maximum(eyes, np.minimum(nose, usual))
+    return sides
 
 
 def _medians_over_time(values: Floats, causal: bool) -> Floats:

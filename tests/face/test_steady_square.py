@@ -37,6 +37,28 @@ def test_the_square_of_a_known_person_fits_their_face_at_rest():
     assert square.size == pytest.approx(640)
 
 
+def test_frame_by_frame_a_known_person_has_the_squares_of_the_past():
+    rng = np.random.default_rng(3)
+    rest = face(150, 100, 0.8) / 320
+    faces = [face(300 + i, 200, 1 + 0.003 * i) + rng.normal(0, 1, (68, 2)) for i in range(60)]
+    steady = SteadySquare(rest)
+    for wanted, points in zip(stabilise(faces, causal=True, rest=rest), faces, strict=True):
+        square = steady.add(points)
+        assert square is not None
+        np.testing.assert_allclose(square.as_array(), wanted.as_array(), rtol=1e-9, atol=1e-9)
+
+
+def test_a_known_person_is_as_large_whatever_part_of_a_clip_is_read():
+    """No control makes a face larger than the person is at rest in their own square."""
+    rest = face(150, 100, 0.8) / 320
+    faces = [face(400, 300, 1.6) for _ in range(40)]
+    for points in faces[:10]:
+        points[[48, 54], 1] += 60  # a mouth that is open in all of a short part
+    for part in (faces, faces[:10]):
+        assert stabilise(part, rest=rest)[0].size == pytest.approx(640)
+    assert stabilise(faces[:10])[0].size > 1.03 * stabilise(faces)[0].size
+
+
 def test_no_square_before_the_first_face():
     assert SteadySquare().add(None) is None
 
