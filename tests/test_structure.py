@@ -33,7 +33,7 @@ LAYERS = (
     ("face", "bitstream"),
     ("checkpoint",),
     ("atomic", "picture_limits", "seconds", "pixels", "arguments"),
-    ("temporary",),
+    ("temporary", "lock"),
     ("errors", "pipe", "process", "progress", "types", "version", "cuda_ops"),
 )
 RANKS = {package: rank for rank, row in enumerate(LAYERS) for package in row}

@@ -29,7 +29,7 @@ class Batch:
     made. engine: called for the workers, once it is known that there is work. pattern: which files
     of a folder, see `find_inputs`. settings: arguments of the verb. files: further ones that the
     verb reads, by name, such as a rig. resume: go on in a folder that has a manifest. force: begin
-    anew there, and overwrite. retries: of what failed and may yet work. report: told of progress.
+    again there, and overwrite. retries: of what failed and may yet work. report: told of progress.
     """
 
     inputs: Sequence[str | Path]
@@ -60,7 +60,7 @@ class Batch:
         manifest = self.folder / NAME
         if manifest.exists() and not self.resume and not self.force:
             raise UsageError(
-                f"{manifest} exists already: resume goes on with it, and force begins anew"
+                f"{manifest} exists already: resume goes on with it, and force starts again"
             )
         try:
             for parent in dict.fromkeys(Path(task.output or self.folder).parent for task in tasks):

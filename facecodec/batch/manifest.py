@@ -17,6 +17,7 @@ from typing import Any
 
 from facecodec.batch.task import Outcome, Task
 from facecodec.errors import FacecodecError, UsageError
+from facecodec.lock import hold
 from facecodec.version import __version__
 
 NAME = "manifest.jsonl"  # in the folder of a batch's outputs
@@ -37,7 +38,7 @@ class Manifest:
         self.lines: dict[Key, Line] = {} if fresh else read_manifest(self.path)
         try:
             self._file = self.path.open("a", encoding="utf-8")
-            _lock(self._file.fileno(), self.path)
+            hold(self._file.fileno(), f"{self.path}: another batch is at work in this folder")
             if fresh:
                 self._file.truncate(0)
             elif not _ends_whole(self.path):
@@ -184,17 +185,3 @@ def _ends_whole(path: Path) -> bool:
             return True
         file.seek(-1, os.SEEK_END)
         return file.read(1) == b"\n"
-
-
-def _lock(handle: int, path: Path) -> None:
-    """Hold the manifest as long as it is open."""
-    try:
-        import fcntl
-    except ImportError:  # a system without: two batches in one folder are then not told
-        return
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise UsageError(f"{path}: another batch is at work in this folder") from None
-    except OSError:  # some network file systems have no locks
-        return

@@ -15,7 +15,7 @@ from facecodec.cli import console
 from facecodec.cli.progress import clock
 
 SHOWN_RUNNING = 12  # clips in flight that the table names
-PER_SECOND = 4  # times that the table is drawn anew
+PER_SECOND = 4  # times that the table is redrawn
 VERBS = {
     "encode": "encoding",
     "decode": "decoding",

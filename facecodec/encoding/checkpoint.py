@@ -23,6 +23,7 @@ from facecodec.avatar.tuning import Tuning
 from facecodec.checkpoint import Checkpoint
 from facecodec.encoding.person import Enrolment
 from facecodec.errors import UsageError
+from facecodec.lock import hold
 from facecodec.models import FaceModel
 from facecodec.version import __version__
 
@@ -93,7 +94,7 @@ def _opened(folder: Path, about: dict[str, Any]) -> Iterator[None]:
     except OSError as error:
         raise UsageError(f"{folder}: cannot be made ({error.strerror})") from error
     try:
-        _lock(handle, folder)
+        hold(handle, f"{folder}: another encode is at work on it")
         path = folder / ABOUT
         if path.exists():
             _refuse_another(path, about)
@@ -120,19 +121,6 @@ def _refuse_another(path: Path, about: dict[str, Any]) -> None:
             f"{path.parent} is of an encode that differs in: {', '.join(other)}; "
             "give the same, or remove it"
         )
-
-
-def _lock(handle: int, folder: Path) -> None:
-    try:
-        import fcntl
-    except ImportError:  # a system without
-        return
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise UsageError(f"{folder}: another encode is at work on it") from None
-    except OSError:  # some network file systems have no locks
-        return
 
 
 def _sha256(path: Path) -> str:

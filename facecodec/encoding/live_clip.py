@@ -20,6 +20,7 @@ from facecodec.clip.scan import Scan
 from facecodec.encoding.ahead import ahead
 from facecodec.encoding.frame_tracker import FrameTracker, SeenFrame, TrackedFrame
 from facecodec.encoding.motion import Motion, new_tracker
+from facecodec.encoding.person import face_at_rest
 from facecodec.errors import NoFaceError, UsageError
 from facecodec.face.layout import NUM_LANDMARKS
 from facecodec.face.signals import SIGNALS, all_signals
@@ -58,9 +59,7 @@ class OnePerson:
         self._chosen: Floats | None = None  # [2], pixels
         self.at_once = 1  # the most faces that a frame showed when all of it was searched
         self._follow, self._embed = landmark_finder(quick=True), face_embedder()
-        at_rest = np.zeros((1, avatar.num_controls), np.float32)
-        picture = avatar.render(at_rest, READING_PIXELS)[0]
-        points = landmark_finder()(picture)
+        picture, points = face_at_rest(avatar)
         self._drawn: Floats | None = None  # embedding [128] of the picture
         self.rest: Landmarks | None = None  # landmarks at rest [68, 2], in sides of the square
         if points is not None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from facecodec.avatar.avatar import Avatar
-from facecodec.avatar.face import FaceReader
+from facecodec.avatar.face import READING_PIXELS, FaceReader
 from facecodec.bitstream import pack_identity
 from facecodec.bitstream.coding.identity import parse_identity
 from facecodec.clip.clip import Clip
@@ -34,7 +34,6 @@ from facecodec.types import Floats, Landmarks, Picture
 
 LEAST_POSE_CORRELATION = 0.7  # held-out, of a pose axis that landmarks may set
 POSE_LIMIT = 3.0  # standard deviations to which landmarks may set a pose control
-READING_SIZE = 256  # side in pixels of the picture in which a known person's face is read
 
 
 @dataclass(frozen=True)
@@ -104,22 +103,23 @@ def compared_size(clip: Clip, generator: Generator, full_steps: int) -> int:
 
 
 def known_person(clip: Clip, avatar: Avatar, id_frame: int | None) -> Enrolment:
-    """Return what the encoder needs of a person out of a `.fci` file.
+    """Return what the encoder needs of a person out of a `.fci` file, after `follow_wanted`.
 
     Their neutral signals are those of their own picture at controls 0, so that the pose of every
     frame counts from there; those of the identity frame where no face is read in it.
     """
     first = identity_frame(clip.scan, id_frame)
-    at_rest = np.zeros((1, avatar.num_controls), np.float32)
-    points = _face_at_rest(avatar)[1]
-    neutral = clip.signals[first] if points is None else all_signals(points)
-    return Enrolment(first, neutral, neutral[None], at_rest.astype(np.float64))
+    neutral = clip.signals[first] if clip.rest is None else all_signals(clip.rest)
+    return Enrolment(first, neutral, neutral[None], np.zeros((1, avatar.num_controls)))
 
 
-def _face_at_rest(avatar: Avatar) -> tuple[Picture, Landmarks | None]:
-    """Return a person's picture at controls 0, and the landmarks [68, 2] read in it."""
+def face_at_rest(avatar: Avatar) -> tuple[Picture, Landmarks | None]:
+    """Return a person's picture at controls 0, and the landmarks [68, 2] read in it.
+
+    The picture is uint8 [READING_PIXELS, READING_PIXELS, 3], in whose pixels the landmarks are.
+    """
     at_rest = np.zeros((1, avatar.num_controls), np.float32)
-    picture = avatar.render(at_rest, READING_SIZE)[0]
+    picture = avatar.render(at_rest, READING_PIXELS)[0]
     return picture, landmark_finder()(picture)
 
 
@@ -133,9 +133,9 @@ def follow_wanted(
     unless `any_face`.
     """
     people = clip.faces.people
-    picture, points = (None, None) if known is None else _face_at_rest(known)
+    picture, points = (None, None) if known is None else face_at_rest(known)
     if points is not None:
-        clip.rest = points / READING_SIZE
+        clip.rest = points / READING_PIXELS
     if people is None:
         return
     wanted, like = None, None

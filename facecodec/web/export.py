@@ -111,7 +111,7 @@ def assets_folder(name: str) -> Path:
     for folder in (here / name, here.parent.parent / "web" / name):  # installed; in a checkout
         if folder.is_dir():
             return folder
-    raise FacecodecError(f"{here / name}: the player's files are missing; install facecodec anew")
+    raise FacecodecError(f"{here / name}: the player's files are missing; reinstall facecodec")
 
 
 def _refuse_folder(output: Path, force: bool) -> None:
@@ -179,7 +179,7 @@ def _write_streams(
             data = person.pack()
             if hashlib.sha256(data).digest() != person.sha256:
                 raise StreamError(
-                    f"{stream.name}: its .fci file is of another writer; encode it anew"
+                    f"{stream.name}: its .fci file is of another writer; encode it again"
                 )
             (folder / "identities" / f"{person.sha256.hex()}.fci").write_bytes(data)
         picture = avatar.render(first.controls[None], POSTER_PIXELS)[0]

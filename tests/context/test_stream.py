@@ -1,4 +1,4 @@
-"""The context in a stream: seek, cut, pipes, damage, and readers of before."""
+"""The context in a stream: seek, cut, pipes, damage, and earlier readers."""
 
 from __future__ import annotations
 

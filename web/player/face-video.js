@@ -219,7 +219,7 @@ export class FaceVideo extends Base {
     this.#player?.pause();
   }
 
-  /** Load `src` anew. */
+  /** Reload `src`. */
   load() {
     this.#player?.close();
     this.#bar.find(".stage").classList.remove("painted");
