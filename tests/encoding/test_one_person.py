@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -12,11 +14,7 @@ from tests.helpers.faces import face
 FRAME = np.zeros((8, 8, 3), np.uint8)
 
 
-class Drawn:
-    num_controls = 4
-
-    def render(self, controls: np.ndarray, size: int) -> np.ndarray:
-        return FRAME[None]
+PERSON: Any = None  # their picture at rest is made up, so nothing is asked of them
 
 
 @pytest.fixture
@@ -31,6 +29,7 @@ def embeddings(monkeypatch) -> list[np.ndarray]:
         live_clip, "landmark_finder", lambda quick=False: lambda frame, choose=None: face()
     )
     monkeypatch.setattr(live_clip, "face_embedder", lambda: embed)
+    monkeypatch.setattr(live_clip, "face_at_rest", lambda person: (FRAME, face()))
     return coming
 
 
@@ -41,7 +40,7 @@ def away(*distances: float) -> list[np.ndarray]:
 
 def test_the_mean_of_the_first_frames_counts(embeddings):
     embeddings += away(0.7, 0.7, 0.7, 0.7, 0.7)
-    person = OnePerson(Drawn())  # type: ignore[arg-type]
+    person = OnePerson(PERSON)
     for _ in range(FIRST_LOOKS):
         assert person(FRAME) is not None
     assert not person.other
@@ -49,14 +48,14 @@ def test_the_mean_of_the_first_frames_counts(embeddings):
 
 def test_somebody_else_is_told_after_the_first_frames(embeddings):
     embeddings += [np.full(128, 0.8 / 128**0.5)]
-    person = OnePerson(Drawn())  # type: ignore[arg-type]
+    person = OnePerson(PERSON)
     assert [person(FRAME) is None for _ in range(FIRST_LOOKS)] == [False] * 4 + [True]
     assert person.other and person.distance == pytest.approx(0.8)
 
 
 def test_a_cut_to_somebody_else_and_back(embeddings):
     embeddings += [np.full(128, 0.01)] * FIRST_LOOKS + [np.full(128, 0.1), np.full(128, 0.01)]
-    person = OnePerson(Drawn())  # type: ignore[arg-type]
+    person = OnePerson(PERSON)
     seen = [person(FRAME) is not None for _ in range(FIRST_LOOKS + 2 * EMBEDDING_INTERVAL + 2)]
     turns = np.flatnonzero(np.diff(seen))
     assert seen[0] and seen[-1] and len(turns) == 2
@@ -64,5 +63,5 @@ def test_a_cut_to_somebody_else_and_back(embeddings):
 
 def test_any_face_will_do(embeddings):
     embeddings += [np.full(128, 1.0)]
-    person = OnePerson(Drawn(), any_face=True)  # type: ignore[arg-type]
+    person = OnePerson(PERSON, any_face=True)
     assert all(person(FRAME) is not None for _ in range(2 * EMBEDDING_INTERVAL))
