@@ -44,9 +44,10 @@ def draw(tmp_path_factory):
         pytest.skip("needs node")
     out = tmp_path_factory.mktemp("drawn") / "pictures.bin"
 
-    def drawn(folder, stream, size, frames, *flags, kernels=KERNELS / "kernels.wasm"):
+    def drawn(folder, stream, size, frames, *flags, products="integers", **more):
+        kernels = more.get("kernels", KERNELS / "kernels.wasm")
         script = str(ROOT / "web" / "tests" / "draw.mjs")
-        given = [folder, stream, size, kernels, out, *frames]
+        given = [folder, stream, size, kernels, products, out, *frames]
         command = [str(NODE), *flags, script, *map(str, given)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, done.stderr[-2000:]

@@ -93,6 +93,13 @@ def test_fused_products_round_alike(folder, tiny_stream, draw):
     assert np.abs(plain.astype(int) - fused).max() <= 1
 
 
+@pytest.mark.parametrize("size", [128, 512])
+def test_integers_are_as_good_as_floats(size, folder, tiny_stream, draw):
+    floats = draw(folder, tiny_stream, size, [0], products="floats")
+    integers = draw(folder, tiny_stream, size, [0], products="integers")
+    assert 55 < psnr(integers, floats) < 100  # they were not the same products
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [256, 1024])
 def test_the_default_generator(size, generator, rig, tmp_path, draw):

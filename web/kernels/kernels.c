@@ -25,12 +25,14 @@ enum {
   STRETCH = 64,  // pixels a product works on at least, so that weights are used often
   MARGIN = 4,    // rows of a ring beside those that a step makes
   CODES = 16,    // outputs of the head: four bands, or one, of red, green, blue, alpha
+  LEVELS = 4095, // of a pixel's largest channel, where products are of integers
 };
 
 // One separable convolution of one frame. The structures are mirrored in renderer.js.
 typedef struct {
   const float *taps;    // [9][in], times the style
-  const float *weights; // [out / GROUP][in][GROUP]
+  const void *weights;  // floats [out / GROUP][in][GROUP], or shorts [out / GROUP][in / 2][GROUP][2]
+  const float *units;   // of those shorts, [out]; null where weights are floats
   const float *bias;    // [out]
   const float *noise;   // [side][side]
   int in, out;
@@ -49,6 +51,7 @@ typedef struct {
   int haar;                 // whether the head makes four bands, or colours
   unsigned char *picture;   // RGBA
   float *rings[2], *panel, *row, *codes; // buffers
+  float *strip, *scales;                 // more, for products of integers
 } Block;
 
 INLINE Vec splat(const float *p) { return (Vec)wasm_v128_load32_splat(p); }
@@ -90,12 +93,81 @@ static void product(const float *pixels, int stride, int count, int depth, const
   }
 }
 
+// The same with integers, which x86 multiplies two at a time: pixels of `scales` [count], weights
+// of `units`. No sum is over 2^31: renderer.js sees to it.
+static void whole_product(const short *pixels, int stride, int count, const float *scales,
+                          const Conv *conv, const float *noise, float *out, int out_stride) {
+  const int depth = conv->in;
+  for (int g = 0; g < conv->out / GROUP; ++g) {
+    const short *start = (const short *)conv->weights + g * depth * GROUP;
+    const float *bias = conv->bias + g * GROUP, *units = conv->units + g * GROUP;
+    for (int p = 0; p < count; p += PIXELS) {
+      const short *from = pixels + p * stride, *w = start;
+      v128_t sums[PIXELS][2];
+      UNROLL for (int i = 0; i < PIXELS; ++i) sums[i][0] = sums[i][1] = wasm_i32x4_splat(0);
+      for (int k = 0; k < depth; k += 2, w += 2 * GROUP) {
+        const v128_t a = wasm_v128_load(w), b = wasm_v128_load(w + GROUP);
+        UNROLL for (int i = 0; i < PIXELS; ++i) {
+          const v128_t x = wasm_v128_load32_splat(from + i * stride + k);
+          sums[i][0] = wasm_i32x4_add(sums[i][0], wasm_i32x4_dot_i16x8(a, x));
+          sums[i][1] = wasm_i32x4_add(sums[i][1], wasm_i32x4_dot_i16x8(b, x));
+        }
+      }
+      UNROLL for (int i = 0; i < PIXELS; ++i) {
+        float *to = out + (p + i) * out_stride + g * GROUP;
+        const Vec scale = splat(scales + p + i), n = splat(noise + p + i);
+        UNROLL for (int h = 0; h < GROUP / LANES; ++h) {
+          const Vec sum = (Vec)wasm_f32x4_convert_i32x4(sums[i][h]);
+          const Vec v = MADD(sum * scale, load(units + h * LANES), load(bias + h * LANES) + n);
+          store(to + h * LANES, leaky(v));
+        }
+      }
+    }
+  }
+}
+
+// What a convolution does with its panel: pixels `at` and on, a row of them.
+static void multiply(const Conv *conv, const float *panel, const float *scales, int at, int side,
+                     const float *noise, float *out) {
+  const int pitch = conv->in + PAD;
+  if (conv->units)
+    whole_product((const short *)panel + at * pitch, pitch, side, scales + at, conv, noise, out, conv->out);
+  else
+    product(panel + at * pitch, pitch, side, conv->in, conv->weights, conv->out / GROUP, conv->bias,
+            noise, out, conv->out);
+}
+
+INLINE float largest(Vec v) {
+  v = (Vec)wasm_f32x4_pmax((v128_t)v, wasm_i32x4_shuffle((v128_t)v, (v128_t)v, 2, 3, 0, 1));
+  return v[0] > v[1] ? v[0] : v[1];
+}
+
+// Pixels [PIXELS][channels] as integers of up to LEVELS, `pitch` apart, and what one level is.
+// Adding `magic` leaves the rounded integer in a float's lower bits.
+static void to_levels(const float *strip, int channels, const Vec *most, short *to, int pitch,
+                      float *scales) {
+  const float magic = 0x1.8p23f;
+  for (int i = 0; i < PIXELS; ++i, strip += channels, to += pitch) {
+    const float peak = largest(most[i]), times = peak > 0 ? LEVELS / peak : 0;
+    scales[i] = peak / LEVELS;
+    for (int c = 0; c < channels; c += 2 * LANES) {
+      const v128_t a = (v128_t)(load(strip + c) * times + magic);
+      const v128_t b = (v128_t)(load(strip + c + LANES) * times + magic);
+      wasm_v128_store(to + c, wasm_i16x8_shuffle(a, b, 0, 2, 4, 6, 8, 10, 12, 14));
+    }
+  }
+}
+
 // A row filtered 3x3 into a panel. Rows begin one pixel before the picture.
 static void depthwise(const float *above, const float *here, const float *below, const float *taps,
-                      int channels, int side, float *panel) {
+                      int channels, int side, float *panel, float *strip, float *scales) {
   const float *rows[3] = {above, here, below};
   const int pitch = channels + PAD;
-  for (int x = 0; x < side; x += PIXELS)
+  for (int x = 0; x < side; x += PIXELS) {
+    float *to = strip ? strip : panel + x * pitch;
+    const int apart = strip ? channels : pitch;
+    Vec most[PIXELS];
+    UNROLL for (int i = 0; i < PIXELS; ++i) most[i] = (Vec){0, 0, 0, 0};
     for (int c = 0; c < channels; c += LANES) {
       Vec sums[PIXELS];
       UNROLL for (int i = 0; i < PIXELS; ++i) sums[i] = (Vec){0, 0, 0, 0};
@@ -108,8 +180,13 @@ static void depthwise(const float *above, const float *here, const float *below,
           UNROLL for (int i = 0; i < PIXELS; ++i) sums[i] = MADD(w, v[i + t], sums[i]);
         }
       }
-      UNROLL for (int i = 0; i < PIXELS; ++i) store(panel + (x + i) * pitch + c, sums[i]);
+      UNROLL for (int i = 0; i < PIXELS; ++i) {
+        store(to + i * apart + c, sums[i]);
+        most[i] = (Vec)wasm_f32x4_pmax((v128_t)most[i], wasm_f32x4_abs((v128_t)sums[i]));
+      }
     }
+    if (strip) to_levels(strip, channels, most, (short *)panel + x * pitch, pitch, scales + x);
+  }
 }
 
 // The last few rows of a map, each with a pixel of nothing at either end.
@@ -170,10 +247,14 @@ INLINE int smaller(int a, int b) { return a < b ? a : b; }
 
 INLINE int rows_a_step(int side) { return side < STRETCH ? STRETCH / side : 1; }
 
-static void filter(const Ring *ring, const Conv *conv, int from, int to, float *panel) {
-  for (int y = from; y < to; ++y)
+static void filter(const Block *b, const Ring *ring, const Conv *conv, int from, int to) {
+  const int side = ring->side, pitch = ring->channels + PAD;
+  for (int y = from; y < to; ++y) {
+    const int at = (y - from) * side;
+    float *panel = conv->units ? (float *)((short *)b->panel + at * pitch) : b->panel + at * pitch;
     depthwise(row_or_blank(ring, y - 1), row_of(ring, y), row_or_blank(ring, y + 1), conv->taps,
-              ring->channels, ring->side, panel + (y - from) * ring->side * (ring->channels + PAD));
+              ring->channels, side, panel, conv->units ? b->strip : 0, b->scales + at);
+  }
 }
 
 // Rows up to `until` of what is between both convolutions.
@@ -184,11 +265,10 @@ static void make_between(const Block *b, Ring *source, Ring *between, int until)
   while (between->made < until) {
     const int from = between->made, to = smaller(from + rows_a_step(side), until);
     make_source(b, source, to + 1);
-    filter(source, conv, from, to, b->panel);
+    filter(b, source, conv, from, to);
     for (int y = from; y < to; ++y)
-      product(b->panel + (y - from) * side * (conv->in + PAD), conv->in + PAD, side, conv->in,
-              conv->weights, conv->out / GROUP, conv->bias, conv->noise + y * side,
-              row_of(between, y) + conv->out, conv->out);
+      multiply(conv, b->panel, b->scales, (y - from) * side, side, conv->noise + y * side,
+               row_of(between, y) + conv->out);
     between->made = to;
   }
 }
@@ -231,11 +311,10 @@ EXPORT(block) void block(const Block *b) {
   for (int from = 0; from < side; from += step) {
     const int to = smaller(from + step, side);
     make_between(b, &source, &between, to + 1);
-    filter(&between, conv, from, to, b->panel);
+    filter(b, &between, conv, from, to);
     for (int y = from; y < to; ++y) {
       float *out = b->head ? b->row : b->result + y * side * conv->out;
-      product(b->panel + (y - from) * side * (conv->in + PAD), conv->in + PAD, side, conv->in,
-              conv->weights, conv->out / GROUP, conv->bias, conv->noise + y * side, out, conv->out);
+      multiply(conv, b->panel, b->scales, (y - from) * side, side, conv->noise + y * side, out);
       if (b->head) paint(b, y);
     }
   }
@@ -261,4 +340,14 @@ EXPORT(first) void first(const float *map, const float *style, const Conv *conv,
       }
   product(panel, depth + PAD, side * side, depth, conv->weights, conv->out / GROUP, conv->bias,
           conv->noise, result, conv->out);
+}
+
+// Whether integers are multiplied faster than floats: on x86, which multiplies and adds two at a
+// time. ARM needs four instructions for that. They differ in the sign of 0 / 0.
+EXPORT(integers) int integers(float zero) {
+  const union {
+    float value;
+    int bits;
+  } nan = {zero / zero};
+  return nan.bits < 0;
 }

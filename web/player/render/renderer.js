@@ -1,6 +1,7 @@
 // Styles to pictures, by the kernels in WebAssembly.
 
 import { BLOCKS } from "./network.js";
+import { grouped, inLevels } from "./pack.js";
 import { CODES, firstConv, foldedHead, headBias, planBlocks } from "./plan.js";
 
 /** @typedef {import("./network.js").Network} Network */
@@ -9,7 +10,7 @@ import { CODES, firstConv, foldedHead, headBias, planBlocks } from "./plan.js";
 export const SIZES = [128, 256, 512, 1024];
 
 const FULL = 1024; // the generator's own side
-const [GROUP, PAD, STRETCH, MARGIN] = [8, 16, 64, 4]; // as in kernels.c
+const [PIXELS, PAD, STRETCH, MARGIN] = [4, 16, 64, 4]; // as in kernels.c
 const HEAP = 1 << 17; // bytes: the stack lies before it
 const PAGE = 1 << 16;
 
@@ -46,8 +47,9 @@ export class Renderer {
    * @param {WebAssembly.Module} kernels
    * @param {Network} network
    * @param {number} size side of the pictures in pixels, one of SIZES
+   * @param {boolean | null} integers whether products are of integers of 16 bits; null: where that is faster
    */
-  constructor(kernels, network, size) {
+  constructor(kernels, network, size, integers = null) {
     if (network.manifest.resolution !== FULL || !SIZES.includes(size)) {
       throw new Error(`cannot draw ${size} pixels of a generator of ${network.manifest.resolution}`);
     }
@@ -67,9 +69,10 @@ export class Renderer {
     this.maps = [0, 0]; // between blocks, in turns
     /** @type {Block[]} */
     this.blocks = [];
-    this.build();
     const { exports } = new WebAssembly.Instance(kernels, { env: { memory: this.memory } });
-    this.runs = /** @type {Record<string, (...args: number[]) => void>} */ (exports);
+    this.runs = /** @type {Record<string, (...args: number[]) => number>} */ (exports);
+    this.integers = integers ?? this.runs.integers(0) > 0;
+    this.build();
   }
 
   /**
@@ -122,12 +125,13 @@ export class Renderer {
   }
 
   /**
-   * Put floats into memory; their address.
-   * @param {ArrayLike<number>} values
+   * Put floats or integers into memory; their address.
+   * @param {Float32Array | Int16Array} values
    */
   put(values) {
-    const at = this.room(values.length);
-    new Float32Array(this.memory.buffer).set(values, at >> 2);
+    const at = this.room(Math.ceil(values.byteLength / 4));
+    const { buffer } = this.memory;
+    (values instanceof Int16Array ? new Int16Array(buffer, at) : new Float32Array(buffer, at)).set(values);
     return at;
   }
 
@@ -146,7 +150,7 @@ export class Renderer {
     const first = firstConv(network);
     this.input = this.put(first.map);
     this.firstStyle = this.room(first.inputs);
-    this.firstConv = this.struct(this.constants(0, first));
+    this.firstConv = this.struct(this.constants(0, first, false));
     const plans = planBlocks(network, this.size);
     const most = (/** @type {(plan: import("./plan.js").BlockPlan) => number} */ of) => Math.max(...plans.map(of));
     const ring = (/** @type {number} */ side, /** @type {number} */ n) => (rows(side) + MARGIN + 1) * (side + 2) * n;
@@ -161,6 +165,8 @@ export class Renderer {
     const last = plans[BLOCKS - 1];
     const depth = last.convs[1].order.length;
     const [row, codes] = [this.room(last.side * depth), this.room(last.side * CODES)];
+    const strip = this.room(PIXELS * most(({ convs }) => Math.max(...convs.map((conv) => conv.inputs))));
+    const scales = this.room(most(({ side }) => rows(side) * side));
     this.picture = this.room(this.size * this.size);
     const parity = (/** @type {number} */ k) => plans.filter((_, i) => i % 2 === k && i < BLOCKS - 1);
     this.maps = [0, 1].map((k) => this.room(Math.max(
@@ -174,9 +180,9 @@ export class Renderer {
         : null;
       const struct = this.struct([
         this.maps[1 - (k % 2)], up, plan.channels, plan.side, Number(plan.low), plan.depth,
-        ...plan.convs.flatMap((conv, i) => this.constants(convs[i].at, conv)),
+        ...plan.convs.flatMap((conv, i) => this.constants(convs[i].at, conv, this.integers)),
         this.maps[k % 2], head?.weights ?? 0, head?.bias ?? 0, Number(this.haar), this.picture,
-        ...rings, this.panel, row, codes,
+        ...rings, this.panel, row, codes, strip, scales,
       ]);
       return { struct, up, head, order: plan.order, layer: this.layer(`${k}.up`), convs };
     });
@@ -186,28 +192,15 @@ export class Renderer {
    * What a `Conv` of kernels.c has.
    * @param {number} taps address of its taps
    * @param {{ weights: Float32Array, bias: Float32Array, noise: Float32Array, inputs: number, order: number[] }} conv
+   * @param {boolean} integers
    */
-  constants(taps, { weights, bias, noise, inputs, order }) {
-    return [taps, this.put(grouped(weights, order.length)), this.put(bias), this.put(noise), inputs, order.length];
+  constants(taps, { weights, bias, noise, inputs, order }, integers) {
+    const given = grouped(weights, order.length);
+    const { values, units } = integers ? inLevels(given, inputs) : { values: given, units: null };
+    const at = [this.put(values), units ? this.put(units) : 0, this.put(bias), this.put(noise)];
+    return [taps, ...at, inputs, order.length];
   }
 }
 
 /** @param {number} side */
 const rows = (side) => (side < STRETCH ? STRETCH / side : 1); // of a step
-
-/**
- * Weights [depth][out] as [out / GROUP][depth][GROUP].
- * @param {Float32Array} weights
- * @param {number} outputs
- */
-function grouped(weights, outputs) {
-  if (outputs % GROUP) throw new Error(`channels come in groups of ${GROUP}, not ${outputs}`);
-  const depth = weights.length / outputs;
-  const out = new Float32Array(weights.length);
-  for (let k = 0; k < depth; k += 1) {
-    for (let i = 0; i < outputs; i += 1) {
-      out[Math.floor(i / GROUP) * depth * GROUP + k * GROUP + (i % GROUP)] = weights[k * outputs + i];
-    }
-  }
-  return out;
-}
