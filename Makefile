@@ -26,7 +26,8 @@ test-all: models  ## all tests
 lint: setup  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/clang-format --dry-run -Werror cuda_ops/*/*.h cuda_ops/*/*.cpp cuda_ops/*/*.cu
+	$(BIN)/clang-format --dry-run -Werror cuda_ops/*/*.h cuda_ops/*/*.cpp cuda_ops/*/*.cu \
+	  facecodec/bitstream/coding/*.cpp
 	$(BIN)/mypy
 	$(BIN)/mypy benchmarks/*.py samples/*.py examples/*.py docs/*.py
 
@@ -68,6 +69,7 @@ sanitize: setup  ## the kernels' tests under address and undefined-behaviour san
 	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" \
 	$(BIN)/pytest tests/kernels/test_gradients.py tests/kernels/test_cuda.py \
 	  tests/kernels/test_cpu_mobilestylegan.py tests/kernels/test_cpu_stylegan2.py \
+	  tests/bitstream/test_compiled.py \
 	  -k "not gradcheck and not whole_frames and not previews and not without_a_gpu"
 
 cuda: setup  ## compile the CUDA kernels with nvcc, which needs no GPU

@@ -23,8 +23,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from cuda_ops.cache import (
     PRIVATE,
     cache_folder,
@@ -56,13 +54,23 @@ def sanitizers() -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to make one library: `sources` relative to this package, flags to compile and to link."""
+    """How to make one library: `sources` relative to `root`, flags to compile and to link.
+
+    versions: of what else shapes the library, such as torch's.
+    """
 
     name: str
     compiler: str
     sources: tuple[str, ...]
     flags: tuple[str, ...]
     links: tuple[str, ...] = ()
+    versions: tuple[str, ...] = ()
+    root: Path | None = None  # None: this package
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder that the names of sources begin at."""
+        return self.root or SOURCES
 
 
 def library_path(recipe: Recipe) -> Path:
@@ -71,12 +79,12 @@ def library_path(recipe: Recipe) -> Path:
     Raises KernelError when there is no compiler, whose version is part of the name.
     """
     digest = hashlib.sha256()
-    for part in (_version(recipe.compiler), torch.__version__, _processor()):
+    for part in (_version(recipe.compiler), *recipe.versions, _processor()):
         digest.update(part.encode() + b"\0")
     digest.update(repr((recipe.sources, recipe.flags, recipe.links)).encode())
     suffixes = {Path(source).suffix for source in recipe.sources} | {".h", ".cuh"}
     for folder in sorted({str(Path(source).parent) for source in recipe.sources}):
-        for path in sorted((SOURCES / folder).iterdir()):
+        for path in sorted((recipe.folder / folder).iterdir()):
             if path.suffix in suffixes:
                 digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return cache_folder() / f"{recipe.name}-{digest.hexdigest()[:24]}" / f"{recipe.name}.so"
@@ -211,7 +219,7 @@ def _ninja_file(recipe: Recipe) -> str:
         "  command = $compiler $flags -shared $in $links -o $out",
     ]
     for source, target in zip(recipe.sources, objects, strict=True):
-        lines.append(f"build {target}: compile {_escape(str(SOURCES / source))}")
+        lines.append(f"build {target}: compile {_escape(str(recipe.folder / source))}")
     lines.append(f"build {recipe.name}.so: link {' '.join(objects)}")
     return "\n".join(lines) + "\n"
 

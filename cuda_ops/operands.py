@@ -8,7 +8,7 @@ from enum import IntEnum
 
 from torch import Tensor
 
-from cuda_ops.once import once
+from cuda_ops.derived import once
 
 LEAK = 0.2  # slope of the leaky ReLU below zero
 GAIN = 2.0**0.5  # StyleGAN2 multiplies its activations by this

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from cuda_ops.cpu.library import FLAGS, SOURCES
 from cuda_ops.cpu.prebuilt import FOLDER, LEVELS, Level
+from facecodec.bitstream.coding import compiled
 
 ROOT = Path(__file__).resolve().parents[1]
 OLDEST_GLIBC = (2, 17)  # that wheels are tagged with
@@ -42,6 +43,16 @@ def compile_level(level: Level, folder: Path = FOLDER) -> Path:
     return library
 
 
+def compile_tracks(library: Path = compiled.PREBUILT) -> Path:
+    """Compile what codes tracks and return the library: any processor of a kind runs it."""
+    library.parent.mkdir(exist_ok=True)
+    recipe = compiled.recipe()
+    sources = [recipe.folder / source for source in recipe.sources]
+    command = [recipe.compiler, *recipe.flags, "-shared", *sources, *LINKS, "-o", library]
+    subprocess.run(command, check=True)
+    return library
+
+
 def needed_glibc(library: Path) -> tuple[int, int]:
     """Return the version of glibc that a library asks for."""
     out = subprocess.run(["objdump", "-T", library], capture_output=True, text=True, check=True)
@@ -55,12 +66,13 @@ def main() -> None:
     try:
         make(folder)
     finally:
-        shutil.rmtree(FOLDER, ignore_errors=True)  # of these sources, and soon of older ones
+        for made in (FOLDER, compiled.PREBUILT.parent):
+            shutil.rmtree(made, ignore_errors=True)  # of these sources, and soon of older ones
 
 
 def make(folder: Path) -> None:
     """Compile all levels, and write a wheel with them into `folder`."""
-    libraries = [compile_level(level) for level in LEVELS]
+    libraries = [*(compile_level(level) for level in LEVELS), compile_tracks()]
     major, minor = max(needed_glibc(library) for library in libraries)
     for library in libraries:
         print(f"{library.name}: {library.stat().st_size} bytes")

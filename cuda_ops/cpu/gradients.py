@@ -20,7 +20,7 @@ from torch.nn.grad import conv2d_weight
 from cuda_ops.backend import Backend
 from cuda_ops.cpu import abi, library, mobile
 from cuda_ops.cpu.packing import transposed_weights, transposed_weights16
-from cuda_ops.once import once
+from cuda_ops.derived import once
 from cuda_ops.operands import LEAK, Head, MobileBlock, SeparableConv
 
 BANDS_A_THREAD = 4  # items of work, so that no thread waits long for the last one

@@ -46,7 +46,8 @@ def recipe() -> Recipe:
     compiler = os.environ.get("CXX") or shutil.which("g++") or "c++"
     # torch brings an OpenMP of its own: two of them in one process fight over the cores.
     own = sorted((Path(torch.__file__).parent / "lib").glob("libgomp*.so*"))
-    return Recipe("cpu", compiler, SOURCES, (*FLAGS, *sanitizers()), tuple(map(str, own[:1])))
+    links, versions = tuple(map(str, own[:1])), (torch.__version__,)
+    return Recipe("cpu", compiler, SOURCES, (*FLAGS, *sanitizers()), links, versions)
 
 
 @functools.cache

@@ -11,7 +11,7 @@ from torch import Tensor
 from cuda_ops.backend import Backend, rgb8
 from cuda_ops.cpu import abi, library
 from cuda_ops.cpu.packing import padded_rows, product_weights, product_weights16
-from cuda_ops.once import once
+from cuda_ops.derived import once
 from cuda_ops.operands import Head, MobileBlock, Picture, SeparableConv, channels_used
 
 GROUP_FLOATS = 1 << 24  # of the largest map of frames that go through the network together

@@ -16,7 +16,7 @@ from torch import Tensor
 from cuda_ops.backend import Backend, demodulation
 from cuda_ops.cpu import abi, library
 from cuda_ops.cpu.library import Products16, lanes
-from cuda_ops.once import once
+from cuda_ops.derived import once
 from cuda_ops.operands import SMOOTH_UP, ModulatedConv
 
 Rows = tuple[tuple[float, float, float], ...]

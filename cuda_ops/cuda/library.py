@@ -77,13 +77,14 @@ def recipe() -> Recipe:
     nvcc = os.environ.get("NVCC") or shutil.which("nvcc")
     compiler = nvcc or (str(TOOLKIT) if TOOLKIT.is_file() else "nvcc")
     flags = ("-std=c++17", "-O3", "-Xcompiler=-fPIC", "--no-compress", *TARGETS)
-    return Recipe("cuda", compiler, ("cuda/kernels.cu",), flags)
+    return Recipe("cuda", compiler, ("cuda/kernels.cu",), flags, versions=(torch.__version__,))
 
 
 def host_recipe() -> Recipe:
     """Return how the CPU's copy is made."""
     compiler = os.environ.get("CXX") or shutil.which("g++") or "c++"
-    return Recipe("cuda-on-host", compiler, ("cuda/host.cpp",), (*HOST_FLAGS, *sanitizers()))
+    flags, versions = (*HOST_FLAGS, *sanitizers()), (torch.__version__,)
+    return Recipe("cuda-on-host", compiler, ("cuda/host.cpp",), flags, versions=versions)
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from torch import Tensor
 from cuda_ops import arithmetic
 from cuda_ops.backend import Backend, demodulation
 from cuda_ops.cuda import library
-from cuda_ops.once import once
+from cuda_ops.derived import once
 from cuda_ops.operands import SMOOTH_UP, ModulatedConv
 
 NO_FILTER: tuple[float, ...] = (1.0,)

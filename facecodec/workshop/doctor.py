@@ -18,6 +18,7 @@ from cuda_ops.cache import cache_folder
 from cuda_ops.cpu import library
 from cuda_ops.cpu.backend import CpuBackend
 from cuda_ops.cuda import library as cuda_library
+from facecodec.bitstream.coding import compiled
 from facecodec.errors import FacecodecError, ModelError
 from facecodec.version import __version__
 from facecodec.weights import store
@@ -45,6 +46,7 @@ def examine() -> list[Finding]:
         _compiler(),
         _ninja(),
         _kernels(),
+        _tracks(),
         _cuda(),
         _choice(),
         *models(),
@@ -61,7 +63,8 @@ def clean() -> tuple[int, int]:
     folder = cache_folder()
     before = _bytes(folder)
     try:
-        removed = build.clean([library.recipe(), cuda_library.recipe(), cuda_library.host_recipe()])
+        graphics = [cuda_library.recipe(), cuda_library.host_recipe()]
+        removed = build.clean([library.recipe(), compiled.recipe(), *graphics])
     except cuda_ops.KernelError as error:
         raise FacecodecError(str(error)) from error
     return len(removed), before - _bytes(folder)
@@ -114,6 +117,13 @@ def _kernels() -> Finding:
     path = build.library_path(library.recipe())
     words = CpuBackend().describe()
     return Finding("kernels, cpu", "good", f"{words}; {took:.2f} s; {path}")
+
+
+def _tracks() -> Finding:
+    if compiled.library() is None:
+        why = "not built: streams of some minutes are read and written slowly"
+        return Finding("stream coder", "note", why)
+    return Finding("stream coder", "good", "compiled")
 
 
 def _cuda() -> Finding:

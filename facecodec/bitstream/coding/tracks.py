@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from facecodec.bitstream.coding import compiled
 from facecodec.bitstream.coding.binarise import (
     SIGNED_SIZE,
     UNARY,
@@ -116,8 +117,13 @@ def code_track(
     decode. memory: of the rows before, which takes in these; None for a track that begins.
     Raises StreamError for a value beyond MAX_LEVEL.
     """
-    out = np.zeros((frames, width), np.int64)
     memory = memory or TrackMemory.empty(width)
+    library = compiled.worth_it(coder, frames * width)
+    if library:
+        out = np.zeros((frames, width), np.int64) if levels is None else levels.astype(np.int64)
+        compiled.code_track(library, coder, base, out, memory, levels is None)
+        return out
+    out = np.zeros((frames, width), np.int64)
     for row in range(frames):
         given = None if levels is None else levels[row].tolist()
         if memory.last is None:
