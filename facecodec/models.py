@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from facecodec.weights.store import (
     model_path,
     readable_records,
     require,
+    verify,
 )
 
 FACE_MODELS = ("dlib-landmarks", "dlib-embedding")
@@ -100,15 +102,44 @@ def load_stream_models(
     return model
 
 
+_kept: dict[str, tuple[object, Any]] | None = None  # by their kind: which one, and the model
+
+
+def keep_models() -> None:
+    """From now on, keep the generator and the face embedding that were loaded last in memory.
+
+    For a process that does one task after the other. A model that was installed anew is read anew.
+    """
+    global _kept
+    _kept = {} if _kept is None else _kept
+
+
+def _loaded(kind: str, name: str, device: torch.device, load: Callable[[], Any]) -> Any:
+    """Return the model that is kept where it is this one, else load it."""
+    if _kept is None:
+        return load()
+    which = name, verify(name).file_sha256, device
+    known = _kept.get(kind)
+    if known is None or known[0] != which:
+        known = _kept[kind] = which, load()
+    return known[1]
+
+
 def load_generator_on(model: str, device: Device) -> Generator:
     """Return an installed generator on its device."""
     keep_freed_memory()
-    return load_generator(model).to(pick_device(device))
+    where = pick_device(device)
+    generator: Generator = _loaded(
+        "generator", model, where, lambda: load_generator(model).to(where)
+    )
+    return generator
 
 
 def load_likeness(generator: Generator) -> Likeness:
     """Return the face embedding a fit is guided by. Raises ModelError where it is not installed."""
-    return Likeness(model_path("dlib-embedding"), generator.w_mean.device)
+    name, where = "dlib-embedding", generator.w_mean.device
+    likeness: Likeness = _loaded(name, name, where, lambda: Likeness(model_path(name), where))
+    return likeness
 
 
 def side_of(generator: Generator, size: int | None) -> int:

@@ -13,6 +13,7 @@ import numpy as np
 from facecodec.batch.engine import Engine
 from facecodec.batch.inputs import STREAM_SUFFIXES, VIDEO_SUFFIXES, find_inputs, output_names
 from facecodec.batch.manifest import NAME, Manifest, read_manifest
+from facecodec.batch.parts import encode_in_parts
 from facecodec.batch.people import Person, group
 from facecodec.batch.run import Report, Tally, ignored, run_tasks
 from facecodec.batch.task import SOURCE, Task, lost
@@ -70,21 +71,28 @@ class Batch:
         return Manifest(self.folder, fresh=self.force and not self.resume)
 
 
-def encode_batch(batch: Batch, group_people: bool = False) -> Tally:
+def encode_batch(batch: Batch, group_people: bool = False, parts: int = 1) -> Tally:
     """Encode many videos, each as `facecodec.encode` does.
 
     group_people: clips are grouped by whom they show, and each person is fitted once, out of the
     clip that shows them best: to `person-N.fci`, of which every folder with their streams has a
-    copy, so that the streams are decoded as they are.
+    copy, so that the streams are decoded as they are. parts: long clips are tracked in up to so
+    many parts at the same time.
     Raises UsageError for inputs or a folder that cannot be; what becomes of a clip is in the tally
     and in the manifest.
     """
     tasks = batch.tasks("encode", VIDEO_SUFFIXES, ".fcv")
     with batch.opened(tasks) as manifest, _Workers(batch, manifest) as workers:
+
+        def encode(ready: Sequence[Task]) -> Tally:
+            if parts > 1:
+                return encode_in_parts(ready, parts, manifest, workers.run)
+            return workers.run(ready)
+
         if not group_people:
-            return workers.run(tasks)
+            return encode(tasks)
         ready = _with_people(batch, tasks, manifest, workers)
-        tally = workers.run(ready)
+        tally = encode(ready)
         tally.total, tally.failed = len(tasks), tally.failed + len(tasks) - len(ready)
         return tally
 

@@ -13,9 +13,9 @@ SOURCE = "source"  # the name of a task's main file; the others are called as th
 class Task:
     """One clip to do.
 
-    verb: 'encode', 'decode', 'eval', 'look' or 'enrol', see `facecodec.batch.work`. files: what is
-    read, by name; `SOURCE` is the clip. output: the file that is written, None where there is none.
-    settings: arguments of the verb. known: the SHA-256 of each file when the task was done before
+    verb: what is done, see `facecodec.batch.work`. files: what is read, by name; `SOURCE` is the
+    clip. output: the file that is written, None where there is none. settings: arguments of the
+    verb. known: the SHA-256 of each file when the task was done before
     with these settings; it is not done again if they are the same. note: what is copied into the
     result.
     """

@@ -73,20 +73,47 @@ def facts_of(path: Path) -> FileFacts:
 def _encode(task: Task, progress: Progress) -> dict[str, Any]:
     """Encode a clip as `facecodec.encode` does."""
     from facecodec.encoding.encode import encode
+    from facecodec.encoding.parts import Parts
 
+    given = dict(task.settings)
     done = encode(
         task.source,
         _output(task),
         identity=task.files.get("identity"),
         rig=task.files.get("rig"),
+        parts=Parts(given.pop("parts", 1)),
         keep_person=False,
         force=task.force,
         progress=progress,
-        **task.settings,
+        **given,
     )
     facts = asdict(done)
     del facts["flagged"]  # one line for each run of frames; the stream has them
     return facts | {"kbps": done.kbps}
+
+
+def _part(task: Task, progress: Progress) -> dict[str, Any]:
+    """Do one part of an encode, which stays in its checkpoint; say how many parts it has."""
+    from facecodec.encoding.encode import encode
+    from facecodec.encoding.parts import PartDone, Parts
+
+    given = dict(task.settings)
+    try:
+        encode(
+            task.source,
+            given.pop("of"),
+            identity=task.files.get("identity"),
+            rig=task.files.get("rig"),
+            parts=Parts(given.pop("parts"), given.pop("part")),
+            keep_person=False,
+            force=True,
+            progress=progress,
+            **given,
+        )
+    except PartDone as done:
+        Path(_output(task)).touch()
+        return {"parts": done.parts}
+    raise FacecodecError(f"{task.source}: was encoded, and not a part of it")
 
 
 def _decode(task: Task, progress: Progress) -> dict[str, Any]:
@@ -163,10 +190,24 @@ def _output(task: Task) -> str:
 
 Verb = Callable[[Task, Progress], dict[str, Any]]
 
+
+def _with_kept_models(verb: Verb) -> Verb:
+    """Return the verb, done with the models that an earlier task of this process has loaded."""
+
+    def done(task: Task, progress: Progress) -> dict[str, Any]:
+        from facecodec.models import keep_models
+
+        keep_models()
+        return verb(task, progress)
+
+    return done
+
+
 VERBS: dict[str, Verb] = {
-    "encode": _encode,
-    "decode": _decode,
-    "eval": _eval,
+    "encode": _with_kept_models(_encode),
+    "part": _with_kept_models(_part),
+    "decode": _with_kept_models(_decode),
+    "eval": _with_kept_models(_eval),
     "look": _look,
-    "enrol": _enrol,
+    "enrol": _with_kept_models(_enrol),
 }

@@ -111,15 +111,20 @@ def shared(command: Callable[..., None]) -> Callable[..., None]:
     "--checkpoint", is_flag=True,
     help="A clip whose worker is lost is gone on with, not begun again; see `encode`.",
 )  # fmt: skip
+@click.option(
+    "--parts", type=click.IntRange(1, 64), default=1, show_default=True, metavar="N",
+    help="Long clips are tracked in up to N parts at the same time, of 100 frames at least.",
+)  # fmt: skip
 @options.as_json
 @options.verbosity
 @options.force
-def encode(identity: str | None, rig: str | None, **given: Any) -> None:
+def encode(identity: str | None, rig: str | None, parts: int, **given: Any) -> None:
     """Encode many videos, each as `encode` does, to the same bytes.
 
     \b
     facecodec batch encode clips/ --out streams/ --preset fast --workers 4
     facecodec batch encode clips/ --out streams/ --identity auto --tune light
+    facecodec batch encode lecture.mp4 --out streams/ --parts 4
     facecodec batch encode clips/ --out streams/ --engine ray --cpus 2
     """
     from facecodec.batch.batch import encode_batch
@@ -127,7 +132,7 @@ def encode(identity: str | None, rig: str | None, **given: Any) -> None:
     names = ("model", "preset", "device", "max_frames", "quality", "bitrate", "tune", "any_face",
              "audio", "checkpoint")  # fmt: skip
     files = {"rig": rig, "identity": None if identity == AUTO else identity}
-    _run(lambda batch: encode_batch(batch, identity == AUTO), given, names, files)
+    _run(lambda batch: encode_batch(batch, identity == AUTO, parts), given, names, files)
 
 
 @command.command()

@@ -18,6 +18,7 @@ SHOWN_RUNNING = 12  # clips in flight that the table names
 PER_SECOND = 4  # times that the table is redrawn
 VERBS = {
     "encode": "encoding",
+    "part": "tracking in parts",
     "decode": "decoding",
     "eval": "measuring",
     "look": "looking who it is",

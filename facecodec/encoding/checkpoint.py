@@ -36,13 +36,14 @@ Person = tuple[Avatar, Enrolment]
 
 @contextmanager
 def resumable(
-    output: Path, files: Mapping[str, object], settings: str, wanted: bool
+    output: Path, files: Mapping[str, object], settings: str, wanted: bool, beside: bool = False
 ) -> Iterator[None]:
     """While entered, the stages of an encode are kept beside its output, and gone on with.
 
     files: what is read, by name, None for what is not; `source` is what is encoded. settings: what
     the result depends on beside them. What is kept is of no use to an encode with others. Where the
-    work ends well, it is removed. Nothing is kept unless it is `wanted`.
+    work ends well, it is removed. Nothing is kept unless it is `wanted`. beside: others that say so
+    may be at work there at the same time.
     Raises UsageError for a source that cannot be read again, and where what lies there is of
     another encode or in use.
     """
@@ -57,7 +58,7 @@ def resumable(
     folder = output.with_name(output.name + SUFFIX)
     read = {name: _sha256(Path(str(path))) for name, path in files.items() if path is not None}
     about = {**read, "settings": settings, **_machine()}
-    with _opened(folder, about), checkpoint.keeping(Checkpoint(folder)):
+    with _opened(folder, about, beside), checkpoint.keeping(Checkpoint(folder)):
         yield
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -86,7 +87,7 @@ def kept_person(name: str, model: FaceModel, make: Callable[[], Person]) -> Pers
 
 
 @contextmanager
-def _opened(folder: Path, about: dict[str, Any]) -> Iterator[None]:
+def _opened(folder: Path, about: dict[str, Any], beside: bool) -> Iterator[None]:
     """Make the folder of an encode, or take it up, and hold it."""
     try:
         folder.mkdir(PRIVATE, exist_ok=True)
@@ -94,7 +95,7 @@ def _opened(folder: Path, about: dict[str, Any]) -> Iterator[None]:
     except OSError as error:
         raise UsageError(f"{folder}: cannot be made ({error.strerror})") from error
     try:
-        hold(handle, f"{folder}: another encode is at work on it")
+        hold(handle, f"{folder}: another encode is at work on it", shared=beside)
         path = folder / ABOUT
         if path.exists():
             _refuse_another(path, about)

@@ -23,6 +23,7 @@ from facecodec.encoding.checkpoint import kept_person, resumable
 from facecodec.encoding.estimate import estimated_seconds
 from facecodec.encoding.live_clip import track_live
 from facecodec.encoding.motion import track_clip
+from facecodec.encoding.parts import WHOLE, Parts
 from facecodec.encoding.person import find_person, follow_wanted, known_person
 from facecodec.encoding.presets import Preset, preset_name, preset_of
 from facecodec.encoding.rate import check_target, quality_for
@@ -68,6 +69,7 @@ def encode(
     context: str | int = "off",
     keep_person: bool = True,
     checkpoint: bool = False,
+    parts: Parts = WHOLE,
     any_face: bool = False,
     face: str | None = None,
     force: bool = False,
@@ -113,7 +115,8 @@ def encode(
     person is kept beside it in `OUTPUT.person.fci`, which an encode that is cut short leaves. A
     file of that name stays as it is; the person is then kept in `OUTPUT.2.person.fci`.
     checkpoint: keep all that is done, every ten seconds, in the folder `OUTPUT.checkpoint`; the
-    same call goes on there, to the same bytes, and removes it when it is done.
+    same call goes on there, to the same bytes, and removes it when it is done. parts: track in
+    parts, see `facecodec.batch`.
 
     Frames that show somebody else are flagged as without a face, and repeat the person's last
     controls: the person is the one in the identity frame where that is given, else the one most
@@ -146,10 +149,12 @@ def encode(
     live = live or plan.live
     if checkpoint and plan.live:
         raise UsageError("a clip that is read once, as it comes, has no checkpoint")
-    settings = (model, plan, span, tracks, id_frame, tune, live, any_face)
+    settings: tuple[object, ...] = model, plan, span, tracks, id_frame, tune, live, any_face
+    if parts.count > 1:
+        settings = *settings, parts.count
     files = {"source": source, "identity": identity, "rig": rig}
     with (
-        resumable(output, files, repr(settings), checkpoint),
+        resumable(output, files, repr(settings), checkpoint, beside=parts.beside),
         _opened(source, span, fps, live, progress, tracks) as clip,
         KeptPerson(output) as kept,
     ):
@@ -194,7 +199,7 @@ def encode(
         if motion is None and plan.live:
             motion = track_live(clip, avatar, plan.tracking, any_face, progress)
         elif motion is None:
-            motion = track_clip(clip, avatar, enrolment, plan.tracking, progress)
+            motion = track_clip(clip, avatar, enrolment, plan.tracking, progress, parts)
         stages.end("tracking")
         metadata = {
             "identity_frame": str(enrolment.frame),

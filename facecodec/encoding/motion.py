@@ -11,9 +11,10 @@ from torch import Tensor
 
 from facecodec.avatar.avatar import Avatar
 from facecodec.bitstream import FrameFlags
-from facecodec.checkpoint import stage
+from facecodec.checkpoint import Stage, stage
 from facecodec.clip.clip import Clip
 from facecodec.clip.scan import Scan
+from facecodec.encoding.parts import WARM_UP_FRAMES, WHOLE, PartDone, Parts
 from facecodec.encoding.person import POSE_LIMIT, Enrolment, pose_change, pose_from_landmarks
 from facecodec.encoding.preparation import prepared
 from facecodec.fit.correction import CorrectionPlan, corrected
@@ -63,50 +64,31 @@ def new_tracker(
 
 
 def track_clip(
-    clip: Clip, avatar: Avatar, enrolment: Enrolment, plan: TrackingPlan, progress: Progress
+    clip: Clip,
+    avatar: Avatar,
+    enrolment: Enrolment,
+    plan: TrackingPlan,
+    progress: Progress,
+    parts: Parts = WHOLE,
 ) -> Motion:
     """Track the controls through a clip and smooth them over time.
 
     Unless the clip is live, the person is also made to do what the clip's landmarks do, only the
-    pose of one who is tuned: that takes the whole clip.
+    pose of one who is tuned: that takes the whole clip. parts: see `Parts`; raises PartDone where
+    only one is to be done.
     """
-    examples = torch.from_numpy(enrolment.controls)
-    tracker = new_tracker(avatar, plan, examples, progress)
-    frames, count = len(clip), avatar.num_controls
-    controls = np.zeros((frames, count))
-    information = np.zeros((frames, count, count))
-    flags = np.zeros(frames, np.uint8)
-    residual = np.zeros(frames)
-    previous, first = None, 0
-    kept = stage("tracking")
-    if kept.known is not None:
-        first = kept.known["frames"]
-        rows = kept.rows(first, count + count**2 + 2)
-        controls[:first], residual[:first] = rows[:, :count], rows[:, -2]
-        information[:first] = rows[:, count:-2].reshape(first, count, count)
-        flags[:first] = rows[:, -1]
-        tracker.restore(kept.known["tracker"])
-        if not flags[first - 1] & FrameFlags.NO_FACE:
-            previous = torch.from_numpy(controls[first - 1].copy())
-    for i, square in clip.squares():
-        if i < first:
-            continue
-        if clip.seen[i] or clip.scan.near[i]:
-            starts = _starts(avatar.rig, clip.scan, i, enrolment, previous)
-            target = clip.target(i, square, avatar.model.device)
-            tracked = tracker.track(target, starts, previous, bool(clip.occluded[i]))
-            controls[i], information[i] = tracked.controls, tracked.information
-            residual[i] = tracked.residual
-            previous = torch.from_numpy(tracked.controls)
-            if not clip.whole[i]:
-                flags[i] = FrameFlags.LOW_CONFIDENCE
-        else:
-            flags[i] = FrameFlags.NO_FACE
-            previous = None
-        kept.add(np.concatenate([controls[i], information[i].ravel(), [residual[i], flags[i]]]))
-        progress("tracking", i + 1, frames)
-        if kept.due() or i + 1 == frames:
-            kept.keep({"frames": i + 1, "tracker": tracker.state()})
+    spans = parts.spans(len(clip))
+    tracked = [
+        _track(clip, avatar, enrolment, plan, span, progress)
+        for k, span in enumerate(spans)
+        if parts.only in (None, k)
+    ]
+    if parts.only is not None:
+        raise PartDone(len(clip), len(spans))
+    controls, information, residual, flags = (
+        np.concatenate([getattr(part, name) for part in tracked])
+        for name in ("controls", "information", "residual", "flags")
+    )
     flags[_unexplained(residual, flags)] |= np.uint8(FrameFlags.LOW_CONFIDENCE)
     if not clip.live:
         face = avatar.face_reader()
@@ -118,9 +100,85 @@ def track_clip(
         how = CorrectionPlan(guided=None if avatar.tuning is None else NUM_POSE)
         wanted = np.where(clip.whole[:, None, None], clip.landmarks, np.nan)
         controls, information = corrected(read, controls, information, wanted, how)
-    smoothed = smooth(controls, information, tracker.motion.numpy(), clip.live)
+    smoothed = smooth(controls, information, tracked[0].motion, clip.live)
     held = _hold(smoothed, flags).astype(np.float32)
-    return Motion(held, flags, residual, tracker.failures)
+    failures = [part.failures for part in tracked if part.failures is not None]
+    return Motion(held, flags, residual, sum(failures) if failures else None)
+
+
+@dataclass
+class _Tracked:
+    """Frames as tracked: `information` [T, K, K], `motion` [K]; for the others see `Motion`."""
+
+    controls: Floats
+    information: Floats
+    residual: Floats
+    flags: NDArray[np.uint8]
+    motion: Floats
+    failures: int | None
+
+
+def _track(
+    clip: Clip,
+    avatar: Avatar,
+    enrolment: Enrolment,
+    plan: TrackingPlan,
+    span: tuple[int, int],
+    progress: Progress,
+) -> _Tracked:
+    """Track the frames of a span, after some before it that are left out of the result."""
+    begin, end = max(0, span[0] - WARM_UP_FRAMES), span[1]
+    kept = stage(f"tracking-from-{span[0]}" if span[0] else "tracking")
+    tracker = new_tracker(avatar, plan, torch.from_numpy(enrolment.controls), progress)
+    done = _restored(kept, tracker, end - begin, avatar.num_controls)
+    controls, information, residual, flags, first = done
+    previous = None
+    if first and not flags[first - 1] & FrameFlags.NO_FACE:
+        previous = torch.from_numpy(controls[first - 1].copy())
+    for frame, square in clip.squares() if first < end - begin else ():
+        i = frame - begin
+        if i < first:
+            continue
+        if frame == end:
+            break
+        if clip.seen[frame] or clip.scan.near[frame]:
+            starts = _starts(avatar.rig, clip.scan, frame, enrolment, previous)
+            target = clip.target(frame, square, avatar.model.device)
+            tracked = tracker.track(target, starts, previous, bool(clip.occluded[frame]))
+            controls[i], information[i] = tracked.controls, tracked.information
+            residual[i] = tracked.residual
+            previous = torch.from_numpy(tracked.controls)
+            if not clip.whole[frame]:
+                flags[i] = FrameFlags.LOW_CONFIDENCE
+        else:
+            flags[i] = FrameFlags.NO_FACE
+            previous = None
+        kept.add(np.concatenate([controls[i], information[i].ravel(), [residual[i], flags[i]]]))
+        progress("tracking", i + 1, end - begin)
+        if kept.due() or frame + 1 == end:
+            kept.keep({"frames": i + 1, "tracker": tracker.state()})
+    own = slice(span[0] - begin, None)
+    settled = controls[own], information[own], residual[own], flags[own]
+    return _Tracked(*settled, tracker.motion.numpy(), tracker.failures)
+
+
+def _restored(
+    kept: Stage, tracker: AnyTracker, frames: int, count: int
+) -> tuple[Floats, Floats, Floats, NDArray[np.uint8], int]:
+    """Return room for some frames, with those that were kept, and how many these are."""
+    controls = np.zeros((frames, count))
+    information = np.zeros((frames, count, count))
+    residual = np.zeros(frames)
+    flags = np.zeros(frames, np.uint8)
+    if kept.known is None:
+        return controls, information, residual, flags, 0
+    first = int(kept.known["frames"])
+    rows = kept.rows(first, count + count**2 + 2)
+    controls[:first], residual[:first] = rows[:, :count], rows[:, -2]
+    information[:first] = rows[:, count:-2].reshape(first, count, count)
+    flags[:first] = rows[:, -1]
+    tracker.restore(kept.known["tracker"])
+    return controls, information, residual, flags, first
 
 
 def _starts(

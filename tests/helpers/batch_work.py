@@ -29,7 +29,21 @@ def tiny_fits(text: str, progress: Progress = silent) -> str:
 
 def pretend(text: str, progress: Progress = silent) -> str:
     """Do as the text in the clip says; the output is the clip, and a line is noted of each try."""
-    return carried_out(Task.from_json(text), {**VERBS, "encode": _pretended}, progress).to_json()
+    verbs = {**VERBS, "encode": _pretended, "part": _part}
+    return carried_out(Task.from_json(text), verbs, progress).to_json()
+
+
+def _part(task: Task, _: Progress) -> dict[str, Any]:
+    """Note which part it is, of a clip that has as many parts as it says."""
+    word, *count = Path(task.source).read_text().split()
+    with Path(task.source + ".parts").open("a") as file:
+        file.write(f"{task.settings['part']}\n")
+    if word == "nobody":
+        raise NoFaceError(f"{task.source}: no face")
+    assert task.output is not None
+    Path(task.output).parent.mkdir(exist_ok=True)
+    Path(task.output).touch()
+    return {"parts": int(count[0]) if count else 1}
 
 
 def _pretended(task: Task, progress: Progress) -> dict[str, Any]:
