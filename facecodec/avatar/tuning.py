@@ -9,12 +9,18 @@ from numpy.typing import NDArray
 
 from facecodec.bitstream.coding.full_tuning import (
     FULL_KIND,
-    kind_of,
     pack_full,
     parse_full,
     quantise_full,
 )
 from facecodec.bitstream.coding.light_tuning import pack_light, parse_light, quantise_light
+from facecodec.bitstream.coding.small_tuning import (
+    SMALL_KIND,
+    pack_small,
+    parse_small,
+    quantise_small,
+)
+from facecodec.bitstream.coding.tuning import KIND_NAMES, kind_of
 from facecodec.fit.response import Response, channel_spread, tuned
 from facecodec.fit.weight_tuning import changed, tensor_sizes
 from facecodec.generator.base import Generator
@@ -22,12 +28,12 @@ from facecodec.generator.base import Generator
 
 @dataclass(frozen=True, eq=False)
 class Tuning:
-    """A light or a full tuning, with the values that a decoder will read.
+    """A small, light or full tuning, with the values that a decoder will read.
 
     values: float32 [1 + K, num_styles], what is added to the person's styles at rest and to the
     effect of each of the K controls, in units of each channel's spread. weights: float32 [N], what
     is added to the tunable weights of the network, in units of each tensor's root mean square;
-    None for a light tuning.
+    None but for a full tuning.
     """
 
     values: NDArray[np.float32]
@@ -39,6 +45,15 @@ class Tuning:
         """Return the light tuning nearest to values [1 + K, num_styles], one step [1 + K] a row."""
         stored = quantise_light(values, steps)
         return cls(stored.values, None, pack_light(stored))
+
+    @classmethod
+    def small(cls, rows: NDArray[np.floating], shares: NDArray[np.floating], step: float) -> Tuning:
+        """Return the small tuning nearest to the person's styles and D directions that are shared.
+
+        rows [1 + D, num_styles], shares [K, D] of K controls; `step`: of the rows.
+        """
+        stored = quantise_small(rows, shares, step)
+        return cls(stored.values, None, pack_small(stored))
 
     def with_weights(self, weights: NDArray[np.floating], step: float) -> Tuning:
         """Return a full tuning: this light one, and the changes of the weights [N] nearest."""
@@ -52,8 +67,10 @@ class Tuning:
         Raises StreamError when it is damaged or made for another generator or another number of
         controls.
         """
-        weights, light = None, data
-        if kind_of(data) == FULL_KIND:
+        weights, light, kind = None, data, kind_of(data)
+        if kind == SMALL_KIND:
+            return cls(parse_small(data, num_controls, generator.num_styles).values, None, data)
+        if kind == FULL_KIND:
             full = parse_full(data, sum(tensor_sizes(generator)))
             weights, light = full.values, full.light
         values = parse_light(light, num_controls, generator.num_styles).values
@@ -65,8 +82,8 @@ class Tuning:
 
     @property
     def kind(self) -> str:
-        """Return 'light' or 'full'."""
-        return "light" if self.weights is None else "full"
+        """Return 'small', 'light' or 'full'."""
+        return KIND_NAMES[kind_of(self._data)]
 
     def applied(self, generator: Generator, person: Response) -> tuple[Generator, Response]:
         """Return the generator that draws the tuned person, and the person's tuned response.

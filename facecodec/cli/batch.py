@@ -94,8 +94,9 @@ def shared(command: Callable[..., None]) -> Callable[..., None]:
     help="Of the motion, such as 2k bits a second: the best quality that keeps to it.",
 )  # fmt: skip
 @click.option(
-    "--tune", type=click.Choice(["none", "light", "full"]), default="none", show_default=True,
-    help="A better likeness: light for some 70 KB, full for 700 KB, once a stream or person.",
+    "--tune", type=click.Choice(["none", "small", "light", "full"]),
+    help="Bytes for likeness, once a stream or person: small 10 KB, light 70 KB, full 700 KB. "
+    "Default: small; none with a .fci file or --preset live.",
 )  # fmt: skip
 @click.option(
     "--identity", type=options.FILE, metavar="FILE.fci|auto",

@@ -45,8 +45,9 @@ SHOWN_FLAGGED = 4  # runs of flagged frames that are told without -v
     help="Frame that shows the person best, counted from 0 at --start; chosen where not given.",
 )  # fmt: skip
 @click.option(
-    "--tune", type=click.Choice(["none", "light", "full"]), default="none", show_default=True,
-    help="A better likeness, once a stream: light for some 70 KB, full for 700 KB (archives).",
+    "--tune", type=click.Choice(["none", "small", "light", "full"]),
+    help="Bytes for likeness, once a stream: small 10 KB, light 70 KB, full 700 KB. "
+    "Default: small; none with --identity or --preset live.",
 )  # fmt: skip
 @click.option(
     "--fps", type=options.Seconds(), default="25", show_default=True, metavar="N",
@@ -95,7 +96,7 @@ def command(
     bitrate: int | None,
     precision: str,
     id_frame: int | None,
-    tune: str,
+    tune: str | None,
     fps: Fraction,
     identity: str | None,
     any_face: bool,
@@ -127,6 +128,7 @@ def command(
     if bitrate is not None and chosen:
         raise click.UsageError("--quality and --bitrate both choose the quality; give one", here)
     from facecodec.encoding.encode import encode
+    from facecodec.encoding.tuning import settled_tune
     from facecodec.video.reader import VideoReader
 
     audio = "none" if no_audio else audio
@@ -136,7 +138,8 @@ def command(
             if reader.audio_dropped:
                 left_out = f"its audio ({reader.audio_dropped}) cannot be stored, and is left out"
                 console.say(f"{source}: {left_out}")
-    stages = {"none": progress.ENCODE, "light": progress.TUNE, "full": progress.FULL_TUNE}[tune]
+    kind = settled_tune(tune, known=identity is not None, live=preset == "live")
+    stages = progress.TUNES.get(kind, progress.ENCODE)
 
     def foretell(seconds: float) -> None:
         """Say how long it will take, before the work."""

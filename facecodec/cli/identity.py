@@ -39,8 +39,8 @@ def command() -> None:
     help="Frame at --start, or picture, from 0, that shows them at rest; chosen where not given.",
 )  # fmt: skip
 @click.option(
-    "--tune", type=click.Choice(["none", "light", "full"]), default="none", show_default=True,
-    help="A better likeness: light for some 70 KB, full for 700 KB.",
+    "--tune", type=click.Choice(["none", "small", "light", "full"]), default="small",
+    show_default=True, help="Bytes for likeness: small 10 KB, light 70 KB, full 700 KB.",
 )  # fmt: skip
 @options.video_track
 @options.kernel
@@ -75,7 +75,7 @@ def enrol(
     """
     from facecodec.encoding.enrol import enrol as enrolled
 
-    stages = {"none": progress.ENROL, "light": progress.TUNE, "full": progress.FULL_TUNE}[tune]
+    stages = progress.TUNES.get(tune, progress.ENROL)
     with progress.shown(stages) as report:
         done = enrolled(
             sources, output, model=model, rig=rig, preset=preset, device=device, start=start,

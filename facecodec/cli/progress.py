@@ -44,7 +44,9 @@ TUNE = {
     "reading the decoded face": 5.0,
     "context": 1.0,
 }
+SMALL_TUNE = {**TUNE, "tuning": 20.0}
 FULL_TUNE = {**TUNE, "tuning weights": 40.0}
+TUNES = {"small": SMALL_TUNE, "light": TUNE, "full": FULL_TUNE}
 DECODE = {"rendering": 1.0}
 PUPPET = {**ENCODE, "reading the driver": 5.0, "retargeting": 20.0, "rendering": 40.0}
 

@@ -28,7 +28,7 @@ from facecodec.encoding.person import find_person, follow_wanted, known_person
 from facecodec.encoding.presets import Preset, preset_name, preset_of
 from facecodec.encoding.rate import check_target, quality_for
 from facecodec.encoding.summary import EncodeSummary, Stages, summarise
-from facecodec.encoding.tuning import check_tune, tune_person
+from facecodec.encoding.tuning import settled_tune, tune_person
 from facecodec.encoding.write import KeptPerson, check_stream_options, new_header, write_clip
 from facecodec.errors import UsageError
 from facecodec.models import Device, load_likeness, load_models, require_models
@@ -63,7 +63,7 @@ def encode(
     bitrate: int | None = None,
     precision: str = "quantised",
     id_frame: int | None = None,
-    tune: str = "none",
+    tune: str | None = None,
     identity: str | Path | None = None,
     live: bool = False,
     context: str | int = "off",
@@ -97,7 +97,9 @@ def encode(
     is used, whatever `quality` is. precision: 'quantised', or 'f16' or 'f32', which store controls
     as they are.
     id_frame: the frame of the span, from 0, to take the person from; the best one when None.
-    tune: 'light' spends some 70 KB of the stream on a better likeness, 'full' some 700 KB.
+    tune: how many bytes of the stream go into likeness: 'small' some 10 KB, 'light' 70, 'full' 700,
+    'none' nothing. When None it is small; none with `identity`, whose tuning counts, and with the
+    preset live.
     identity: a `.fci` file with the person, who is then not sought in the clip; the stream refers
     to it by its SHA-256. any_face: even where nobody in the clip is like them. face:
     whom to follow where the first frame with a face shows several: 'largest' (so when None),
@@ -131,7 +133,6 @@ def encode(
     output, stages = Path(output), Stages()
     refuse_overwrite(output, force, [_path_of(source), identity, rig])
     check_stream_options(output, quality, precision)
-    check_tune(tune, known=identity is not None)
     choice = audio if isinstance(audio, str) else ("copy" if audio else "none")
     check_audio(choice, audio_bitrate)
     check_target(bitrate, precision)
@@ -140,6 +141,7 @@ def encode(
         check_encoder()
     whole_or_none(id_frame, "id_frame")
     plan = preset_of(preset)
+    tune = settled_tune(tune, known=identity is not None, live=plan.live)
     given = load_identity_file(identity) if identity else None
     require_models(model, person=True)
     span, tracks = (

@@ -16,7 +16,7 @@ from facecodec.encoding.person import find_person
 from facecodec.encoding.preparation import prepared
 from facecodec.encoding.presets import LIVE_TRACKING, Preset, preset_of
 from facecodec.encoding.summary import Stages
-from facecodec.encoding.tuning import check_tune, tune_person
+from facecodec.encoding.tuning import settled_tune, tune_person
 from facecodec.errors import UsageError
 from facecodec.models import Device, load_likeness, load_models, require_models
 from facecodec.progress import Progress, silent
@@ -54,7 +54,7 @@ def enrol(
     max_frames: int | None = None,
     video_track: int | None = None,
     id_frame: int | None = None,
-    tune: str = "none",
+    tune: str | None = None,
     prepare: bool = True,
     force: bool = False,
     progress: Progress = silent,
@@ -64,8 +64,8 @@ def enrol(
     sources: a video file, or one or several pictures of one person. output: the `.fci` file; '-' is
     standard output. start, end, max_frames, video_track: the part of a video to look at. id_frame:
     the frame of it, or the picture, from 0, that shows the person at rest; the best one when None.
-    tune: 'light' for a better likeness in some 70 KB, 'full' in some 700 KB. model, rig, preset,
-    device, force, progress: see `facecodec.encode`.
+    tune: how many bytes of the file go into likeness, see `facecodec.encode`. model, rig, preset,
+    device, force, progress: as there.
 
     What tracking them live needs is prepared too, unless `prepare` is False, and kept in the user's
     cache.
@@ -81,7 +81,7 @@ def enrol(
     refuse_overwrite(output, force, [*paths, rig])
     if str(output) != "-" and Path(output).suffix.lower() != ".fci":
         raise UsageError(f"{output}: a person is a .fci file; call it so")
-    check_tune(tune, known=False)
+    tune = settled_tune(tune, known=False, live=False)
     whole_or_none(id_frame, "id_frame")
     plan = preset_of(preset)
     require_models(model, person=True)

@@ -72,8 +72,9 @@ def encode_previews(plan: Preset, tune: str, frames: int, known: bool) -> float:
         total += inversion.full_steps * COSTS.full_step
         total += plan.keyframes * COSTS.derivative
     if tune != "none":
-        total += plan.tuning.steps * COSTS.coarse_step
-        total += plan.tuning.full_steps * COSTS.full_step
+        tuning = plan.small_tuning if tune == "small" else plan.tuning
+        total += tuning.steps * COSTS.coarse_step
+        total += tuning.full_steps * COSTS.full_step
     if tune == "full":
         total += plan.weights.steps * COSTS.coarse_step
         total += plan.weights.full_steps * COSTS.full_step

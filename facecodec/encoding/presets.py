@@ -10,6 +10,8 @@ from facecodec.fit.light_tuning import LightTuningPlan
 from facecodec.fit.photometric import TrackingPlan
 from facecodec.fit.weight_tuning import WeightTuningPlan
 
+SMALL_TUNING = LightTuningPlan(keyframes=12, steps=140, full_steps=60, directions=8)
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -18,7 +20,8 @@ class Preset:
     keyframes: int  # frames that the identity latent is fitted to
     inversion: InversionPlan = InversionPlan()  # of the identity latent
     tracking: TrackingPlan = TrackingPlan()  # of the controls of every frame
-    tuning: LightTuningPlan = LightTuningPlan()  # of styles and responses, for any tuning
+    tuning: LightTuningPlan = LightTuningPlan()  # of styles and responses, light or full
+    small_tuning: LightTuningPlan = SMALL_TUNING  # of the same, small
     weights: WeightTuningPlan = WeightTuningPlan()  # of the network's weights, for a full tuning
     live: bool = False  # frame by frame, as frames come: nothing waits for a later one
 
@@ -37,6 +40,7 @@ FAST = Preset(
     inversion=InversionPlan(w_steps=50, gaze_steps=25, w_plus_steps=60, full_steps=20),
     tracking=TrackingPlan(iterations=4),
     tuning=LightTuningPlan(keyframes=12, steps=140, full_steps=24),
+    small_tuning=replace(SMALL_TUNING, keyframes=8, steps=100, full_steps=20),
     weights=WeightTuningPlan(steps=120, full_steps=36),
 )
 
@@ -49,6 +53,7 @@ PRESETS = {
         inversion=InversionPlan(w_steps=120, gaze_steps=80, w_plus_steps=300, full_steps=160),
         tracking=TrackingPlan(iterations=9),
         tuning=LightTuningPlan(keyframes=32, steps=2000, full_steps=920),
+        small_tuning=replace(SMALL_TUNING, keyframes=24, steps=700, full_steps=340),
         weights=WeightTuningPlan(steps=800, full_steps=360),
     ),
 }

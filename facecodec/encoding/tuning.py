@@ -22,11 +22,17 @@ from facecodec.fit.tracking import Tracker
 from facecodec.fit.weight_tuning import tune_weights
 from facecodec.progress import Progress
 
-TUNES = ("none", "light", "full")
+TUNES = ("none", "small", "light", "full")
 
 
-def check_tune(tune: str, known: bool) -> None:
-    """Raise UsageError for a kind of tuning that there is not, or of a `known` person."""
+def settled_tune(tune: str | None, known: bool, live: bool) -> str:
+    """Return the kind of tuning that is meant; None is 'small', and 'none' where that cannot be.
+
+    `known`: the person is given, and tuned already or not at all. `live`: nothing may be waited
+    for. Raises UsageError for a kind that there is not, or of a known person.
+    """
+    if tune is None:
+        return "none" if known or live else "small"
     if tune not in TUNES:
         raise UsageError(f"no tuning {tune!r}; there are: {', '.join(TUNES)}")
     if tune != "none" and known:
@@ -34,6 +40,7 @@ def check_tune(tune: str, known: bool) -> None:
             "no tuning here: the person of a .fci file is tuned already or not at all",
             argument="tune",
         )
+    return tune
 
 
 def tune_person(
@@ -47,7 +54,8 @@ def tune_person(
 ) -> tuple[Avatar, Enrolment]:
     """Return the person with a tuning, fitted to keyframes of the clip.
 
-    `kind`: 'light' changes styles and responses, 'full' the weights of the network as well.
+    `kind`: 'small' and 'light' change styles and responses, 'full' the weights of the network as
+    well.
     Raises UsageError when the generator's weights cannot be tuned.
     """
     model = avatar.model
@@ -56,7 +64,7 @@ def tune_person(
             f"tuning full: the weights of {model.generator.name} are not tuned yet",
             argument="tune",
         )
-    how = plan.tuning
+    how = plan.small_tuning if kind == "small" else plan.tuning
     # keyframes share derivatives: as many as a person has poses, not one each
     tracking = replace(plan.tracking, cold_recomputations=plan.tracking.cold_recomputations / 3)
     chosen = select_keyframes(clip.signals, clip.scan.clear, enrolment.frame, how.keyframes)
@@ -78,16 +86,19 @@ def tune_person(
         return recover(tracker, avatar.response, torch.stack(controls))
 
     begin = torch.as_tensor(made_once("tracked", tracked))
-    values, moved = made_once(
+    rows, shares, controls = made_once(
         "light",
         lambda: tune_light(
             model.generator, avatar.response, targets, begin, how, likeness, progress
         ),
     )
-    fitted = torch.as_tensor(moved)
-    steps = np.full(len(values), how.response_step)
-    steps[0] = how.styles_step
-    tuned = Avatar(model, avatar.latent, Tuning.light(values, steps))
+    fitted = torch.as_tensor(controls)
+    if kind == "small":
+        tuned = Avatar(model, avatar.latent, Tuning.small(rows, shares, how.small_step))
+    else:
+        steps = np.full(len(rows), how.response_step)
+        steps[0] = how.styles_step
+        tuned = Avatar(model, avatar.latent, Tuning.light(rows, steps))
     if kind == "full" and tuned.tuning is not None:
         weights, fitted = tune_weights(
             model.generator, tuned.response, targets, fitted, plan.weights, likeness, progress

@@ -13,6 +13,7 @@ import pytest
 
 from facecodec.bitstream import IdentityFile, StreamReader, StreamWriter, pack_identity
 from facecodec.bitstream.coding.full_tuning import pack_full, quantise_full
+from facecodec.bitstream.coding.small_tuning import pack_small, quantise_small
 from facecodec.bitstream.container.describe import describe
 from facecodec.bitstream.container.verify import verify
 from facecodec.bitstream.fields import FieldWriter
@@ -119,6 +120,12 @@ def test_an_index_that_points_beside_the_groups_does_no_harm(shift, tmp_path):
         assert any("index is not that of the file" in line for line in reports(data)[way]), way
 
 
+def small_tuning(controls: int = 35) -> bytes:
+    rng = np.random.default_rng(6)
+    rows, shares = rng.laplace(0, 0.1, (4, 150)), rng.normal(0, 1, (controls, 3))
+    return pack_small(quantise_small(rows, shares, 0.1))
+
+
 def full_tuning() -> bytes:
     light = toy_streams.light_tuning()
     return pack_full(quantise_full(light, np.linspace(-1, 1, 500), 0.01))
@@ -133,7 +140,11 @@ def good_and_bad_tunings() -> dict[str, tuple[bytes, str]]:
     return {
         "light": (light, ""),
         "full": (full, ""),
-        "unknown": (b"\3" + light[1:], "kind of tuning"),
+        "small": (small_tuning(), ""),
+        "small, long": (small_tuning() + bytes(9), "bytes after its last value"),
+        "small, cut in its head": (small_tuning()[:20], "ends before"),
+        "small, other controls": (small_tuning(34), "36 are wanted"),
+        "unknown": (b"\4" + light[1:], "kind of tuning"),
         "long": (light + bytes(9), "bytes after its last value"),
         "cut in its head": (light[:20], "ends before"),
         "other controls": (toy_streams.light_tuning(34), "36 are wanted"),
@@ -155,7 +166,7 @@ def test_verify_looks_into_the_tuning(name, tmp_path):
     person = IdentityFile("toy", bytes(32), 4, 8, "", payload, tuning)
     path = tmp_path / "who.fci"
     path.write_bytes(person.pack())
-    if name == "other controls":
+    if name.endswith("other controls"):
         message = ""  # a .fci file does not say for how many controls it is
     assert (message or "whole") in run("verify", path, code=1 if message else 0)
 

@@ -7,12 +7,12 @@ import pytest
 
 from facecodec.bitstream.coding.full_tuning import (
     FULL_KIND,
-    kind_of,
     pack_full,
     parse_full,
     quantise_full,
 )
 from facecodec.bitstream.coding.light_tuning import pack_light, quantise_light
+from facecodec.bitstream.coding.tuning import kind_of
 from facecodec.errors import StreamError, UsageError
 
 LIGHT = pack_light(quantise_light(np.eye(3, 10), np.full(3, 0.25)))

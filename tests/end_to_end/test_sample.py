@@ -21,8 +21,9 @@ from click.testing import CliRunner
 import facecodec
 from facecodec.avatar.avatar import Avatar
 from facecodec.bitstream import StreamReader, StreamWriter
-from facecodec.bitstream.coding.full_tuning import FULL_KIND, kind_of, parse_full
+from facecodec.bitstream.coding.full_tuning import FULL_KIND, parse_full
 from facecodec.bitstream.coding.light_tuning import LIGHT_KIND
+from facecodec.bitstream.coding.tuning import kind_of
 from facecodec.cli.main import main, run
 from facecodec.errors import NoFaceError, UsageError
 from facecodec.fit.weight_tuning import tensor_sizes

@@ -31,6 +31,7 @@ TINY = Preset(
     ),
     tracking=_TRACKING,
     tuning=LightTuningPlan(keyframes=2, steps=1, full_steps=1, coarse_size=64),
+    small_tuning=LightTuningPlan(keyframes=2, steps=1, full_steps=1, coarse_size=64, directions=2),
     weights=WeightTuningPlan(steps=1, full_steps=1, coarse_size=64),
 )
 

@@ -59,12 +59,15 @@ def test_pictures_are_ours(size, folder, tiny, tiny_stream, draw):
     assert psnr(got[1, ..., :3], wanted[0]) < LEAST - 10  # the other frame is told apart
 
 
-@pytest.mark.parametrize("kind", ["light", "full"])
+@pytest.mark.parametrize("kind", ["small", "light", "full"])
 def test_tunings(kind, folder, tiny, tmp_path, draw):
     rng = np.random.default_rng(1)
     values = 0.3 * rng.standard_normal((36, tiny.generator.num_styles))
     tuning = Tuning.light(values, np.full(36, 0.05))
-    if kind == "full":
+    if kind == "small":
+        shares = rng.standard_normal((35, 3))
+        tuning = Tuning.small(values[:4], shares, 0.05)
+    elif kind == "full":
         count = sum(tensor_sizes(tiny.generator))
         tuning = tuning.with_weights(0.1 * rng.standard_normal(count), 0.01)
     plain = make_stream(tmp_path / "plain.fcv", *tiny, 2)

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from facecodec.bitstream.coding.light_tuning import LIGHT_KIND
 from facecodec.bitstream.coding.steps import step_codes, steps_from_codes, to_levels
 from facecodec.bitstream.fields import FieldReader, FieldWriter
 from facecodec.bitstream.limits import MAX_WEIGHTS
-from facecodec.errors import StreamError, UsageError
+from facecodec.errors import UsageError
 
 FULL_KIND = 2  # the first byte of a full tuning
 MAX_WEIGHT_LEVEL = 127  # magnitude of a level
@@ -98,10 +97,3 @@ def _head(fields: FieldReader) -> tuple[bytes, np.float32, int]:
     light = fields.raw(fields.varint(1, len(fields.data), "bytes of the light tuning"))
     step = steps_from_codes(fields.raw(1))[0]
     return light, step, fields.varint(1, MAX_WEIGHTS, "weights")
-
-
-def kind_of(payload: bytes) -> int:
-    """Return LIGHT_KIND or FULL_KIND. Raises StreamError for another kind of tuning."""
-    if payload[:1] not in (bytes([LIGHT_KIND]), bytes([FULL_KIND])):
-        raise StreamError("tuning: a kind of tuning this program does not know")
-    return payload[0]

@@ -45,8 +45,8 @@ export function parseIdentity(payload, rows, width, mean) {
 /**
  * A tuning. light: [(controls + 1) x styles], what is added to the styles at rest (row 0) and to
  * the effect of each control, in units of each channel's spread. weights: levels of the changes of
- * the network's weights, each times `step` in units of its tensor's root mean square; null for a
- * light tuning.
+ * the network's weights, each times `step` in units of its tensor's root mean square; null but for
+ * a full tuning.
  * @typedef {{ light: Float32Array, weights: Int8Array | null, step: number }} Tuning
  */
 
@@ -59,6 +59,7 @@ export function parseIdentity(payload, rows, width, mean) {
  */
 export async function parseTuning(bytes, controls, styles, weights) {
   const f = new Fields(bytes);
+  if (bytes[0] === 3) return { light: parseSmall(f, controls, styles), weights: null, step: 0 };
   if (bytes[0] !== 2) return { light: parseLight(f, controls, styles), weights: null, step: 0 };
   f.u8();
   const length = f.varint(1, bytes.length);
@@ -78,14 +79,53 @@ function parseLight(f, controls, styles) {
   breaks(f.u8() !== controls + 1, "a tuning of another number of controls");
   breaks(f.u32() !== styles, "a tuning of another generator's styles");
   const steps = [...f.take(controls + 1)].map(stepOf);
+  return Float32Array.from(levelsOf(f, steps.length, styles), (level, i) => level * steps[Math.floor(i / styles)]);
+}
+
+/**
+ * @param {Fields} f
+ * @param {number} controls
+ * @param {number} styles
+ */
+function parseSmall(f, controls, styles) {
+  f.u8();
+  breaks(f.u8() !== controls + 1, "a tuning of another number of controls");
+  const directions = f.u8();
+  breaks(directions < 1 || directions > 64, "directions out of range");
+  breaks(f.u32() !== styles, "a tuning of another generator's styles");
+  const steps = [...f.take(directions + 1)].map(stepOf);
+  const units = [...f.take(directions)].map((code, d) => stepOf(code) * steps[d + 1]);
+  const shares = Int8Array.from(f.take(controls * directions));
+  const levels = levelsOf(f, directions + 1, styles);
+  const out = new Float32Array((controls + 1) * styles);
+  for (let i = 0; i < styles; i += 1) {
+    out[i] = levels[i] * steps[0];
+    for (let k = 0; k < controls; k += 1) {
+      let total = 0;
+      for (let d = 0; d < directions; d += 1) {
+        total += shares[k * directions + d] * levels[(d + 1) * styles + i] * units[d];
+      }
+      out[(k + 1) * styles + i] = total;
+    }
+  }
+  return out;
+}
+
+/**
+ * Decode the rows of levels that are the rest of a tuning, row by row.
+ * @param {Fields} f
+ * @param {number} rows
+ * @param {number} styles
+ */
+function levelsOf(f, rows, styles) {
   const coder = new Entropy(f.rest(), new Odds(504));
-  const out = new Float32Array(steps.length * styles);
-  const above = new Int32Array(styles);
-  steps.forEach((step, row) => {
+  const out = new Int32Array(rows * styles);
+  for (let row = 0; row < rows; row += 1) {
     let recent = 8;
     for (let i = 0; i < styles; i += 1) {
       const activity = Math.min(recent >> 3, 5) + (row ? 6 : 0);
-      const c = 14 * (3 * activity + Math.min(Math.abs(above[i]), 2));
+      const above = row ? out[(row - 1) * styles + i] : 0;
+      const c = 14 * (3 * activity + Math.min(Math.abs(above), 2));
       let [m, level] = [0, 0];
       if (coder.bit(c)) {
         const negative = coder.even();
@@ -93,10 +133,9 @@ function parseLight(f, controls, styles) {
         level = inRange(negative ? -m : m);
       }
       recent += (16 * Math.min(m, 8) - recent) >> 4;
-      above[i] = level;
-      out[row * styles + i] = level * step;
+      out[row * styles + i] = level;
     }
-  });
+  }
   coder.end();
   return out;
 }
