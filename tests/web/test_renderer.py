@@ -65,7 +65,7 @@ def test_tunings(kind, folder, tiny, tmp_path, draw):
     values = 0.3 * rng.standard_normal((36, tiny.generator.num_styles))
     tuning = Tuning.light(values, np.full(36, 0.05))
     if kind == "small":
-        shares = rng.standard_normal((35, 3))
+        shares = 3 * rng.standard_normal((35, 3))
         tuning = Tuning.small(values[:4], shares, 0.05)
     elif kind == "full":
         count = sum(tensor_sizes(tiny.generator))
