@@ -62,7 +62,7 @@ class LightTuningPlan:
     detail: DetailWeights = DetailWeights()  # at full renders
     styles_step: float = 0.05  # of the quantiser
     response_step: float = 0.02
-    small_step: float = 0.15  # of styles and directions of a small tuning
+    small_step: float = 0.08  # of styles and directions of a small tuning
 
 
 class LightFit(NamedTuple):
