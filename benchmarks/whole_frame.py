@@ -6,12 +6,13 @@
 `DIR` holds a stream of each clip's beginning, `CLIP.fcv`, without a context, such as
 `facecodec encode CLIP DIR/CLIP.fcv --end 10 --no-audio` makes; one that refers to a `.fci` file is
 charged for it. Of every rate the context gets what the stream leaves. Encoders are those of
-`facecodec compare`, at the frame's size or, of large frames, at one of `LARGEST_CODED` pixels,
-enlarged by a bicubic filter; what they reach is interpolated between encodes along the logarithm of
-the rate, so that all have the same bytes. Every `EVERY`th frame is measured: whole, the head
-(`facecodec.compositing.alpha.head_alpha` of the source), and the inner face. Figures of each clip
-are kept in DIR, as `CLIP.whole.json`: what is there is not measured again, but for codecs that
-`--again` names.
+`facecodec compare`, at the frame's size or, of large frames, at one of `LARGEST_CODED` pixels, and
+at a half and a quarter of that side, enlarged by a bicubic filter; what they reach is interpolated
+between encodes along the logarithm of the rate, so that all have the same bytes. Of the sizes that
+come down to a rate, the one with the most PSNR of the frame counts. Every `EVERY`th frame is
+measured: whole, the head (`facecodec.compositing.alpha.head_alpha` of the source), and the inner
+face. Figures of each clip are kept in DIR, as `CLIP.whole.json`: what is there is not measured
+again, but for codecs that `--again` names.
 """
 
 from __future__ import annotations
@@ -33,11 +34,11 @@ from numpy.typing import NDArray
 from saved import save
 
 from facecodec.avatar.avatar import Avatar
-from facecodec.bitstream import ContextPictures, FrameRecord, open_stream
+from facecodec.bitstream import open_stream
 from facecodec.compositing.alpha import head_alpha
 from facecodec.compositing.compositor import coverage
 from facecodec.context.plan import LEAST_RATE
-from facecodec.decoding.canvas import Canvas
+from facecodec.decoding.whole import whole_frames
 from facecodec.editing.context import add_context
 from facecodec.errors import FacecodecError
 from facecodec.face.alignment import Alignment
@@ -58,6 +59,9 @@ TRIES = 2  # encodes for a rate that none is near to
 REGIONS = ("whole", "head", "face")
 MEASURES = (*(f"{what} {region}" for what in ("PSNR", "SSIM") for region in REGIONS),
             *(f"{region} {octave} px" for region in REGIONS for octave in OCTAVES))  # fmt: skip
+PARTS = ("/4", "/2", "")  # of an encoder's side
+CODERS = [f"{name}{part}" for part in PARTS for name in ENCODERS]
+OVER = 1.03  # times a rate, up to which an encode is at that rate
 CONTAINER_BYTES = 60  # of a context in a stream, beside its pictures
 COMMAND = "python benchmarks/whole_frame.py CLIPS --streams DIR --kbps {kbps}"
 
@@ -131,24 +135,23 @@ def bands(picture: Picture) -> dict[int, NDArray[np.float32]]:
 def of_stream(path: Path, avatar: Avatar, wanted: set[int]) -> Iterator[tuple[int, Picture]]:
     """Yield the wanted frames of a stream with a context, as `facecodec decode` shows them."""
     with open_stream(path) as stream:
-        side = avatar.side(None)
-        canvas = Canvas(stream.header, "source", None, side, stream.context_plate)
-        size = stream.header.width, stream.header.height
-        for item in stream.items(audio=False, context=True):
-            if isinstance(item, ContextPictures):
-                canvas.take(item)
-            elif isinstance(item, FrameRecord) and item.index in wanted:
-                face = avatar.render(item.controls[None])[0]
-                yield item.index, canvas(face, item)[: size[1], : size[0]]
+        header = stream.header
+        for frame, picture in whole_frames(stream, avatar, wanted):
+            yield frame.index, picture[: header.height, : header.width]
 
 
 def at_rates(
-    name: str, clip: Path, source: Source, count: int, seconds: float, kbps: list[float]
+    name: str, clip: Path, source: Source, length: tuple[int, float], kbps: list[float]
 ) -> dict[float, dict[str, float]]:
-    """Return the measures of an encoder at some rates, interpolated between its encodes."""
+    """Return the measures of an encoder at some rates, interpolated between its encodes.
+
+    name: of the encoder, and after a slash what its side is divided by. length: frames, seconds.
+    """
+    (count, seconds), (name, _, part) = length, name.partition("/")
     with VideoReader(clip) as reader:
         size, rate = (reader.width, reader.height), reader.rate or Fraction(25)
-    coded = even(size, min(1.0, (LARGEST_CODED / (size[0] * size[1])) ** 0.5))
+    share = min(1.0, (LARGEST_CODED / (size[0] * size[1])) ** 0.5)
+    coded = even(size, share / int(part or 1))
     encoder = ENCODERS[name]
     made: dict[int, tuple[float, dict[str, float]]] = {}
 
@@ -248,7 +251,7 @@ def measured(
     stream, kept = (streams / f"{clip.stem}{end}" for end in (".fcv", ".whole.json"))
     known: dict[str, Any] = json.loads(kept.read_text()) if kept.is_file() else {"codecs": {}}
     figures = {name: rows for name, rows in known["codecs"].items() if name not in again}
-    if not {"facecodec", *ENCODERS} - figures.keys():
+    if not {"facecodec", *CODERS} - figures.keys():
         return {**known, "codecs": figures}
     print(clip.stem, flush=True)
     with open_stream(stream) as opened:
@@ -268,12 +271,24 @@ def measured(
         rows = ours(clip, stream, source, (kbps, seconds, spent), pictures)
         figures["facecodec"] = rows
         kept.write_text(json.dumps(done, indent=1))
-    for name in ENCODERS:
+    for name in CODERS:
         if name not in figures:
-            found = at_rates(name, clip, source, len(records), seconds, kbps)
+            found = at_rates(name, clip, source, (len(records), seconds), kbps)
             figures[name] = {f"{wanted:g}": row for wanted, row in found.items()}
             kept.write_text(json.dumps(done, indent=1))
     return done
+
+
+def best_of(clip: dict[str, Any], name: str, wanted: float) -> dict[str, float]:
+    """Return the row of an encoder at a rate: of the size with the most PSNR.
+
+    Where none comes down to the rate, that of the fewest bytes.
+    """
+    rows = [clip["codecs"][f"{name}{part}"][f"{wanted:g}"] for part in PARTS]
+    near = [row for row in rows if row["kbps"] <= OVER * wanted]
+    if not near:
+        return min(rows, key=lambda row: row["kbps"])
+    return max(near, key=lambda row: row["PSNR whole"])
 
 
 def means(clips: list[dict[str, Any]], kbps: list[float]) -> dict[str, Any]:
@@ -281,7 +296,12 @@ def means(clips: list[dict[str, Any]], kbps: list[float]) -> dict[str, Any]:
     rows = []
     for wanted in kbps:
         for name in ("facecodec", *ENCODERS):
-            values = [clip["codecs"][name][f"{wanted:g}"] for clip in clips]
+            values = [
+                clip["codecs"][name][f"{wanted:g}"]
+                if name == "facecodec"
+                else best_of(clip, name, wanted)
+                for clip in clips
+            ]
             cells = []
             for measure in MEASURES:
                 mean = float(np.mean([row[measure] for row in values]))
@@ -300,9 +320,7 @@ def by_clip(clips: list[dict[str, Any]], kbps: list[float]) -> dict[str, Any]:
             ours = clip["codecs"]["facecodec"][f"{wanted:g}"]
             cells = [clip["clip"], f"{clip['seconds']:g}", f"{wanted:g}", f"{ours['kbps']:.1f}"]
             for region in REGIONS:
-                theirs = {
-                    name: clip["codecs"][name][f"{wanted:g}"][f"PSNR {region}"] for name in ENCODERS
-                }
+                theirs = {name: best_of(clip, name, wanted)[f"PSNR {region}"] for name in ENCODERS}
                 name = max(theirs, key=lambda name: theirs[name])  # noqa: B023 - called at once
                 cells += [f"{ours[f'PSNR {region}']:.2f}"]
                 cells += [f"{theirs[name]:.2f} {ENCODERS[name].title}"]

@@ -106,8 +106,8 @@ def command(
     lips and voice. --start, --end and --max-frames are of the driver. Ask the people shown; the
     result says in its metadata that it is synthetic.
 
-    A source that is a picture or a video keeps its frame: the head moves in its room, unless
-    --canvas face.
+    A source that is a picture, a video or a stream with a context keeps its frame: the head moves
+    in its room, unless --canvas face.
 
     \b
     facecodec puppet --source her.png --driver him.mp4 out.mp4

@@ -23,6 +23,7 @@ LEAST_MATTED_PIXELS = 16  # pixels of a side of a square below which no head is 
 FACE = np.s_[INPUT_SIZE * 2 // 5 : INPUT_SIZE * 3 // 4, INPUT_SIZE * 3 // 8 : INPUT_SIZE * 5 // 8]
 LEAST_PERSON = 0.5  # mean of the matte there
 SURELY_BEHIND = 0.01  # alpha up to which a pixel shows nothing of the person
+BAND_PIXELS = 1 << 15  # that are worked on at once: what lies in the cache costs half
 SHARE_RADIUS, SMALLEST_SHARE = 3, 1e-2  # pixels of the network's square; of the person
 
 
@@ -44,13 +45,19 @@ class Compositor:
         self._light = Light()
 
     def lay(
-        self, frame: Picture, square: Picture, place: Alignment, alpha: Alpha | None = None
+        self,
+        frame: Picture,
+        square: Picture,
+        place: Alignment,
+        alpha: Alpha | None = None,
+        light: Tensor | None = None,
     ) -> Picture:
         """Return a frame [H, W, 3] with a decoded square [S, S, 3] laid over it at `place`.
 
         alpha: how much each pixel of the square covers, float32 [S, S] of 0 to 1; what the square
-        shows of the person when None. A square outside the frame, or smaller than two pixels,
-        leaves the frame as it is.
+        shows of the person when None. light: what is added to the person [3, s, s], in grey levels;
+        what the frame's light says when None. A square outside the frame, or smaller than two
+        pixels, leaves the frame as it is.
         """
         window = Window.of(place, (frame.shape[1], frame.shape[0]))
         if window.empty or place.size < SMALLEST_SQUARE_PIXELS:
@@ -59,7 +66,7 @@ class Compositor:
         if alpha is None and levels.shape[-1] >= LEAST_MATTED_PIXELS:
             small, maps = small_matte(levels)
             if float(maps[0][FACE].mean()) > LEAST_PERSON:
-                return self._lay_matted(frame, (levels, small, maps), place, window)
+                return self._lay_matted(frame, (levels, small, maps), (place, window), light)
         if alpha is None:
             alpha = feathered(square.shape[0])
         covers = shrunk(torch.from_numpy(np.require(alpha, requirements="W"))[None], place.size)
@@ -70,41 +77,80 @@ class Compositor:
         self,
         frame: Picture,
         shown: tuple[Tensor, Tensor, Tensor],
-        place: Alignment,
-        window: Window,
+        there: tuple[Alignment, Window],
+        light: Tensor | None,
     ) -> Picture:
         """Return a frame with what a square shows of the person laid over it.
 
-        shown: the square [3, S, S], and what `small_matte` says of it. Whatever is smooth is
-        computed small, and enlarged where it is needed.
+        shown: the square [3, S, S], and what `small_matte` says of it. there: its place, and the
+        window of that. light: as in `lay`. Whatever is smooth is computed small, and enlarged where
+        it is needed.
         """
-        square, small, (person, head) = shown
+        (square, small, (person, head)), (place, window) = shown, there
         sides = open_sides(place, (frame.shape[1], frame.shape[0]))
         ends = torch.from_numpy(feathered(small.shape[-1], sides, HEAD_EDGE))
-        light = torch.zeros(3, *small.shape[1:])
         if self._same_scene:
             ends = ends * _share(head, person)
-            rim = 4 * person * ends * (1 - ends)
-            off = self._light.difference(frame, place, small, rim)
-            light = F.interpolate(off[None], small.shape[-2:], mode="bilinear")[0]
+            if light is None:
+                rim = 4 * person * ends * (1 - ends)
+                light = self._light.difference(frame, place, small, rim)
+        light = torch.zeros(3, *small.shape[1:]) if light is None else light
+        if light.shape != small.shape:
+            light = F.interpolate(light[None], small.shape[-2:], mode="bilinear")[0]
         step = max(int(place.size / small.shape[-1]), 1)
         fields = torch.cat([edge_lines(person[None], small), ends[None], light, person[None]])
         coarse = sampled(fields, unit_points(place, window, step))
         window, coarse = _trimmed(window, coarse, step)
         if window.empty:
             return frame
-        wide = F.interpolate(coarse[None, :-1], scale_factor=step, mode="bilinear")[0]
-        wide = wide[:, : window.bottom - window.top, : window.right - window.left]
-        points = unit_points(place, window)
-        colours = sampled(square, points)
-        cover = along_edges(wide[:2], colours)[0]
-        mixed = ((cover > SURELY_BEHIND) & (cover < 1 - SURELY_BEHIND)).flatten().nonzero()[:, 0]
-        both = sampled(front_and_back(small, person), points.view(-1, 2)[mixed][None])[:, 0]
-        flat = colours.view(3, -1)
-        flat.index_copy_(1, mixed, unmixed(flat[:, mixed], cover.view(-1)[mixed], both))
-        colours += wide[3:]
-        inside = ((points - 0.5).abs_() <= 0.5).all(-1)
-        return _over(frame, colours, cover.mul_(wide[2]).mul_(inside), window)
+        result = frame.copy()
+        both = front_and_back(small, person)
+        rows = max(BAND_PIXELS // (window.right - window.left) // step, 1)
+        for first in range(0, coarse.shape[1], rows):
+            band = window.rows(first * step, (first + rows) * step)
+            fine = _enlarged(coarse[:-1], first, rows, step)
+            fine = fine[:, : band.bottom - band.top, : band.right - band.left]
+            _paint(result, (square, both), fine, (place, band))
+        return result
+
+
+def _enlarged(coarse: Tensor, first: int, count: int, step: int) -> Tensor:
+    """Return `count` rows of fields [C, h, w], from row `first`, as fields of pixels.
+
+    They are `step` times as large, [C, count * step, w * step], as if all were enlarged at once.
+    """
+    above = min(first, 1)
+    part = coarse[None, :, first - above : first + count + 1]
+    wide = F.interpolate(part, scale_factor=step, mode="bilinear")[0]
+    return wide[:, above * step : (above + count) * step]
+
+
+def _paint(
+    result: Picture, shown: tuple[Tensor, Tensor], fine: Tensor, there: tuple[Alignment, Window]
+) -> None:
+    """Lay the person into the part of a frame [H, W, 3] that is a band of it.
+
+    shown: the square [3, S, S], and its `front_and_back`. fine [6, h, w]: at every pixel of the
+    band the line of the person, what is left of them at the square's ends, and the light. there:
+    the place of the square, and the band.
+    """
+    (square, colours_of_both), (place, band) = shown, there
+    points = unit_points(place, band)
+    colours = sampled(square, points)
+    cover = along_edges(fine[:2], colours)[0]
+    mixed = ((cover > SURELY_BEHIND) & (cover < 1 - SURELY_BEHIND)).flatten().nonzero()[:, 0]
+    both = sampled(colours_of_both, points.view(-1, 2)[mixed][None])[:, 0]
+    flat = colours.view(3, -1)
+    flat.index_copy_(1, mixed, unmixed(flat[:, mixed], cover.view(-1)[mixed], both))
+    colours += fine[3:]
+    inside = ((points - 0.5).abs_() <= 0.5).all(-1)
+    _lay_over(result, colours, cover.mul_(fine[2]).mul_(inside), band)
+
+
+def small_square(square: Picture) -> Tensor:
+    """Return a square [S, S, 3] as the matte's network sees it, grey levels [3, s, s]."""
+    levels = levels_of(square, INPUT_SIZE)
+    return F.interpolate(levels[None], (INPUT_SIZE, INPUT_SIZE), mode="area")[0]
 
 
 def _share(head: Tensor, person: Tensor) -> Tensor:
@@ -134,12 +180,17 @@ def _trimmed(window: Window, coarse: Tensor, step: int) -> tuple[Window, Tensor]
 
 def _over(frame: Picture, colours: Tensor, alpha: Tensor, window: Window) -> Picture:
     """Return a frame [H, W, 3] with colours [3, h, w] laid over a part, alpha [h, w]."""
-    part = np.s_[window.top : window.bottom, window.left : window.right]
-    under = levels_of(frame[part], np.inf)
-    mixed = colours.sub_(under).mul_(alpha).add_(under)
     result = frame.copy()
-    result[part] = mixed.round_().clamp_(0, 255).byte().permute(1, 2, 0).numpy()
+    _lay_over(result, colours, alpha, window)
     return result
+
+
+def _lay_over(result: Picture, colours: Tensor, alpha: Tensor, window: Window) -> None:
+    """Lay colours [3, h, w] over a part of a frame [H, W, 3], in place; alpha [h, w]."""
+    part = np.s_[window.top : window.bottom, window.left : window.right]
+    under = levels_of(result[part], np.inf)
+    mixed = colours.sub_(under).mul_(alpha).add_(under)
+    result[part] = mixed.round_().clamp_(0, 255).byte().permute(1, 2, 0).numpy()
 
 
 def coverage(alpha: Alpha, place: Alignment, size: tuple[int, int]) -> NDArray[np.float32]:

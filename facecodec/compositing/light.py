@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from facecodec.compositing.placing import frame_in_square
 from facecodec.face.alignment import Alignment
 from facecodec.face.crop import crop
 from facecodec.types import Picture
@@ -41,7 +42,7 @@ class Light:
         off = under - small[:3]
         weight = (
             small[3:]
-            * _within(frame, place)
+            * frame_in_square(place, (frame.shape[1], frame.shape[0]), GRID)
             / (1 + (off.norm(dim=0, keepdim=True) / OTHER_THING) ** 2)
         )
         seen = torch.cat([off * weight, weight])
@@ -59,11 +60,3 @@ class Light:
         across = F.conv2d(F.pad(maps[None], (pad, pad, 0, 0)), rows, groups=count)
         columns = self._taps.view(1, 1, -1, 1).expand(count, 1, -1, 1)
         return F.conv2d(F.pad(across, (0, 0, pad, pad)), columns, groups=count)[0]
-
-
-def _within(frame: Picture, place: Alignment) -> Tensor:
-    """Return which points of the square at `place` lie in a frame [H, W, 3], [GRID, GRID]."""
-    axis = (np.arange(GRID) + 0.5) / GRID
-    points = place.from_unit(np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2))
-    inside = ((points >= 0) & (points <= (frame.shape[1], frame.shape[0]))).all(1)
-    return torch.from_numpy(inside.reshape(GRID, GRID)).float()

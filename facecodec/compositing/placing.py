@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -35,6 +35,10 @@ class Window:
     def empty(self) -> bool:
         """Return whether the square lies outside the frame."""
         return self.right <= self.left or self.bottom <= self.top
+
+    def rows(self, first: int, end: int) -> Window:
+        """Return the rows of this window from `first` to before `end`, as far as there are any."""
+        return replace(self, top=self.top + first, bottom=min(self.top + end, self.bottom))
 
     def strided(self, step: int) -> Window:
         """Return this window in blocks of `step` pixels; the last ones may be over its edge."""
@@ -70,6 +74,17 @@ def placed(maps: Tensor, place: Alignment, window: Window) -> tuple[Tensor, Tens
     points = unit_points(place, window)
     inside = ((points >= 0) & (points <= 1)).all(-1).float()
     return sampled(shrunk(maps, place.size), points), inside
+
+
+def frame_in_square(place: Alignment, size: tuple[int, int], points: int) -> Tensor:
+    """Return which points of the square at `place` lie in a frame, [points, points] of 0 or 1.
+
+    size: the frame's width and height. points: to a side of the square.
+    """
+    axis = (np.arange(points) + 0.5) / points
+    there = place.from_unit(np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2))
+    inside = ((there >= 0) & (there <= size)).all(1)
+    return torch.from_numpy(inside.reshape(points, points)).float()
 
 
 def shrunk(maps: Tensor, side: float) -> Tensor:

@@ -12,7 +12,9 @@ from facecodec.errors import FacecodecError
 from facecodec.types import Picture
 from facecodec.video.manners import quiet, usual_priority
 
-CODEC = "av1"  # its name in a stream
+CODEC = "av1"  # its name in a stream, where the face's place is painted over
+CODEC_WITH_FACE = "av1-face"  # and where it is not
+CODECS = (CODEC, CODEC_WITH_FACE)
 ENCODER, DECODER = "libsvtav1", "libdav1d"
 QUANTISERS = (12, 63)  # the finest and the coarsest
 PRESET = "4"  # of SVT-AV1, 0 the slowest
@@ -31,7 +33,12 @@ def check_encoder() -> None:
 
 def is_shown(plate: ContextPlate | None) -> bool:
     """Return whether there is a context, and one that this program and its libav can show."""
-    return plate is not None and plate.codec == CODEC and DECODER in av.codecs_available
+    return plate is not None and plate.codec in CODECS and DECODER in av.codecs_available
+
+
+def shows_face(plate: ContextPlate | None) -> bool:
+    """Return whether there is a context that shows the face too, and that can be shown."""
+    return plate is not None and plate.codec == CODEC_WITH_FACE and is_shown(plate)
 
 
 def encode_after(
@@ -73,7 +80,7 @@ def decoded(plate: ContextPlate, packets: Sequence[bytes]) -> Iterator[av.VideoF
     Whatever the bytes say, no picture is larger than the plate claims to be. Raises FacecodecError
     at what does not decode, and for pictures of another size.
     """
-    if plate.codec != CODEC:
+    if plate.codec not in CODECS:
         raise FacecodecError(f"a context in {plate.codec!r}, which this program does not read")
     context = av.CodecContext.create(DECODER, "r")
     assert isinstance(context, av.VideoCodecContext)

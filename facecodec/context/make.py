@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from facecodec.bitstream import ContextPictures, ContextPlate
 from facecodec.bitstream.limits import MAX_CONTEXT
-from facecodec.context.av1 import CODEC, QUANTISERS, encode_after
+from facecodec.context.av1 import CODEC, CODEC_WITH_FACE, QUANTISERS, encode_after
 from facecodec.context.fill import continued, face_place, plate_of
 from facecodec.context.plan import ContextPlan
 from facecodec.face.alignment import Alignment
@@ -59,11 +59,6 @@ class _Sample:
     pictures: list[Picture] = field(default_factory=list)
     hidden: list[Flags] = field(default_factory=list)
 
-    def painted(self, plate: Picture) -> list[Picture]:
-        """Return the pictures with the face's place painted over."""
-        pairs = zip(self.pictures, self.hidden, strict=True)
-        return [continued(picture, plate, hidden) for picture, hidden in pairs]
-
 
 @dataclass(frozen=True)
 class MadeContext:
@@ -94,10 +89,10 @@ def make_context(
     plate, moving = _plate(samples, plan)
     if plan.still:
         data = _still(plate, plan)
-        return MadeContext(_coded(plate, data), iter(()), moving)
-    painted = {segment: sample.painted(plate) for segment, sample in samples.items()}
+        return MadeContext(_coded(plate, data, CODEC), iter(()), moving)
+    known = {segment: sample.pictures for segment, sample in samples.items()}
     share = len(clip) / sum(min(segment_frames, len(clip) - s * segment_frames) for s in chosen)
-    quantiser, made = _quantiser(plate, painted, plan, share)
+    quantiser, made = _quantiser(plate, known, plan, share)
     data = made[0][0]
 
     def parts() -> Iterator[ContextPictures]:
@@ -106,14 +101,14 @@ def make_context(
             if segment in samples:
                 packets, pts = made[sorted(chosen).index(segment)], samples[segment].pts
                 if packets[0] != data:
-                    packets = _after(data, plate, painted[segment], quantiser, plan)
+                    packets = _after(data, plate, known[segment], quantiser, plan)
             else:
                 _, sample = next(rest)
-                packets = _after(data, plate, sample.painted(plate), quantiser, plan)
+                packets = _after(data, plate, sample.pictures, quantiser, plan)
                 pts = sample.pts
             yield _fitting(pts, packets[1:])
 
-    return MadeContext(_coded(plate, data), parts(), moving)
+    return MadeContext(_coded(plate, data, CODEC_WITH_FACE), parts(), moving)
 
 
 def _fitting(pts: list[int], packets: list[bytes]) -> ContextPictures:
@@ -141,8 +136,8 @@ def _after(
     return [data, *encode_after(pictures[0], pictures[1:], quantiser, plan.rate)]
 
 
-def _coded(plate: Picture, data: bytes) -> ContextPlate:
-    return ContextPlate(CODEC, plate.shape[1], plate.shape[0], data)
+def _coded(plate: Picture, data: bytes, codec: str) -> ContextPlate:
+    return ContextPlate(codec, plate.shape[1], plate.shape[0], data)
 
 
 def _read(
@@ -191,7 +186,7 @@ def _plate(samples: dict[int, _Sample], plan: ContextPlan) -> tuple[Picture, flo
     hidden = np.stack([h for sample in samples.values() for h in sample.hidden])
     every = max(1, len(pictures) // PLATE_PICTURES)
     pictures, hidden = pictures[::every], hidden[::every]
-    median = plate_of(pictures, hidden)
+    median = plate_of(pictures, hidden if plan.still else np.zeros_like(hidden))
     away = np.abs(pictures.astype(np.int16) - median).max(-1)
     away[hidden] = 0
     if plan.still:
@@ -222,7 +217,7 @@ def _still(plate: Picture, plan: ContextPlan) -> bytes:
 
 
 def _quantiser(
-    plate: Picture, painted: dict[int, list[Picture]], plan: ContextPlan, share: float
+    plate: Picture, known: dict[int, list[Picture]], plan: ContextPlan, share: float
 ) -> tuple[int, list[list[bytes]]]:
     """Return the finest quantiser with which a context keeps to its bytes, and what it gives.
 
@@ -232,9 +227,7 @@ def _quantiser(
     best = None
     while True:
         quantiser = (low + high) // 2
-        made = [
-            encode_after(plate, pictures, quantiser, plan.rate) for pictures in painted.values()
-        ]
+        made = [encode_after(plate, pictures, quantiser, plan.rate) for pictures in known.values()]
         spent = sum(len(data) + PICTURE_BYTES for packets in made for data in packets[1:])
         spent += SEGMENT_BYTES * len(made)
         largest = max(len(made[0][0]), *(sum(map(len, packets[1:])) for packets in made))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from facecodec.arguments import whole_or_none
@@ -25,6 +24,7 @@ from facecodec.decoding.canvas import Canvas
 from facecodec.decoding.cut import no_frames
 from facecodec.decoding.resample import check_fps, resampled
 from facecodec.decoding.span import AnyItem, limited, spanned
+from facecodec.decoding.steady import steadied
 from facecodec.decoding.worker import Background
 from facecodec.models import Device
 from facecodec.progress import Progress, silent
@@ -104,8 +104,9 @@ def decode(
     audio: keep the stream's audio; a container that does not take its codec has it coded again.
     keep_times: frames keep the times they have in the source; otherwise the output begins at 0.
     fps: frames a second, between which controls are interpolated; those of the stream when None.
-    codec: of a video: 'x264', 'x265', 'av1', 'vp9', 'prores' or 'ffv1'; the container's usual one
-    when None. crf: its quality, 0 the best. bits: a channel, 8 or 10.
+    codec: of a video: 'x264', 'x265', 'av1', 'vp9', 'prores', 'ffv1', or one of a device, such as
+    'h264_nvenc', 'hevc_videotoolbox' or 'av1_qsv'; the container's usual one when None. crf: its
+    quality, 0 the best. bits: a channel, 8 or 10.
     format: of standard output: 'y4m' (when None), or 'matroska', which has the audio too, says its
     colours, and comes a frame at a time.
     force: overwrite the output. progress: called with a stage's name, the units done and their
@@ -142,9 +143,15 @@ def decode(
     with open_output(output, stream, place, track, comment, how, format) as sink:
         wanted = spanned(stream, *span, audio=sink.takes_audio, context=place.whole)
         items = limited(wanted, max_frames, stream)
+        if place.whole:
+            items = steadied(items, stream.header.placement_steps)
         if how.fps is not None:
             items, total = resampled(items, stream.header, how.fps), None
-        draw = partial(avatar.render, size=size)
+
+        def draw(controls: Controls, needed: int | None) -> Picture:
+            """Draw the person as large as is asked for, or as is needed."""
+            return avatar.render(controls, needed if size is None else size)
+
         frames, rendering = render_items(
             items, draw, place, sink, total, progress, by_number=how.fps is not None
         )
@@ -186,7 +193,7 @@ def open_output(
 
 def render_items(
     items: Iterator[AnyItem],
-    draw: Callable[[Controls], Picture],
+    draw: Callable[[Controls, int | None], Picture],
     place: Canvas,
     sink: Sink,
     total: int | None,
@@ -195,15 +202,21 @@ def render_items(
 ) -> tuple[int, float]:
     """Render frames and pass audio through; writing overlaps the next render.
 
-    draw: controls [1, K] to pictures uint8 [1, S, S, 3]. by_number: the time of a frame is its
+    draw: controls [1, K] to pictures uint8 [1, S, S, 3], S as large as it says or, where that is
+    None, as it likes. by_number: the time of a frame is its
     number, and not its pts. Returns the number of frames and the
     seconds spent rendering.
     """
     frames, rendering = 0, 0.0
 
     def write(image: Picture, item: FrameRecord) -> None:
-        """Write a square [S, S, 3], laid where the canvas wants it."""
-        sink.write(place(image, item), item.index if by_number else item.pts)
+        """Take a square [S, S, 3], and write the frames that the canvas has ready."""
+        out(place.add(image, item))
+
+    def out(ready: Iterator[tuple[Picture, FrameRecord]]) -> None:
+        """Write frames [H, W, 3]."""
+        for picture, record in ready:
+            sink.write(picture, record.index if by_number else record.pts)
 
     with Background(sink.cancel) as background:
         for item in items:
@@ -214,9 +227,10 @@ def render_items(
                 background.submit(place.take, item)
                 continue
             begin = time.perf_counter()
-            image = draw(item.controls[None])[0]
+            image = draw(item.controls[None], place.needed(item))[0]
             rendering += time.perf_counter() - begin
             background.submit(write, image, item)
             frames += 1
             progress("rendering", frames, total)
+        background.submit(lambda: out(place.rest()))
     return frames, rendering

@@ -135,6 +135,19 @@ def brightness(picture: Tensor) -> Tensor:
 
 def _window_means(maps: Tensor) -> Tensor:
     """Return the means of maps [C, s, s] over windows of `GUIDE_RADIUS`, [C, s, s]."""
+    windows = _windows(maps.shape[-1])
+    return windows @ maps @ windows.T
+
+
+@cache
+def _windows(size: int) -> Tensor:
+    """Return the matrix [s, s] that averages over windows; outside, the outermost pixel goes on.
+
+    As a product it takes half as long as pooling.
+    """
+    columns = torch.arange(-GUIDE_RADIUS, size + GUIDE_RADIUS).clamp(0, size - 1)
     side = 2 * GUIDE_RADIUS + 1
-    padded = F.pad(maps[None], [GUIDE_RADIUS] * 4, mode="replicate")
-    return F.avg_pool2d(F.avg_pool2d(padded, (1, side), 1), (side, 1), 1)[0]
+    windows = torch.zeros(size, size)
+    for row in range(size):
+        windows[row].index_add_(0, columns[row : row + side], torch.full((side,), 1 / side))
+    return windows

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from facecodec.bitstream import FrameFlags, FrameRecord, StreamHeader
+from facecodec.avatar.avatar import Avatar
+from facecodec.bitstream import FrameFlags, FrameRecord, StreamHeader, StreamReader
 from facecodec.clip.clip import Clip
 from facecodec.compositing.compositor import Compositor
 from facecodec.compositing.room import without_head
 from facecodec.decoding.canvas import Canvas
+from facecodec.decoding.whole import whole_frames
 from facecodec.face.alignment import Alignment, scaled
 from facecodec.face.crop import resize
 from facecodec.puppetry.head_motion import moved
@@ -38,9 +40,8 @@ class Setting:
         face is, and no side of it longer than `LONGEST_SIDE`.
         """
         places = clip.alignments
-        scale = min(1.0, side / places[number].size, LONGEST_SIDE / max(clip.width, clip.height))
-        wanted = {number, *np.linspace(0, len(clip) - 1, OTHER_FRAMES).astype(int).tolist()}
-        size = _even(clip.width * scale), _even(clip.height * scale)
+        scale, size = _scaled((clip.width, clip.height), places[number], side)
+        wanted = {number, *_others(len(clip))}
         shown: list[tuple[Picture, Alignment]] = []
         own = 0
         for i, frame in enumerate(clip.frames()):
@@ -49,6 +50,42 @@ class Setting:
                 shown.append((resize(frame.image, size), scaled(places[i], scale)))
         picture, place = shown.pop(own)
         return cls(without_head(picture, place, shown), place)
+
+    @classmethod
+    def of_stream(cls, stream: StreamReader, who: Avatar, side: int) -> Setting | None:
+        """Return the setting of the frame of a stream in which the face is most at rest.
+
+        who: the person of the stream, which has a context. side: as in `of`. None for a stream that
+        does not say where the face is.
+        """
+        placed = [frame for frame in stream.frames() if frame.placement is not None]
+        placed = [frame for frame in placed if not frame.flags & FrameFlags.NO_FACE]
+        if not placed:
+            return None
+        own = min(placed, key=lambda frame: float(np.linalg.norm(frame.controls)))
+        assert own.placement is not None
+        at = Alignment.from_array(own.placement)
+        scale, size = _scaled((stream.header.width, stream.header.height), at, side)
+        wanted = {own.index, *(placed[i].index for i in _others(len(placed)))}
+        shown: dict[int, tuple[Picture, Alignment]] = {}
+        for frame, picture in whole_frames(stream, who, wanted):
+            assert frame.placement is not None
+            there = scaled(Alignment.from_array(frame.placement), scale)
+            shown[frame.index] = resize(picture, size), there
+        picture, place = shown.pop(own.index)
+        return cls(without_head(picture, place, list(shown.values())), place)
+
+
+def _others(frames: int) -> list[int]:
+    """Return the numbers of some frames of so many, which may show what another hides."""
+    numbers: list[int] = np.linspace(0, frames - 1, OTHER_FRAMES).astype(int).tolist()
+    return numbers
+
+
+def _scaled(size: tuple[int, int], place: Alignment, side: int) -> tuple[float, tuple[int, int]]:
+    """Return by how much a frame of `size` is made smaller for a face of `side` pixels, to what."""
+    scale = min(1.0, side / place.size, LONGEST_SIDE / max(size))
+    return scale, (_even(size[0] * scale), _even(size[1] * scale))
 
 
 def _even(side: float) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +25,7 @@ from facecodec.decoding.rewrite import write_items
 from facecodec.face.alignment import Alignment
 from facecodec.face.crop import crop, resize
 from facecodec.progress import Progress
-from facecodec.types import Picture
+from facecodec.types import Controls, Picture
 from facecodec.version import __version__
 from facecodec.video.reader import VideoReader
 
@@ -64,7 +63,11 @@ def write_video(
         items = scene.items
         if not sink.takes_audio:
             items = (item for item in items if isinstance(item, FrameRecord))
-        draw = partial(scene.who.render, size=size)
+
+        def draw(controls: Controls, needed: int | None) -> Picture:
+            """Draw the puppet, always as large as is asked for: its place may grow."""
+            return scene.who.render(controls, size)
+
         return render_items(items, draw, place, sink, scene.count, progress)[0]
 
 

@@ -12,7 +12,9 @@ from pathlib import Path
 from facecodec.arguments import whole_or_none
 from facecodec.atomic import refuse_overwrite
 from facecodec.avatar.avatar import Avatar, load_avatar
+from facecodec.bitstream import open_stream
 from facecodec.clip.clip import Clip
+from facecodec.context.av1 import is_shown
 from facecodec.decoding.canvas import CANVASES, Canvas
 from facecodec.encoding.encode import encode
 from facecodec.encoding.person import find_person
@@ -107,10 +109,12 @@ def puppet(
     model, rig, preset, device, force, progress: see `facecodec.encode`; the generator is
     that of a driving `.fcv`. size: a side of the face square in pixels, see `facecodec.decode`.
     side_by_side: a video shows the driver to the left of the puppet. canvas: "source" lays the head
-    into the frame of a source that is a picture or a video, where its room and shoulders stay;
-    "face" shows the square alone. The former when None, wherever a source has a frame.
+    into the frame of a source that is a picture, a video or a stream with a context, where its room
+    and shoulders stay; "face" shows the square alone. The former when None, wherever a source has
+    a frame.
     start, end, max_frames: the part of the driver, as in `facecodec.encode`. audio: True or
-    "driver" for the driver's, "source" for that of a source that keeps its motion, False or "none".
+    "driver" for the driver's, "source" for that of a source that keeps its motion, False or
+    "none".
     Raises NoFaceError when the driver or the source shows no face; UsageError for an output that
     is in the way, a source made for another generator, or arguments that do not fit; else what
     `encode` and `decode` raise.
@@ -123,7 +127,7 @@ def puppet(
     _refuse_misfits(Path(source), keep_motion, beyond, sound)
     if side_by_side and to_stream:
         raise UsageError(f"{output}: a stream has no room for the driver; name a video")
-    in_place = _in_place(canvas, Path(source), output)
+    in_place = _in_place(canvas, Path(source), output, keep_motion)
     (refuse_overwrite if to_stream else refuse_output)(
         output, force, [source, driver, driver_video, identity, rig]
     )
@@ -187,17 +191,26 @@ def _refuse_misfits(source: Path, keep_motion: bool, beyond: str, sound: str) ->
         raise UsageError("a source that stands still has no audio; keep its motion")
 
 
-def _in_place(canvas: str | None, source: Path, output: str) -> bool:
+def _in_place(canvas: str | None, source: Path, output: str, keep_motion: bool) -> bool:
     """Return whether a puppet is laid into its source's frame."""
     if canvas not in (None, *CANVASES):
         raise UsageError(f"no canvas {canvas!r}; there are: {', '.join(CANVASES)}")
     framed = source.suffix.lower() not in PERSON_FILE_SUFFIXES
+    framed = framed or (not keep_motion and _has_context(source))
     streamed = Path(output).suffix.lower() == ".fcv"
     if canvas == "source" and not framed:
         raise UsageError(f"{source}: has no frame to lay a puppet into; a picture or a video has")
     if canvas == "source" and streamed:
         raise UsageError(f"{output}: a stream has no frame to lay a puppet into; name a video")
     return framed and not streamed and canvas != "face"
+
+
+def _has_context(source: Path) -> bool:
+    """Return whether a file is a stream with a context that can be shown here."""
+    if source.suffix.lower() != ".fcv" or not source.is_file():
+        return False
+    with open_stream(source) as stream:
+        return is_shown(stream.context_plate)
 
 
 def _person(
@@ -213,7 +226,11 @@ def _person(
     in_place: whether the puppet, drawn at `size`, is laid into the frame that shows them best.
     """
     if source.suffix.lower() in PERSON_FILE_SUFFIXES:
-        return load_avatar(source, model), None
+        who = load_avatar(source, model)
+        if not in_place:
+            return who, None
+        with open_stream(source) as stream:
+            return who, Setting.of_stream(stream, who, who.side(size))
     likeness = load_likeness(model.generator)
     with Clip.open(source, max_frames=MAX_SOURCE_FRAMES, progress=progress) as clip:
         who, enrolment = find_person(clip, model, plan, None, likeness, progress)

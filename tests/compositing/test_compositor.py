@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
+from facecodec.compositing import compositor
 from facecodec.compositing.alpha import feathered
 from facecodec.compositing.compositor import Compositor, coverage
-from facecodec.face.alignment import Alignment
+from facecodec.face.alignment import Alignment, ffhq_alignment
 from facecodec.face.crop import crop
+from facecodec.video.reader import VideoReader
 from tests.helpers.pictures import smooth_picture
 
 
@@ -70,3 +75,34 @@ def test_the_frame_given_is_not_changed():
     before = frame.copy()
     Compositor().lay(frame, np.zeros((16, 16, 3), np.uint8), Alignment(30, 30, 30, 0))
     assert (frame == before).all()
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.3])
+def test_a_head_laid_in_bands_is_the_same(sample, finder, monkeypatch, angle):
+    finder.reset()
+    with VideoReader(sample) as reader:
+        frame = next(reader.frames()).image
+    place = replace(ffhq_alignment(finder(frame)), angle=angle)
+    square, wall = crop(frame, place, 256), np.full_like(frame, 90)
+    laid = []
+    for pixels in (1, 5000, 1 << 30):
+        monkeypatch.setattr(compositor, "BAND_PIXELS", pixels)
+        laid.append(Compositor(same_scene=False).lay(wall, square, place))
+    assert (laid[2] != wall).any(-1).mean() > 0.1
+    for other in laid[:2]:
+        assert np.abs(other.astype(int) - laid[2]).max() <= 1
+
+
+def test_what_is_added_to_a_head_shows(sample, finder):
+    finder.reset()
+    with VideoReader(sample) as reader:
+        frame = next(reader.frames()).image
+    place = ffhq_alignment(finder(frame))
+    square = crop(frame, place, 256)
+    plain, lit = (
+        Compositor().lay(frame, square, place, light=torch.full((3, 128, 128), light))
+        for light in (0.0, 20.0)
+    )
+    middle = np.s_[int(place.y) - 8 : int(place.y) + 8, int(place.x) - 8 : int(place.x) + 8]
+    assert (lit[middle].astype(int) - plain[middle]).mean() == pytest.approx(20, abs=1)
+    assert (lit[-4:, :4] == plain[-4:, :4]).all()  # no head

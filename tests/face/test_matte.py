@@ -9,7 +9,7 @@ import torch
 from facecodec.face.alignment import ffhq_alignment
 from facecodec.face.crop import crop
 from facecodec.face.mask import face_mask
-from facecodec.face.matte import along_edges, edge_lines, matte
+from facecodec.face.matte import GUIDE_RADIUS, _window_means, along_edges, edge_lines, matte
 from facecodec.video.reader import VideoReader
 
 SIZE = 256
@@ -56,3 +56,10 @@ def test_a_small_matte_is_enlarged_along_the_edges_of_its_square():
     fine = along_edges(lines, square)[0, 100]
     assert np.diff(fine.numpy())[100] > 0.3  # the step is where the square has it
     assert fine[80] < 0.25 and fine[122] > 0.75
+
+
+def test_means_over_windows():
+    maps = torch.rand(2, 40, 40)
+    padded = torch.nn.functional.pad(maps[None], [GUIDE_RADIUS] * 4, mode="replicate")
+    wanted = torch.nn.functional.avg_pool2d(padded, 2 * GUIDE_RADIUS + 1, 1)[0]
+    assert (_window_means(maps) - wanted).abs().max() < 1e-5

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
+from typing import cast
 
 import numpy as np
 import pytest
 
 import facecodec
-from facecodec.bitstream import FrameFlags, FrameRecord
+from facecodec.avatar.avatar import Avatar
+from facecodec.bitstream import FrameFlags, FrameRecord, StreamWriter, open_stream
 from facecodec.clip.clip import Clip
 from facecodec.clip.scan import Span
 from facecodec.compositing.room import hidden_by_head
@@ -16,7 +19,9 @@ from facecodec.face.alignment import Alignment
 from facecodec.face.crop import crop
 from facecodec.puppetry.in_place import LONGEST_SIDE, InMotion, InPlace, Setting
 from facecodec.puppetry.output import BesideDriver
+from facecodec.puppetry.puppet import _has_context
 from facecodec.types import Picture
+from facecodec.video.container_sink import ContainerSink
 from facecodec.video.reader import VideoReader
 from tests.helpers import toy_streams as streams
 from tests.helpers.pictures import smooth_picture
@@ -119,3 +124,34 @@ def test_a_canvas_that_does_not_fit_is_refused_at_once(given, words, tmp_path):
     out = tmp_path / given.pop("output", "p.mp4")
     with pytest.raises(facecodec.UsageError, match=words):
         facecodec.puppet(given.pop("source"), "none.fcv", out, **given)
+
+
+class Green:
+    """Stands in for an avatar: its squares are green."""
+
+    def side(self, size: int | None) -> int:
+        return 64
+
+    def render(self, controls: np.ndarray, size: int | None = None) -> np.ndarray:
+        return np.full((1, 64, 64, 3), (0, 255, 0), np.uint8)
+
+
+def test_a_stream_with_a_context_has_a_frame_to_lay_a_puppet_into(tmp_path):
+    rate, room = Fraction(5), smooth_picture(128, 192)
+    with ContainerSink(tmp_path / "room.mp4", (192, 128), 1 / rate, rate, None, {}) as sink:
+        for i in range(8):
+            sink.write(room, i)
+    head = streams.header(width=192, height=128, time_base=1 / rate, frame_rate=rate)
+    with (tmp_path / "face.fcv").open("wb") as file, StreamWriter(file, head) as writer:
+        writer.write_identity(streams.latent(), streams.W_MEAN)
+        for i, row in enumerate(streams.motion(8)):
+            still = row * (0.1 if i == 5 else 1) + (i != 5)
+            writer.write_frame(i, still, np.array([90 + i, 60, 70, 0]))
+    assert not _has_context(tmp_path / "face.fcv")
+    facecodec.add_context(tmp_path / "face.fcv", tmp_path / "room.mp4", tmp_path / "w.fcv", "still")
+    assert _has_context(tmp_path / "w.fcv")
+    with open_stream(tmp_path / "w.fcv") as stream:
+        setting = Setting.of_stream(stream, cast("Avatar", Green()), 64)
+    assert setting is not None
+    assert setting.picture.shape == (118, 176, 3)
+    assert setting.place.x == pytest.approx(95 * 64 / 70, abs=0.45)

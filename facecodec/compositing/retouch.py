@@ -1,0 +1,89 @@
+"""Retouching: what a context shows of the head, given to the head that is drawn.
+
+A context's pictures are small, coarse and a few a second, but they are of the source. A drawn head
+is sharp and moves with every frame, but its colours and proportions are the generator's. Where the
+two are of one time, their difference says what the drawing lacks at the scales that the context
+has. It lies in the face's own square, where it changes slowly, and is added to all frames around.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+BANDS = 2  # the finest octaves of the network's square, of which a context may know nothing
+NEARBY = 4  # pixels of an octave to either side, over which its detail is averaged
+SMALLEST_DETAIL = 0.3  # grey levels, taken for none
+PATIENCE = 60  # frames without a new picture, after which the last one counts less and less
+FADING = 0.9  # of it, from each frame to the next
+BELIEVED = 3.0  # grey levels of a difference, below which it is rather an error of the coding
+
+
+def difference(shown: Tensor, drawn: Tensor, inside: Tensor) -> Tensor:
+    """Return what to add to a drawn square [3, s, s] to have it as its context shows it.
+
+    shown [3, s, s]: the same square, cut out of the context. inside [s, s]: 1 where that has it.
+    All in grey levels. Octave by octave, from the finest: what the context has not coded is left to
+    the drawing, and so are differences as small as errors of coding are.
+    """
+    off = (shown - drawn) * inside
+    total = torch.zeros_like(off)
+    size = off.shape[-1]
+    for _ in range(BANDS):
+        bands, smaller = zip(*(_split(maps) for maps in (off, drawn, shown)), strict=True)
+        of_off, of_drawn, of_shown = (_detail(band) for band in bands)
+        known = (of_shown / of_drawn.clamp_min(SMALLEST_DETAIL)).clamp(max=1)
+        believed = of_off**2 / (of_off**2 + BELIEVED**2)
+        total = total + _enlarged(known * believed * bands[0], size)
+        off, drawn, shown = smaller
+    return total + _enlarged(off, size)
+
+
+class Retouching:
+    """Differences over time: each frame's lies between those of two pictures of the context."""
+
+    def __init__(self) -> None:
+        self._now: Tensor | None = None  # of the last frame
+        self._pts = 0  # the last frame's
+        self._alone = 0  # frames since the last picture
+
+    def towards(self, pts: int, coming: tuple[int, Tensor] | None) -> Tensor | None:
+        """Return the difference at a time, no earlier than the last; None before the first.
+
+        coming: the time and difference of the next picture, not before `pts`, where it is known.
+        It changes evenly up to there. Where nothing is known it stays, and fades after a while.
+        """
+        self._alone += 1
+        if coming is None and self._now is not None and self._alone > PATIENCE:
+            self._now = FADING * self._now
+        if coming is not None:
+            self._alone = 0
+            at, wanted = coming
+            if self._now is None or at <= pts:
+                self._now = wanted
+            else:
+                share = (pts - self._pts) / (at - self._pts)
+                self._now = torch.lerp(self._now, wanted, share)
+        self._pts = pts
+        return self._now
+
+
+def _split(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the finest octave of maps [C, s, s], and the rest of them [C, s / 2, s / 2]."""
+    rest = F.avg_pool2d(maps[None], 2)[0]
+    return maps - _enlarged(rest, maps.shape[-1]), rest
+
+
+def _detail(band: Tensor) -> Tensor:
+    """Return the root mean square of an octave [C, s, s] around every pixel, [s, s]."""
+    side = 2 * NEARBY + 1
+    mean = (band * band).mean(0, keepdim=True)[None]
+    return F.avg_pool2d(mean, side, 1, NEARBY, count_include_pad=False)[0, 0].sqrt()
+
+
+def _enlarged(maps: Tensor, size: int) -> Tensor:
+    """Return maps [C, s, s] enlarged to `size` pixels to a side."""
+    if maps.shape[-1] == size:
+        return maps
+    return F.interpolate(maps[None], (size, size), mode="bilinear", align_corners=False)[0]
