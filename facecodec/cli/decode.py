@@ -9,6 +9,10 @@ import click
 
 from facecodec.cli import console, options, progress
 
+CODECS = ["x264", "x265", "av1", "vp9", "prores", "ffv1"]
+CODECS += ["h264_nvenc", "hevc_nvenc", "av1_nvenc", "h264_qsv", "hevc_qsv", "av1_qsv"]
+CODECS += ["h264_videotoolbox", "hevc_videotoolbox"]
+
 
 @click.command()
 @click.argument("source", type=options.FILE, metavar="IN.fcv")
@@ -38,8 +42,10 @@ from facecodec.cli import console, options, progress
     help="Frames a second: motion between two frames is interpolated.",
 )  # fmt: skip
 @click.option(
-    "--codec", type=click.Choice(["x264", "x265", "av1", "vp9", "prores", "ffv1"]),
-    help="Of a video.  [default: x264, of .webm vp9]",
+    "--codec", type=click.Choice(CODECS), metavar="NAME",
+    help="Of a video: x264, x265, av1, vp9, prores, ffv1, or a device's: h264_nvenc, hevc_nvenc, "
+    "av1_nvenc, h264_qsv, hevc_qsv, av1_qsv, h264_videotoolbox, hevc_videotoolbox.  "
+    "[default: x264, of .webm vp9]",
 )  # fmt: skip
 @click.option("--crf", type=click.IntRange(0, 63), help="Quality of a video, 0 the best.")
 @click.option("--bits", type=click.Choice(["8", "10"]), help="A channel of a video.")

@@ -68,6 +68,16 @@ class Generator(nn.Module, ABC):
         with cuda_ops.roughly():
             return cuda_ops.rgb8(self.synthesize(styles))
 
+    def shrunk_rgb8(self, styles: Tensor, size: int) -> Tensor:
+        """Render styles [N, num_styles] as `synthesize_rgb8` does, shrunk: [N, size, size, 3].
+
+        size: a side in pixels that divides the resolution. Pixels are means.
+        """
+        # of the bytes: drawing in floats takes twice as long where the processor has bf16
+        planes = self.synthesize_rgb8(styles).permute(0, 3, 1, 2).float()
+        small = F.avg_pool2d(planes, self.resolution // size).round_().byte()
+        return small.permute(0, 2, 3, 1).contiguous()
+
     @abstractmethod
     def preview(self, styles: Tensor, size: int) -> Tensor:
         """Render styles [N, num_styles] to [N, 3, size, size], much cheaper than `synthesize` does.

@@ -162,6 +162,17 @@ class MobileStyleGAN(Generator):
         """Render styles [N, num_styles] to uint8 [N, 1024, 1024, 3], fused with the last block."""
         return cuda_ops.mobile_network_rgb8(*self.network(styles))
 
+    def shrunk_rgb8(self, styles: Tensor, size: int) -> Tensor:
+        """Render styles [N, num_styles] to uint8 [N, size, size, 3], size at most 512.
+
+        The picture ends in an inverse Haar transform, whose low bands are the means of each four
+        pixels: the other bands, and the transform, are left out.
+        """
+        with cuda_ops.roughly():
+            low = cuda_ops.mobile_network(*self.network(styles, low=True))
+        half = self.resolution // 2
+        return cuda_ops.rgb8(low if size == half else F.avg_pool2d(low, half // size))
+
     def preview(self, styles: Tensor, size: int) -> Tensor:
         """Render styles [N, num_styles] to small pictures [N, 3, size, size].
 
@@ -174,12 +185,13 @@ class MobileStyleGAN(Generator):
         return cuda_ops.mobile_network(*self.network(styles, PREVIEW_BLOCKS[size]))
 
     def network(
-        self, styles: Tensor, blocks: int = BLOCKS
+        self, styles: Tensor, blocks: int = BLOCKS, low: bool = False
     ) -> tuple[Tensor, list[Tensor], list[cuda_ops.MobileBlock], cuda_ops.Head]:
         """Return what `cuda_ops.mobile_network` takes for styles [N, num_styles].
 
         The input's features, the scales of every layer, the constants of every block and those of
-        the last layer. Blocks from `blocks` on run at the resolution reached there.
+        the last layer. Blocks from `blocks` on run at the resolution reached there. low: the last
+        layer makes the means of each four pixels, as it does then.
         """
         s = self._by_layer(styles)
         side = 4 << blocks
@@ -192,7 +204,7 @@ class MobileStyleGAN(Generator):
             for k in range(BLOCKS)
         ]
         weight, bias = self._tensor("to_img.weight"), self._tensor("to_img.bias")
-        if blocks < BLOCKS:
+        if low or blocks < BLOCKS:
             weight, bias = weight[:3] * LOW_BAND_GAIN, bias[:3] * LOW_BAND_GAIN
         scales = [s[layer.name] for layer in self.layers[1:]]
         return self.features(styles, 0), scales, constants, cuda_ops.Head(weight, bias)

@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 
 from facecodec.errors import UsageError
+from facecodec.video.manners import quiet
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,8 @@ class Codec:
     """An encoder: libav's name, the containers that take it, and what it takes.
 
     options: beside `crf`. usual, best, worst: of `crf`; None for an encoder without. formats: of
-    its pictures, by bits a channel. tag: by which players know it in MP4 and MOV.
+    its pictures, by bits a channel. tag: by which players know it in MP4 and MOV. quality: libav's
+    name of what `crf` sets. hardware: it needs a device, which a machine may lack.
     """
 
     encoder: str
@@ -27,13 +29,32 @@ class Codec:
     worst: int
     formats: Mapping[int, str]
     tag: str = ""
+    quality: str = "crf"
+    hardware: bool = False
 
     def settings(self, crf: int | None) -> dict[str, str]:
         """Return libav's options."""
         quality = self.usual if crf is None else crf
-        return {**self.options, **({} if quality is None else {"crf": str(quality)})}
+        return {**self.options, **({} if quality is None else {self.quality: str(quality)})}
+
+    def check_opens(self) -> None:
+        """Raise UsageError where the encoder needs hardware that this machine has not."""
+        context = av.CodecContext.create(self.encoder, "w")
+        assert isinstance(context, av.VideoCodecContext)
+        context.width, context.height = TRIAL_SIZE
+        context.pix_fmt, context.time_base = self.formats[min(self.formats)], Fraction(1, 25)
+        context.options = self.settings(None)
+        try:
+            with quiet():
+                context.open()
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise UsageError(
+                f"{self.encoder} does not start: this machine lacks its hardware, or the driver",
+                argument="codec",
+            ) from error
 
 
+TRIAL_SIZE = (256, 256)  # pixels of a picture with which an encoder is tried
 _PLANAR = {8: "yuv420p", 10: "yuv420p10le"}
 CODECS = {
     "x264": Codec("libx264", (".mp4", ".mov", ".mkv"), {"preset": "superfast"}, 17, 51, _PLANAR),
@@ -51,6 +72,21 @@ CODECS = {
     ),
     "prores": Codec("prores_ks", (".mov", ".mkv"), {"profile": "3"}, None, 0, {10: "yuv422p10le"}),
     "ffv1": Codec("ffv1", (".mkv",), {"level": "3"}, None, 0, {8: "bgr0"}),  # lossless
+}  # fmt: skip
+_MP4 = (".mp4", ".mov", ".mkv")
+_NV12 = {8: "nv12", 10: "p010le"}
+# Encoders of devices, at a constant quality. Apple's have none on all chips: a high rate instead.
+CODECS |= {
+    f"{kind}_{maker}": Codec(
+        f"{kind}_{maker}", (".mp4", ".mkv") if kind == "av1" else _MP4, options, usual, 51,
+        {8: "nv12"} if kind == "h264" else _NV12, "hvc1" if kind == "hevc" else "", quality, True,
+    )
+    for maker, kinds, options, usual, quality in (
+        ("nvenc", ("h264", "hevc", "av1"), {"rc": "vbr", "b": "0", "preset": "p4"}, 19, "cq"),
+        ("qsv", ("h264", "hevc", "av1"), {"preset": "medium"}, 19, "global_quality"),
+        ("videotoolbox", ("h264", "hevc"), {"b": "12000000"}, None, ""),
+    )
+    for kind in kinds
 }  # fmt: skip
 RGB_FORMATS = ("bgr0",)
 USUAL = {".mp4": "x264", ".mov": "x264", ".mkv": "x264", ".webm": "vp9"}
@@ -113,6 +149,8 @@ def check_writing(output: str, how: Writing) -> None:
         raise UsageError(f"{output}: {name} is written to {takes}", argument="codec")
     if codec.encoder not in av.codecs_available:
         raise UsageError(f"this build of PyAV has no {codec.encoder}", argument="codec")
+    if codec.hardware:
+        codec.check_opens()
     if how.crf is not None and codec.usual is None:
         raise UsageError(f"{name} has no quality to choose", argument="crf")
     if how.crf is not None and not 0 <= how.crf <= codec.worst:

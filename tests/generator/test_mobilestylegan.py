@@ -78,3 +78,14 @@ def test_previews_resemble_the_picture(generator, golden, size, decibels):
 def test_no_preview_of_any_size(generator, golden):
     with pytest.raises(ValueError, match="no preview"):
         generator.preview(generator.styles(generator.broadcast(golden["w"])), 100)
+
+
+@pytest.mark.parametrize("size", [512, 256])
+def test_smaller_pictures_are_means_of_the_whole_one(generator, size):
+    torch.manual_seed(14)
+    with torch.inference_mode(), cuda_ops.using("cpu", "fp32"):
+        styles = generator.styles(generator.broadcast(generator.mapping(torch.randn(1, 512))))
+        small = generator.shrunk_rgb8(styles, size).float()
+        whole = cuda_ops.rgb8(generator.resized(generator.synthesize(styles).clamp(-1, 1), size))
+    assert small.shape == (1, size, size, 3)
+    assert (small - whole.float()).abs().mean() < 0.02  # where pixels are clamped, means differ
