@@ -82,7 +82,7 @@ def _edits() -> dict[str, Callable[[Any], Edit]]:
 @click.option("--look-at-camera", is_flag=True, help="Hold the gaze.")
 @click.option(
     "--from", "from_", multiple=True, type=options.FILE, metavar="TABLE",
-    help="Take controls from a .csv, .json or .npz as export writes it.",
+    help="Take controls from a .csv, .json or .npz as export writes it, or blendshapes.",
 )  # fmt: skip
 @options.rig
 @options.as_json_beside_output

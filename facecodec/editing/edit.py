@@ -16,15 +16,16 @@ from facecodec.decoding.notes import edited
 from facecodec.decoding.rewrite import Item, copy_beginning, with_controls, write_items
 from facecodec.editing.edits import Edit, Replace
 from facecodec.editing.motion import StreamMotion
-from facecodec.editing.tables import kind_of, write_table
+from facecodec.editing.tables import Columns, kind_of, write_table
 from facecodec.errors import StreamError, UsageError
+from facecodec.rig.blendshapes import Blendshapes
 from facecodec.rig.choice import rig_with
 from facecodec.rig.rig import Rig
 
 
 @dataclass(frozen=True)
 class ExportSummary:
-    """Frames and controls of a frame that were written, damage met in the stream."""
+    """Frames that were written, controls or blendshapes of each, damage met in the stream."""
 
     frames: int
     controls: int
@@ -42,24 +43,34 @@ class EditSummary:
 
 
 def export(
-    source: str | Path, output: str | Path, *, rig: str | Path | None = None, force: bool = False
+    source: str | Path,
+    output: str | Path,
+    *,
+    blendshapes: bool = False,
+    rig: str | Path | None = None,
+    force: bool = False,
 ) -> ExportSummary:
     """Write the controls of every frame of a stream as a table.
 
     source: a `.fcv` file; '-' is standard input. output: .csv, .json or .npz; '-' is CSV on
-    standard output. rig: the rig's file, where it does not ship with this program. `edit` with
-    `Replace` takes the table back: the same bits.
-    Raises UsageError for another ending, or when `output` exists and `force` is not set;
+    standard output. blendshapes: the 52 of ARKit's names in place of the controls, by a linear map
+    that is no more than near (`facecodec/rig/blendshapes.py`). rig: the rig's file, where it does
+    not ship with this program. `edit` with `Replace` takes the table back: controls to the bit.
+    Raises UsageError for another ending, for a rig without a map to blendshapes where these are
+    wanted, or when `output` exists and `force` is not set;
     StreamError when the source is no stream, has no frame, or was made with another rig.
     """
     kind = kind_of(output)
     refuse_overwrite(output, force, [source, rig])
     stream = open_stream(source)
     known = _rig_of(stream, rig)
+    if blendshapes:
+        Blendshapes.of_rig(known)
     _, motion = _read(stream, audio=False)
+    columns = (Columns.blendshapes if blendshapes else Columns.controls)(motion, known)
     with opened_whole(output) as file:
-        write_table(file, kind, motion, known)
-    frames, controls = motion.controls.shape
+        write_table(file, kind, motion, columns)
+    frames, controls = columns.values.shape
     return ExportSummary(frames, controls, list(stream.damage))
 
 

@@ -200,11 +200,57 @@ class LookAtCamera:
 
 
 @dataclass(frozen=True)
+class Keys:
+    """Move a control from key to key, easing from one to the next.
+
+    which: a control's title or name. keys: frames from 0, rising, each with a value in standard
+    deviations, or None for the stream's own there. The first and the last hold beyond them.
+    """
+
+    which: str
+    keys: tuple[tuple[int, float | None], ...]
+
+    @property
+    def note(self) -> str:
+        """Return what the stream says of it."""
+        first, last = self.keys[0][0], self.keys[-1][0]
+        return f"{len(self.keys)} keys of {self.which} in frames {first} to {last}"
+
+    def check(self, rig: Rig) -> None:
+        """Raise UsageError for an unknown name, and for keys that are none, fall or not finite."""
+        if len(controls_of(rig, self.which)) != 1:
+            raise UsageError(f"{self.which!r} is no single control")
+        frames = [frame for frame, _ in self.keys]
+        if not frames or frames[0] < 0 or frames != sorted({*frames}):
+            raise UsageError(f"{self.which}: frames of keys must rise from 0 on")
+        for _, value in self.keys:
+            _finite(self.which, 0.0 if value is None else value)
+
+    def applied(self, motion: StreamMotion, rig: Rig) -> Controls:
+        """Return the controls [T, K] after the edit."""
+        which = controls_of(rig, self.which)[0]
+        own = motion.controls[:, which].astype(np.float64)
+        frames = np.array([frame for frame, _ in self.keys])
+        ends = [own if value is None else np.full(len(own), value) for _, value in self.keys]
+        number = np.arange(len(own))
+        after = np.clip(np.searchsorted(frames, number), 0, len(frames) - 1)
+        before = np.maximum(after - 1, 0)
+        length = np.maximum(frames[after] - frames[before], 1)
+        s = np.clip((number - frames[before]) / length, 0, 1)
+        ease = np.where(after > before, s * s * (3 - 2 * s), 1.0)
+        values = np.stack(ends)
+        result = motion.controls.copy()
+        result[:, which] = values[before, number] * (1 - ease) + values[after, number] * ease
+        return result
+
+
+@dataclass(frozen=True)
 class Replace:
     """Take controls from a table, as `facecodec.export` writes it: .csv, .json or .npz.
 
     Columns are found by the title or name of a control, rows by the number of their frame, or as
-    many as the stream has frames. Controls and frames that the table does not have stay.
+    many as the stream has frames. Controls and frames that the table does not have stay. Columns
+    may be the 52 blendshapes instead, as face trackers name them: they set all but the pose.
     """
 
     path: str | Path

@@ -71,10 +71,18 @@ class Landmarker:
 
     def __call__(self, picture: Picture) -> Signals:
         """Return the signals of the face in uint8 RGB [H, W, 3]; NaN when there is none."""
+        return Signals.of(self._detect(picture))
+
+    def scores(self, picture: Picture) -> dict[str, float]:
+        """Return the scores of all blendshapes, 0 to 1, by name; none where there is no face."""
+        found = self._detect(picture).face_blendshapes
+        return {shape.category_name: shape.score for shape in found[0]} if found else {}
+
+    def _detect(self, picture: Picture) -> Any:
         image = self._mediapipe.Image(
             image_format=self._mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(picture)
         )
-        return Signals.of(self._landmarker.detect(image))
+        return self._landmarker.detect(image)
 
 
 class Signals:
