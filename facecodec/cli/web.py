@@ -84,3 +84,46 @@ def serve(folder: Path, port: int, no_browser: bool) -> None:
             server.serve_forever()
         except KeyboardInterrupt:
             console.say("closed")
+
+
+@command.command()
+@click.argument("folder", type=options.PATH, metavar="DIR")
+@click.argument("source", metavar="SOURCE")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="[default: any free one]")
+@click.option("--no-browser", is_flag=True, help="Only print the address.")
+@options.identity
+@options.verbosity
+def relay(folder: Path, source: str, port: int, no_browser: bool, identity: str | None) -> None:
+    """Show a live stream in browsers on this machine.
+
+    DIR is an exported folder, which has the generator. SOURCE is udp://host:port to listen at, or -
+    for a stream on standard input. Its motion goes to the page by WebSocket, some 10 kilobits a
+    second; its sound does not. Ctrl-C ends it. Needs facecodec[relay].
+
+    \b
+    facecodec web relay talks/ udp://:5000
+    facecodec live send clip.mp4 --to - --identity alice.fci | facecodec web relay talks/ -
+    """
+    import threading
+
+    from facecodec.bitstream import load_identity_file
+    from facecodec.live.address import SCHEME
+    from facecodec.live.receive import open_inlet
+    from facecodec.web.relay import Relay, RelayServer, pass_on
+
+    known = None if identity is None else load_identity_file(identity)
+    datagrams = source.startswith(SCHEME)
+    passing = Relay(datagrams=datagrams, identity=known)
+    inlet = open_inlet(source)
+    server = RelayServer(folder, passing, port)
+    server.start()
+    console.result(server.url)
+    if not no_browser:
+        webbrowser.open(server.url)
+    try:
+        pass_on(inlet, datagrams, passing, threading.Event())
+        console.say(f"the sender has ended, after {passing.frames} frames")
+    except KeyboardInterrupt:
+        console.say("closed")
+    finally:
+        server.close()

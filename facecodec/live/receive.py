@@ -71,7 +71,7 @@ def receive(
     )
     playout = None if delay is None else Playout(delay)
     limits = Limits(silence, max_frames, every_frame)
-    inlet = _inlet(source)
+    inlet = open_inlet(source)
     with Arrivals(inlet, datagrams) as arrivals, Screen(output, format, audio) as screen:
         receiver = Receiver(arrivals, viewer, screen, playout)
         receiver.run(stop or threading.Event(), limits, watch)
@@ -82,7 +82,11 @@ def receive(
     return done
 
 
-def _inlet(source: str) -> Inlet:
+def open_inlet(source: str) -> Inlet:
+    """Return where a live stream comes from: `udp://host:port`, or '-' for standard input.
+
+    Raises UsageError for anything else, FacecodecError for an address that cannot be listened at.
+    """
     if source.startswith(SCHEME):
         return UdpInlet(parse_address(source))
     if source != "-":

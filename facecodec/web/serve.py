@@ -12,6 +12,25 @@ from typing import Any
 from facecodec.errors import UsageError
 
 HOST = "127.0.0.1"
+TYPES = {  # of files, by their suffix
+    "": "application/octet-stream",
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".txt": "text/plain; charset=utf-8",
+    ".jpg": "image/jpeg",
+    ".svg": "image/svg+xml",
+    ".wasm": "application/wasm",
+}
+
+
+def check_page(folder: str | Path) -> Path:
+    """Return a folder with a page. Raises UsageError without one."""
+    folder = Path(folder)
+    if not (folder / "index.html").is_file():
+        raise UsageError(f"{folder}: no index.html in it; export a folder first")
+    return folder
 
 
 class FolderServer(ThreadingHTTPServer):
@@ -21,9 +40,7 @@ class FolderServer(ThreadingHTTPServer):
 
     def __init__(self, folder: str | Path, port: int = 0) -> None:
         """`port` 0: any that is free. Raises UsageError without a page, or where it is taken."""
-        folder = Path(folder)
-        if not (folder / "index.html").is_file():
-            raise UsageError(f"{folder}: no index.html in it; export a folder first")
+        folder = check_page(folder)
         handler = functools.partial(_Handler, directory=str(folder))
         try:
             super().__init__((HOST, port), handler)
@@ -46,17 +63,7 @@ class _Handler(SimpleHTTPRequestHandler):
     server_version, sys_version = "facecodec", ""
     protocol_version = "HTTP/1.1"
     timeout = 60
-    extensions_map = {  # noqa: RUF012 -- the base class has it so
-        "": "application/octet-stream",
-        ".html": "text/html; charset=utf-8",
-        ".css": "text/css; charset=utf-8",
-        ".js": "text/javascript; charset=utf-8",
-        ".json": "application/json",
-        ".txt": "text/plain; charset=utf-8",
-        ".jpg": "image/jpeg",
-        ".svg": "image/svg+xml",
-        ".wasm": "application/wasm",
-    }
+    extensions_map = TYPES
 
     def send_head(self) -> Any:
         """Refuse whoever came under another name (DNS rebinding)."""

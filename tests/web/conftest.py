@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -16,6 +17,11 @@ from tests.helpers.third import NODE
 from tests.helpers.tiny_generator import tiny_generator, tiny_rig
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+ARGS = [
+    "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update",
+    "--autoplay-policy=no-user-gesture-required",
+]  # fmt: skip
 KERNELS = ROOT / "web" / "player" / "render"
 
 
@@ -55,3 +61,21 @@ def draw(tmp_path_factory):
         return np.fromfile(out, np.uint8).reshape(-1, size, size, 4)
 
     return drawn
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """Start a headless chromium with arguments more."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install it")
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("no chromium: apt-get install chromium")
+    with playwright.sync_playwright() as started:
+        yield lambda more=(): started.chromium.launch(executable_path=path, args=[*ARGS, *more])
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    launched = chromium()
+    yield launched
+    launched.close()

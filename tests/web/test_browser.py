@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import os
-import shutil
 import threading
 import time
 from fractions import Fraction
@@ -28,11 +27,6 @@ from tests.helpers.streams import make_stream
 pytestmark = pytest.mark.slow
 FRAMES = 100  # four seconds
 LATE = 60  # ms that a picture may be off the sound, in the middle
-ARGS = [
-    "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update",
-    "--autoplay-policy=no-user-gesture-required",
-]  # fmt: skip
 FACE = "document.querySelector('face-video')"
 
 
@@ -61,24 +55,6 @@ COMPARE = """async (size) => {
     const error = got.reduce((sum, v, i) => sum + (v - wanted[i]) ** 2, 0) / got.length;
     return 10 * Math.log10(255 ** 2 / Math.max(error, 1e-9));
 }"""
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    """Start a headless chromium with arguments more."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install it")
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.skip("no chromium: apt-get install chromium")
-    with playwright.sync_playwright() as started:
-        yield lambda more=(): started.chromium.launch(executable_path=path, args=[*ARGS, *more])
-
-
-@pytest.fixture(scope="module")
-def browser(chromium):
-    launched = chromium()
-    yield launched
-    launched.close()
 
 
 @pytest.fixture(scope="module")

@@ -118,3 +118,13 @@ for (const link of links) {
     face.src = link.getAttribute("href") ?? "";
   });
 }
+
+// A relay serves the page with a live stream beside it, at an address that says so.
+if (new URLSearchParams(location.search).has("live")) {
+  document.title = "Live";
+  find("#heading").textContent = "Live";
+  find("#facts").textContent = "as it comes";
+  face.poster = "";
+  face.autoplay = true;
+  face.src = new URL("live", location.href.replace(/^http/, "ws")).href;
+}

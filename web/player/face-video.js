@@ -2,6 +2,7 @@
 
 import { Bar } from "./play/bar.js";
 import { MARKUP, STYLE } from "./play/chrome.js";
+import { isLive, LivePlayer } from "./play/live.js";
 import { Player } from "./play/player.js";
 import { Sound } from "./play/sound.js";
 import { SIZES } from "./render/renderer.js";
@@ -9,7 +10,7 @@ import { SIZES } from "./render/renderer.js";
 const Base = /** @type {typeof HTMLElement} */ (globalThis.HTMLElement ?? class {});
 
 /**
- * Attributes: src, poster, controls, autoplay, loop, muted, preload (none, metadata, auto: auto
+ * Attributes: src (the address of a stream, or ws: or wss: of a live one), poster, controls, autoplay, loop, muted, preload (none, metadata, auto: auto
  * draws ahead), size (auto, or pixels), generator (folder of the weights; `../generator/` beside
  * the player's own), identities (folder of `.fci` files).
  *
@@ -20,7 +21,7 @@ const Base = /** @type {typeof HTMLElement} */ (globalThis.HTMLElement ?? class 
 export class FaceVideo extends Base {
   static observedAttributes = ["src", "poster", "controls", "muted", "size"];
 
-  /** @type {Player | null} */ #player = null;
+  /** @type {Player | LivePlayer | null} */ #player = null;
   /** @type {Bar} */ #bar;
   #volume = 1;
   #rate = 1;
@@ -231,8 +232,8 @@ export class FaceVideo extends Base {
       },
     );
     const canvas = /** @type {HTMLCanvasElement} */ (this.#bar.find("canvas"));
-    /** @type {Player} */
-    const player = new Player(canvas, {
+    /** @type {Player | LivePlayer} */
+    const player = new (isLive(this.src) ? LivePlayer : Player)(canvas, {
       tell: (name) => this.#player === player && this.#tell(name),
       say: (text, share) => this.#player === player && this.#bar.say(text, share),
     }, () => this.#settings(), sound);
@@ -293,7 +294,7 @@ export class FaceVideo extends Base {
       workers: player?.pool?.workers.length ?? 0,
       gpu: player?.pool?.gpu ?? false,
       size: this.videoWidth,
-      kbps: player?.media?.kbps ?? 0,
+      kbps: player instanceof LivePlayer ? player.kbps : player?.media?.kbps ?? 0,
       bytes: player?.media?.stream.bytes ?? 0,
       drawn: player?.media ? player.pictures.pictures.size / player.media.times.length : 0,
       damage: player?.media?.stream.damage.length ?? 0,

@@ -84,11 +84,13 @@ export class Bar {
   showTime() {
     const { currentTime, duration, stats } = this.video;
     if (!duration) return;
-    const share = currentTime / duration;
+    const live = duration === Infinity;
+    const share = live ? 1 : currentTime / duration;
+    this.find(".seek").hidden = live;
     if (!this.seek.matches(":active")) this.seek.value = String(Math.round(1000 * share));
     this.seek.style.setProperty("--at", `${100 * share}%`);
     this.find(".time b").textContent = clockText(currentTime);
-    this.find(".time span").textContent = clockText(duration);
+    this.find(".time span").textContent = live ? "live" : clockText(duration);
     this.find(".stats").textContent = `${stats.framesPerSecond.toFixed(1)} fps · ${stats.kbps.toFixed(1)} kbit/s`;
   }
 
