@@ -44,10 +44,12 @@ def command(
 ) -> None:
     """Move a stream's face by sliders, one for every control.
 
-    They are on a page that opens in a browser; this process renders what they say. What is set by
-    hand can be undone, compared with the stream, and saved: as a picture in full size, or as a
-    stream in which those controls stand still, which says that it was edited. Only this
-    machine can reach it, and only with the token in the printed address. Ctrl-C ends it.
+    They are on a page that opens in a browser; this process renders what they say. A slider sets
+    its control for the whole stream, or with Keyframes a key at the frame that is shown, which
+    fades in and out. What is set by hand can be undone, compared with the stream, and saved: as a
+    picture in full size, or as a stream, which says that it was edited. A picture that is dropped
+    on the page becomes a person that the stream moves, after half a minute. Only this machine can
+    reach the page, and only with the token in the printed address. Ctrl-C ends it.
 
     \b
     facecodec view talk.fcv
@@ -69,3 +71,5 @@ def command(
             server.serve_forever()
         except KeyboardInterrupt:
             console.say("closed")
+        finally:
+            studio.close()

@@ -22,6 +22,7 @@ from facecodec.context.av1 import is_shown
 from facecodec.decoding.background import background_file
 from facecodec.decoding.canvas import Canvas
 from facecodec.decoding.cut import no_frames
+from facecodec.decoding.notes import RENDERED_COMMENT
 from facecodec.decoding.resample import check_fps, resampled
 from facecodec.decoding.span import AnyItem, limited, spanned
 from facecodec.decoding.steady import steadied
@@ -41,8 +42,6 @@ from facecodec.video.writer import (
     open_sink,
     refuse_output,
 )
-
-RENDERED_COMMENT = "rendered by a face codec"  # what a decoded video says of itself
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from dataclasses import replace
 from facecodec.bitstream import StreamHeader
 
 PROVENANCE = "provenance"  # the key under which streams say where their motion is from
+RENDERED_COMMENT = "rendered by a face codec"  # what a decoded video says of itself
+SYNTHETIC_COMMENT = "synthetic: one person's face moved by another person's video"
 EDITED_COMMENT = "edited: not all of this motion was recorded"
 EDIT_KEY = "edit "  # and a number of two digits: what was done, in order
 MOST_EDITS = 40  # that a stream names one by one; 64 pairs of metadata are all that fit

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from facecodec.atomic import STANDARD_OUTPUT
 from facecodec.bitstream import AudioPacket, AudioParameters, StreamHeader
-from facecodec.decoding.decode import RENDERED_COMMENT
+from facecodec.decoding.notes import RENDERED_COMMENT
 from facecodec.decoding.worker import Background
 from facecodec.live.decoder import LiveFrame
 from facecodec.types import Picture

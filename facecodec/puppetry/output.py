@@ -21,6 +21,7 @@ from facecodec.bitstream import (
 from facecodec.bitstream.audio import AudioParameters
 from facecodec.decoding.canvas import Canvas
 from facecodec.decoding.decode import open_output, render_items
+from facecodec.decoding.notes import PROVENANCE, SYNTHETIC_COMMENT
 from facecodec.decoding.rewrite import write_items
 from facecodec.face.alignment import Alignment
 from facecodec.face.crop import crop, resize
@@ -28,8 +29,6 @@ from facecodec.progress import Progress
 from facecodec.types import Controls, Picture
 from facecodec.version import __version__
 from facecodec.video.reader import VideoReader
-
-SYNTHETIC_COMMENT = "synthetic: one person's face moved by another person's video"
 
 Item = FrameRecord | AudioPacket
 
@@ -89,7 +88,7 @@ def synthetic(header: StreamHeader, who: Avatar) -> StreamHeader:
     header = replace(
         header,
         creator=f"facecodec {__version__}",
-        metadata={"provenance": SYNTHETIC_COMMENT},
+        metadata={PROVENANCE: SYNTHETIC_COMMENT},
     )
     if header.precision == "f32":
         steps = control_steps(who.rig.steps, header.quality)

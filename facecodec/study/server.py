@@ -15,7 +15,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from facecodec.errors import FacecodecError, UsageError
-from facecodec.study.page import build
+from facecodec.study.newcomer import MAX_PICTURE_BYTES
+from facecodec.study.page import asset, build
 from facecodec.study.view import Studio
 
 HOST = "127.0.0.1"
@@ -30,31 +31,21 @@ REDIRECT = """<!doctype html><meta charset="utf-8"><meta name="referrer" content
 <meta http-equiv="refresh" content="0;url={url}"><title>facecodec view</title>
 <p><a href="{url}">Open facecodec view</a></p>
 """
-PAGE_BODY = """<div class="studio">
-<section class="stage"><header><p class="eyebrow">facecodec view</p><h1 id="title"></h1></header>
-<div class="frame"><img id="face" alt="the rendered face"></div>
-<div class="panel transport"><button id="play">Play</button>
-<input id="seek" type="range" min="0" value="0" aria-label="frame">
-<span class="mono" id="clock"></span></div>
-<div class="meters"><div><b id="latency">–</b><span>ms, hand to eye</span></div>
-<div><b id="rendering">–</b><span>ms, rendering</span></div>
-<div><b id="rate">–</b><span>frames a second</span></div></div></section>
-<aside class="panel"><div class="people"><label for="person">Person</label>
-<select id="person"></select><button id="random" title="somebody who does not exist">Random</button>
-</div><div class="people"><button id="reset">All to 0</button>
-<button id="release">Back to the stream</button></div>
-<div class="people"><button id="undo" title="Ctrl+Z">Undo</button>
-<button id="compare" title="hold it, or the key C: the stream as it is">Compare</button>
-<button id="save-picture" title="this picture in full size, as PNG">Save picture</button>
-<button id="save-stream" title="the stream with what is held by hand, as .fcv">Save stream</button>
-</div>
-<p class="muted" id="state"></p><div id="sliders"></div></aside></div>"""
+PAGE_BODY = asset("view.html")
 
 
 # what a request that no page sends may raise: numbers out of range, lists in lists without end
 _BAD_REQUEST = (
     FacecodecError, ValueError, KeyError, TypeError, OverflowError, RecursionError, AttributeError,
 )  # fmt: skip
+
+
+def _keys(told: Any) -> list[tuple[int, float | None]]:
+    """Return the keys of a control out of a request. Raises ValueError for what is none."""
+    keys = [(int(at), None if value is None else float(value)) for at, value in told]
+    if not keys:
+        raise ValueError("a control without keys")
+    return keys
 
 
 class ViewServer(ThreadingHTTPServer):
@@ -112,12 +103,13 @@ class ViewServer(ThreadingHTTPServer):
             "regions": studio.regions,
             "people": studio.people,
             "times": studio.times,
+            "rate": studio.rate,
             "controls": [[round(float(v), 4) for v in row] for row in studio.controls],
             "limit": studio.limit,
             "token": self.token,
         }
         title = f"{studio.name}: view"
-        return build(title, PAGE_BODY, data, ["view.js"], ["view.css"], SECURITY_POLICY)
+        return build(title, PAGE_BODY, data, ["keys.js", "view.js"], ["view.css"], SECURITY_POLICY)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -138,10 +130,14 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(HTTPStatus.OK, self.server.page().encode(), "text/html; charset=utf-8")
 
     def do_POST(self) -> None:  # noqa: N802
-        """Render, make a person, or give out a picture or the edited stream."""
+        """Render, make or find a person, or give out a picture or the edited stream."""
         if not self._allowed(self.headers.get("X-Token", "")):
             return
         try:
+            if self.path == "/person":
+                self.server.studio.begin_newcomer(self._content(MAX_PICTURE_BYTES))
+                self._answer(HTTPStatus.OK, b"{}", "application/json")
+                return
             request = self._body()
             if self.path == "/render":
                 shot = self.server.studio.render(request["controls"], str(request["person"]))
@@ -151,9 +147,11 @@ class _Handler(BaseHTTPRequestHandler):
                 picture = self.server.studio.picture(request["controls"], str(request["person"]))
                 self._answer(HTTPStatus.OK, picture, "image/png")
             elif self.path == "/stream":
-                held = {int(number): float(value) for number, value in request["held"].items()}
-                content = self.server.studio.stream(held)
+                keys = {int(number): _keys(told) for number, told in request["keys"].items()}
+                content = self.server.studio.stream(keys, str(request["person"]))
                 self._answer(HTTPStatus.OK, content, "application/octet-stream")
+            elif self.path == "/fitting":
+                self._answer(HTTPStatus.OK, self._fitting(), "application/json")
             elif self.path == "/random":
                 name = self.server.studio.random_person(int(request["seed"]) % 2**31)
                 self._answer(HTTPStatus.OK, json.dumps({"name": name}).encode(), "application/json")
@@ -172,11 +170,20 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(HTTPStatus.FORBIDDEN, b"open the address that was printed", "text/plain")
         return False
 
-    def _body(self) -> dict[str, Any]:
+    def _fitting(self) -> bytes:
+        """Return how far the search for the person of a picture is, as JSON."""
+        report, name = self.server.studio.newcomer()
+        told = {"stage": report.stage, "done": report.done, "total": report.total}
+        return json.dumps(told | {"error": report.error, "name": name}).encode()
+
+    def _content(self, most: int) -> bytes:
         length = int(self.headers.get("Content-Length", "0"))
-        if not 0 < length <= MAX_BODY_BYTES:
+        if not 0 < length <= most:
             raise ValueError(f"a request of {length} bytes")
-        loaded = json.loads(self.rfile.read(length))
+        return self.rfile.read(length)
+
+    def _body(self) -> dict[str, Any]:
+        loaded = json.loads(self._content(MAX_BODY_BYTES))
         if not isinstance(loaded, dict):
             raise ValueError("a request is an object")
         return loaded

@@ -5,15 +5,20 @@ import json
 import socket
 import threading
 import time
+from fractions import Fraction
 from http.client import HTTPConnection
 
 import numpy as np
 import pytest
 
 import facecodec
+from facecodec.editing.edits import Keys
+from facecodec.editing.motion import StreamMotion
 from facecodec.errors import UsageError
+from facecodec.study.newcomer import Newcomers, Report
 from facecodec.study.server import HOST, MAX_BODY_BYTES, MAX_CONNECTIONS, ViewServer
 from facecodec.study.view import Studio
+from facecodec.video.still import encode_png
 from tests.helpers.commands import run
 
 
@@ -110,7 +115,8 @@ def post(server, path, **request):
 
 
 def test_the_stream_is_saved_with_what_is_held(server, stream, tmp_path):
-    answer, content = post(server, "/stream", held={"0": 1.5, "4": -1})
+    held = {"0": [[0, 1.5]], "4": [[3, -1]]}
+    answer, content = post(server, "/stream", keys=held, person="talk")
     assert answer.status == 200
     (tmp_path / "edited.fcv").write_bytes(content)
     before, after = facecodec.open(stream), facecodec.open(tmp_path / "edited.fcv")
@@ -120,14 +126,115 @@ def test_the_stream_is_saved_with_what_is_held(server, stream, tmp_path):
     np.testing.assert_array_equal(after.controls[:, rest], before.controls[:, rest])
     assert after.reader.header.metadata["provenance"].startswith("edited")
     assert after.reader.header.metadata["edit 01"] == "set head turns right to 1.5"
-    assert post(server, "/stream", held={})[1] == stream.read_bytes()
+    assert post(server, "/stream", keys={}, person="talk")[1] == stream.read_bytes()
+
+
+def test_keys_fade_from_the_streams_own_motion_and_back(server, stream, tmp_path):
+    keys = {"4": [[1, None], [3, 2.0], [5, None]]}
+    (tmp_path / "edited.fcv").write_bytes(post(server, "/stream", keys=keys, person="talk")[1])
+    before, after = facecodec.open(stream), facecodec.open(tmp_path / "edited.fcv")
+    own = before.controls[:, 4]
+    wanted = [own[0], own[1], (own[2] + 2) / 2, 2, (own[4] + 2) / 2, own[5]]
+    step = before.reader.header.control_steps.max()
+    assert np.allclose(after.controls[:, 4], wanted, atol=step)
+    assert after.reader.header.metadata["edit 01"].startswith("3 keys of")
+
+
+def test_another_person_makes_a_puppet(server, stream, tmp_path):
+    name = server.studio.random_person(5)
+    answer, content = post(server, "/stream", keys={"0": [[0, 1.0]]}, person=name)
+    assert answer.status == 200
+    (tmp_path / "puppet.fcv").write_bytes(content)
+    made = facecodec.open(tmp_path / "puppet.fcv")
+    assert made.reader.header.metadata["provenance"].startswith("synthetic")
+    latent = server.studio._people[name].latent
+    assert np.abs(made.avatar.latent - latent).max() < 0.05
+    assert b"synthetic" in post(server, "/picture", controls=[0.0] * 35, person=name)[1]
 
 
 @pytest.mark.parametrize(
-    "held", [{"35": 1}, {"-1": 1}, {"x": 1}, {"0": "y"}, {"0": 1e999}, [], None, 3]
-)
-def test_what_cannot_be_held(server, held):
-    assert post(server, "/stream", held=held)[0].status == 400
+    "keys",
+    [
+        {"35": [[0, 1]]}, {"-1": [[0, 1]]}, {"x": [[0, 1]]}, {"0": [[0, "y"]]}, {"0": [[0, 1e999]]},
+        {"0": []}, {"0": [[3, 1], [2, 1]]}, {"0": [[-1, 1], [2, 1]]}, {"0": [[0]]}, {"0": 1}, [],
+        None, 3,
+    ],
+)  # fmt: skip
+def test_what_are_no_keys(server, keys):
+    assert post(server, "/stream", keys=keys, person="talk")[0].status == 400
+
+
+def test_a_picture_becomes_a_person(server, stream, monkeypatch):
+    """The search is another process; here it is a thread that knows the person beforehand."""
+
+    def found(search, to):
+        assert search.picture.read_bytes() == b"a picture"
+        to.send(Report("inverting", 3, 10))
+        asked.wait(10)
+        facecodec.Avatar.from_stream(stream).save(search.person)
+        to.send(Report(person=search.person))
+
+    def fitting():
+        return json.loads(post(server, "/fitting")[1])
+
+    asked = threading.Event()
+    monkeypatch.setattr(Newcomers, "run", threading.Thread)
+    monkeypatch.setattr(Newcomers, "work", staticmethod(found))
+    assert "no picture" in fitting()["error"]
+    send = {"X-Token": server.token}
+    assert ask(server, "POST", "/person", b"a picture", **send)[0].status == 200
+    assert fitting()["name"] is None
+    assert ask(server, "POST", "/person", b"another", **send)[0].status == 400
+    asked.set()
+    end = time.monotonic() + 10
+    while not (told := fitting())["name"]:
+        assert told["stage"] == "inverting" and time.monotonic() < end
+        time.sleep(0.02)
+    assert told["name"] == "picture 1" and told["error"] is None
+    assert render(server, [0.0] * 35, "picture 1")[0].status == 200
+    assert ask(server, "POST", "/person", b"x")[0].status == 403
+
+
+def test_a_search_that_fails_or_dies_says_so(tmp_path, monkeypatch):
+    def refused(search, to):
+        to.send(Report(error="no face is seen"))
+
+    def died(search, to):
+        to.close()
+
+    for work, why in ((refused, "no face"), (died, "ended before")):
+        monkeypatch.setattr(Newcomers, "run", threading.Thread)
+        monkeypatch.setattr(Newcomers, "work", staticmethod(work))
+        search = Newcomers(tmp_path, "model", None, "cpu")
+        search.begin(b"picture")
+        end = time.monotonic() + 10
+        while not search.report().ended:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        assert why in search.report().error
+    with pytest.raises(UsageError, match="up to 32 MB"):
+        search.begin(b"")
+
+
+@pytest.mark.slow
+def test_a_real_picture_is_looked_at_by_a_process_of_its_own(stream, tmp_path):
+    picture = facecodec.open(stream).render(0, 512)
+    studio = Studio(stream, size=256)
+    try:
+        studio.begin_newcomer(encode_png(picture))
+        end = time.monotonic() + 400
+        while not studio.newcomer()[0].ended:
+            assert time.monotonic() < end
+            time.sleep(0.2)
+        report, name = studio.newcomer()
+        assert report.error is None and name == "picture 1"
+        studio.render([0.0] * 35, name)
+        studio.begin_newcomer(b"no picture")
+        while not studio.newcomer()[0].ended:
+            time.sleep(0.1)
+        assert studio.newcomer()[0].error
+    finally:
+        studio.close()
 
 
 def test_a_picture_is_saved_in_full_size(server):
@@ -183,11 +290,55 @@ def test_the_page_in_a_browser(server, page, until, tmp_path):
     until(f"document.getElementById('c0').value === '{shown}'")
     page.click("#release")
     until("document.querySelectorAll('.slider.held').length === 0")
+    page.keyboard.press("Control+z")
+    until("document.querySelectorAll('.slider.held').length === 1")
+    page.click("#release")
+    page.click("#mode")
+    page.locator("#seek").fill("2")
+    page.locator("#c4").fill("3")
+    until("document.querySelectorAll('.key').length === 3")
+    assert page.locator(".key.own").count() == 2
+    page.locator("#seek").focus()
+    page.keyboard.press("]")
+    until("document.getElementById('clock').textContent.startsWith('6 / 6')")
+    page.keyboard.press("[")
+    until("document.getElementById('clock').textContent.startsWith('3 / 6')")
+    page.keyboard.press("Delete")
+    until("document.querySelectorAll('.key').length === 0")
+    page.keyboard.press("Control+z")
+    until("document.querySelectorAll('.key').length === 3")
     page.click("#play")
     until("+document.body.dataset.shown >= 6")
     page.screenshot(path=tmp_path / "view.png")
     assert page.troubles == []
     assert all(url.startswith((f"http://{HOST}", "blob:")) for url in page.asked)
+
+
+def test_on_a_narrow_screen_the_picture_stays_in_sight(server, page, until):
+    page.set_viewport_size({"width": 420, "height": 800})
+    page.goto(server.url)
+    page.wait_for_selector("body[data-shown]")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 420
+    page.locator("#c34").scroll_into_view_if_needed()
+    box = page.locator("#face").bounding_box()
+    assert box["y"] >= 0 and box["y"] + box["height"] <= 800
+    assert page.troubles == []
+
+
+def test_the_page_eases_as_the_stream_does(server, page, until):
+    """The page's keys are those of the saved stream."""
+    page.goto(server.url)
+    page.wait_for_selector("body[data-shown]")
+    keys = [[1, None], [3, 2.0], [5, -1.0]]
+    drawn = page.evaluate(
+        "(list) => { keys.set(4, list); return DATA.times.map((_, f) => valueAt(4, f)); }", keys
+    )
+    motion = StreamMotion(
+        np.arange(6), Fraction(1, 25), np.zeros(6, np.uint8), server.studio.controls
+    )
+    name, rig = server.studio.names[4], server.studio._own.rig
+    wanted = Keys(name, tuple((at, value) for at, value in keys)).applied(motion, rig)[:, 4]
+    np.testing.assert_allclose(drawn, wanted, atol=1e-3)
 
 
 def test_numbers_and_depths_that_no_page_sends(server, capfd):
