@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from facecodec.cli import console, options
+from facecodec.cli.piped import rereadable
 from facecodec.cli.progress import EVALUATE, shown
 
 if TYPE_CHECKING:
@@ -53,11 +54,13 @@ def command(
 
     REF is aligned, and DIST is compared in the same squares, at 256x256, and its detail at the
     largest size that REF's squares fill (256, 512 or 1024). DIST is a video of the same frames or a
-    .fcv, which is rendered. What needs a model that is not here is n/a.
+    .fcv, which is rendered. What needs a model that is not here is n/a. One of them may be - for
+    standard input.
 
     \b
     facecodec eval talk.mp4 talk.fcv
     facecodec eval talk.mp4 x265.mp4 --face-landmarker face_landmarker.task --json
+    facecodec encode talk.mp4 - | facecodec eval talk.mp4 -
     facecodec eval --puppet who.mp4 motion.mp4 puppet.mp4
     """
     from facecodec.metrics.landmarker import HOW_FILE
@@ -69,14 +72,15 @@ def command(
         names = "SOURCE DRIVER RESULT" if puppet else "REF DIST"
         raise click.UsageError(f"takes {wanted} files, {names}; there are {len(paths)}")
     chosen = Options(face_landmarker, identity_every, Path(rig) if rig else None, device, identity)
-    with shown(EVALUATE) as progress:
+    with rereadable(*paths) as files, shown(EVALUATE) as progress:
+        first, second, *third = (file for file in files if file is not None)
         if puppet:
             result = evaluate_puppet_files(
-                *paths, max_frames=max_frames, options=chosen, progress=progress
+                first, second, *third, max_frames=max_frames, options=chosen, progress=progress
             )
         else:
             result = evaluate_files(
-                *paths, aligned=aligned, layout=layout, max_frames=max_frames,
+                first, second, aligned=aligned, layout=layout, max_frames=max_frames,
                 options=chosen, progress=progress,
             )  # fmt: skip
     if json_:

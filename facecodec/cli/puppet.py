@@ -8,6 +8,7 @@ from fractions import Fraction
 import click
 
 from facecodec.cli import console, options, progress
+from facecodec.cli.piped import rereadable
 
 
 @click.command()
@@ -107,7 +108,7 @@ def command(
     result says in its metadata that it is synthetic.
 
     A source that is a picture, a video or a stream with a context keeps its frame: the head moves
-    in its room, unless --canvas face.
+    in its room, unless --canvas face. Either input may be - for standard input.
 
     \b
     facecodec puppet --source her.png --driver him.mp4 out.mp4
@@ -117,9 +118,13 @@ def command(
     """
     from facecodec.puppetry.puppet import puppet
 
-    with progress.shown(progress.PUPPET) as report:
+    with (
+        rereadable(source, driver) as (who, motion),
+        progress.shown(progress.PUPPET) as report,
+    ):
+        assert who is not None and motion is not None
         done = puppet(
-            source, driver, output, regions=None if regions is None else regions.split(","),
+            who, motion, output, regions=None if regions is None else regions.split(","),
             strength=_strength(strength), absolute=absolute, rest=rest, retarget=not no_retarget,
             keep_motion=keep_motion, beyond=beyond, identity=identity, model=model, rig=rig,
             preset=preset, size=size, side_by_side=side_by_side, canvas=canvas, device=device,

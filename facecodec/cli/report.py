@@ -8,6 +8,7 @@ import click
 
 from facecodec.atomic import opened_whole, refuse_overwrite
 from facecodec.cli import console, options
+from facecodec.cli.piped import rereadable
 from facecodec.cli.progress import REPORT, shown
 
 
@@ -43,7 +44,7 @@ def command(
     """Write a page that shows what is in a stream.
 
     A player, where the bytes go, controls over time, quality, worst frames. The page needs no
-    network and no other file.
+    network and no other file. IN.fcv may be - for standard input.
 
     \b
     facecodec report talk.fcv --ref talk.mp4 -o talk.html
@@ -54,9 +55,10 @@ def command(
 
     refuse_overwrite(output, force, [source, ref, identity, rig, face_landmarker])
     chosen = Options(face_landmarker, 10, Path(rig) if rig else None, device)
-    with shown(REPORT) as progress:
+    with rereadable(source, ref) as (stream, video), shown(REPORT) as progress:
+        assert stream is not None
         report = gather(
-            source, ref, identity=Path(identity) if identity else None, max_frames=max_frames,
+            stream, video, identity=Path(identity) if identity else None, max_frames=max_frames,
             options=chosen, progress=progress,
         )  # fmt: skip
     page = report_page(report).encode()

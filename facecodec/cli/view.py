@@ -9,6 +9,7 @@ import click
 
 from facecodec.atomic import scratch_folder
 from facecodec.cli import console, options
+from facecodec.cli.piped import rereadable
 
 
 @click.command()
@@ -49,7 +50,8 @@ def command(
     fades in and out. What is set by hand can be undone, compared with the stream, and saved: as a
     picture in full size, or as a stream, which says that it was edited. A picture that is dropped
     on the page becomes a person that the stream moves, after half a minute. Only this machine can
-    reach the page, and only with the token in the printed address. Ctrl-C ends it.
+    reach the page, and only with the token in the printed address. Ctrl-C ends it. IN.fcv may be -
+    for standard input.
 
     \b
     facecodec view talk.fcv
@@ -58,18 +60,21 @@ def command(
     from facecodec.study.server import ViewServer
     from facecodec.study.view import Studio
 
-    studio = Studio(
-        source, people=people, identity=Path(identity) if identity else None,
-        rig=Path(rig) if rig else None, device=device, size=size,
-    )  # fmt: skip
-    with ViewServer(studio, port) as server, scratch_folder() as folder:
-        console.result(server.url)
-        if not no_browser:
-            # By way of a file that only this user can read: everybody sees a process's arguments.
-            webbrowser.open(server.redirect_file(folder).as_uri())
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            console.say("closed")
-        finally:
-            studio.close()
+    with rereadable(source, *people) as (stream, *others):
+        assert stream is not None
+        known = tuple(file for file in others if file is not None)
+        studio = Studio(
+            stream, people=known, identity=Path(identity) if identity else None,
+            rig=Path(rig) if rig else None, device=device, size=size,
+        )  # fmt: skip
+        with ViewServer(studio, port) as server, scratch_folder() as folder:
+            console.result(server.url)
+            if not no_browser:
+                # By way of a file that only this user can read: everybody sees arguments.
+                webbrowser.open(server.redirect_file(folder).as_uri())
+            try:
+                server.serve_forever()
+            except KeyboardInterrupt:
+                console.say("closed")
+            finally:
+                studio.close()
