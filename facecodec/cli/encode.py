@@ -51,8 +51,9 @@ SHOWN_FLAGGED = 4  # runs of flagged frames that are told without -v
 )  # fmt: skip
 @click.option(
     "--fps", type=options.Seconds(), default="25", show_default=True, metavar="N",
-    help="Of numbered pictures.",
+    help="Of numbered or raw pictures.",
 )  # fmt: skip
+@options.raw
 @click.option("--identity", type=options.FILE, help="A .fci file with the person to use.")
 @click.option("--any-face", is_flag=True, help="Go on even if nobody in IN is like --identity.")
 @options.face
@@ -98,6 +99,7 @@ def command(
     id_frame: int | None,
     tune: str | None,
     fps: Fraction,
+    raw: str | None,
     identity: str | None,
     any_face: bool,
     face: str | None,
@@ -132,7 +134,7 @@ def command(
     from facecodec.video.reader import VideoReader
 
     audio = "none" if no_audio else audio
-    if audio != "none" and Path(source).is_file():
+    if audio != "none" and raw is None and Path(source).is_file():
         # to say so before the work
         with VideoReader(Path(source), video_track, audio_track) as reader:
             if reader.audio_dropped:
@@ -148,7 +150,7 @@ def command(
     with progress.shown(stages) as report:
         done = encode(
             source, output, model=model, rig=rig, preset=preset, device=device,
-            start=start, end=end, max_frames=max_frames, fps=fps, audio=audio,
+            start=start, end=end, max_frames=max_frames, fps=fps, raw=raw, audio=audio,
             audio_bitrate=audio_bitrate, quality=quality, bitrate=bitrate,
             video_track=video_track, audio_track=audio_track,
             precision=precision, id_frame=id_frame, tune=tune, identity=identity, live=live,

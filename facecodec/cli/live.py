@@ -58,6 +58,7 @@ def command() -> None:
 @click.option("--size", type=PictureSize(), help="Ask the camera for this size: 1280x720.")
 @click.option("--fps", type=options.Seconds(), metavar="N", help="Of a camera or of pictures.")
 @click.option("--url", is_flag=True, help="Let IN be an address: rtsp://, http:// and others.")
+@options.raw
 @options.audio_bitrate
 @options.no_audio
 @click.option("--copies", type=click.IntRange(0, 16), metavar="N",
@@ -85,6 +86,7 @@ def send(
     size: tuple[int, int] | None,
     fps: Fraction | None,
     url: bool,
+    raw: str | None,
     audio_bitrate: int | None,
     no_audio: bool,
     copies: int | None,
@@ -109,6 +111,8 @@ def send(
     facecodec live send /dev/video0 --to udp://there:5000 --identity alice.fci
     facecodec live send talk.mp4 --to udp://there:5000 --identity alice.fci
     cat talk.mkv | facecodec live send - --to talk.fcv --identity alice.fci
+    grab | facecodec live send - --raw 640x480:yuv420p --fps 25 --to udp://there:5000 \\
+        --identity alice.fci
     """
     from facecodec.live.send import send as work
     from facecodec.live.settings import LiveSettings
@@ -123,9 +127,10 @@ def send(
     with ended_by_signals() as stop, progress.shown() as report, status_line() as line:
         done = work(
             source, to, identity=identity, refer=refer, camera=camera, size=size, fps=fps,
-            addresses=url, audio=not no_audio, audio_bitrate=audio_bitrate or DEFAULT_BIT_RATE,
-            any_face=any_face, every_frame=every_frame, max_frames=max_frames, rig=rig,
-            device=device, settings=settings, force=force, stop=stop,
+            addresses=url, raw=raw, audio=not no_audio,
+            audio_bitrate=audio_bitrate or DEFAULT_BIT_RATE, any_face=any_face,
+            every_frame=every_frame, max_frames=max_frames, rig=rig, device=device,
+            settings=settings, force=force, stop=stop,
             watch=lambda status: line(sent(status)), progress=report,
         )  # fmt: skip
     if json_:

@@ -150,6 +150,10 @@ face_landmarker = click.option(
     help="MediaPipe's face_landmarker.task: expression, gaze and pose.",
 )  # fmt: skip
 force = click.option("-f", "--force", is_flag=True, help="Overwrite the output.")
+raw = click.option(
+    "--raw", metavar="SIZE:PIXELS",
+    help="IN is pictures without a container: 640x480:yuv420p, or rgb24 and others, with --fps.",
+)  # fmt: skip
 no_audio = click.option("--no-audio", is_flag=True, help="Leave the audio out.")
 audio_bitrate = click.option(
     "--audio-bitrate", type=BitRate(), metavar="RATE",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 from facecodec.arguments import whole_or_none
@@ -36,6 +38,7 @@ from facecodec.progress import Progress, silent
 from facecodec.seconds import Time, between, seconds
 from facecodec.types import Picture
 from facecodec.video.opus import check_audio, chosen_audio, settled
+from facecodec.video.raw import RawPictures
 from facecodec.video.reader import VideoReader
 from facecodec.video.series import SeriesReader, is_series
 from facecodec.weights.catalogue import DEFAULT_GENERATOR
@@ -55,6 +58,7 @@ def encode(
     end: Time | None = None,
     max_frames: int | None = None,
     fps: Time = 25,
+    raw: str | None = None,
     audio: str | bool = "auto",
     audio_bitrate: int | None = None,
     video_track: int | None = None,
@@ -80,7 +84,8 @@ def encode(
 
     source: a video file; '-' for one that comes from standard input; numbered pictures
     (`frames/%06d.png`), or pictures in memory, uint8 RGB [T, H, W, 3] or an iterable of
-    [H, W, 3], which are `fps` frames a second; or an open `Clip`, taken as it is.
+    [H, W, 3], which are `fps` frames a second; or an open `Clip`, taken as it is. raw: the size and
+    the pixels of a file or pipe of pictures without a container, `640x480:yuv420p`.
     output: the stream; '-' is standard output.
     model: the name of an installed generator. rig: a rig file, for a generator without its own.
     preset: 'live', 'fast', 'medium' or 'slow', or a `Preset`. device: 'auto', 'cpu', 'cuda' or
@@ -136,6 +141,7 @@ def encode(
     choice = audio if isinstance(audio, str) else ("copy" if audio else "none")
     check_audio(choice, audio_bitrate)
     check_target(bitrate, precision)
+    bare = None if raw is None else RawPictures.of(raw, seconds(fps) or Fraction(0))
     around = check_context(context)
     if around is not None:
         check_encoder()
@@ -151,22 +157,25 @@ def encode(
     live = live or plan.live
     if checkpoint and plan.live:
         raise UsageError("a clip that is read once, as it comes, has no checkpoint")
+    reader = partial(VideoReader, video_track=tracks[0], audio_track=tracks[1], raw=bare)
     settings: tuple[object, ...] = model, plan, span, tracks, id_frame, tune, live, any_face
     if parts.count > 1:
         settings = *settings, parts.count
+    if bare is not None:
+        settings = *settings, bare
     files = {"source": source, "identity": identity, "rig": rig}
     with (
         resumable(output, files, repr(settings), checkpoint, beside=parts.beside),
-        _opened(source, span, fps, live, progress, tracks) as clip,
+        _opened(source, span, fps, live, progress, reader) as clip,
         KeptPerson(output) as kept,
     ):
         heard = settled(clip.audio, clip.source.audio_packets, choice)
         models = load_models(model, rig, device)
         likeness = None if given else load_likeness(models.generator)
         if foretell is not None:
-            seconds = estimated_seconds(models, plan, tune, clip, known=given is not None)
-            if seconds is not None:
-                foretell(seconds)
+            needed = estimated_seconds(models, plan, tune, clip, known=given is not None)
+            if needed is not None:
+                foretell(needed)
         stages.end("models")
         known = None
         if given:
@@ -255,9 +264,12 @@ def _opened(
     fps: Time,
     live: bool,
     progress: Progress,
-    tracks: tuple[int | None, int | None],
+    read: Callable[[Path], VideoReader],
 ) -> AbstractContextManager[Clip]:
-    """Open the source as a clip, which is closed at the end unless it is the caller's own."""
+    """Open the source as a clip, which is closed at the end unless it is the caller's own.
+
+    read: opens a video file.
+    """
     if isinstance(source, Clip):
         return nullcontext(source)
     if isinstance(source, str | Path) and is_series(source):
@@ -267,5 +279,5 @@ def _opened(
         reader = SeriesReader(Path(source), rate)
         return Clip(reader, span, live=live, progress=progress)
     if isinstance(source, str | Path):
-        return Clip(VideoReader(Path(source), *tracks), span, live=live, progress=progress)
+        return Clip(read(Path(source)), span, live=live, progress=progress)
     return Clip(FramesInMemory(source, fps), span, live=live, progress=progress)

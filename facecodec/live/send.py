@@ -36,6 +36,7 @@ def send(
     size: tuple[int, int] | None = None,
     fps: Time | None = None,
     addresses: bool = False,
+    raw: str | None = None,
     audio: bool = True,
     audio_bitrate: int = DEFAULT_BIT_RATE,
     any_face: bool = False,
@@ -53,7 +54,9 @@ def send(
 
     source: a camera (/dev/video0), a video file, '-' or a named pipe with any container, numbered
     pictures (`frames/%06d.png`), or an address, if `addresses` are allowed. A file is shown at its
-    own pace. to: `udp://host:port`, '-' for a stream on standard output, or a `.fcv` file.
+    own pace, and followed while it is being written. raw: size and pixels of pictures without a
+    container, `640x480:yuv420p`. to: `udp://host:port`, '-' for a stream on standard output, or a
+    `.fcv` file.
     identity: the `.fci` file of the person. refer: send its SHA-256 instead of the person, to a
     receiver who has the file. camera, size, fps: see `open_capture`.
     audio: send the sound, as Opus of `audio_bitrate` bits a second, where the source has some.
@@ -75,7 +78,7 @@ def send(
     require_models(person=True)
     rate = seconds(fps)
     capture = open_capture(
-        source, camera=camera, size=size, fps=rate, addresses=addresses, sound=audio
+        source, camera=camera, size=size, fps=rate, addresses=addresses, sound=audio, raw=raw
     )
     avatar = Avatar.from_identity_file(file, name=str(identity), rig=rig, device=device)
     tracker = PersonTracker(avatar, any_face=any_face, keep_up=not every_frame, progress=progress)

@@ -5,26 +5,27 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 import av
+from av.container import InputContainer
 
 from facecodec.arguments import is_pipe
 from facecodec.errors import FacecodecError, UsageError
 from facecodec.video.camera_sink import is_video_device
 from facecodec.video.capture import Capture, Captured, ContainerCapture, Seen
+from facecodec.video.raw import RawPictures
 from facecodec.video.reader import USUAL_RATE
 from facecodec.video.series import SeriesReader, is_series
 from facecodec.video.source import (
-    BUFFER_BYTES,
     FORMATS,
-    LOCAL_OPTIONS,
     STANDARD_INPUT,
     Source,
+    opened,
     reason,
 )
 
@@ -44,28 +45,32 @@ def open_capture(
     fps: Fraction | None = None,
     addresses: bool = False,
     sound: bool = True,
+    raw: str | None = None,
 ) -> Capture:
     """Open a source of pictures that is read once, as they come.
 
     name: '-' for standard input or a named pipe, with any container that libav knows by its
     content; a video file; numbered pictures (`frames/%06d.png`); a camera, `/dev/video0` or what
     `camera` ('v4l2', 'avfoundation' or 'dshow') calls one; an address such as rtsp://host/path,
-    if `addresses` are allowed. size: width and height that a camera is asked for. fps: its frames a
-    second, or those of pictures. sound: whether it is wanted.
+    if `addresses` are allowed. A file that is being written is followed until nothing has been
+    added for two seconds. size: width and height that a camera is asked for. fps: its frames a
+    second, or those of pictures. sound: whether it is wanted. raw: size and pixels of pictures
+    without a container, `640x480:yuv420p`, that come from a file or a pipe.
     Raises UsageError for a name that is nothing of this, FacecodecError for what is no video.
     """
     path = Path(name)
     if camera is not None or is_video_device(path):
         return _camera(name, camera or "v4l2", size, fps)
+    bare = None if raw is None else RawPictures.of(raw, fps or USUAL_RATE)
     if name == STANDARD_INPUT or is_pipe(path):
-        return _pipe(name, sound)
+        return _pipe(name, sound, bare)
     address = _ADDRESS.match(name)
     if address and not path.exists():
         return _address(name, address[1].lower(), addresses, sound)
     if is_series(path):
         return Series(path, fps or USUAL_RATE)
-    container, file = Source(path).open()
-    return ContainerCapture(container, name, sound=sound, close=file.close)
+    container, file = Source(path, bare).open(growing=True)
+    return _captured(container, name, sound, file.close, bare)
 
 
 def _camera(
@@ -98,13 +103,13 @@ class _PipeReader:
         return os.read(self._descriptor, count)
 
 
-def _pipe(name: str, sound: bool) -> ContainerCapture:
+def _pipe(name: str, sound: bool, raw: RawPictures | None) -> ContainerCapture:
     called = "standard input" if name == STANDARD_INPUT else name
     try:
-        opened = None if name == STANDARD_INPUT else os.open(name, os.O_RDONLY)
-        if opened is None and sys.stdin is None:
+        own = None if name == STANDARD_INPUT else os.open(name, os.O_RDONLY)
+        if own is None and sys.stdin is None:
             raise UsageError("standard input is closed: there is no video to read")
-        descriptor = sys.stdin.fileno() if opened is None else opened
+        descriptor = sys.stdin.fileno() if own is None else own
     except (OSError, ValueError) as error:
         raise UsageError(f"{called}: cannot be read ({reason(error)})") from error
 
@@ -112,18 +117,28 @@ def _pipe(name: str, sound: bool) -> ContainerCapture:
         raise FacecodecError(f"{called}: asks for another file, which is not opened")
 
     def close() -> None:
-        if opened is not None:
-            os.close(opened)
+        if own is not None:
+            os.close(own)
 
     try:
-        container = av.open(
-            _PipeReader(descriptor), "r", container_options=LOCAL_OPTIONS,
-            metadata_errors="replace", buffer_size=BUFFER_BYTES, io_open=refuse,
-        )  # fmt: skip
+        container = opened(_PipeReader(descriptor), raw, refuse)
     except (av.FFmpegError, OSError, ValueError, OverflowError, LookupError) as error:
         close()
         raise FacecodecError(f"{called}: not a video that can be read ({reason(error)})") from error
-    return ContainerCapture(container, called, sound=sound, close=close)
+    return _captured(container, called, sound, close, raw)
+
+
+def _captured(
+    container: InputContainer,
+    called: str,
+    sound: bool,
+    close: Callable[[], None],
+    raw: RawPictures | None,
+) -> ContainerCapture:
+    """Return what an open container holds; of raw pictures only their options know the rate."""
+    made = ContainerCapture(container, called, sound=sound, close=close)
+    made.rate = made.rate if raw is None else raw.fps
+    return made
 
 
 def _address(name: str, scheme: str, allowed: bool, sound: bool) -> ContainerCapture:

@@ -23,6 +23,7 @@ from facecodec.video.colour import to_rgb
 from facecodec.video.fit import fitted
 from facecodec.video.orientation import display_matrix, upright
 from facecodec.video.picture import is_photograph, read_photograph
+from facecodec.video.raw import RawPictures
 from facecodec.video.source import Source, demuxed, reason
 from facecodec.video.timeline import Clock, Timeline, timeline_of
 
@@ -48,14 +49,19 @@ class VideoReader:
     """
 
     def __init__(
-        self, path: Path, video_track: int | None = None, audio_track: int | None = None
+        self,
+        path: Path,
+        video_track: int | None = None,
+        audio_track: int | None = None,
+        raw: RawPictures | None = None,
     ) -> None:
         """Open a file; tracks are counted from 0, those that ffmpeg takes where none is given.
 
+        raw: what it holds, where that is pictures without a container.
         Raises UsageError when it is missing or a track is, FacecodecError when it is no video.
         """
         self._video_track, self._audio_track = video_track, audio_track
-        self._source = Source(path)
+        self._source = Source(path, raw)
         self.path = self._source.path
         self.audio: AudioParameters | None = None
         self.audio_dropped: str | None = None
@@ -67,10 +73,10 @@ class VideoReader:
         self.time_base = STILL_BASE
         self.rate: Fraction | None = 1 / STILL_BASE
         self.frame_count: int | None = 1
-        if is_photograph(self._source.file, self._source.head):
+        if raw is None and is_photograph(self._source.file, self._source.head):
             self._open_photograph()
         else:
-            self._open_video()
+            self._open_video(raw)
         assert self._size is not None
         self.width: int = self._size[0]
         self.height: int = self._size[1]
@@ -79,10 +85,11 @@ class VideoReader:
         self._still = read_photograph(self._source.file, self._source.head)
         self._size = self._still.shape[1], self._still.shape[0]
 
-    def _open_video(self) -> None:
+    def _open_video(self, raw: RawPictures | None) -> None:
         with self._opened() as (container, stream):
             self.time_base = Fraction(stream.time_base or 1)
             rate = stream.guessed_rate if _unstamped(container) else stream.average_rate
+            rate = rate if raw is None else raw.fps  # which only its options know
             self.rate = Fraction(rate) if rate and rate > 0 else None
             self.frame_count = stream.frames or None
             sound = tracks.audio_track(container, self.path, self._audio_track)

@@ -1,7 +1,8 @@
 """Opening a video file that nobody vouches for: by its content, and never more than that file.
 
 libav would otherwise take a name for an address or a pattern, and a playlist for leave to open
-other files. A file that still grows is read as long as it was when it was opened first.
+other files. A file that still grows is read as long as it was when it was opened first, or, where
+it is read once, followed until nothing more comes.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ import os
 import re
 import shutil
 import sys
+import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
@@ -24,6 +26,7 @@ from av.stream import Stream
 from facecodec.atomic import scratch_folder
 from facecodec.bitstream.container.chunks import IDENTITY_MAGIC, STREAM_MAGIC
 from facecodec.errors import FacecodecError, UsageError
+from facecodec.video.raw import FORMAT, RawPictures
 
 # libav's formats that hold one clip in one file, by its names; pictures are in video/picture.py
 FORMATS = (
@@ -41,6 +44,9 @@ AnyPacket: TypeAlias = "av.Packet[Any]"
 
 STANDARD_INPUT = "-"
 BUFFER_BYTES = 1 << 18  # bytes read at once
+# A file that is read once is at its end where nothing was added for so long.
+GROWING_SECONDS = 2.0
+POLL_SECONDS = 0.02
 LOCAL_OPTIONS = {
     "format_whitelist": ",".join(FORMATS.split()),
     "protocol_whitelist": "none",
@@ -79,6 +85,22 @@ class PinnedFile:
         self._file.close()
 
 
+class GrowingFile(PinnedFile):
+    """A file for libav to read that is followed for as long as somebody writes it."""
+
+    def read(self, count: int = -1) -> bytes:
+        """Return at most `count` bytes; none once nothing has been added for GROWING_SECONDS."""
+        while not (data := self._file.read(count)):
+            if time.time() - self.facts().st_mtime > GROWING_SECONDS:
+                break
+            time.sleep(POLL_SECONDS)
+        return data
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move to an offset and return it; from the end means from where it is now."""
+        return self._file.seek(offset, whence)
+
+
 class Source:
     """A file on the disk that is opened several times, each time with the same length.
 
@@ -86,9 +108,12 @@ class Source:
     read.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Raises UsageError when it is missing, no regular file, or one of this project's."""
-        self.path = path
+    def __init__(self, path: Path, raw: RawPictures | None = None) -> None:
+        """`raw`: what it holds, where that is pictures without a container.
+
+        Raises UsageError when it is missing, no regular file, or one of this project's.
+        """
+        self.path, self._raw = path, raw
         try:
             if str(path) == STANDARD_INPUT:
                 path = self._copied()
@@ -121,13 +146,13 @@ class Source:
             shutil.copyfileobj(sys.stdin.buffer, file)
         return copy
 
-    def open(self) -> tuple[InputContainer, PinnedFile]:
-        """Open the container; both are to be closed.
+    def open(self, growing: bool = False) -> tuple[InputContainer, PinnedFile]:
+        """Open the container; both are to be closed. growing: follow a file that is being written.
 
         Raises FacecodecError when it is no video, or no more the file that it was.
         """
         try:
-            file = PinnedFile(self.file, self.size)
+            file = (GrowingFile if growing else PinnedFile)(self.file, self.size)
         except OSError as error:
             raise FacecodecError(f"{self.path}: cannot be read ({reason(error)})") from error
         facts = file.facts()
@@ -135,10 +160,7 @@ class Source:
             file.close()
             raise FacecodecError(f"{self.path}: was replaced or cut short while it was read")
         try:
-            container = av.open(
-                file, "r", container_options=LOCAL_OPTIONS, metadata_errors="replace",
-                buffer_size=BUFFER_BYTES, io_open=self._refuse_to_open,
-            )  # fmt: skip
+            container = opened(file, self._raw, self._refuse_to_open)
         except (av.FFmpegError, OSError, ValueError, OverflowError, LookupError) as error:
             file.close()
             raise FacecodecError(f"{self.path}: {self._why(error)}") from error
@@ -162,6 +184,19 @@ class Source:
             )
         if self.head.startswith(IDENTITY_MAGIC):
             raise UsageError(f"{self.path}: is an identity file, a person without a clip")
+
+
+def opened(file: Any, raw: RawPictures | None, refuse: Callable[..., NoReturn]) -> InputContainer:
+    """Return the container that a file object holds; `refuse` is called where it names others."""
+    options, form = LOCAL_OPTIONS, None
+    if raw is not None:
+        form = FORMAT
+        options = LOCAL_OPTIONS | {"format_whitelist": FORMAT} | raw.options
+    container: InputContainer = av.open(
+        file, "r", format=form, container_options=options, metadata_errors="replace",
+        buffer_size=BUFFER_BYTES, io_open=refuse,
+    )  # fmt: skip
+    return container
 
 
 _CODES = re.compile(r"\s*\[Errno -?\d+\]\s*|\S*\(\) returned -?\d+|\berror -?\d{3,}\b")

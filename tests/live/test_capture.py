@@ -97,6 +97,65 @@ def test_other_containers_come_through_a_pipe(tmp_path, suffix):
     assert level_error(seen[3].picture(), pictures[3]) < 6
 
 
+RAW = f"{SIZE[0]}x{SIZE[1]}:rgb24"
+
+
+@pytest.mark.parametrize("how", ["pipe", "file"])
+def test_pictures_without_a_container(tmp_path, how):
+    pictures = [gradient(shade=5 * i) for i in range(FRAMES)]
+    path = tmp_path / "pictures"
+    path.write_bytes(b"".join(picture.tobytes() for picture in pictures))
+    os.utime(path, (0, 0))
+    if how == "pipe":
+        with piped(path) as pipe:
+            seen, heard, rate = read(pipe, raw=RAW, fps=Fraction(10))
+    else:
+        seen, heard, rate = read(path, raw=RAW, fps=Fraction(10))
+    assert [item.time for item in seen] == [Fraction(i, 10) for i in range(FRAMES)] and rate == 10
+    assert not heard
+    assert (seen[3].picture() == pictures[3]).all()
+
+
+def test_raw_pictures_that_are_not_said_right(tmp_path):
+    (tmp_path / "x").write_bytes(bytes(100))
+    os.utime(tmp_path / "x", (0, 0))
+    for raw, words in (
+        ("640x480", "write 640x480:yuv420p"), ("640x480:paint", "'paint'"), ("0x4:rgb24", "empty"),
+    ):  # fmt: skip
+        with pytest.raises(FacecodecError, match=words):
+            open_capture(str(tmp_path / "x"), raw=raw)
+    with pytest.raises(FacecodecError, match="no picture"):  # not a whole one
+        list(open_capture(str(tmp_path / "x"), raw="64x48:rgb24").items())
+
+
+def test_a_file_that_is_being_written_is_followed(tmp_path, monkeypatch):
+    monkeypatch.setattr("facecodec.video.source.GROWING_SECONDS", 0.5)
+    pictures = [gradient(shade=5 * i) for i in range(FRAMES)]
+    whole = write_clip(tmp_path / "whole.ts", pictures, "mpeg2video", format="mpegts").read_bytes()
+    growing = tmp_path / "growing.ts"
+    half = len(whole) // 2 // 188 * 188
+    growing.write_bytes(whole[:half])
+
+    def goes_on() -> None:
+        with growing.open("ab") as file:
+            for at in range(half, len(whole), 188 * 8):
+                time.sleep(0.01)
+                file.write(whole[at : at + 188 * 8])
+                file.flush()
+
+    writer = threading.Thread(target=goes_on)
+    writer.start()
+    capture = open_capture(str(growing))
+    seen = [item for item in capture.items() if isinstance(item, Seen)]
+    writer.join()
+    capture.close()
+    assert len(seen) == FRAMES
+    os.utime(growing, (0, 0))
+    begin = time.monotonic()
+    assert len(read(growing)[0]) == FRAMES
+    assert time.monotonic() - begin < 0.5  # nobody writes it, and nobody waits
+
+
 def test_numbered_pictures_are_a_source(tmp_path):
     for i in range(3):
         (tmp_path / f"p{i + 1:03}.png").write_bytes(encode_png(gradient(shade=9 * i)))
@@ -119,6 +178,7 @@ def test_addresses_are_not_opened_unasked(tmp_path, monkeypatch):
     secret = write_clip(tmp_path / "secret.mkv", [gradient()], "ffv1", pix_fmt="bgr0")
     playlist = tmp_path / "list.m3u8"
     playlist.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{secret}\n#EXT-X-ENDLIST\n")
+    os.utime(playlist, (0, 0))
     with pytest.raises(FacecodecError, match="list of other files"):
         open_capture(str(playlist), addresses=True)
     with piped(playlist) as pipe, pytest.raises(FacecodecError, match="not a video"):
@@ -127,6 +187,7 @@ def test_addresses_are_not_opened_unasked(tmp_path, monkeypatch):
 
 def test_what_is_no_video_is_said(tmp_path):
     (tmp_path / "x.mkv").write_bytes(b"no video at all" * 100)
+    os.utime(tmp_path / "x.mkv", (0, 0))
     for name in (tmp_path / "x.mkv", tmp_path / "missing.mkv"):
         with pytest.raises(FacecodecError, match=str(name)):
             open_capture(str(name))

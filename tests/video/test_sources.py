@@ -18,6 +18,7 @@ from PIL import Image
 
 from facecodec.cli.main import main
 from facecodec.errors import FacecodecError, NoFaceError, UsageError
+from facecodec.video.raw import RawPictures
 from facecodec.video.reader import VideoReader
 from facecodec.video.series import SeriesReader, is_series
 from facecodec.video.source import reason
@@ -311,3 +312,21 @@ def test_a_photograph_may_be_changed_in_place(tmp_path):
     """torch warns on standard error about pictures that must not be."""
     Image.fromarray(gradient()).save(tmp_path / "who.png")
     assert read_picture(tmp_path / "who.png").flags.writeable
+
+
+@pytest.mark.parametrize("pixels", ["rgb24", "yuv444p"])
+def test_pictures_without_a_container(tmp_path, pixels):
+    pictures = [gradient(shade=9 * i) for i in range(4)]
+    path = tmp_path / "pictures"
+    frames = [
+        av.VideoFrame.from_ndarray(p, format="rgb24").reformat(format=pixels) for p in pictures
+    ]
+    path.write_bytes(b"".join(frame.to_ndarray().tobytes() for frame in frames))
+    raw = RawPictures.of(f"{SIZE[0]}x{SIZE[1]}:{pixels}", Fraction(30000, 1001))
+    with VideoReader(path, raw=raw) as reader:
+        assert (reader.width, reader.height) == SIZE and reader.rate == Fraction(30000, 1001)
+        assert reader.frame_count == 4 and reader.audio is None
+        read = list(reader.frames())
+    assert [frame.pts * reader.time_base for frame in read] == [i / reader.rate for i in range(4)]
+    for frame, picture in zip(read, pictures, strict=True):
+        assert level_error(frame.image, picture) < (1 if pixels == "rgb24" else 4)
