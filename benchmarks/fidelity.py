@@ -30,6 +30,7 @@ from facecodec.decoding.stream import Stream
 from facecodec.encoding.motion import track_clip
 from facecodec.encoding.person import find_person
 from facecodec.encoding.presets import preset_of
+from facecodec.encoding.stored import stored
 from facecodec.encoding.summary import Stages
 from facecodec.encoding.tuning import tune_person
 from facecodec.encoding.write import new_header, write_clip
@@ -83,6 +84,7 @@ def encode_each(
             stages.end("tracking")
             size = clip.width, clip.height
             header = new_header(models, size, clip.time_base, clip.frame_rate)
+            header, motion = stored(header, models.rig, motion)
             with opened_whole(output) as file:
                 sound = Sound(clip.audio, clip.audio_packets())
                 write_clip(file, header, clip, avatar, motion, sound)

@@ -3,11 +3,11 @@
     python benchmarks/live_rate.py clip.fcv other.fcv --json benchmarks/results/live_rate.json
 
 Input: streams, best of exact controls (`facecodec encode --live --precision f32`), quantised here
-as a stream of the default quality is. Frames of each, forwards and backwards in turn up to
-300 are sent at 30 frames a second, once over a pipe and once in datagrams without copies, with a
-key every five seconds or two. Counted is all that frames cost: segments with their heads and
-checks. Header, person, and what IP and UDP put around a datagram, are not. `whole` is the same in
-segments of five seconds, as files have them.
+by the steps that suit their persons, as `facecodec live send` does. Frames of each, forwards and
+backwards in turn up to 300, are sent at 30 frames a second, once over a pipe and once in datagrams
+without copies, with a key every five seconds or two. Counted is all that frames cost: segments with
+their heads and checks. Header, person, and what IP and UDP put around a datagram, are not. `whole`
+is the same in segments of five seconds, as files have them.
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ from typing import Any
 
 from saved import save
 
+from facecodec.avatar.avatar import Avatar
 from facecodec.bitstream import FrameRecord, StreamHeader, StreamReader, StreamWriter, open_stream
 from facecodec.bitstream.container import chunks
 from facecodec.bitstream.container.chunks import Chunk
 from facecodec.bitstream.container.packet import Loose, split_packet
 from facecodec.live import ControlsEncoder, LivePerson, LiveSettings, PacketEncoder
+from facecodec.live.tracker import PersonTracker
 
 RATE = Fraction(30)
 TIME_BASE = Fraction(1, 90000)
@@ -89,7 +91,10 @@ def measure(path: Path) -> dict[str, Any]:
         stream.header, precision="quantised", frame_rate=RATE, time_base=TIME_BASE, metadata={}
     )
     clip, person = list(stream), LivePerson.from_stream(stream)
+    quantiser = PersonTracker(Avatar.from_stream(stream), any_face=True).quantiser()
+    header = replace(header, control_steps=quantiser.steps)
     frames = list(itertools.islice(itertools.cycle([*clip, *clip[::-1]]), FRAMES))
+    frames = [replace(frame, controls=quantiser(frame.controls)) for frame in frames]
 
     def kbps(size: int) -> float:
         return round(size * 8 * float(RATE) / len(frames) / 1000, 3)

@@ -24,11 +24,12 @@ from facecodec.context.plan import check_context, plan_context
 from facecodec.encoding.checkpoint import kept_person, resumable
 from facecodec.encoding.estimate import estimated_seconds
 from facecodec.encoding.live_clip import track_live
-from facecodec.encoding.motion import track_clip
+from facecodec.encoding.motion import Motion, track_clip
 from facecodec.encoding.parts import WHOLE, Parts
 from facecodec.encoding.person import find_person, follow_wanted, known_person
 from facecodec.encoding.presets import Preset, preset_name, preset_of
 from facecodec.encoding.rate import check_target, quality_for
+from facecodec.encoding.stored import stored
 from facecodec.encoding.summary import EncodeSummary, Stages, summarise
 from facecodec.encoding.tuning import settled_tune, tune_person
 from facecodec.encoding.write import KeptPerson, check_stream_options, new_header, write_clip
@@ -220,14 +221,17 @@ def encode(
         }
         size = clip.width, clip.height
 
-        def header_of(points: int) -> StreamHeader:
-            return new_header(
+        tracked = motion
+
+        def stored_at(points: int) -> tuple[StreamHeader, Motion]:
+            header = new_header(
                 models, size, clip.time_base, clip.frame_rate, precision, points, metadata
             )
+            return stored(header, models.rig, tracked)
 
         if bitrate is not None:
-            quality = quality_for(bitrate, header_of, clip, motion)
-        header = header_of(quality)
+            quality = quality_for(bitrate, stored_at, clip)
+        header, motion = stored_at(quality)
         sound = chosen_audio(clip.audio, clip.audio_packets, heard, audio_bitrate)
         with opened_whole(output) as file:
             person = given.sha256 if given else avatar

@@ -92,6 +92,8 @@ class FrameTracker:
         self._square: Alignment | None = None  # of the last frame that was seen
         self._occluded_frames = 0  # that still count as occluded
         self._residuals: deque[float] = deque(maxlen=REMEMBERED_RESIDUALS)
+        # Of all frames so far, what their pictures say of the controls [K, K].
+        self.information = np.zeros((avatar.num_controls, avatar.num_controls))
 
     def push(self, frame: Picture, seconds: float) -> TrackedFrame:
         """Return the controls of the next frame, uint8 [H, W, 3], shown at `seconds`."""
@@ -121,6 +123,7 @@ class FrameTracker:
         self._previous = torch.from_numpy(tracked.controls)
         self._held = self._filter.add(tracked.controls, tracked.information).astype(np.float32)
         self._residuals.append(tracked.residual)
+        self.information += tracked.information
         usual = UNEXPLAINED_RATIO * float(np.median(self._residuals))
         unexplained = tracked.residual > min(usual, UNEXPLAINED_RESIDUAL)
         doubtful = unexplained or occluded or landmarks is None

@@ -163,6 +163,7 @@ def track_live(
         np.array([frame.flags for frame in frames], np.uint8),
         np.array([frame.residual for frame in frames]),
         tracker.failures,
+        live.information / len(frames),
     )
 
 

@@ -40,13 +40,15 @@ class Motion:
     """Controls float32 [T, K], flags uint8 [T] of FrameFlags, and the residual [T] left.
 
     `failures` counts the frames that fast tracking failed on, and that Gauss-Newton tracked alone;
-    None where nothing is tracked fast.
+    None where nothing is tracked fast. `information` [K, K]: what the pictures say of the controls
+    on the mean (their normal matrix); None where nobody has asked them.
     """
 
     controls: Controls
     flags: NDArray[np.uint8]
     residual: Floats
     failures: int | None
+    information: Floats | None = None
 
 
 def new_tracker(
@@ -90,6 +92,7 @@ def track_clip(
         for name in ("controls", "information", "residual", "flags")
     )
     flags[_unexplained(residual, flags)] |= np.uint8(FrameFlags.LOW_CONFIDENCE)
+    seen: Floats = information.mean(axis=0)
     if not clip.live:
         face = avatar.face_reader()
 
@@ -103,7 +106,7 @@ def track_clip(
     smoothed = smooth(controls, information, tracked[0].motion, clip.live)
     held = _hold(smoothed, flags).astype(np.float32)
     failures = [part.failures for part in tracked if part.failures is not None]
-    return Motion(held, flags, residual, sum(failures) if failures else None)
+    return Motion(held, flags, residual, sum(failures) if failures else None, seen)
 
 
 @dataclass

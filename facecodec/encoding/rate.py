@@ -33,19 +33,20 @@ def check_target(bitrate: int | None, precision: str) -> None:
 
 
 def quality_for(
-    bitrate: int, header_of: Callable[[int], StreamHeader], clip: Clip, motion: Motion
+    bitrate: int, stored_at: Callable[[int], tuple[StreamHeader, Motion]], clip: Clip
 ) -> int:
     """Return the highest quality, 0 to 100, at which motion takes at most `bitrate` bits a second.
 
-    header_of: the header of a stream of some quality. Counted is all but the person and the audio,
-    by coding the whole clip some seven times; 0 where even that takes more. The same clip gives the
-    same quality.
+    stored_at: the header of a stream of some quality, and the motion that it stores. Counted is all
+    but the person and the audio, by coding the whole clip some seven times; 0 where even that takes
+    more. The same clip gives the same quality.
     """
     allowed = bitrate * float(clip.duration) / 8
     low, high = 0, MAX_QUALITY
     while low < high:
         middle = (low + high + 1) // 2
-        if motion_bytes(header_of(middle), clip, motion) <= allowed:
+        header, motion = stored_at(middle)
+        if motion_bytes(header, clip, motion) <= allowed:
             low = middle
         else:
             high = middle - 1

@@ -20,11 +20,12 @@ import cuda_ops
 from facecodec.checkpoint import State
 from facecodec.fit.controls import per_control, pose_distance, tensor, typical_controls
 from facecodec.fit.derivatives import DerivativeBank
-from facecodec.fit.objective import Target, inner_weights, shrink
+from facecodec.fit.objective import Target, inner_weights, shrink, weight_map
 from facecodec.fit.photometric import Problem, TrackingPlan, pyramid, pyramid_weights
 from facecodec.fit.preparation import Preparation
 from facecodec.generator.base import Generator
 from facecodec.generator.preview import PersonalPreview
+from facecodec.types import Landmarks
 
 # In standard deviations of a control:
 LARGEST_STEP = 2.0  # that a control moves in one Gauss-Newton step
@@ -180,6 +181,18 @@ class Tracker:
         """Return what tracking gives where it ends at controls [K] and their pyramid [values]."""
         information = problem.normal_equations(self.derivatives.nearest(controls), render)[0]
         return Tracked(controls.numpy(), information.numpy(), problem.residual(render))
+
+    def information_at_rest(self, landmarks: Landmarks | None) -> NDArray[np.float64]:
+        """Return what a picture of the person at controls 0 says of the controls, [K, K].
+
+        landmarks [68, 2]: theirs there, in sides of the square; None: all pixels count alike.
+        """
+        rest = torch.zeros(len(self.basis), dtype=torch.float64)
+        picture = self.render(rest[None])[0]
+        weights = weight_map(landmarks, self.plan.size).to(picture.device)
+        shown = pyramid(picture[None])[0]
+        problem = self.problem(Target(picture, weights, landmarks), shown, None, False)
+        return self.result(problem, rest, shown).information
 
     def problem(
         self, target: Target, picture: Tensor, previous: Tensor | None, occluded: bool

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from facecodec.avatar.avatar import Avatar
 from facecodec.avatar.tuning import Tuning
@@ -22,6 +23,7 @@ from facecodec.bitstream import (
     pack_identity,
 )
 from facecodec.bitstream.coding.identity import parse_identity
+from facecodec.bitstream.coding.steps import step_codes, steps_from_codes
 from facecodec.encoding.write import new_header
 from facecodec.errors import StreamError, UsageError
 from facecodec.live.decoder import Decoder, LiveFrame
@@ -113,12 +115,23 @@ def open_link(
         raise UsageError(f"a live stream has some frames a second, not {fps!r}", argument="fps")
     size = size or (avatar.resolution, avatar.resolution)
     header = new_header(avatar.model, size, TIME_BASE, rate)
+    if settings is not None and settings.control_steps is not None:
+        header = replace(header, control_steps=_storable(settings.control_steps, avatar))
     if person is None:
         identity = pack_identity(avatar.latent, avatar.model.mean)
         tuning = None if avatar.tuning is None else avatar.tuning.to_bytes()
         person = LivePerson(identity, tuning=tuning)
     made = PacketEncoder if datagrams else ControlsEncoder
     return made(header, person, audio, settings)
+
+
+def _storable(steps: tuple[float, ...], avatar: Avatar) -> NDArray[np.float32]:
+    """Return the steps [K] that a stream can name nearest to some. Raises UsageError for fewer."""
+    if len(steps) != avatar.num_controls:
+        raise UsageError(
+            f"control_steps: {len(steps)}, and there are {avatar.num_controls} controls"
+        )
+    return steps_from_codes(step_codes(np.array(steps)))
 
 
 class Encoder:
@@ -148,12 +161,18 @@ class Encoder:
             avatar, fps=fps, size=size, datagrams=datagrams, audio=audio, settings=settings
         )
 
-    def push(self, frame: Picture, time: Fraction | float) -> bytes | list[bytes]:
+    def push(self, frame: Picture | Tensor, time: Fraction | float) -> bytes | list[bytes]:
         """Take a frame, uint8 RGB [H, W, 3], at a time in seconds; return what is ready.
 
-        Raises what the tracker raises, and what `ControlsEncoder.push` does.
+        Raises UsageError for a frame of another shape or type, what the tracker raises, and what
+        `ControlsEncoder.push` does.
         """
-        tracked = self.tracker(frame, float(time))
+        picture = np.asarray(frame.cpu() if isinstance(frame, Tensor) else frame)
+        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+            raise UsageError(
+                f"a frame is uint8 [H, W, 3], not {picture.dtype} {list(picture.shape)}"
+            )
+        tracked = self.tracker(picture, float(time))
         return self.link.push(tracked.controls, time, tracked.flags, tracked.placement)
 
     def flush(self) -> bytes | list[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from facecodec.avatar.avatar import Avatar
@@ -85,16 +86,22 @@ def send(
     coder = None
     if capture.channels:
         coder = OpusCoder(capture.channels, audio_bitrate, AUDIO_PACKET_MILLISECONDS)
+    datagrams = to.startswith(SCHEME)
+    settings = settings or (LiveSettings.for_packets() if datagrams else LiveSettings())
+    quantiser = None
+    if settings.control_steps is None:
+        quantiser = tracker.quantiser()
+        settings = replace(settings, control_steps=tuple(quantiser.steps.tolist()))
     ending = stop or threading.Event()
     with CaptureThread(capture, every_frame) as thread:
-        sender = Sender(thread, tracker, coder)
+        sender = Sender(thread, tracker, coder, quantiser)
         first = sender.take(ending)
         if first is not None:
             link = open_link(
                 avatar,
                 fps=capture.rate or rate or USUAL_RATE,
                 size=(first.image.shape[1], first.image.shape[0]),
-                datagrams=to.startswith(SCHEME),
+                datagrams=datagrams,
                 audio=None if coder is None else coder.parameters,
                 settings=settings,
                 person=LivePerson.from_identity_file(file, refer),

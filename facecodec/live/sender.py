@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from facecodec.bitstream import FrameFlags
+from facecodec.fit.quantising import FrameQuantiser
 from facecodec.live.encoder import ControlsEncoder
 from facecodec.live.meter import Meter, Took
 from facecodec.live.outlet import Outlet
@@ -72,9 +73,16 @@ class Taken:
 class Sender:
     """Takes pictures from a thread, and sends what a tracker makes of them."""
 
-    def __init__(self, thread: CaptureThread, tracker: Tracker, coder: OpusCoder | None) -> None:
-        """coder: of the sound, None without."""
+    def __init__(
+        self,
+        thread: CaptureThread,
+        tracker: Tracker,
+        coder: OpusCoder | None,
+        quantiser: FrameQuantiser | None = None,
+    ) -> None:
+        """coder: of the sound, None without. quantiser: rounds controls; None: the link does."""
         self._thread, self._tracker, self._coder = thread, tracker, coder
+        self._quantiser = quantiser
         self._meter, self._no_face = Meter(), 0
 
     def take(self, stop: threading.Event) -> Taken | None:
@@ -102,7 +110,10 @@ class Sender:
         while taken is not None:
             self._hear(link, taken.heard)
             tracked = self._tracker(taken.image, float(taken.time))
-            data = link.push(tracked.controls, taken.time, tracked.flags, tracked.placement)
+            controls = tracked.controls
+            if self._quantiser is not None:
+                controls = self._quantiser(controls)
+            data = link.push(controls, taken.time, tracked.flags, tracked.placement)
             size, datagrams = outlet.send(data)
             self._meter.took(time.perf_counter() - taken.came)
             self._meter.add(frames=1, size=size, datagrams=datagrams)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from facecodec.bitstream.limits import MAX_GROUP_FRAMES, MAX_SEGMENT_FRAMES
@@ -25,6 +26,8 @@ class LiveSettings:
     slack_steps: how far what is sent may be from a control, in steps of the quantiser, 0.5 to 1. A
     value that stays within it keeps its level, which costs the fewest bits and does not flicker;
     0.5 is the nearest level.
+    control_steps: the quantiser step of every control, of which a stream takes the nearest that it
+    can name; the rig's when None. `PersonTracker.quantiser` has those that suit a person.
     person_bytes: how many bytes of the person go with each segment until all have been sent, more
     after frames that the source left out; None sends all at once, before the first frame.
     person_frames: after so many frames the person is sent again, for those who came late; None
@@ -38,6 +41,7 @@ class LiveSettings:
     segment_frames: int = 1
     key_frames: int = 150
     slack_steps: float = DEFAULT_SLACK_STEPS
+    control_steps: tuple[float, ...] | None = None
     person_bytes: int | None = None
     person_frames: int | None = None
     header_keys: int | None = None
@@ -59,6 +63,8 @@ class LiveSettings:
         for name, value, low, high in limits:
             if value is not None and not low <= value <= high:
                 raise UsageError(f"{name} is {value}, allowed is {low} to {high}")
+        if not all(0 < step < math.inf for step in self.control_steps or ()):
+            raise UsageError("control_steps: every step is a positive number")
 
     def changed(self, **changes: float | None) -> LiveSettings:
         """Return these settings but for `changes` that are not None."""

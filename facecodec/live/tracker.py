@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from facecodec.avatar.avatar import Avatar
-from facecodec.bitstream import FrameFlags
+from facecodec.bitstream import DEFAULT_QUALITY, FrameFlags
 from facecodec.encoding.frame_tracker import FrameTracker
 from facecodec.encoding.live_clip import OnePerson
 from facecodec.encoding.motion import new_tracker
@@ -13,6 +13,7 @@ from facecodec.encoding.pace import Pace
 from facecodec.encoding.presets import LIVE_TRACKING
 from facecodec.fit.fast_tracking import FastTracker
 from facecodec.fit.photometric import TrackingPlan
+from facecodec.fit.quantising import FrameQuantiser
 from facecodec.live.pictures import Tracked
 from facecodec.progress import Progress, silent
 from facecodec.types import Picture
@@ -46,6 +47,7 @@ class PersonTracker:
         tracker = new_tracker(avatar, plan, None, progress)
         self._frames = FrameTracker(avatar, person.rest, tracker, person)
         self._tracker = tracker
+        self._rest = person.rest
         self._pace = Pace() if keep_up else None
 
     def __call__(self, frame: Picture, time: float) -> Tracked:
@@ -60,6 +62,13 @@ class PersonTracker:
             self._pace.done()
         square = None if known.square is None else known.square.as_array()
         return Tracked(np.array(known.controls), FrameFlags(known.flags), square)
+
+    def quantiser(self, quality: int = DEFAULT_QUALITY) -> FrameQuantiser:
+        """Return what turns controls into whole steps that suit the person; quality: 0 to 100."""
+        tracker = self._tracker
+        drawn = tracker.tracker if isinstance(tracker, FastTracker) else tracker
+        information = drawn.information_at_rest(self._rest)
+        return FrameQuantiser(self._frames.avatar.rig.steps, information, quality)
 
     @property
     def hurried(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from types import SimpleNamespace
 
@@ -42,23 +43,28 @@ def header_of(quality: int) -> StreamHeader:
     )  # fmt: skip
 
 
+@pytest.fixture
+def stored_at(motion) -> Callable[[int], tuple[StreamHeader, Motion]]:
+    return lambda quality: (header_of(quality), motion)
+
+
 @pytest.mark.parametrize("target", [3000, 6000])
-def test_the_best_quality_that_keeps_to_it(clip, motion, target):
-    quality = quality_for(target, header_of, clip, motion)
+def test_the_best_quality_that_keeps_to_it(clip, motion, stored_at, target):
+    quality = quality_for(target, stored_at, clip)
     assert 0 < quality < 100
     taken = [8 * motion_bytes(header_of(q), clip, motion) / 4 for q in (quality, quality + 1)]
     assert taken[0] <= target < taken[1]
     assert taken[0] > 0.9 * target
-    assert quality_for(target, header_of, clip, motion) == quality
+    assert quality_for(target, stored_at, clip) == quality
 
 
-def test_more_bits_are_never_worse(clip, motion):
-    chosen = [quality_for(bits, header_of, clip, motion) for bits in (800, 2400, 4000, 100_000)]
+def test_more_bits_are_never_worse(clip, stored_at):
+    chosen = [quality_for(bits, stored_at, clip) for bits in (800, 2400, 4000, 100_000)]
     assert chosen == sorted(chosen) and chosen[-1] == 100
 
 
-def test_what_cannot_be_reached_is_the_lowest(clip, motion):
-    assert quality_for(100, header_of, clip, motion) == 0
+def test_what_cannot_be_reached_is_the_lowest(clip, stored_at):
+    assert quality_for(100, stored_at, clip) == 0
 
 
 def test_misuse_is_refused():

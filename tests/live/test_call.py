@@ -28,6 +28,7 @@ import pytest
 from facecodec.avatar.avatar import Avatar
 from facecodec.bitstream import FrameFlags, open_stream
 from facecodec.errors import FacecodecError, StreamError, UsageError
+from facecodec.fit.quantising import FrameQuantiser
 from facecodec.generator.sampling import draw_latents
 from facecodec.live import LiveFrame, LiveSettings
 from facecodec.live.address import Address, parse_address
@@ -57,6 +58,9 @@ def person(avatar, tmp_path_factory) -> Path:
     return path
 
 
+STEP = 0.046875  # one that a stream can name, and that is no rig's
+
+
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory) -> Path:
     pictures = [gradient(shade=3 * i) for i in range(FRAMES)]
@@ -75,6 +79,9 @@ class Known:
         controls = np.zeros(35, np.float32)
         controls[0] = frame[0, 0, 0] / 100
         return Tracked(controls, FrameFlags(0), np.array([32, 24, 20, 0], np.float32))
+
+    def quantiser(self) -> FrameQuantiser:
+        return FrameQuantiser(np.full(35, STEP), np.zeros((35, 35)), 60)
 
 
 @contextmanager
@@ -118,6 +125,7 @@ def test_a_file_becomes_a_stream(tmp_path, clip, person):
     assert done.capture_to_bytes.median < 1000
     with open_stream(out) as stream:
         assert stream.header.version == 2 and stream.header.frame_rate == RATE
+        assert set(stream.header.control_steps.tolist()) == {STEP}  # the person's
         frames = list(stream)
         times = [frame.pts * stream.header.time_base for frame in frames]
         assert times == [Fraction(i, RATE) for i in range(FRAMES)]

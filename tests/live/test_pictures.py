@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from facecodec.avatar.avatar import Avatar
 from facecodec.avatar.tuning import Tuning
 from facecodec.bitstream import FrameFlags
+from facecodec.bitstream.coding.header import parse_header
 from facecodec.encoding.pace import Pace
-from facecodec.errors import StreamError
+from facecodec.errors import StreamError, UsageError
 from facecodec.fit.photometric import TrackingPlan
 from facecodec.generator.sampling import draw_latents
 from facecodec.live import ControlsEncoder, Decoder, LivePerson, LiveSettings
@@ -93,16 +95,46 @@ def test_a_known_person_is_sent_as_they_come(avatar, finder):
     quickly = TrackingPlan(
         iterations=2, full_iterations=0, preview_renders=1, refresh=9, pose_refresh=9
     )
-    encoder = Encoder(avatar, PersonTracker(avatar, plan=quickly), fps=25)
+    tracker = PersonTracker(avatar, plan=quickly)
+    steps = tracker.quantiser().steps
+    settings = LiveSettings(control_steps=tuple(steps.tolist()))
+    encoder = Encoder(avatar, tracker, fps=25, settings=settings)
     decoder = Decoder()
     frames = []
     for i, picture in enumerate(avatar.render(controls, 512)):
         frames += decoder.feed(encoder.push(picture, i / 25))
     frames += decoder.feed(encoder.close()) + decoder.flush()
+    assert decoder.header is not None and np.array_equal(decoder.header.control_steps, steps)
+    assert steps.max() / steps.min() > 10
     turned = np.array([frame.controls[0] for frame in frames])
     assert len(frames) == len(yaw) and not any(frame.flags for frame in frames)
     assert np.abs(turned - yaw).max() < 0.25
     assert np.abs(frames[-1].placement[:2] - 256).max() < 30  # the square is the picture
+
+
+def test_frames_may_be_tensors_and_no_others(avatar):
+    seen: list[np.ndarray] = []
+
+    def follow(frame: np.ndarray, _: float) -> Tracked:
+        seen.append(frame)
+        return Tracked(np.zeros(avatar.num_controls, np.float32))
+
+    encoder = Encoder(avatar, follow)
+    frame = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    encoder.push(torch.from_numpy(frame), 0)
+    assert isinstance(seen[0], np.ndarray) and np.array_equal(seen[0], frame)
+    for wrong in (frame[0], frame.astype(np.float32), frame[..., :2]):
+        with pytest.raises(UsageError, match="uint8"):
+            encoder.push(wrong, 1)
+
+
+def test_steps_that_do_not_fit_are_refused(avatar):
+    for steps, words in (((0.1,) * 34, "34"), ((0.1,) * 34 + (0.0,), "positive")):
+        with pytest.raises(UsageError, match=words):
+            open_link(avatar, settings=LiveSettings(control_steps=steps))
+    odd = open_link(avatar, settings=LiveSettings(control_steps=(0.1003,) * 35)).header
+    again = parse_header(odd.pack())
+    assert np.array_equal(again.control_steps, odd.control_steps)  # what a reader will take
 
 
 def test_a_tracker_sees_nobody_in_an_empty_frame(avatar, finder):
