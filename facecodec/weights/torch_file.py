@@ -65,8 +65,11 @@ TABLE: Table = {
     **{("torch", kind): _no_call for kind in DTYPES},
     # What training leaves beside the weights; kept as inert lumps.
     ("argparse", "Namespace"): inert,
-    ("pathlib", "PosixPath"): inert,
-    ("pathlib", "WindowsPath"): inert,
+    **{
+        (module, kind): inert
+        for module in ("pathlib", "pathlib._local")  # the latter in Python 3.13
+        for kind in ("PosixPath", "WindowsPath")
+    },
     ("torch", "device"): inert,
     ("torch", "Size"): inert,
     ("_codecs", "encode"): _latin1,

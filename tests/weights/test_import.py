@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +104,19 @@ def test_training_checkpoint_without_a_mean(legacy, tensors, tmp_path):
     assert float(((network.w_mean - expected) / spread).abs().max()) < 0.1
     same = set(tensors) - {"mapping.w_avg"}
     assert all(np.array_equal(loaded[key], tensors[key]) for key in same)
+
+
+def test_a_training_checkpoint_of_python_3_13(tensors, tmp_path, monkeypatch):
+    """Paths are of another module there."""
+    of_3_13 = type("PosixPath", (type(Path()),), {"__module__": "pathlib._local"})
+    module = types.ModuleType("pathlib._local")
+    module.PosixPath = of_3_13
+    monkeypatch.setitem(sys.modules, "pathlib._local", module)
+    monkeypatch.setattr("tests.helpers.checkpoints.Path", of_3_13)
+    path = write_rosinality(tmp_path / "000100.pt", tensors, training=True)
+    assert b"pathlib._local" in path.read_bytes()
+    loaded = read_checkpoint(path)[1]
+    assert np.array_equal(loaded["synthesis.b4.const"], tensors["synthesis.b4.const"])
 
 
 def test_clamped_network(tmp_path):
