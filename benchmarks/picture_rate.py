@@ -117,7 +117,7 @@ def main() -> None:
         for c in columns
     ]
     rows.append(["mean", *mean])
-    command = "python benchmarks/picture_rate.py EXACT=STREAM ... "
+    command = f"python benchmarks/picture_rate.py EXACT=STREAM ... --every {options.every} "
     command += "--json benchmarks/results/picture_rate.json"
     save(options.json, command, table={"columns": ["clip", *columns], "rows": rows}, clips=found)
 
