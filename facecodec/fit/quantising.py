@@ -155,7 +155,7 @@ class FrameQuantiser:
     def _chosen(self, exact: Floats, nearest: Levels, last: Levels) -> Levels:
         """Return levels [K] near to exact ones [K], `nearest` at first, after those of `last`."""
         costs = self._weight * _costs(self._changes)
-        levels, slope = nearest.copy(), (nearest - exact) @ self._effect
+        levels, slope = nearest.copy(), _applied((nearest - exact)[None], self._effect)[0]
         stays = np.clip(last, np.ceil(exact - REACH_STEPS), np.floor(exact + REACH_STEPS))
         options = np.stack([nearest, nearest - 1, nearest + 1, stays.astype(np.int64)])
         rates = costs[np.minimum(np.abs(options - last), MOST_CHANGE), np.arange(len(last))]
@@ -172,7 +172,13 @@ class FrameQuantiser:
 
 def picture_error(errors: Floats, information: Floats) -> float:
     """Return the mean of e' H e over errors [T, K] of the controls; information [K, K]."""
-    return float(np.mean(np.sum(errors @ information * errors, axis=1)))
+    return float(np.mean(np.sum(_applied(errors, information) * errors, axis=1)))
+
+
+def _applied(errors: Floats, effect: Floats) -> Floats:
+    """Return errors [T, K] times a matrix [K, K], summed in the same order with any threads."""
+    result: Floats = np.einsum("tk,kj->tj", errors, effect)
+    return result
 
 
 def economical_levels(values: Floats, information: Floats, steps: NDArray[np.float32]) -> Levels:
@@ -202,7 +208,7 @@ def _descend(
     nearest [T, K]: the levels nearest to values [T, K]. effect [K, K]: of errors in steps. costs
     [MOST_CHANGE + 1, K]: of changes from frame to frame.
     """
-    slope = (levels[rows] - values[rows]) @ effect
+    slope = _applied(levels[rows] - values[rows], effect)
     before, after = rows - 1, rows + 1
     has_before, has_after = before >= 0, after < len(levels)
     before, after = np.maximum(before, 0), np.minimum(after, len(levels) - 1)

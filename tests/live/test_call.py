@@ -99,6 +99,17 @@ def free_port() -> int:
         return int(made.getsockname()[1])
 
 
+def wait_until_taken(port: int) -> None:
+    """Wait until another process listens at a port of this machine."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        # not by binding it: the other might find it taken
+        if f":{port:04X} " in Path("/proc/net/udp").read_text():
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"nobody listens at {port}")
+
+
 @contextmanager
 def receiving(to: str, out: Path, **given: Any) -> Iterator[Future[Any]]:
     """A receiver that listens by the time that the block is entered."""
@@ -313,9 +324,10 @@ def test_ctrl_c_ends_the_output_whole(avatar, number):
 
 
 def test_ctrl_c_before_anything_came_is_a_failure(tmp_path):
-    process = start("receive", f"udp://127.0.0.1:{free_port()}", "--out", tmp_path / "x.mkv",
+    port = free_port()
+    process = start("receive", f"udp://127.0.0.1:{port}", "--out", tmp_path / "x.mkv",
                     stderr=subprocess.PIPE)  # fmt: skip
-    time.sleep(5)
+    wait_until_taken(port)
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=30)[1].decode()
     assert process.returncode == 1 and "nothing came" in said and said.count("\n") == 1
