@@ -112,7 +112,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("clips", nargs="+", type=Path)
     parser.add_argument("--streams", type=Path, required=True)
-    parser.add_argument("--tune", default="none,light,full")
+    parser.add_argument("--tune", default="none,small,light,full")
     parser.add_argument("--rig", type=Path, help="another rig than the shipped one")
     parser.add_argument("--face-landmarker", type=Path)
     parser.add_argument("--max-frames", type=int, default=150)

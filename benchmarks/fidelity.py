@@ -171,7 +171,7 @@ def main() -> None:
     """Run the benchmark and print its table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("clips", nargs="+", type=Path)
-    parser.add_argument("--tune", default="none,light,full")
+    parser.add_argument("--tune", default="none,small,light,full")
     parser.add_argument("--rig", type=Path, help="another rig than the shipped one")
     parser.add_argument("--face-landmarker", type=Path)
     parser.add_argument("--max-frames", type=int, default=150)

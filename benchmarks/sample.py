@@ -20,7 +20,7 @@ from typing import Any
 from saved import save
 
 SAMPLE = "samples/sample.mp4"
-PAIRS = (("fast", "none"), ("fast", "light"), ("medium", "none"))
+PAIRS = (("fast", "none"), ("fast", "small"), ("fast", "light"), ("medium", "small"))
 COLUMNS = ("preset", "tune", "encoding", "person", "motion", "PSNR face", "SSIM face",
            "identity", "mouth", "eyes")  # fmt: skip
 
