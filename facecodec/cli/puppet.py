@@ -66,6 +66,10 @@ from facecodec.cli.piped import rereadable
 @options.model
 @options.rig
 @options.preset
+@click.option(
+    "--tune", type=click.Choice(["none", "small", "light", "full"]),
+    help="Of a source that is a picture or a video, as of encode.  [default: small]",
+)  # fmt: skip
 @options.device
 @options.span
 @options.kernel
@@ -91,6 +95,7 @@ def command(
     model: str,
     rig: str | None,
     preset: str,
+    tune: str | None,
     device: str,
     start: Fraction | None,
     end: Fraction | None,
@@ -127,8 +132,9 @@ def command(
             who, motion, output, regions=None if regions is None else regions.split(","),
             strength=_strength(strength), absolute=absolute, rest=rest, retarget=not no_retarget,
             keep_motion=keep_motion, beyond=beyond, identity=identity, model=model, rig=rig,
-            preset=preset, size=size, side_by_side=side_by_side, canvas=canvas, device=device,
-            start=start, end=end, max_frames=max_frames, audio=audio, force=force, progress=report,
+            preset=preset, tune=tune, size=size, side_by_side=side_by_side, canvas=canvas,
+            device=device, start=start, end=end, max_frames=max_frames, audio=audio, force=force,
+            progress=report,
         )  # fmt: skip
     if json_:
         console.json_result(asdict(done), output)

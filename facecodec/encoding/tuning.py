@@ -37,7 +37,7 @@ def settled_tune(tune: str | None, known: bool, live: bool) -> str:
         raise UsageError(f"no tuning {tune!r}; there are: {', '.join(TUNES)}")
     if tune != "none" and known:
         raise UsageError(
-            "no tuning here: the person of a .fci file is tuned already or not at all",
+            "no tuning here: a person out of a file is tuned already or not at all",
             argument="tune",
         )
     return tune

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -17,8 +17,9 @@ from facecodec.clip.clip import Clip
 from facecodec.context.av1 import is_shown
 from facecodec.decoding.canvas import CANVASES, Canvas
 from facecodec.encoding.encode import encode
-from facecodec.encoding.person import find_person
+from facecodec.encoding.person import Enrolment, find_person
 from facecodec.encoding.presets import Preset, preset_of
+from facecodec.encoding.tuning import settled_tune, tune_person
 from facecodec.errors import UsageError
 from facecodec.models import (
     Device,
@@ -77,6 +78,7 @@ def puppet(
     model: str = DEFAULT_GENERATOR,
     rig: str | Path | None = None,
     preset: str | Preset = "medium",
+    tune: str | None = None,
     size: int | None = None,
     side_by_side: bool = False,
     canvas: str | None = None,
@@ -107,7 +109,8 @@ def puppet(
     face is read better than in pictures of the stream. identity: the `.fci` file that a driving
     `.fcv` may refer to; without it, the right one is looked for beside the stream.
     model, rig, preset, device, force, progress: see `facecodec.encode`; the generator is
-    that of a driving `.fcv`. size: a side of the face square in pixels, see `facecodec.decode`.
+    that of a driving `.fcv`. tune: of a source that is a picture or a video, as there; small when
+    None. size: a side of the face square in pixels, see `facecodec.decode`.
     side_by_side: a video shows the driver to the left of the puppet. canvas: "source" lays the head
     into the frame of a source that is a picture, a video or a stream with a context, where its room
     and shoulders stay; "face" shows the square alone. The former when None, wherever a source has
@@ -132,6 +135,7 @@ def puppet(
         output, force, [source, driver, driver_video, identity, rig]
     )
     pictured = Path(source).suffix.lower() not in PERSON_FILE_SUFFIXES
+    tune = settled_tune(tune, known=not pictured, live=False)
     if pictured or retarget:
         require_models(person=pictured or driver_video is not None)
     begin, plan = time.perf_counter(), preset_of(preset)
@@ -141,15 +145,19 @@ def puppet(
         encode, model=model, rig=rig, preset=plan, device=device, keep_person=False,
         precision="f32", progress=progress,
     )  # fmt: skip
-    part = partial(encoded, start=start, end=end, max_frames=max_frames, audio=sound == "driver")
-    moving_source = opened(Path(source), None, encoded) if keep_motion else nullcontext()
+    # a driver that is a video is shown as it is, where it is shown at all
+    part = partial(encoded, start=start, end=end, max_frames=max_frames, audio=sound == "driver",
+                   tune="none")  # fmt: skip
+    whole = partial(encoded, tune=tune)
+    moving_source = opened(Path(source), None, whole) if keep_motion else nullcontext()
     with opened(Path(driver), driver_video, part, span) as moving, moving_source as kept:
         models = load_stream_models(moving.stream.header, moving.stream.name, rig, device)
         side_of(models.generator, size)
         if kept:
             who, setting = Avatar.from_stream(kept.stream, model=models), None
         else:
-            who, setting = _person(Path(source), models, plan, in_place, size, progress)
+            fit = partial(_fitted, model=models, plan=plan, tune=tune, progress=progress)
+            who, setting = _person(Path(source), models, fit, in_place, size, progress)
         own = Avatar.from_stream(moving.stream, identity, model=models)
         stage = Stage.of(moving, max_frames, kept.stream if kept else None, beyond)
         moved = directed(who, own, stage, strengths, How(absolute, retarget, rest), progress)
@@ -216,14 +224,15 @@ def _has_context(source: Path) -> bool:
 def _person(
     source: Path,
     model: FaceModel,
-    plan: Preset,
+    fit: Callable[[Clip], tuple[Avatar, Enrolment]],
     in_place: bool,
     size: int | None,
     progress: Progress,
 ) -> tuple[Avatar, Setting | None]:
     """Return whoever `source` shows, a picture, a video, a `.fcv` or a `.fci`, and their setting.
 
-    in_place: whether the puppet, drawn at `size`, is laid into the frame that shows them best.
+    fit: how a person is found in a clip. in_place: whether the puppet, drawn at `size`, is laid
+    into the frame that shows them best.
     """
     if source.suffix.lower() in PERSON_FILE_SUFFIXES:
         who = load_avatar(source, model)
@@ -231,9 +240,19 @@ def _person(
             return who, None
         with open_stream(source) as stream:
             return who, Setting.of_stream(stream, who, who.side(size))
-    likeness = load_likeness(model.generator)
     with Clip.open(source, max_frames=MAX_SOURCE_FRAMES, progress=progress) as clip:
-        who, enrolment = find_person(clip, model, plan, None, likeness, progress)
+        who, enrolment = fit(clip)
         if not in_place:
             return who, None
         return who, Setting.of(clip, enrolment.frame, who.side(size))
+
+
+def _fitted(
+    clip: Clip, *, model: FaceModel, plan: Preset, tune: str, progress: Progress
+) -> tuple[Avatar, Enrolment]:
+    """Return the person of a clip, tuned."""
+    likeness = load_likeness(model.generator)
+    who = find_person(clip, model, plan, None, likeness, progress)
+    if tune == "none":
+        return who
+    return tune_person(clip, *who, plan, tune, likeness, progress)

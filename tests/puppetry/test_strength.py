@@ -84,6 +84,8 @@ def test_whole_expressions_help_where_landmarks_show_what_moves(regions, free):
         ({"source": "who.fci", "keep_motion": True}, "has no motion to keep"),
         ({"side_by_side": True}, "a stream has no room for the driver"),
         ({"rest": -1}, "rest -1 is not at least 0"),
+        ({"source": "who.fci", "tune": "light"}, "tuned already"),
+        ({"source": "who.png", "tune": "best"}, "there are: none, small"),
         ({"start": 3, "end": 2}, "lies not behind"),
     ],
 )
