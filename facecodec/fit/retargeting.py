@@ -9,6 +9,7 @@ driver's controls and the previous frame's correction.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,8 +55,8 @@ class Retargeter:
         `free`, bool [num_controls], stay what is usual. `weights` [F] say how much more exactly
         than others a feature is followed, 1 for all where none are given.
         """
-        self.free = np.ones(len(limits), bool) if free is None else free
         self.read, self.limits, self.plan = read, limits, plan or RetargetingPlan()
+        self.free = np.ones(len(limits), bool) if free is None else free
         if steps is None:
             steps = np.full(len(limits), self.plan.step)
         tried = np.diag(steps)[self.free]
@@ -65,7 +66,29 @@ class Retargeter:
         self.noise = np.full(change.shape[1], self.plan.noise)
         if weights is not None:
             self.noise /= weights
+        self.near = np.full(len(limits), 1 / self.plan.correction**2)
         self.forget()
+
+    def other(
+        self,
+        limits: Array,
+        plan: RetargetingPlan,
+        free: NDArray[np.bool_],
+        weights: Array,
+        spread: Array,
+    ) -> Retargeter:
+        """Return one that moves the same person, whose derivative is known, in another way.
+
+        limits, plan, free, weights: as above; none that is held here may be free there. spread
+        [num_controls] replaces the plan's `correction`.
+        """
+        made = copy(self)
+        made.limits, made.plan, made.free = limits, plan, free
+        made.jacobian_at_rest = np.where(free, self.jacobian_at_rest, 0.0)
+        made.noise = plan.noise / weights
+        made.near = 1 / spread**2
+        made.forget()
+        return made
 
     def forget(self) -> None:
         """Forget the previous frame: no correction, and the derivative at rest."""
@@ -80,8 +103,8 @@ class Retargeter:
         be read, is taken back.
         """
         plan = self.plan
-        near, rest = 1 / plan.correction**2, 1 / plan.prior**2
-        damping = (near + rest) * np.eye(len(usual))
+        near, rest = self.near, 1 / plan.prior**2
+        damping = np.diag(near + rest)
         information = damping
         last: tuple[Array, Array] | None = None
         best, kept = np.inf, np.zeros(len(usual))
@@ -97,7 +120,7 @@ class Retargeter:
                 self._broyden(controls - last[0], features - last[1])
             last = controls, features
             residual = (wanted - features) / self.noise
-            cost = float(residual @ residual + near * self.correction @ self.correction)
+            cost = float(residual @ residual + (near * self.correction) @ self.correction)
             cost += float(rest * controls @ controls)
             if cost > best:
                 self.correction = RETREAT * (self.correction + kept)

@@ -19,6 +19,7 @@ from facecodec.clip.scan import Span
 from facecodec.decoding.cut import cut
 from facecodec.face.expression import features
 from facecodec.progress import Progress
+from facecodec.puppetry.hidden import seen_features
 from facecodec.puppetry.output import driver_pictures
 from facecodec.types import Controls, Floats, Picture
 from facecodec.video.reader import VideoReader
@@ -42,14 +43,15 @@ class Driver:
         """Return what the face does in the frames of `controls`, [T, 50], NaN where none is seen.
 
         Read from the video where there is one, else from pictures of `person`, the driver's own.
+        What a hand hides in the video goes on from before to after.
         """
         if self.video is None:
             rows = controls.astype(np.float64)
             face = person.face_reader()
             return features(face.landmarks(rows, "reading the driver", progress))
         span, reader = Span(*self.span, max_frames=len(controls)), VideoReader(self.video)
-        with Clip(reader, span, occlusions=False, progress=progress) as clip:
-            return clip.features
+        with Clip(reader, span, progress=progress) as clip:
+            return seen_features(clip)
 
     def pictures(self, person: Avatar, numbers: list[int], side: int) -> Iterator[Picture]:
         """Yield the driver's squares [S, S, 3] in the order of `numbers`, of its frames.

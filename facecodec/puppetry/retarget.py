@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from facecodec.avatar.avatar import Avatar
-from facecodec.avatar.face import FaceReader
 from facecodec.bitstream import FrameFlags, FrameRecord, StreamReader
 from facecodec.errors import NoFaceError, UsageError
 from facecodec.face.expression import LID_FEATURES, LIP_FEATURES, POSE_WEIGHT, features
@@ -17,16 +16,14 @@ from facecodec.fit.photometric import TrackingPlan
 from facecodec.fit.retargeting import Retargeter
 from facecodec.fit.smoothing import smooth
 from facecodec.progress import Progress
+from facecodec.puppetry.in_part import Parts, Whole, in_part
 from facecodec.puppetry.strength import Strengths
 from facecodec.rig.regions import Region
 from facecodec.rig.rig import Rig
-from facecodec.types import Controls, Floats
+from facecodec.types import Controls, Flags, Floats
 
 # Standard deviations that a control may reach on another person's face.
 YAW_PITCH_LIMIT, ROLL_LIMIT, OFFSET_LIMIT = 4.0, 2.0, 5.0
-# The same of a whole expression in a puppet in part or at another strength, which a search for more
-# than faces do would turn into somebody else, such as a child.
-EXPRESSION_LIMIT = 2.5
 # When the frame at rest is chosen:
 RESTING_POSE_WEIGHT = 0.1  # of a feature of pose, beside 1 for those of lips and lids
 SHUT_LIPS_PERCENTILE = 10  # percentile over the clip of the lips' features that counts as shut
@@ -166,76 +163,39 @@ def retargeted(
     """Return controls [T, K] that make the source's face do what the driver's does.
 
     How the driver's features differ from its rest is how the source's face is to differ from itself
-    at controls 0, times the strengths; what has no strength stays as there. `absolute`: the head's
-    pose is the driver's own. own: the source's own controls [T, K] in these frames, which it goes
-    on with where the driver moves nothing; None for a source that stands still. None where no face
-    can be read in the source's picture.
+    at controls 0. A puppet in part is then made of that whole one (`facecodec.puppetry.in_part`).
+    `absolute`: the head's pose is the driver's own. own: the source's own controls [T, K] in these
+    frames, which it goes on with where the driver moves nothing; None for a source that stands
+    still. None where no face can be read in the source's picture.
     """
     count, rig, face = driver.controls.shape[1], source.rig, source.face_reader()
     rest = driver.rest
-    here, base = face(np.zeros((1, count)))[0], rest.features.copy()
+    origin = np.zeros(count)
+    here, base = face(origin[None])[0], rest.features.copy()
     if absolute:
         base[:NUM_POSE] = here[:NUM_POSE]
     if not np.isfinite(here).all():
         return None
-    free = strengths.free(rig)
     whole_face = np.array(rig.regions) == Region.EXPRESSION
     steps = np.where(whole_face, EXPRESSION_STEP, OFFSET_STEP)
-    limits = np.where(free, control_limits(count), np.inf)
-    if own is None and not strengths.plain:
-        limits[whole_face & free] = EXPRESSION_LIMIT
-    weights = strengths.weights(kept=own is not None)
-    retargeter = Retargeter(face, limits, steps=steps, free=free, weights=weights)
+    retargeter = Retargeter(face, control_limits(count), steps=steps)
     usual = _usual(rig, driver.controls - rest.controls)
-    goals = _Goals(face, here, strengths.features())
-    if not strengths.plain:
-        usual *= strengths.controls(rig)
-    if own is not None:  # whole expressions too begin at what they do there for eyes and brows
-        silent = strengths.controls(rig) == 0
-        usual[:, silent] = own[:, silent]
+    usual[:, _unseen(rig)] = _gaze(driver.controls[:, _unseen(rig)])
     moved, information = np.zeros(usual.shape), np.zeros((*usual.shape, usual.shape[1]))
     for t in range(len(usual)):
         if np.isfinite(driver.features[t]).all():
-            still = None if own is None else np.where(free, 0, own[t])
-            goal = goals(driver.features[t], base, None if own is None else own[t], still)
+            goal = here + driver.features[t] - base
             moved[t], information[t] = retargeter.follow(usual[t], goal)
         else:
             moved[t] = usual[t]
             retargeter.forget()
         progress("retargeting", t + 1, len(usual))
     motion = per_control(TrackingPlan().motion, count).numpy()
-    smoothed = smooth(moved, information, motion)
-    smoothed[:, ~free] = usual[:, ~free]
-    return smoothed.astype(np.float32)
-
-
-@dataclass
-class _Goals:
-    """What features [50] the source's face is to have in a frame.
-
-    face: reads them. here: those at controls 0. factors: the strength of each.
-    """
-
-    face: FaceReader
-    here: Floats
-    factors: Floats
-
-    def __call__(
-        self, driver: Floats, base: Floats, own: Controls | None, still: Controls | None
-    ) -> Floats:
-        """Return the goal [50] for the driver's features `driver` and those at rest, `base`.
-
-        own: the source's own controls [K] in this frame; still: the same with what the driver moves
-        at rest. None for a source that stands still.
-        """
-        if own is None or still is None:
-            if (self.factors == 1).all():
-                return self.here + driver - base
-            return self.here + self.factors * (driver - base)
-        kept, quiet = self.face(np.stack([own, still]).astype(np.float64))
-        kept, quiet = (np.where(np.isfinite(row), row, self.here) for row in (kept, quiet))
-        moved: Floats = quiet + self.factors * (driver - base)
-        return np.where(self.factors > 0, moved, kept)
+    whole = smooth(moved, information, motion).astype(np.float32)
+    if strengths.plain:
+        return whole
+    parts = Parts.of(strengths, rig)
+    return in_part(Whole(rig, whole, origin, retargeter), parts, own, progress)
 
 
 def copied(
@@ -260,7 +220,20 @@ def _usual(rig: Rig, controls: Controls) -> Floats:
     """Return the controls [T, K] near which the source's are sought, from the driver's [T, K]."""
     share = np.full(controls.shape[1], INITIAL_OFFSET_SHARE)
     share[:NUM_POSE] = 1.0
-    for k, offset in enumerate(rig.offsets):
-        if offset.region == UNSEEN_REGION:
-            share[NUM_POSE + k] = 1.0
     return share * limited(controls).astype(np.float64)
+
+
+def _unseen(rig: Rig) -> Flags:
+    """Return which controls move what landmarks do not show, bool [K]."""
+    return np.array([region == UNSEEN_REGION for region in rig.regions])
+
+
+def _gaze(controls: Controls) -> Floats:
+    """Return the controls of gaze [T, G], counted from where the driver looks most.
+
+    A source at rest, too, looks where it mostly does, at the camera as a rule; the frame in which
+    a driver's mouth is at rest may look anywhere.
+    """
+    away = controls.astype(np.float64) - np.median(controls, axis=0)
+    bent: Floats = OFFSET_LIMIT * np.tanh(away / OFFSET_LIMIT)
+    return bent

@@ -23,7 +23,6 @@ from facecodec.rig.rig import Rig
 from facecodec.types import Flags, Floats
 
 STRENGTH_LIMIT = 10.0  # beyond which no face follows
-CLOSE_WEIGHT = 3.0  # of features that a puppet in part follows closely, beside 1
 # The regions whose strength a group of features has: the first of them that is not 0.
 MOUTH_REGIONS = (Region.MOUTH, Region.JAW, Region.EXPRESSION)
 EYE_REGIONS = (Region.EYES, Region.EXPRESSION)
@@ -81,24 +80,6 @@ class Strengths:
         factors[LID_FEATURES] = self._first(EYE_REGIONS)
         factors[BROW_FEATURES] = self._first(BROW_REGIONS)
         return factors
-
-    def weights(self, kept: bool = False) -> Floats:
-        """Return how exactly each feature is followed, [50]; 1 where all is as the driver does it.
-
-        kept: the source keeps its motion, which counts for more than what the driver adds.
-
-        Whole expressions would move what is to be still, and brows move by so little that they
-        would hardly follow alone. Where the head turns, lids and lips seem to move with it; where
-        it does not, they are followed closely, and so is the pose that is to stay.
-        """
-        weights = np.ones(NUM_FEATURES)
-        if not self.plain:
-            weights[BROW_FEATURES] = CLOSE_WEIGHT
-            if self.factors[Region.POSE] == 0:
-                weights[:NUM_POSE] = weights[LID_FEATURES] = weights[LIP_FEATURES] = CLOSE_WEIGHT
-        if kept:
-            weights[self.features() > 0] = 1
-        return weights
 
     def controls(self, rig: Rig) -> Floats:
         """Return the factor of each control, [K]."""

@@ -44,17 +44,6 @@ def test_features_and_controls_are_scaled_by_region():
     }  # fmt: skip
 
 
-def test_a_puppet_in_part_follows_closely_but_where_the_head_turns():
-    assert (Strengths.of().weights() == 1).all()
-    turning, still = (Strengths.of([region]).weights() for region in ("pose", "mouth"))
-    for part in (slice(NUM_POSE), LID_FEATURES, LIP_FEATURES):
-        assert (turning[part] == 1).all() and (still[part] > 1).all()
-    kept = Strengths.of(["mouth"]).weights(kept=True)
-    assert (kept[LIP_FEATURES] == 1).all() and (kept[LID_FEATURES] > 1).all()
-    for weights in (turning, still):
-        assert (weights[OUTLINE_FEATURES] == 1).all() and (weights[BROW_FEATURES] > 1).all()
-
-
 @pytest.mark.parametrize(
     ("regions", "free"),
     [
@@ -210,17 +199,19 @@ def test_what_is_led_by_landmarks_moves_alone(people, finder, tmp_path):
     done = facecodec.puppet(source, driver, tmp_path / "p.fcv", **given)
     assert done.retargeted
     moved = controls_in(tmp_path / "p.fcv")
-    for region in ("pose", "eyes", "gaze", "brows", "jaw"):
-        assert not moved[:, controls_of(RIG, region)].any()
+    assert not moved[:, controls_of(RIG, "gaze")].any()
+    # others take back what the mouth's controls show elsewhere, which is little
+    for region in ("pose", "eyes", "brows", "jaw"):
+        assert np.abs(moved[:, controls_of(RIG, region)]).max() < 1
     assert moved[:, controls_of(RIG, "mouth")].any()
     kept = facecodec.puppet(
         source, driver, tmp_path / "k.fcv", keep_motion=True, beyond="stop", **given
     )
     assert kept.retargeted and kept.frames == 3
-    own = controls_in(tmp_path / "k.fcv")
-    for region in ("pose", "eyes", "gaze", "brows", "jaw"):
-        which = controls_of(RIG, region)
-        np.testing.assert_array_equal(own[:, which], controls_in(source)[:3, which])
+    away = controls_in(tmp_path / "k.fcv") - controls_in(source)[:3]
+    assert not away[:, controls_of(RIG, "gaze")].any()
+    for region in ("pose", "eyes", "brows", "jaw"):
+        assert np.abs(away[:, controls_of(RIG, region)]).max() < 1
 
 
 def test_rest_span_and_side_by_side(people, finder, tmp_path):
