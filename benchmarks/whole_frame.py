@@ -22,7 +22,7 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -59,8 +59,8 @@ TRIES = 2  # encodes for a rate that none is near to
 REGIONS = ("whole", "head", "face")
 MEASURES = (*(f"{what} {region}" for what in ("PSNR", "SSIM") for region in REGIONS),
             *(f"{region} {octave} px" for region in REGIONS for octave in OCTAVES))  # fmt: skip
-PARTS = ("/4", "/2", "")  # of an encoder's side
-CODERS = [f"{name}{part}" for part in PARTS for name in ENCODERS]
+PARTS = ("", "/2", "/4")  # of an encoder's side
+CODERS = [f"{name}{part}" for name in reversed(ENCODERS) for part in PARTS]
 OVER = 1.03  # times a rate, up to which an encode is at that rate
 CONTAINER_BYTES = 60  # of a context in a stream, beside its pictures
 COMMAND = "python benchmarks/whole_frame.py CLIPS --streams DIR --kbps {kbps}"
@@ -74,6 +74,7 @@ class Source:
 
     frames: dict[int, Picture]
     masks: dict[int, list[NDArray[np.bool_] | None]]
+    details: dict[int, dict[int, NDArray[np.float32]]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, clip: Path, places: dict[int, Alignment], count: int) -> Source:
@@ -81,8 +82,8 @@ class Source:
         frames, masks, find = {}, {}, landmark_finder()
         with VideoReader(clip) as reader:
             for i, frame in enumerate(reader.frames(None, None, count)):
-                points = find(frame.image)
-                if i not in places or points is None:
+                points = find(frame.image) if i in places else None
+                if points is None:
                     continue
                 frames[i] = frame.image
                 shape = frame.image.shape
@@ -92,6 +93,12 @@ class Source:
                 inner = face_mask(points, side)[: shape[0], : shape[1]]
                 masks[i] = [None, head, inner]
         return cls(frames, masks)
+
+    def bands(self, i: int) -> dict[int, NDArray[np.float32]]:
+        """Return the detail of frame `i` by octave, [H, W] each."""
+        if i not in self.details:
+            self.details[i] = bands(self.frames[i])
+        return self.details[i]
 
     def measured(self, shown: Iterable[tuple[int, Picture]]) -> dict[str, float]:
         """Return every measure of frames that are shown, by their numbers."""
@@ -104,8 +111,8 @@ class Source:
             for region, (_, decibels, similar) in zip(REGIONS, results, strict=True):
                 sums[f"PSNR {region}"].append(decibels)
                 sums[f"SSIM {region}"].append(similar)
-            for name, one in (("source", self.frames[i]), ("shown", picture)):
-                for octave, size in bands(one).items():
+            for name, sizes in (("source", self.bands(i)), ("shown", bands(picture))):
+                for octave, size in sizes.items():
                     for region, mask in zip(REGIONS, self.masks[i], strict=True):
                         key = name, region, octave
                         total = float(size.sum() if mask is None else size[mask].sum())

@@ -23,7 +23,7 @@ LEAST_MATTED_PIXELS = 16  # pixels of a side of a square below which no head is 
 FACE = np.s_[INPUT_SIZE * 2 // 5 : INPUT_SIZE * 3 // 4, INPUT_SIZE * 3 // 8 : INPUT_SIZE * 5 // 8]
 LEAST_PERSON = 0.5  # mean of the matte there
 SURELY_BEHIND = 0.01  # alpha up to which a pixel shows nothing of the person
-BAND_PIXELS = 1 << 15  # that are worked on at once: what lies in the cache costs half
+BAND_PIXELS = 1 << 16  # that are worked on at once: what lies in the cache costs half
 SHARE_RADIUS, SMALLEST_SHARE = 3, 1e-2  # pixels of the network's square; of the person
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from facecodec.face.alignment import Alignment
+from facecodec.types import Floats
 
 SHRINK_FROM = 2  # pixels of a square to one of the frame, from which on it is halved first
 
@@ -52,13 +54,19 @@ def unit_points(place: Alignment, window: Window, step: int = 1) -> Tensor:
     step: pixels of a block, whose centres are meant, [h / step, w / step, 2].
     """
     blocks = window.strided(step)
-    matrix = place.corner_matrix()
-    inverse = np.linalg.inv(matrix[:, :2])
-    columns = window.left + step * (np.arange(blocks.right) + 0.5) - matrix[0, 2]
-    rows = window.top + step * (np.arange(blocks.bottom) + 0.5) - matrix[1, 2]
+    inverse, origin = _inverse(place)
+    columns = window.left + step * (np.arange(blocks.right) + 0.5) - origin[0]
+    rows = window.top + step * (np.arange(blocks.bottom) + 0.5) - origin[1]
     across = torch.tensor(inverse[:, 0] * columns[:, None], dtype=torch.float32)
     down = torch.tensor(inverse[:, 1] * rows[:, None], dtype=torch.float32)
     return across[None] + down[:, None]
+
+
+@lru_cache(maxsize=4)  # a frame is worked on in bands
+def _inverse(place: Alignment) -> tuple[Floats, Floats]:
+    """Return what turns ways in a frame into ways in the square [2, 2], and its origin [2]."""
+    matrix = place.corner_matrix()
+    return np.linalg.inv(matrix[:, :2]).astype(np.float64), matrix[:, 2]
 
 
 def sampled(maps: Tensor, points: Tensor) -> Tensor:

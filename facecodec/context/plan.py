@@ -16,6 +16,7 @@ USUAL_RATE = Fraction(25)  # frames a second, of a source that does not say
 # too late; smaller ones lack detail that larger ones have at the same rate.
 PIXELS_PER_BIT = 20  # of a picture, for each bit a second
 BITS_PER_PICTURE = 1_300  # a second, for each picture a second
+LEAST_PICTURES = 3  # a second: a face is retouched by them, and a mouth that is late is a ghost
 STILL_BYTES = 3_000  # of a plate that stands alone
 STILL_PIXELS = 80_000
 LARGEST_SHARE = 0.5  # of the source's side
@@ -75,7 +76,7 @@ def plan_context(
     frames = frame_rate or USUAL_RATE
     if bits == 0:
         return ContextPlan(picture_size(source, STILL_PIXELS), 0, frames, STILL_BYTES)
-    step = max(1, ceil(frames * BITS_PER_PICTURE / bits))
+    step = max(1, min(ceil(frames * BITS_PER_PICTURE / bits), ceil(frames / LEAST_PICTURES)))
     size = picture_size(source, min(PIXELS_PER_BIT * bits, MAX_CONTEXT_PIXELS))
     return ContextPlan(size, step, frames / step, int(bits * duration / 8))
 

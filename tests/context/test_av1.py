@@ -182,6 +182,7 @@ def test_what_may_be_asked_for():
     assert plan.step == 7
     assert abs(plan.size[0] * plan.size[1] - 120_000) < 2_000
     assert all(side % 2 == 0 for side in plan.size)
+    assert plan_context(1500, (1280, 720), rate, Fraction(10)).step == 10  # three a second
     assert plan_context(0, (400, 300), None, Fraction(10)).still
     assert plan_context(10**5, (400, 300), rate, Fraction(1)).step == 1
     width, height = plan_context(200_000, (7680, 4320), rate, Fraction(9)).size
