@@ -7,6 +7,7 @@ from dataclasses import asdict
 import click
 
 from facecodec.cli import console, options, progress
+from facecodec.cli.piped import rereadable
 
 
 @click.command()
@@ -26,7 +27,7 @@ def command(
 
     CLIP is what IN.fcv was encoded from. `still` is one picture, for a room and a camera that stand
     still; RATE, such as 8k bits a second, films it. Nothing is fitted again, and a context that
-    IN.fcv has is replaced.
+    IN.fcv has is replaced. Either input may be - for standard input.
 
     \b
     facecodec context talk.fcv talk.mp4 whole.fcv 8k
@@ -34,8 +35,12 @@ def command(
     """
     from facecodec.editing.context import add_context
 
-    with progress.shown({"context": 1.0}) as report:
-        done = add_context(source, video, output, context, force=force, progress=report)
+    with (
+        rereadable(source, video) as (stream, clip),
+        progress.shown({"context": 1.0}) as report,
+    ):
+        assert stream is not None and clip is not None
+        done = add_context(stream, clip, output, context, force=force, progress=report)
     if json_:
         console.json_result(asdict(done), output)
     console.say(

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from facecodec.cli import console, options
+from facecodec.cli.piped import rereadable
 from facecodec.cli.progress import WEB, shown
 
 
@@ -51,9 +52,10 @@ def export(
     """
     from facecodec.web.export import export as exported
 
-    with shown(WEB) as progress:
+    with rereadable(*sources) as files, shown(WEB) as progress:
+        streams = tuple(file for file in files if file is not None)
         done = exported(
-            output, sources, title=title, identity=identity, rig=rig, device=device, force=force,
+            output, streams, title=title, identity=identity, rig=rig, device=device, force=force,
             progress=progress,
         )  # fmt: skip
     count = f"{done.streams} stream{'s' if done.streams > 1 else ''}"

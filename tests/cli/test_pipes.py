@@ -80,6 +80,8 @@ COMMANDS = {
     "facecodec.study.evaluate.evaluate_puppet_files": ("eval", "--puppet", "-", "a.mp4", "b.mp4"),
     "facecodec.study.report.gather": ("report", "-", "-o", "out.html"),
     "facecodec.study.view.Studio": ("view", "-"),
+    "facecodec.editing.context.add_context": ("context", "-", "a.mp4", "o.fcv", "8k"),
+    "facecodec.web.export.export": ("web", "export", "o.web", "-"),
     "facecodec.puppetry.puppet.puppet": ("puppet", "--source", "-", "--driver", "b.fcv", "o.mp4"),
 }
 
@@ -89,7 +91,8 @@ def test_commands_read_a_stream_from_standard_input(monkeypatch, work):
     seen: list[bytes] = []
 
     def reached(*paths, **_):
-        copies = [path for path in paths if isinstance(path, Path) and path.exists()]
+        given = paths[-1] if isinstance(paths[-1], tuple) else paths
+        copies = [path for path in given if isinstance(path, Path) and path.exists()]
         seen.extend(path.read_bytes() for path in copies if path.suffix == ".fcv")
         raise Reached
 
