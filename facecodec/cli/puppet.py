@@ -37,6 +37,10 @@ from facecodec.cli.piped import rereadable
     help="The driver's frame at rest, from 0; found where not given.",
 )
 @click.option(
+    "--source-rest", type=click.Choice(["keep", "neutral"]), default="keep", show_default=True,
+    help="The source's face at rest: as shown, or neutral, for a picture with a grin or a wink.",
+)  # fmt: skip
+@click.option(
     "--keep-motion",
     is_flag=True,
     help="A source that is a video or a .fcv goes on moving where the driver moves nothing.",
@@ -84,6 +88,7 @@ def command(
     strength: str | None,
     absolute: bool,
     rest: int | None,
+    source_rest: str,
     keep_motion: bool,
     beyond: str,
     no_retarget: bool,
@@ -130,11 +135,11 @@ def command(
         assert who is not None and motion is not None
         done = puppet(
             who, motion, output, regions=None if regions is None else regions.split(","),
-            strength=_strength(strength), absolute=absolute, rest=rest, retarget=not no_retarget,
-            keep_motion=keep_motion, beyond=beyond, identity=identity, model=model, rig=rig,
-            preset=preset, tune=tune, size=size, side_by_side=side_by_side, canvas=canvas,
-            device=device, start=start, end=end, max_frames=max_frames, audio=audio, force=force,
-            progress=report,
+            strength=_strength(strength), absolute=absolute, rest=rest, source_rest=source_rest,
+            retarget=not no_retarget, keep_motion=keep_motion, beyond=beyond, identity=identity,
+            model=model, rig=rig, preset=preset, tune=tune, size=size, side_by_side=side_by_side,
+            canvas=canvas, device=device, start=start, end=end, max_frames=max_frames, audio=audio,
+            force=force, progress=report,
         )  # fmt: skip
     if json_:
         console.json_result(asdict(done), output)

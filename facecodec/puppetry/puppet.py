@@ -33,8 +33,10 @@ from facecodec.models import (
 from facecodec.progress import Progress, silent
 from facecodec.puppetry.driver import opened
 from facecodec.puppetry.in_place import InMotion, InPlace, Setting
+from facecodec.puppetry.neutral import SOURCE_RESTS
 from facecodec.puppetry.output import BesideDriver, write_stream, write_video
-from facecodec.puppetry.stage import How, Stage, directed
+from facecodec.puppetry.retarget import How
+from facecodec.puppetry.stage import Stage, directed
 from facecodec.puppetry.strength import Strengths
 from facecodec.puppetry.timeline import check_beyond
 from facecodec.rig.regions import Region
@@ -70,6 +72,7 @@ def puppet(
     strength: float | Mapping[str, float] = 1.0,
     absolute: bool = False,
     rest: int | None = None,
+    source_rest: str = "keep",
     retarget: bool = True,
     keep_motion: bool = False,
     beyond: str = "hold",
@@ -99,9 +102,10 @@ def puppet(
     driver does; a number, or one for each region.
     absolute: the head turns as far as the driver's does; otherwise motion is taken relative to the
     driver's rest, the frame in which the face is most at rest (of copied controls, the one
-    nearest to controls 0), or frame number `rest`. retarget: controls are sought that make the
-    source's face do what the driver's does, a few previews a frame; without it, and where no face
-    can be read, the driver's controls are copied.
+    nearest to controls 0), or frame number `rest`. source_rest: the source's face at rest: "keep"
+    it as it is shown, or make it "neutral", for a picture with a grin or a wink. retarget: controls
+    are sought that make the source's face do what the driver's does, a few previews a frame;
+    without it, and where no face can be read, the driver's controls are copied.
     keep_motion: a source that is a `.fcv` or a video, which is then encoded, goes on moving where
     the driver moves nothing, on its own clock and in its own place. beyond: what there is then
     beyond the end of the shorter of the two: "hold" its last frame, "loop" it, or "stop".
@@ -128,6 +132,7 @@ def puppet(
     output = str(output)
     to_stream = Path(output).suffix.lower() == ".fcv"
     _refuse_misfits(Path(source), keep_motion, beyond, sound)
+    _check_source_rest(source_rest, keep_motion)
     if side_by_side and to_stream:
         raise UsageError(f"{output}: a stream has no room for the driver; name a video")
     in_place = _in_place(canvas, Path(source), output, keep_motion)
@@ -139,6 +144,7 @@ def puppet(
     if pictured or retarget:
         require_models(person=pictured or driver_video is not None)
     begin, plan = time.perf_counter(), preset_of(preset)
+    how = How(absolute, retarget, rest, source_rest)
     if size is not None and Path(driver).suffix.lower() != ".fcv":
         side_of(load_generator_on(model, device), size)  # known before the driver is encoded
     encoded = partial(
@@ -160,7 +166,7 @@ def puppet(
             who, setting = _person(Path(source), models, fit, in_place, size, progress)
         own = Avatar.from_stream(moving.stream, identity, model=models)
         stage = Stage.of(moving, max_frames, kept.stream if kept else None, beyond)
-        moved = directed(who, own, stage, strengths, How(absolute, retarget, rest), progress)
+        moved = directed(who, own, stage, strengths, how, progress)
         scene = stage.scene(who, moved.controls, sound)
         if to_stream:
             frames = write_stream(scene, output)
@@ -197,6 +203,19 @@ def _refuse_misfits(source: Path, keep_motion: bool, beyond: str, sound: str) ->
         raise UsageError(f"{source}: has no motion to keep; a video or a .fcv has")
     if sound == "source" and not keep_motion:
         raise UsageError("a source that stands still has no audio; keep its motion")
+
+
+def _check_source_rest(source_rest: str, keep_motion: bool) -> None:
+    """Raise UsageError for a rest that there is not, or beside a source that keeps its motion."""
+    if source_rest not in SOURCE_RESTS:
+        raise UsageError(
+            f"no rest {source_rest!r} of a source; there are: {', '.join(SOURCE_RESTS)}",
+            argument="source_rest",
+        )
+    if keep_motion and source_rest != "keep":
+        raise UsageError(
+            "a source that keeps its motion keeps its rest too", argument="source_rest"
+        )
 
 
 def _in_place(canvas: str | None, source: Path, output: str, keep_motion: bool) -> bool:

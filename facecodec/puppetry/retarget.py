@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from facecodec.avatar.avatar import Avatar
+from facecodec.avatar.face import FaceReader
 from facecodec.bitstream import FrameFlags, FrameRecord, StreamReader
 from facecodec.errors import NoFaceError, UsageError
 from facecodec.face.expression import LID_FEATURES, LIP_FEATURES, POSE_WEIGHT, features
@@ -17,6 +18,7 @@ from facecodec.fit.retargeting import Retargeter
 from facecodec.fit.smoothing import smooth
 from facecodec.progress import Progress
 from facecodec.puppetry.in_part import Parts, Whole, in_part
+from facecodec.puppetry.neutral import Neutral
 from facecodec.puppetry.strength import Strengths
 from facecodec.rig.regions import Region
 from facecodec.rig.rig import Rig
@@ -144,6 +146,16 @@ def pose_between(source: Avatar, driver: Avatar) -> Controls:
 
 
 @dataclass(frozen=True)
+class How:
+    """How a driver is followed; see `facecodec.puppet`."""
+
+    absolute: bool
+    retarget: bool
+    rest: int | None
+    source_rest: str = "keep"
+
+
+@dataclass(frozen=True)
 class Performance:
     """What a driver does: controls [T, K], features [T, 50] and the rest that they count from."""
 
@@ -156,23 +168,23 @@ def retargeted(
     source: Avatar,
     driver: Performance,
     strengths: Strengths,
-    absolute: bool,
+    how: How,
     own: Controls | None,
     progress: Progress,
 ) -> Controls | None:
     """Return controls [T, K] that make the source's face do what the driver's does.
 
     How the driver's features differ from its rest is how the source's face is to differ from itself
-    at controls 0. A puppet in part is then made of that whole one (`facecodec.puppetry.in_part`).
-    `absolute`: the head's pose is the driver's own. own: the source's own controls [T, K] in these
-    frames, which it goes on with where the driver moves nothing; None for a source that stands
-    still. None where no face can be read in the source's picture.
+    at rest. A puppet in part is then made of that whole one (`facecodec.puppetry.in_part`). own:
+    the source's own controls [T, K] in these frames, which it goes on with where the driver moves
+    nothing; None for a source that stands still. None where no face can be read in the source's
+    picture.
     """
     count, rig, face = driver.controls.shape[1], source.rig, source.face_reader()
     rest = driver.rest
-    origin = np.zeros(count)
+    origin = source_rest(source, how, face)
     here, base = face(origin[None])[0], rest.features.copy()
-    if absolute:
+    if how.absolute:
         base[:NUM_POSE] = here[:NUM_POSE]
     if not np.isfinite(here).all():
         return None
@@ -181,6 +193,7 @@ def retargeted(
     retargeter = Retargeter(face, control_limits(count), steps=steps)
     usual = _usual(rig, driver.controls - rest.controls)
     usual[:, _unseen(rig)] = _gaze(driver.controls[:, _unseen(rig)])
+    usual += origin
     moved, information = np.zeros(usual.shape), np.zeros((*usual.shape, usual.shape[1]))
     for t in range(len(usual)):
         if np.isfinite(driver.features[t]).all():
@@ -196,6 +209,16 @@ def retargeted(
         return whole
     parts = Parts.of(strengths, rig)
     return in_part(Whole(rig, whole, origin, retargeter), parts, own, progress)
+
+
+def source_rest(source: Avatar, how: How, face: FaceReader | None = None) -> Floats:
+    """Return the controls [K] of the source's face at rest: 0, or those of a neutral face.
+
+    face: reads the source's; one is made where it is not given.
+    """
+    if how.source_rest == "keep":
+        return np.zeros(source.num_controls)
+    return Neutral.of_rig(source.rig).controls(face or source.face_reader())
 
 
 def copied(

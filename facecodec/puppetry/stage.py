@@ -18,6 +18,7 @@ from facecodec.puppetry.driver import Driver
 from facecodec.puppetry.head_motion import head_moves, places_of
 from facecodec.puppetry.output import Scene
 from facecodec.puppetry.retarget import (
+    How,
     Performance,
     at_rest,
     copied,
@@ -25,6 +26,7 @@ from facecodec.puppetry.retarget import (
     pose_between,
     rest_at,
     retargeted,
+    source_rest,
 )
 from facecodec.puppetry.strength import Strengths
 from facecodec.puppetry.timeline import Timeline, lay_out, with_sound
@@ -116,15 +118,6 @@ class Stage:
         return Scene(who, self.source, items, heard, len(frames))
 
 
-@dataclass(frozen=True)
-class How:
-    """How a driver is followed; see `facecodec.puppet`."""
-
-    absolute: bool
-    retarget: bool
-    rest: int | None
-
-
 class Moved(NamedTuple):
     """A puppet's controls [T, K], the driver's frame at rest, and whether landmarks led it."""
 
@@ -161,9 +154,12 @@ def directed(
         if rest is not None:
             shown = stage.along(driven).astype(np.float32)
             performance = Performance(shown, stage.along(done), rest)
-            controls = retargeted(who, performance, strengths, how.absolute, stage.own, progress)
+            controls = retargeted(who, performance, strengths, how, stage.own, progress)
             if controls is not None:
                 return Moved(controls, rest.frame, True)
     shift = pose_between(who, driver) if how.absolute else -nearest
     shown = stage.along(driven).astype(np.float32)
-    return Moved(copied(who, shown, shift, strengths, stage.own), frame, False)
+    controls = copied(who, shown, shift, strengths, stage.own)
+    if stage.own is None:
+        controls += source_rest(who, how).astype(np.float32)
+    return Moved(controls, frame, False)

@@ -214,6 +214,17 @@ def test_what_is_led_by_landmarks_moves_alone(people, finder, tmp_path):
         assert np.abs(away[:, controls_of(RIG, region)]).max() < 1
 
 
+def test_a_neutral_rest_is_added_to_all_frames(people, finder, tmp_path):
+    source, driver = people
+    for rest in ("keep", "neutral"):
+        facecodec.puppet(source, driver, tmp_path / f"{rest}.fcv", retarget=False, source_rest=rest)
+    added = controls_in(tmp_path / "neutral.fcv") - controls_in(tmp_path / "keep.fcv")
+    steps = open_stream(tmp_path / "keep.fcv").header.control_steps
+    assert np.abs(added).max() > 0.2
+    assert (np.abs(added - added[0]) <= 2 * steps).all()
+    assert not added[:, controls_of(RIG, "pose")].any()
+
+
 def test_rest_span_and_side_by_side(people, finder, tmp_path):
     source, driver = people
     plain = {"retarget": False, "size": 256}
