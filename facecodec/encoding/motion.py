@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ from facecodec.bitstream import FrameFlags
 from facecodec.checkpoint import Stage, stage
 from facecodec.clip.clip import Clip
 from facecodec.clip.scan import Scan
-from facecodec.encoding.parts import WARM_UP_FRAMES, WHOLE, PartDone, Parts
+from facecodec.encoding.parts import FADE_FRAMES, WARM_UP_FRAMES, WHOLE, PartDone, Parts
 from facecodec.encoding.person import POSE_LIMIT, Enrolment, pose_change, pose_from_landmarks
 from facecodec.encoding.preparation import prepared
 from facecodec.fit.correction import CorrectionPlan, corrected
@@ -87,10 +88,7 @@ def track_clip(
     ]
     if parts.only is not None:
         raise PartDone(len(clip), len(spans))
-    controls, information, residual, flags = (
-        np.concatenate([getattr(part, name) for part in tracked])
-        for name in ("controls", "information", "residual", "flags")
-    )
+    controls, information, residual, flags = _joined(tracked)
     flags[_unexplained(residual, flags)] |= np.uint8(FrameFlags.LOW_CONFIDENCE)
     seen: Floats = information.mean(axis=0)
     if not clip.live:
@@ -111,14 +109,42 @@ def track_clip(
 
 @dataclass
 class _Tracked:
-    """Frames as tracked: `information` [T, K, K], `motion` [K]; for the others see `Motion`."""
+    """Frames as tracked: `information` [T, K, K], `motion` [K]; for the others see `Motion`.
+
+    early: how many of them, the first ones, belong to the part before.
+    """
 
     controls: Floats
     information: Floats
     residual: Floats
     flags: NDArray[np.uint8]
+    early: int
     motion: Floats
     failures: int | None
+
+
+def _joined(parts: Sequence[_Tracked]) -> tuple[Floats, Floats, Floats, NDArray[np.uint8]]:
+    """Return controls, information, residual and flags of all parts, one after the other.
+
+    Two trackers explain the same frames by controls that differ a little, so the end of a part
+    goes over into what the next one has found of the same frames.
+    """
+    names = ("controls", "information", "residual", "flags")
+    whole = [
+        np.concatenate([getattr(part, name)[part.early :] for part in parts]) for name in names
+    ]
+    controls, information, residual, flags = whole
+    begin = len(parts[0].flags)
+    for before, part in zip(parts, parts[1:], strict=False):
+        count = min(FADE_FRAMES, part.early, len(before.flags) - before.early)
+        ours, theirs = slice(begin - count, begin), slice(part.early - count, part.early)
+        there = (flags[ours] | part.flags[theirs]) & FrameFlags.NO_FACE == 0
+        share = np.where(there, np.arange(1, count + 1) / (count + 1), 0.0)
+        for name, values in zip(names, (controls, information, residual), strict=False):
+            own, rows = values[ours], getattr(part, name)[theirs]
+            own += share.reshape(-1, *[1] * (own.ndim - 1)) * (rows - own)
+        begin += len(part.flags) - part.early
+    return controls, information, residual, flags
 
 
 def _track(
@@ -129,7 +155,7 @@ def _track(
     span: tuple[int, int],
     progress: Progress,
 ) -> _Tracked:
-    """Track the frames of a span, after some before it that are left out of the result."""
+    """Track the frames of a span, and some before it."""
     begin, end = max(0, span[0] - WARM_UP_FRAMES), span[1]
     kept = stage(f"tracking-from-{span[0]}" if span[0] else "tracking")
     tracker = new_tracker(avatar, plan, torch.from_numpy(enrolment.controls), progress)
@@ -160,9 +186,9 @@ def _track(
         progress("tracking", i + 1, end - begin)
         if kept.due() or frame + 1 == end:
             kept.keep({"frames": i + 1, "tracker": tracker.state()})
-    own = slice(span[0] - begin, None)
-    settled = controls[own], information[own], residual[own], flags[own]
-    return _Tracked(*settled, tracker.motion.numpy(), tracker.failures)
+    early = span[0] - begin
+    motion = tracker.motion.numpy()
+    return _Tracked(controls, information, residual, flags, early, motion, tracker.failures)
 
 
 def _restored(

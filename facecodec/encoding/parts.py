@@ -1,8 +1,7 @@
 """A clip that is tracked in parts, which need not wait for each other.
 
 Each part begins some frames before its own, so that its tracker has settled when it comes to them.
-What follows tracking, correction and smoothing, is of the whole clip, so that parts join without a
-seam.
+What follows tracking, correction and smoothing, is of the whole clip.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 WARM_UP_FRAMES = 25  # before a part's own
+FADE_FRAMES = 12  # of those, the last ones, over which the part before goes over into this one
 LEAST_FRAMES = 100  # of a part, so that the warm-up is a quarter of it at most
 PREPARATION = -1  # in place of a part: what every part needs, the scan and the person
 

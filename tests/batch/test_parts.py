@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+
+import pytest
+
+import facecodec
 from facecodec.batch.batch import Batch, encode_batch
 from facecodec.batch.local import LocalEngine
-from tests.helpers.batch_work import PRETEND
+from facecodec.batch.manifest import NAME, read_manifest
+from facecodec.encoding.parts import Parts
+from tests.helpers.batch_work import PRETEND, TINY_PARTS, short_parts
+from tests.helpers.presets import TINY, fast_is
 
 
 def encode(clips, parts, **given):
@@ -35,3 +43,26 @@ def test_prepared_then_tracked_then_encoded(tmp_path):
 
     assert encode(clips, 4, engine=nobody).skipped == 2
     assert tried(clips)["long"] == [-1, 0, 1, 2]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("pose_alone")
+def test_workers_give_the_bytes_of_one_encode(sample, generator, finder, tmp_path):
+    (tmp_path / "clips").mkdir()
+    shutil.copy(sample, tmp_path / "clips" / "talk.mp4")
+    settings = {"preset": "fast", "max_frames": 6}
+    batch = Batch(
+        [tmp_path / "clips"],
+        tmp_path / "out",
+        lambda: LocalEngine(2, TINY_PARTS),
+        settings=settings,
+    )
+    tally = encode_batch(batch, parts=3)
+    assert tally.done == 1, read_manifest(tmp_path / "out" / NAME)
+    lines = read_manifest(tmp_path / "out" / NAME)
+    parts = [line for (verb, _), line in lines.items() if verb == "part"]
+    assert [line["state"] for line in parts] == ["done"] * 4
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [NAME, "talk.fcv"]
+    with short_parts(), fast_is(TINY):
+        facecodec.encode(sample, tmp_path / "a.fcv", preset="fast", max_frames=6, parts=Parts(3))
+    assert (tmp_path / "out" / "talk.fcv").read_bytes() == (tmp_path / "a.fcv").read_bytes()

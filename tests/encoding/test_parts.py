@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from unittest import mock
 
+import numpy as np
 import pytest
 
 import facecodec
 import facecodec.encoding.encode as encoding
+from facecodec.bitstream import FrameFlags
 from facecodec.encoding import motion, parts
 from facecodec.encoding.parts import PREPARATION, PartDone, Parts
 from facecodec.errors import UsageError
 from facecodec.lock import hold
+from tests.helpers.batch_work import short_parts
 from tests.helpers.presets import TINY, finding_once
 
 FRAMES = 6
 
 
 @pytest.fixture
-def short_parts(monkeypatch):
-    monkeypatch.setattr(parts, "LEAST_FRAMES", 2)
-    monkeypatch.setattr(motion, "WARM_UP_FRAMES", 1)
+def tiny_parts():
+    with short_parts():
+        yield
 
 
 def test_parts_cover_a_clip():
@@ -32,7 +35,8 @@ def test_parts_cover_a_clip():
             assert len(spans) == max(1, min(count, frames // parts.LEAST_FRAMES))
 
 
-@pytest.mark.usefixtures("short_parts", "pose_alone")
+@pytest.mark.slow
+@pytest.mark.usefixtures("tiny_parts", "pose_alone")
 def test_the_same_whoever_tracks_them(sample, generator, finder, tmp_path):
     def encode(name, which, **given):
         return facecodec.encode(
@@ -61,3 +65,27 @@ def test_parts_are_done_beside_each_other_and_beside_nothing_else(tmp_path):
         with (tmp_path / "file").open() as third, pytest.raises(UsageError, match="taken"):
             hold(third.fileno(), "taken")
     assert Parts(4, 2).beside and not Parts(4, PREPARATION).beside and not Parts(4).beside
+
+
+def tracked(controls, early=0, no_face=()):
+    count = len(controls)
+    flags = np.zeros(count, np.uint8)
+    flags[list(no_face)] = FrameFlags.NO_FACE
+    rows = np.array(controls, float)[:, None]
+    return motion._Tracked(rows, rows[:, None], rows[:, 0], flags, early, np.ones(1), None)
+
+
+def test_parts_go_over_into_each_other(monkeypatch):
+    monkeypatch.setattr(motion, "FADE_FRAMES", 3)
+    controls, information, residual, flags = motion._joined(
+        [tracked([0] * 6), tracked([9, 4, 4, 4, 4, 4], early=4), tracked([4, 4], early=1)]
+    )
+    assert controls[:, 0].tolist() == [0, 0, 0, 1, 2, 3, 4, 4, 4]
+    assert (information[:, 0, 0] == controls[:, 0]).all() and (residual == controls[:, 0]).all()
+    assert not flags.any()
+    # what no face shows is not mixed in; the frame is the earlier part's
+    controls, *_, flags = motion._joined(
+        [tracked([0] * 6, no_face=[3]), tracked([4] * 6, 4, no_face=[2])]
+    )
+    assert controls[:, 0].tolist() == [0, 0, 0, 0, 0, 3, 4, 4]
+    assert flags.tolist() == [0, 0, 0, 1, 0, 0, 0, 0]

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from facecodec.atomic import refuse_overwrite
 from facecodec.batch.task import Task
@@ -17,6 +20,7 @@ from facecodec.progress import Progress, silent
 
 PRETEND = "tests.helpers.batch_work:pretend"
 TINY_FITS = "tests.helpers.batch_work:tiny_fits"
+TINY_PARTS = "tests.helpers.batch_work:tiny_parts"
 
 
 def tiny_fits(text: str, progress: Progress = silent) -> str:
@@ -25,6 +29,22 @@ def tiny_fits(text: str, progress: Progress = silent) -> str:
 
     with fast_is(TINY), pose_corrected_alone():
         return perform_task(text, progress)
+
+
+def tiny_parts(text: str, progress: Progress = silent) -> str:
+    """Do the same, with clips of four frames in two parts."""
+    with short_parts():
+        return tiny_fits(text, progress)
+
+
+@contextmanager
+def short_parts() -> Iterator[None]:
+    """While entered, a part has two frames at least, and begins one before."""
+    with (
+        mock.patch("facecodec.encoding.parts.LEAST_FRAMES", 2),
+        mock.patch("facecodec.encoding.motion.WARM_UP_FRAMES", 1),
+    ):
+        yield
 
 
 def pretend(text: str, progress: Progress = silent) -> str:
