@@ -60,6 +60,7 @@ REGIONS = ("whole", "head", "face")
 MEASURES = (*(f"{what} {region}" for what in ("PSNR", "SSIM") for region in REGIONS),
             *(f"{region} {octave} px" for region in REGIONS for octave in OCTAVES))  # fmt: skip
 PARTS = ("", "/2", "/4")  # of an encoder's side
+# In the order in which they are measured: the strongest first.
 CODERS = [f"{name}{part}" for name in reversed(ENCODERS) for part in PARTS]
 OVER = 1.03  # times a rate, up to which an encode is at that rate
 CONTAINER_BYTES = 60  # of a context in a stream, beside its pictures
@@ -252,13 +253,18 @@ def ours(
 
 
 def measured(
-    clip: Path, streams: Path, kbps: list[float], pictures: Path | None, again: list[str]
+    clip: Path,
+    streams: Path,
+    kbps: list[float],
+    pictures: Path | None,
+    again: list[str],
+    coders: list[str],
 ) -> dict[str, Any]:
-    """Return the measures of a clip: of every codec at every rate."""
+    """Return the measures of a clip: of every codec at every rate. coders: some of `CODERS`."""
     stream, kept = (streams / f"{clip.stem}{end}" for end in (".fcv", ".whole.json"))
     known: dict[str, Any] = json.loads(kept.read_text()) if kept.is_file() else {"codecs": {}}
     figures = {name: rows for name, rows in known["codecs"].items() if name not in again}
-    if not {"facecodec", *CODERS} - figures.keys():
+    if not {"facecodec", *coders} - figures.keys():
         return {**known, "codecs": figures}
     print(clip.stem, flush=True)
     with open_stream(stream) as opened:
@@ -278,7 +284,7 @@ def measured(
         rows = ours(clip, stream, source, (kbps, seconds, spent), pictures)
         figures["facecodec"] = rows
         kept.write_text(json.dumps(done, indent=1))
-    for name in CODERS:
+    for name in coders:
         if name not in figures:
             found = at_rates(name, clip, source, (len(records), seconds), kbps)
             figures[name] = {f"{wanted:g}": row for wanted, row in found.items()}
@@ -291,7 +297,8 @@ def best_of(clip: dict[str, Any], name: str, wanted: float) -> dict[str, float]:
 
     Where none comes down to the rate, that of the fewest bytes.
     """
-    rows = [clip["codecs"][f"{name}{part}"][f"{wanted:g}"] for part in PARTS]
+    known = [f"{name}{part}" for part in PARTS if f"{name}{part}" in clip["codecs"]]
+    rows = [clip["codecs"][coder][f"{wanted:g}"] for coder in known]
     near = [row for row in rows if row["kbps"] <= OVER * wanted]
     if not near:
         return min(rows, key=lambda row: row["kbps"])
@@ -346,13 +353,15 @@ def main() -> None:
     parser.add_argument(
         "--pictures", type=Path, help="folder for a frame of each, beside the source"
     )
+    parser.add_argument("--coders", default=",".join(CODERS), help="encoders, with their sizes")
     parser.add_argument("--again", default="", help="codecs to measure again, with commas")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     kbps = [float(number) for number in given.kbps.split(",")]
     done = []
     for clip in given.clips:
-        done.append(measured(clip, given.streams, kbps, given.pictures, given.again.split(",")))
+        again, coders = given.again.split(","), given.coders.split(",")
+        done.append(measured(clip, given.streams, kbps, given.pictures, again, coders))
     table = means(done, kbps)
     for row in [table["columns"], *table["rows"]]:
         print(" ".join(f"{cell:>9}" for cell in row))

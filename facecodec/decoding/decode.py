@@ -129,7 +129,8 @@ def decode(
     avatar = Avatar.from_stream(stream, identity, rig=rig, device=device)
     context = stream.context_plate
     canvas = canvas or ("source" if is_shown(context) else "face")
-    place = Canvas(stream.header, canvas, background, avatar.side(size), context)
+    tuned = avatar.tuning is not None
+    place = Canvas(stream.header, canvas, background, avatar.side(size), context, tuned)
     total = max_frames
     if span != (None, None):
         total = None

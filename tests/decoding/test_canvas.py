@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
 import pytest
 
+from facecodec.bitstream import ContextPictures, ContextPlate, FrameFlags, FrameRecord
+from facecodec.context.av1 import CODEC, CODEC_WITH_FACE, encode_after
 from facecodec.decoding.canvas import Canvas
 from facecodec.errors import FacecodecError
 from tests.helpers import toy_streams as streams
@@ -15,3 +21,22 @@ def test_a_header_cannot_ask_for_any_memory(size):
     with pytest.raises(FacecodecError, match="pixels, and no"):
         Canvas(header, "source", None, 256)
     assert Canvas(header, "face", None, 256).size == (256, 256)
+
+
+def test_only_an_untuned_recorded_face_is_retouched_by_a_context_that_shows_it():
+    picture = np.full((96, 128, 3), 90, np.uint8)
+    data, later = encode_after(picture, [picture], 30, Fraction(5))
+    frame = FrameRecord(0, 0, np.zeros(3, np.float32), np.zeros(4, np.float32), FrameFlags(0))
+    recorded = streams.header(width=256, height=192)
+    made_up = replace(recorded, metadata={"provenance": "edited"})
+    cases = [
+        (recorded, CODEC_WITH_FACE, False, True),
+        (recorded, CODEC, False, False),
+        (recorded, CODEC_WITH_FACE, True, False),
+        (made_up, CODEC_WITH_FACE, False, False),
+    ]
+    for header, codec, tuned, retouched in cases:
+        plate = ContextPlate(codec, 128, 96, data)
+        canvas = Canvas(header, "source", None, 256, plate, tuned)
+        canvas.take(ContextPictures((0,), (later,)))
+        assert canvas.retouches(frame) == retouched

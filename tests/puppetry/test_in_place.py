@@ -129,6 +129,8 @@ def test_a_canvas_that_does_not_fit_is_refused_at_once(given, words, tmp_path):
 class Green:
     """Stands in for an avatar: its squares are green."""
 
+    tuning = None
+
     def side(self, size: int | None) -> int:
         return 64
 
