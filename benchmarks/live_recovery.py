@@ -10,7 +10,7 @@ as sent, how many something else stood for, how many were shown wrongly (there m
 the time from the first datagram that comes through again to the first frame that is as it was
 sent: mean and longest. It is to be one key interval at most.
 
---endure: so many minutes' worth of datagrams instead, at 10 frames a second of two controls, five
+--endure: so many minutes' worth of datagrams instead, at 5 frames a second of two controls, five
 together, through links of every kind, ten minutes each, to receivers of which each begins anew or
 joins late. Every frame is compared with what was sent; memory is read after every tenth.
 """
@@ -46,7 +46,7 @@ COPIES = (0, 2)
 BURSTS = (1, 2, 5, 10, 20, 50)  # datagrams in a row that are lost
 PERSON_AGAIN = 5 * RATE  # frames after which the person is sent once more
 # Of endurance:
-SLOW_RATE, FEW_CONTROLS, TOGETHER = Fraction(10), 2, 5
+SLOW_RATE, FEW_CONTROLS, TOGETHER = Fraction(5), 2, 5
 PART_MINUTES = 10
 Controls = NDArray[np.float32]
 
