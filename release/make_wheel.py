@@ -48,7 +48,8 @@ def compile_tracks(library: Path = compiled.PREBUILT) -> Path:
     library.parent.mkdir(exist_ok=True)
     recipe = compiled.recipe()
     sources = [recipe.folder / source for source in recipe.sources]
-    command = [recipe.compiler, *recipe.flags, "-shared", *sources, *LINKS, "-o", library]
+    flags = [*recipe.flags, "-shared"]
+    command: list[str | Path] = [recipe.compiler, *flags, *sources, *LINKS, "-o", library]
     subprocess.run(command, check=True)
     return library
 

@@ -49,7 +49,7 @@ def command(
     its control for the whole stream, or with Keyframes a key at the frame that is shown, which
     fades in and out. What is set by hand can be undone, compared with the stream, and saved: as a
     picture in full size, or as a stream, which says that it was edited. A picture that is dropped
-    on the page becomes a person that the stream moves, after half a minute. Only this machine can
+    on the page becomes a person that the stream moves, after a minute or so. Only this machine can
     reach the page, and only with the token in the printed address. Ctrl-C ends it. IN.fcv may be -
     for standard input.
 
