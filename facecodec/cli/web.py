@@ -104,7 +104,7 @@ def relay(folder: Path, source: str, port: int, no_browser: bool, identity: str 
 
     \b
     facecodec web relay talks/ udp://:5000
-    facecodec live send clip.mp4 --to - --identity alice.fci | facecodec web relay talks/ -
+    facecodec live send /dev/video0 --to udp://127.0.0.1:5000 --identity me.fci
     """
     import threading
 
