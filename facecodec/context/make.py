@@ -59,6 +59,13 @@ class _Sample:
     pictures: list[Picture] = field(default_factory=list)
     hidden: list[Flags] = field(default_factory=list)
 
+    def shown(self, plate: Picture, face: bool) -> list[Picture]:
+        """Return the pictures, with the face's place painted over unless they show the face."""
+        if face:
+            return self.pictures
+        pairs = zip(self.pictures, self.hidden, strict=True)
+        return [continued(picture, plate, hidden) for picture, hidden in pairs]
+
 
 @dataclass(frozen=True)
 class MadeContext:
@@ -90,7 +97,7 @@ def make_context(
     if plan.still:
         data = _still(plate, plan)
         return MadeContext(_coded(plate, data, CODEC), iter(()), moving)
-    known = {segment: sample.pictures for segment, sample in samples.items()}
+    known = {segment: sample.shown(plate, plan.face) for segment, sample in samples.items()}
     share = len(clip) / sum(min(segment_frames, len(clip) - s * segment_frames) for s in chosen)
     quantiser, made = _quantiser(plate, known, plan, share)
     data = made[0][0]
@@ -104,11 +111,12 @@ def make_context(
                     packets = _after(data, plate, known[segment], quantiser, plan)
             else:
                 _, sample = next(rest)
-                packets = _after(data, plate, sample.pictures, quantiser, plan)
+                packets = _after(data, plate, sample.shown(plate, plan.face), quantiser, plan)
                 pts = sample.pts
             yield _fitting(pts, packets[1:])
 
-    return MadeContext(_coded(plate, data, CODEC_WITH_FACE), parts(), moving)
+    codec = CODEC_WITH_FACE if plan.face else CODEC
+    return MadeContext(_coded(plate, data, codec), parts(), moving)
 
 
 def _fitting(pts: list[int], packets: list[bytes]) -> ContextPictures:
@@ -186,7 +194,7 @@ def _plate(samples: dict[int, _Sample], plan: ContextPlan) -> tuple[Picture, flo
     hidden = np.stack([h for sample in samples.values() for h in sample.hidden])
     every = max(1, len(pictures) // PLATE_PICTURES)
     pictures, hidden = pictures[::every], hidden[::every]
-    median = plate_of(pictures, hidden if plan.still else np.zeros_like(hidden))
+    median = plate_of(pictures, np.zeros_like(hidden) if plan.face else hidden)
     away = np.abs(pictures.astype(np.int16) - median).max(-1)
     away[hidden] = 0
     if plan.still:

@@ -31,13 +31,15 @@ class ContextPlan:
 
     size: width and height of its pictures. step: frames of the source from one picture to the
     next; 0 for a plate alone. rate: pictures a second, of the source where there is no step.
-    bytes: what it may take in all.
+    bytes: what it may take in all. face: whether pictures show the face, by which an untuned head
+    is retouched; else its place is painted over, which costs nothing.
     """
 
     size: tuple[int, int]
     step: int
     rate: Fraction
     bytes: int
+    face: bool = False
 
     @property
     def still(self) -> bool:
@@ -67,18 +69,23 @@ def check_context(wanted: Wanted) -> int | None:
 
 
 def plan_context(
-    bits: int, source: tuple[int, int], frame_rate: Fraction | None, duration: Fraction
+    bits: int,
+    source: tuple[int, int],
+    frame_rate: Fraction | None,
+    duration: Fraction,
+    face: bool = True,
 ) -> ContextPlan:
     """Return the plan for a context of so many bits a second, 0 for a still one.
 
-    source: width and height of the source's frames. duration: seconds.
+    source: width and height of the source's frames. duration: seconds. face: whether pictures show
+    it, where there is more than one.
     """
     frames = frame_rate or USUAL_RATE
     if bits == 0:
         return ContextPlan(picture_size(source, STILL_PIXELS), 0, frames, STILL_BYTES)
     step = max(1, min(ceil(frames * BITS_PER_PICTURE / bits), ceil(frames / LEAST_PICTURES)))
     size = picture_size(source, min(PIXELS_PER_BIT * bits, MAX_CONTEXT_PIXELS))
-    return ContextPlan(size, step, frames / step, int(bits * duration / 8))
+    return ContextPlan(size, step, frames / step, int(bits * duration / 8), face)
 
 
 def picture_size(source: tuple[int, int], pixels: int) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from facecodec.atomic import refuse_overwrite
+from facecodec.avatar.identity import identity_for
 from facecodec.bitstream import (
     AudioPacket,
     ContextPictures,
@@ -137,7 +138,8 @@ def add_context(
     with open_stream(source) as stream, VideoReader(Path(video)) as reader:
         placed = StreamSource(stream, reader)
         rate = stream.header.frame_rate
-        plan = plan_context(bits, (placed.width, placed.height), rate, placed.duration)
+        shape, face = (placed.width, placed.height), not _tuned(stream)
+        plan = plan_context(bits, shape, rate, placed.duration, face)
         made = make_context(placed, plan, usual_frames(stream.header), progress)
 
         def begin(writer: StreamWriter) -> None:
@@ -148,6 +150,11 @@ def add_context(
         spent = [len(made.plate.data)]
         frames, _, size = write_items(output, stream.header, begin, _counted(items, spent))
     return ContextSummary(frames, size, sum(spent), made.moving)
+
+
+def _tuned(stream: StreamReader) -> bool:
+    """Return whether the person of a stream has a tuning, as far as can be known here."""
+    return stream.person_tuning(identity_for(stream)) is not None
 
 
 def _with_context(

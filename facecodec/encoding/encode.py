@@ -235,7 +235,7 @@ def encode(
         sound = chosen_audio(clip.audio, clip.audio_packets, heard, audio_bitrate)
         with opened_whole(output) as file:
             person = given.sha256 if given else avatar
-            behind = made_context(clip, header, around, progress)
+            behind = made_context(clip, header, around, progress, avatar.tuning is None)
             stages.end("context")
             written = write_clip(file, header, clip, person, motion, sound, behind)
         stages.end("writing")
@@ -246,12 +246,15 @@ def encode(
 
 
 def made_context(
-    clip: Clip, header: StreamHeader, bits: int | None, progress: Progress
+    clip: Clip, header: StreamHeader, bits: int | None, progress: Progress, face: bool
 ) -> MadeContext | None:
-    """Return the context of a clip at so many bits a second, 0 for a still one, None for none."""
+    """Return the context of a clip at so many bits a second, 0 for a still one, None for none.
+
+    face: whether its pictures show the face, by which an untuned person is retouched.
+    """
     if bits is None:
         return None
-    plan = plan_context(bits, (clip.width, clip.height), clip.frame_rate, clip.duration)
+    plan = plan_context(bits, (clip.width, clip.height), clip.frame_rate, clip.duration, face)
     return make_context(clip, plan, usual_frames(header), progress)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -97,6 +98,22 @@ def test_the_room_comes_back_and_a_still_one_has_no_face_in_it(files, tmp_path, 
     red = empty[..., 0].astype(int) - empty[..., 1]
     assert red[60, 96] < 120 or context != "still", "the face was painted over"
     assert shows_face(plate.context_plate) == (context != "still")
+
+
+def test_a_tuned_face_is_painted_over(files, tmp_path, monkeypatch):
+    video, face = files
+    monkeypatch.setattr(StreamReader, "person_tuning", lambda *_: b"tuning")
+    add_context(face, video, tmp_path / "whole.fcv", 4000)
+    stream = toy_streams.read((tmp_path / "whole.fcv").read_bytes())
+    assert not shows_face(stream.context_plate)
+    canvas = Canvas(stream.header, "source", None, 64, stream.context_plate)
+    for item in stream.items(context=True):
+        if isinstance(item, ContextPictures):
+            canvas.take(item)
+        elif isinstance(item, FrameRecord):
+            square = np.zeros((64, 64, 3), np.uint8)
+            seen = canvas(square, replace(item, placement=None))
+            assert int(seen[60, 96, 0]) - seen[60, 96, 1] < 120
 
 
 def test_a_stream_with_one_can_be_given_another(files, tmp_path):
