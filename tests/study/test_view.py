@@ -7,6 +7,7 @@ import threading
 import time
 from fractions import Fraction
 from http.client import HTTPConnection
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -381,7 +382,8 @@ def test_the_token_is_no_argument_of_a_process(server, tmp_path, monkeypatch):
     monkeypatch.setattr(
         "facecodec.study.server.ViewServer", lambda *_: contextlib.nullcontext(Finished(server))
     )
-    monkeypatch.setattr("facecodec.study.view.Studio", lambda *_, **__: None)
+    studio = SimpleNamespace(close=lambda: None)
+    monkeypatch.setattr("facecodec.study.view.Studio", lambda *_, **__: studio)
     text = run("view", tmp_path / "talk.fcv")
     assert text.strip() == server.url
     assert server.token not in opened[0] and opened[0].startswith("file:///")
