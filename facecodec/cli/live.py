@@ -111,8 +111,8 @@ def send(
     facecodec live send /dev/video0 --to udp://there:5000 --identity alice.fci
     facecodec live send talk.mp4 --to udp://there:5000 --identity alice.fci
     cat talk.mkv | facecodec live send - --to talk.fcv --identity alice.fci
-    grab | facecodec live send - --raw 640x480:yuv420p --fps 25 --to udp://there:5000 \\
-        --identity alice.fci
+    grab | facecodec live send - --raw 640x480:yuv420p --fps 25 \\
+        --to udp://there:5000 --identity alice.fci
     """
     from facecodec.live.send import send as work
     from facecodec.live.settings import LiveSettings
