@@ -73,6 +73,7 @@ def main(source: Path) -> None:
         ("frames", f"{encoded.frames}"),
         ("seconds", f"{encoded.duration:.2f}"),
         ("bytes: identity", f"{rate.identity_bytes}"),
+        ("bytes: tuning", f"{rate.tuning_bytes}"),
         ("bytes: motion", f"{rate.controls_bytes + rate.placement_bytes}"),
         ("bytes: audio", f"{rate.audio_bytes}"),
         ("bytes: container", f"{rate.container_bytes}"),
