@@ -11,7 +11,7 @@ the time from the first datagram that comes through again to the first frame tha
 sent: mean and longest. It is to be one key interval at most.
 
 --endure: so many minutes' worth of datagrams instead, at 5 frames a second of two controls, five
-together, through links of every kind, ten minutes each, to receivers of which each begins anew or
+together, through links of every kind, ten minutes each, to receivers of which each starts again or
 joins late. Every frame is compared with what was sent; memory is read after every tenth.
 """
 

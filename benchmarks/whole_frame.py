@@ -32,6 +32,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from saved import save
+from whole_frame_tables import MEASURES, OCTAVES, PARTS, REGIONS, by_clip, means
 
 from facecodec.avatar.avatar import Avatar
 from facecodec.bitstream import open_stream
@@ -52,17 +53,11 @@ from facecodec.video.writer import encode_png
 
 EVERY = 8  # frames from one that is measured to the next
 LARGEST_CODED = 200_000  # pixels of a frame that an encoder is given
-OCTAVES = (2, 4, 8)  # pixels of the frame
 NEAR = 0.06  # of a rate, that an encode is near enough to it
 USUAL_SLOPE = 0.08  # of the logarithm of the rate, for one step of quality
 TRIES = 2  # encodes for a rate that none is near to
-REGIONS = ("whole", "head", "face")
-MEASURES = (*(f"{what} {region}" for what in ("PSNR", "SSIM") for region in REGIONS),
-            *(f"{region} {octave} px" for region in REGIONS for octave in OCTAVES))  # fmt: skip
-PARTS = ("", "/2", "/4")  # of an encoder's side
 # In the order in which they are measured: the strongest first.
 CODERS = [f"{name}{part}" for name in reversed(ENCODERS) for part in PARTS]
-OVER = 1.03  # times a rate, up to which an encode is at that rate
 CONTAINER_BYTES = 60  # of a context in a stream, beside its pictures
 COMMAND = "python benchmarks/whole_frame.py CLIPS --streams DIR --kbps {kbps}"
 
@@ -290,59 +285,6 @@ def measured(
             figures[name] = {f"{wanted:g}": row for wanted, row in found.items()}
             kept.write_text(json.dumps(done, indent=1))
     return done
-
-
-def best_of(clip: dict[str, Any], name: str, wanted: float) -> dict[str, float]:
-    """Return the row of an encoder at a rate: of the size with the most PSNR.
-
-    Where none comes down to the rate, that of the fewest bytes.
-    """
-    known = [f"{name}{part}" for part in PARTS if f"{name}{part}" in clip["codecs"]]
-    rows = [clip["codecs"][coder][f"{wanted:g}"] for coder in known]
-    near = [row for row in rows if row["kbps"] <= OVER * wanted]
-    if not near:
-        return min(rows, key=lambda row: row["kbps"])
-    return max(near, key=lambda row: row["PSNR whole"])
-
-
-def means(clips: list[dict[str, Any]], kbps: list[float]) -> dict[str, Any]:
-    """Return the table of means over clips."""
-    rows = []
-    for wanted in kbps:
-        for name in ("facecodec", *ENCODERS):
-            values = [
-                clip["codecs"][name][f"{wanted:g}"]
-                if name == "facecodec"
-                else best_of(clip, name, wanted)
-                for clip in clips
-            ]
-            cells = []
-            for measure in MEASURES:
-                mean = float(np.mean([row[measure] for row in values]))
-                cells.append(f"{mean:.3f}" if "SSIM" in measure else f"{mean:.2f}")
-            title = name if name == "facecodec" else ENCODERS[name].title
-            reached = float(np.mean([row["kbps"] for row in values]))
-            rows.append([f"{wanted:g}", title, f"{reached:.1f}", *cells])
-    return {"columns": ["kbps", "codec", "reached", *MEASURES], "rows": rows}
-
-
-def by_clip(clips: list[dict[str, Any]], kbps: list[float]) -> dict[str, Any]:
-    """Return the table of clips: PSNR of facecodec, and of the best of the encoders."""
-    rows = []
-    for clip in clips:
-        for wanted in kbps:
-            ours = clip["codecs"]["facecodec"][f"{wanted:g}"]
-            cells = [clip["clip"], f"{clip['seconds']:g}", f"{wanted:g}", f"{ours['kbps']:.1f}"]
-            for region in REGIONS:
-                theirs = {name: best_of(clip, name, wanted)[f"PSNR {region}"] for name in ENCODERS}
-                name = max(theirs, key=lambda name: theirs[name])  # noqa: B023 - called at once
-                cells += [f"{ours[f'PSNR {region}']:.2f}"]
-                cells += [f"{theirs[name]:.2f} {ENCODERS[name].title}"]
-            rows.append(cells)
-    columns = ["clip", "s", "kbps", "ours"]
-    for region in REGIONS:
-        columns += [f"{region}, dB", "best encoder"]
-    return {"columns": columns, "rows": rows}
 
 
 def main() -> None:

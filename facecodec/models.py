@@ -108,7 +108,7 @@ _kept: dict[str, tuple[object, Any]] | None = None  # by their kind: which one, 
 def keep_models() -> None:
     """From now on, keep the generator and the face embedding that were loaded last in memory.
 
-    For a process that does one task after the other. A model that was installed anew is read anew.
+    For a process that does one task after the other. A model that was reinstalled is read again.
     """
     global _kept
     _kept = {} if _kept is None else _kept

@@ -1,6 +1,6 @@
 """Shows a live stream in browsers: a page, and a WebSocket beside it that passes the motion on.
 
-What comes from the sender, in whichever order and however damaged, is written anew as a stream of
+What comes from the sender, in whichever order and however damaged, is rewritten as a stream of
 version 1 whose segments have one frame each. A page that joins is sent its beginning, which has the
 person, and then every segment as a message of its own: one that is left out harms no other. The
 sound is not passed on.

@@ -1,4 +1,4 @@
-"""A worker loads its models once, and reads one that was installed anew."""
+"""A worker loads its models once, and reads one again that was reinstalled."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_who_did_not_ask_keeps_nothing(loads, generator):
     assert len(loads) == 2
 
 
-def test_a_model_that_was_installed_anew_is_read_anew(loads, generator, monkeypatch):
+def test_a_model_that_was_reinstalled_is_read_again(loads, generator, monkeypatch):
     keep_models()
     load_models(device="cpu")
     other = replace(verify(generator.name), file_sha256="0" * 64)

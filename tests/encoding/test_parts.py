@@ -54,7 +54,7 @@ def test_the_same_whoever_tracks_them(sample, generator, finder, tmp_path):
         encode("shared.fcv", Parts(2), checkpoint=True)
     alone = (tmp_path / "alone.fcv").read_bytes()
     assert (tmp_path / "shared.fcv").read_bytes() == alone
-    assert (tmp_path / "whole.fcv").read_bytes() != alone  # its second part began anew
+    assert (tmp_path / "whole.fcv").read_bytes() != alone  # its second part started by itself
     assert not (tmp_path / "shared.fcv.checkpoint").exists()
 
 

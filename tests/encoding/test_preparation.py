@@ -84,7 +84,7 @@ def test_what_is_learnt_is_what_is_kept(avatar, folder, monkeypatch):
     assert same(first, second) and first.guide is None
 
 
-def test_another_plan_or_person_is_learnt_anew(avatar, folder, learnt):
+def test_another_plan_or_person_is_learnt_again(avatar, folder, learnt):
     prepared(avatar, PLAN, silent)
     prepared(avatar, replace(PLAN, prepared_renders=8), silent)
     prepared(Avatar(avatar.model, avatar.latent + 0.1), PLAN, silent)
@@ -92,7 +92,7 @@ def test_another_plan_or_person_is_learnt_anew(avatar, folder, learnt):
 
 
 @pytest.mark.parametrize("damage", ["a bit", "cut", "empty", "other shapes", "not finite"])
-def test_a_damaged_file_is_learnt_anew(damage, avatar, folder, learnt):
+def test_a_damaged_file_is_learnt_again(damage, avatar, folder, learnt):
     first = prepared(avatar, PLAN, silent)
     [file] = folder.iterdir()
     data = bytearray(file.read_bytes())

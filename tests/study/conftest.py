@@ -1,10 +1,10 @@
 """Fixtures of the report room: a small stream, a video of it, a browser."""
 
-import shutil
 import time
 
 import pytest
 
+from tests.helpers.browser import chromium
 from tests.helpers.streams import make_stream
 
 FRAMES = 6
@@ -29,12 +29,8 @@ def video(stream):
 @pytest.fixture(scope="session")
 def browser():
     """A headless chromium."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install it")
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.skip("no chromium: apt-get install chromium")
-    with playwright.sync_playwright() as started:
-        launched = started.chromium.launch(executable_path=path, args=["--no-sandbox"])
+    with chromium() as launch:
+        launched = launch(["--no-sandbox"])
         yield launched
         launched.close()
 

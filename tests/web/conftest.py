@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 
 from facecodec.models import FaceModel
 from facecodec.web import export as exporting
+from tests.helpers import browser as browsers
 from tests.helpers.streams import make_stream
 from tests.helpers.third import NODE
 from tests.helpers.tiny_generator import tiny_generator, tiny_rig
@@ -66,12 +66,8 @@ def draw(tmp_path_factory):
 @pytest.fixture(scope="module")
 def chromium():
     """Start a headless chromium with arguments more."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install it")
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.skip("no chromium: apt-get install chromium")
-    with playwright.sync_playwright() as started:
-        yield lambda more=(): started.chromium.launch(executable_path=path, args=[*ARGS, *more])
+    with browsers.chromium() as launch:
+        yield lambda more=(): launch([*ARGS, *more])
 
 
 @pytest.fixture(scope="module")

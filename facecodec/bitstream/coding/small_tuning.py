@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from facecodec.bitstream import limits
 from facecodec.bitstream.coding.light_tuning import CONTEXTS, code_rows
 from facecodec.bitstream.coding.range_coder import PROBABILITY_HALF, RangeDecoder, RangeEncoder
-from facecodec.bitstream.coding.steps import step_codes, steps_from_codes, to_levels
+from facecodec.bitstream.coding.steps import ALL_STEPS, step_codes, steps_from_codes, to_levels
 from facecodec.bitstream.fields import FieldReader, FieldWriter
 from facecodec.errors import UsageError
 
@@ -62,9 +62,7 @@ def quantise_small(
     """
     steps = steps_from_codes(step_codes(np.full(len(rows), step)))
     finest = np.abs(shares).max(0) / (MAX_SHARE_LEVEL - 0.5)
-    codes = np.frombuffer(step_codes(finest), np.uint8).astype(int)
-    too_fine = steps_from_codes(codes.astype(np.uint8).tobytes()) < finest
-    share_steps = steps_from_codes((codes + too_fine).clip(0, 255).astype(np.uint8).tobytes())
+    share_steps = ALL_STEPS[np.searchsorted(ALL_STEPS, finest).clip(max=len(ALL_STEPS) - 1)]
     return SmallTuning(
         to_levels(rows, steps[:, None]),
         steps,
