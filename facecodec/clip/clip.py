@@ -237,12 +237,16 @@ class Clip(ScannedFrames):
         """Yield the frames of the span: pictures uint8 RGB [H, W, 3] with their pts."""
         return self.source.frames(self.span.start, self.span.end, self.span.max_frames)
 
-    def squares(self, size: int = SQUARE_PIXELS) -> Iterator[tuple[int, Picture]]:
-        """Yield the number and the aligned square, uint8 [size, size, 3], of every frame."""
+    def squares(self, size: int = SQUARE_PIXELS, first: int = 0) -> Iterator[tuple[int, Picture]]:
+        """Yield the number and the aligned square, uint8 [size, size, 3], of every frame.
+
+        first: the number of the one to begin with; those before it are decoded and no more.
+        """
         scan = self.scan  # which keeps squares
         if size == SQUARE_PIXELS and len(self._squares) == len(scan):
-            return iter(sorted(self._squares.items(), key=lambda item: item[0]))
-        return self._cut(scan, size)
+            kept = sorted(self._squares.items(), key=lambda item: item[0])
+            return iter(kept[first:])
+        return self._cut(scan, size, first)
 
     @property
     def square_size(self) -> int:
@@ -285,11 +289,16 @@ class Clip(ScannedFrames):
         squares = self.squares_at(frames, size)
         return [self.target(i, squares[i], device) for i in frames]
 
-    def _cut(self, scan: Scan, size: int) -> Iterator[tuple[int, Picture]]:
+    def _cut(self, scan: Scan, size: int, first: int = 0) -> Iterator[tuple[int, Picture]]:
         """Yield the squares out of the video, and keep them where the clip is short enough."""
-        keep = size == SQUARE_PIXELS and len(scan) <= KEPT_SQUARES
-        kept, count = dict[int, Picture](), 0
-        for i, square in cut_squares(self.frames(), scan.alignments, size):
+        keep = size == SQUARE_PIXELS and len(scan) <= KEPT_SQUARES and not first
+        kept, count = dict[int, Picture](), first
+        frames = self.frames()
+        if first:
+            start = int(scan.pts[first]) * self.time_base - self.source.begin
+            frames = self.source.frames(start, self.span.end, len(scan) - first)
+        squares = cut_squares(frames, scan.alignments[first:], size)
+        for i, square in ((first + k, square) for k, square in squares):
             count = i + 1
             if keep:
                 kept[i] = square

@@ -19,8 +19,9 @@ from facecodec.clip.people import SAME_PERSON
 from facecodec.clip.scan import Scan
 from facecodec.encoding.ahead import ahead
 from facecodec.encoding.frame_tracker import FrameTracker, SeenFrame, TrackedFrame
-from facecodec.encoding.motion import Motion, new_tracker
+from facecodec.encoding.motion import Motion
 from facecodec.encoding.person import face_at_rest
+from facecodec.encoding.preparation import new_tracker
 from facecodec.errors import NoFaceError, UsageError
 from facecodec.face.layout import NUM_LANDMARKS
 from facecodec.face.signals import SIGNALS, all_signals

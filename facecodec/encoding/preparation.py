@@ -16,12 +16,14 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
+from torch import Tensor
 
 import cuda_ops
 from facecodec.atomic import opened_whole
 from facecodec.avatar.avatar import Avatar
 from facecodec.errors import FacecodecError
 from facecodec.fit import landmark_guide
+from facecodec.fit.fast_tracking import AnyTracker, FastTracker
 from facecodec.fit.photometric import TrackingPlan
 from facecodec.fit.preparation import Arrays, Preparation
 from facecodec.fit.tracking import Tracker
@@ -33,6 +35,20 @@ KEPT_PERSONS = 16  # of whom something is kept, those used last
 MAX_BYTES = 1 << 28  # of a file that is read
 DIGEST_BYTES = 32  # SHA-256 of what follows, at the beginning of a file
 METHOD = 3  # raised when the same person and plan are to be prepared in another way
+
+
+def new_tracker(
+    avatar: Avatar, plan: TrackingPlan, known: Tensor | None, progress: Progress
+) -> AnyTracker:
+    """Return what tracks a person: fast, where the plan asks for that.
+
+    known [N, K]: controls the person is likely to take.
+    """
+    if plan.guided_steps is None:
+        return Tracker(avatar.generator, avatar.basis, avatar.styles, plan, known)
+    learnt = prepared(avatar, plan, progress)
+    tracker = Tracker(avatar.generator, avatar.basis, avatar.styles, plan, known, learnt)
+    return FastTracker(tracker, learnt.guide)
 
 
 def prepared(avatar: Avatar, plan: TrackingPlan, progress: Progress) -> Preparation:

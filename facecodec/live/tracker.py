@@ -8,8 +8,8 @@ from facecodec.avatar.avatar import Avatar
 from facecodec.bitstream import DEFAULT_QUALITY, FrameFlags
 from facecodec.encoding.frame_tracker import FrameTracker
 from facecodec.encoding.live_clip import OnePerson
-from facecodec.encoding.motion import new_tracker
 from facecodec.encoding.pace import Pace
+from facecodec.encoding.preparation import new_tracker
 from facecodec.encoding.presets import LIVE_TRACKING
 from facecodec.fit.fast_tracking import FastTracker
 from facecodec.fit.photometric import TrackingPlan
