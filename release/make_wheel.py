@@ -14,9 +14,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from cuda_ops.build import Recipe
 from cuda_ops.cpu.library import FLAGS, SOURCES
 from cuda_ops.cpu.prebuilt import FOLDER, LEVELS, Level
 from facecodec.bitstream.coding import compiled
+from facecodec.face import cascade
 
 ROOT = Path(__file__).resolve().parents[1]
 OLDEST_GLIBC = (2, 17)  # that wheels are tagged with
@@ -43,10 +45,9 @@ def compile_level(level: Level, folder: Path = FOLDER) -> Path:
     return library
 
 
-def compile_tracks(library: Path = compiled.PREBUILT) -> Path:
-    """Compile what codes tracks and return the library: any processor of a kind runs it."""
+def compile_recipe(recipe: Recipe, library: Path) -> Path:
+    """Compile a library as its recipe says and return it: any processor of a kind runs it."""
     library.parent.mkdir(exist_ok=True)
-    recipe = compiled.recipe()
     sources = [recipe.folder / source for source in recipe.sources]
     flags = [*recipe.flags, "-shared"]
     command: list[str | Path] = [recipe.compiler, *flags, *sources, *LINKS, "-o", library]
@@ -67,13 +68,17 @@ def main() -> None:
     try:
         make(folder)
     finally:
-        for made in (FOLDER, compiled.PREBUILT.parent):
+        for made in (FOLDER, compiled.PREBUILT.parent, cascade.PREBUILT.parent):
             shutil.rmtree(made, ignore_errors=True)  # of these sources, and soon of older ones
 
 
 def make(folder: Path) -> None:
     """Compile all levels, and write a wheel with them into `folder`."""
-    libraries = [*(compile_level(level) for level in LEVELS), compile_tracks()]
+    libraries = [
+        *(compile_level(level) for level in LEVELS),
+        compile_recipe(compiled.recipe(), compiled.PREBUILT),
+        compile_recipe(cascade.recipe(), cascade.PREBUILT),
+    ]
     major, minor = max(needed_glibc(library) for library in libraries)
     for library in libraries:
         print(f"{library.name}: {library.stat().st_size} bytes")

@@ -20,6 +20,7 @@ from cuda_ops.cpu.backend import CpuBackend
 from cuda_ops.cuda import library as cuda_library
 from facecodec.bitstream.coding import compiled
 from facecodec.errors import FacecodecError, ModelError
+from facecodec.face import cascade
 from facecodec.version import __version__
 from facecodec.weights import store
 from facecodec.weights.catalogue import CATALOGUE
@@ -64,7 +65,7 @@ def clean() -> tuple[int, int]:
     before = _bytes(folder)
     try:
         graphics = [cuda_library.recipe(), cuda_library.host_recipe()]
-        removed = build.clean([library.recipe(), compiled.recipe(), *graphics])
+        removed = build.clean([library.recipe(), compiled.recipe(), cascade.recipe(), *graphics])
     except cuda_ops.KernelError as error:
         raise FacecodecError(str(error)) from error
     return len(removed), before - _bytes(folder)
