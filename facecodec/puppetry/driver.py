@@ -19,7 +19,7 @@ from facecodec.clip.scan import Span
 from facecodec.decoding.cut import cut
 from facecodec.face.expression import features
 from facecodec.progress import Progress
-from facecodec.puppetry.hidden import seen_features
+from facecodec.puppetry.hidden import seen_face
 from facecodec.puppetry.output import driver_pictures
 from facecodec.types import Controls, Floats, Picture
 from facecodec.video.reader import VideoReader
@@ -39,19 +39,21 @@ class Driver:
         """Return the controls [T, K] of the first frames."""
         return np.stack([f.controls for f in islice(self.stream.frames(), max_frames)])
 
-    def features(self, person: Avatar, controls: Controls, progress: Progress) -> Floats:
-        """Return what the face does in the frames of `controls`, [T, 50], NaN where none is seen.
+    def face(self, person: Avatar, controls: Controls, progress: Progress) -> tuple[Floats, Floats]:
+        """Return what the face does in the frames of `controls`, [T, 50], and its gaze, [T, 2].
 
-        Read from the video where there is one, else from pictures of `person`, the driver's own.
-        What a hand hides in the video goes on from before to after.
+        See `facecodec.face.gaze`; NaN where no face is seen. Read from the video where there is
+        one, else from pictures of `person`, the driver's own. What a hand hides in the video goes
+        on from before to after.
         """
         if self.video is None:
-            rows = controls.astype(np.float64)
-            face = person.face_reader()
-            return features(face.landmarks(rows, "reading the driver", progress))
+            points, looks = person.face_reader().looks(
+                controls.astype(np.float64), "reading the driver", progress
+            )
+            return features(points), looks
         span, reader = Span(*self.span, max_frames=len(controls)), VideoReader(self.video)
         with Clip(reader, span, progress=progress) as clip:
-            return seen_features(clip)
+            return seen_face(clip)
 
     def pictures(self, person: Avatar, numbers: list[int], side: int) -> Iterator[Picture]:
         """Yield the driver's squares [S, S, 3] in the order of `numbers`, of its frames.
