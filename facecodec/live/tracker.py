@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from facecodec.avatar.avatar import Avatar
 from facecodec.bitstream import DEFAULT_QUALITY, FrameFlags
-from facecodec.encoding.frame_tracker import FrameTracker
+from facecodec.encoding.frame_tracker import FrameTracker, SeenFrame
 from facecodec.encoding.live_clip import OnePerson
 from facecodec.encoding.pace import Pace
 from facecodec.encoding.preparation import new_tracker
@@ -19,11 +21,18 @@ from facecodec.progress import Progress, silent
 from facecodec.types import Picture
 
 
+class Look(NamedTuple):
+    """A frame that was looked at: its time in seconds, and what was seen."""
+
+    time: float
+    seen: SeenFrame
+
+
 class PersonTracker:
     """Turns the frames of one person into controls, a bounded amount of work for each.
 
-    What the preset `live` does with a clip. Faces of others count as none. Not for several threads
-    at once.
+    What the preset `live` does with a clip. Faces of others count as none. `see` may run on a
+    thread of its own, ahead of `track`; neither is for several threads at once.
     """
 
     def __init__(
@@ -52,13 +61,21 @@ class PersonTracker:
 
     def __call__(self, frame: Picture, time: float) -> Tracked:
         """Return the controls of the next frame, uint8 RGB [H, W, 3], at a time in seconds."""
+        return self.track(self.see(frame, time))
+
+    def see(self, frame: Picture, time: float) -> Look:
+        """Return where the face is in the next frame, uint8 RGB [H, W, 3], at a time in seconds."""
+        return Look(time, self._frames.see(frame, time))
+
+    def track(self, look: Look) -> Tracked:
+        """Return the controls of the next frame that was looked at."""
         if self._pace is None:
-            known = self._frames.push(frame, time)
+            known = self._frames.track(look.seen)
         else:
-            steps = self._pace.steps(self._tracker.plan.guided_steps or 1, time)
+            steps = self._pace.steps(self._tracker.plan.guided_steps or 1, look.time)
             if isinstance(self._tracker, FastTracker):
                 self._tracker.steps = steps
-            known = self._frames.push(frame, time) if steps else self._frames.skip()
+            known = self._frames.track(look.seen) if steps else self._frames.skip(look.seen)
             self._pace.done()
         square = None if known.square is None else known.square.as_array()
         return Tracked(np.array(known.controls), FrameFlags(known.flags), square)
