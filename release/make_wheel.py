@@ -18,9 +18,11 @@ from cuda_ops.build import Recipe
 from cuda_ops.cpu.library import FLAGS, SOURCES
 from cuda_ops.cpu.prebuilt import FOLDER, LEVELS, Level
 from facecodec.bitstream.coding import compiled
+from facecodec.compositing import compiled as painter
 from facecodec.face import cascade
 
 ROOT = Path(__file__).resolve().parents[1]
+PLAIN = (compiled, cascade, painter)  # libraries that any processor runs
 OLDEST_GLIBC = (2, 17)  # that wheels are tagged with
 LINKS = ("-Wl,--gc-sections", "-s")
 QUIET = ("-Wno-unused-parameter",)  # of what a level without bf16 leaves out
@@ -49,7 +51,7 @@ def compile_recipe(recipe: Recipe, library: Path) -> Path:
     """Compile a library as its recipe says and return it: any processor of a kind runs it."""
     library.parent.mkdir(exist_ok=True)
     sources = [recipe.folder / source for source in recipe.sources]
-    flags = [*recipe.flags, "-shared"]
+    flags = [*(flag for flag in recipe.flags if flag != "-march=native"), "-shared"]
     command: list[str | Path] = [recipe.compiler, *flags, *sources, *LINKS, "-o", library]
     subprocess.run(command, check=True)
     return library
@@ -68,17 +70,15 @@ def main() -> None:
     try:
         make(folder)
     finally:
-        for made in (FOLDER, compiled.PREBUILT.parent, cascade.PREBUILT.parent):
+        own = (module.PREBUILT.parent for module in PLAIN)
+        for made in (FOLDER, *own):
             shutil.rmtree(made, ignore_errors=True)  # of these sources, and soon of older ones
 
 
 def make(folder: Path) -> None:
     """Compile all levels, and write a wheel with them into `folder`."""
-    libraries = [
-        *(compile_level(level) for level in LEVELS),
-        compile_recipe(compiled.recipe(), compiled.PREBUILT),
-        compile_recipe(cascade.recipe(), cascade.PREBUILT),
-    ]
+    libraries = [compile_level(level) for level in LEVELS]
+    libraries += [compile_recipe(module.recipe(), module.PREBUILT) for module in PLAIN]
     major, minor = max(needed_glibc(library) for library in libraries)
     for library in libraries:
         print(f"{library.name}: {library.stat().st_size} bytes")
