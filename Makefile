@@ -1,5 +1,6 @@
-# Two commands on a fresh machine with python3.11 and g++: `make demo` and `make test`.
-PYTHON ?= python3.11
+# Two commands on a fresh machine with Python and g++: `make demo` and `make test`.
+# The version that is tested, or else the first of those that are known to work.
+PYTHON ?= $(firstword $(foreach minor,11 12 13 14,$(shell command -v python3.$(minor))) python3)
 TORCH ?= torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
