@@ -31,7 +31,7 @@ from facecodec.fit.objective import Target
 from facecodec.models import face_embedder, landmark_finder
 from facecodec.progress import Progress, silent
 from facecodec.seconds import Time, between
-from facecodec.types import Flags, Floats, Picture
+from facecodec.types import Floats, Picture
 from facecodec.video.reader import Frame, VideoReader
 
 KEPT_SQUARES = 320  # aligned squares that stay in memory, 63 MB: more are cut out again
@@ -187,11 +187,6 @@ class Clip(ScannedFrames):
         return with_occlusions(scan, squares, self.progress, self.live, self.occluded_neighbours)
 
     @property
-    def other(self) -> Flags:
-        """Return which frames show somebody else than the person of the clip, bool [T]."""
-        return self.scan.other
-
-    @property
     def first_cut(self) -> float | None:
         """Return the seconds from the first frame to the first cut to or from somebody else."""
         people = self.scan.people
@@ -244,8 +239,7 @@ class Clip(ScannedFrames):
         """
         scan = self.scan  # which keeps squares
         if size == SQUARE_PIXELS and len(self._squares) == len(scan):
-            kept = sorted(self._squares.items(), key=lambda item: item[0])
-            return iter(kept[first:])
+            return iter(sorted(self._squares.items(), key=lambda item: item[0])[first:])
         return self._cut(scan, size, first)
 
     @property
@@ -269,9 +263,7 @@ class Clip(ScannedFrames):
     def _some(self, frames: Sequence[int], size: int) -> dict[int, Picture]:
         """Return the squares of some frames, cut out of the video as far as the last of them."""
         wanted, squares = set(frames), dict[int, Picture]()
-        if not wanted:
-            return squares
-        for i, square in self._cut(self.scan, size):
+        for i, square in self._cut(self.scan, size) if wanted else ():
             if i in wanted:
                 squares[i] = square
                 if len(squares) == len(wanted):
@@ -297,8 +289,7 @@ class Clip(ScannedFrames):
         if first:
             start = int(scan.pts[first]) * self.time_base - self.source.begin
             frames = self.source.frames(start, self.span.end, len(scan) - first)
-        squares = cut_squares(frames, scan.alignments[first:], size)
-        for i, square in ((first + k, square) for k, square in squares):
+        for i, square in cut_squares(frames, scan.alignments, size, first):
             count = i + 1
             if keep:
                 kept[i] = square
