@@ -13,6 +13,7 @@ import numpy as np
 
 from facecodec.atomic import scratch_folder
 from facecodec.avatar.avatar import Avatar
+from facecodec.avatar.identity import beside
 from facecodec.bitstream import StreamReader, open_stream
 from facecodec.clip.clip import Clip
 from facecodec.clip.scan import Span
@@ -29,11 +30,15 @@ Times = tuple[Fraction | None, Fraction | None]
 
 @dataclass(frozen=True)
 class Driver:
-    """The one who moves: a stream, the video it was made of where that is at hand, and its span."""
+    """The one who moves: a stream, the video it was made of where that is at hand, and its span.
+
+    person: the `.fci` file that the stream refers to, where it was found beside it.
+    """
 
     stream: StreamReader
     video: Path | None
     span: Times = (None, None)
+    person: Path | None = None
 
     def controls(self, max_frames: int | None) -> Controls:
         """Return the controls [T, K] of the first frames."""
@@ -79,13 +84,15 @@ def opened(
     span: start and end of that part in seconds, by which a `.fcv` is cut.
     """
     with scratch_folder() as folder:
-        made = folder / "driver.fcv"
+        made, person = folder / "driver.fcv", None
         if driver.suffix.lower() != ".fcv":
             encoded(driver, made)
             video = driver
         elif span != (None, None):
             cut(driver, made, start=span[0], end=span[1])
+            with open_stream(driver) as whole:
+                person = beside(whole)  # nothing lies beside the part
         else:
             made = driver
         with open_stream(made) as stream:
-            yield Driver(stream, Path(video) if video else None, span)
+            yield Driver(stream, Path(video) if video else None, span, person)
