@@ -48,7 +48,8 @@ class SendStatus:
 class SendSummary:
     """What was sent.
 
-    frames; those dropped because one before was still being worked on; those without a face;
+    frames; those dropped because one before was still being worked on; those without a face; those
+    that there was time for one step for, and those sent like the one before for want of any;
     seconds; kilobits a second on the mean, without what the network puts around datagrams;
     datagrams; whether there was sound; capture_to_bytes: from a picture to its bytes.
     """
@@ -56,6 +57,8 @@ class SendSummary:
     frames: int
     dropped: int
     no_face: int
+    hurried: int
+    held: int
     seconds: float
     kbps: float
     datagrams: int
@@ -178,6 +181,8 @@ class Sender:
             self._meter.frames,
             self._thread.dropped,
             self._no_face,
+            self._tracker.hurried,
+            self._tracker.dropped,
             round(took, 3),
             round(self._meter.bytes * 8e-3 / took, 2),
             self._meter.datagrams,

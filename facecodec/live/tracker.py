@@ -48,11 +48,12 @@ class PersonTracker:
 
         any_face: follow whoever it is. keep_up: where frames come faster than they are tracked,
         take fewer steps for each, then pass frames over, which are flagged; `hurried` and `dropped`
-        count them. What comes out then depends on the machine. progress: told of the preparation.
+        count them. Whose face it is is then found out by a process of its own. What comes out
+        depends on the machine. progress: told of the preparation.
 
         Raises ModelError when a face model is missing.
         """
-        person = OnePerson(avatar, any_face)
+        person = OnePerson(avatar, any_face, apart=keep_up)
         tracker = new_tracker(avatar, plan, None, progress)
         self._frames = FrameTracker(avatar, person.rest, tracker, person)
         self._tracker = tracker

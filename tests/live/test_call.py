@@ -71,6 +71,8 @@ def clip(tmp_path_factory) -> Path:
 class Known:
     """A tracker that turns the head as the picture is bright, after `seconds`."""
 
+    hurried = dropped = 0
+
     def __init__(self, *_: Any, seconds: float = 0.0, **__: Any) -> None:
         self.seconds = seconds
 
