@@ -1,8 +1,9 @@
 """Make the wheel for Linux on x86-64, with the kernels compiled for every level of processors.
 
-`python release/make_wheel.py [FOLDER]` needs g++ 12 or newer and the packages build and wheel. It
-compiles into cuda_ops/cpu/prebuilt/, which is no part of the repository, and writes the wheel into
-FOLDER (dist where it is not given), tagged with the oldest glibc that the libraries run on.
+`python release/make_wheel.py [FOLDER]` needs g++ 12 or newer, what facecodec itself requires, and
+the packages setuptools and wheel. It compiles into cuda_ops/cpu/prebuilt/, which is no part of the
+repository, and writes the wheel into FOLDER (dist where it is not given), tagged with the oldest
+glibc that the libraries run on.
 """
 
 from __future__ import annotations

@@ -122,9 +122,9 @@ def encode(
     The output appears whole or not at all. Until it does, and unless `keep_person` is False, the
     person is kept beside it in `OUTPUT.person.fci`, which an encode that is cut short leaves. A
     file of that name stays as it is; the person is then kept in `OUTPUT.2.person.fci`.
-    checkpoint: keep all that is done, every ten seconds, in the folder `OUTPUT.checkpoint`; the
-    same call goes on there, to the same bytes, and removes it when it is done. parts: a part of
-    the tracking alone, see `facecodec.batch`; the stream is the same.
+    checkpoint: keep the person and the motion so far, every ten seconds, in the folder
+    `OUTPUT.checkpoint`; the same call goes on there, to the same bytes, and removes it when it is
+    done. parts: a part of the tracking alone, see `facecodec.batch`; the stream is the same.
 
     Frames that show somebody else are flagged as without a face, and repeat the person's last
     controls: the person is the one in the identity frame where that is given, else the one most
