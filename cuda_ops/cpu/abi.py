@@ -22,12 +22,22 @@ class Block(Structure):
     """FacecodecBlock."""
 
     _fields_ = [
-        ("source", c_void_p), ("source_stride", c_int64), ("gain", c_void_p),
-        ("gain_stride", c_int64), ("gain_factor", c_float), ("haar", c_int32),
+        ("source", c_void_p), ("source_stride", c_int64), ("source_channels", c_int32),
+        ("gain", c_void_p), ("gain_stride", c_int64), ("gain_factor", c_float), ("haar", c_int32),
         ("frames", c_int32), ("channels", c_int32), ("height", c_int32), ("width", c_int32),
         ("convs", c_int32), ("conv", Conv * 2), ("head", c_int32), ("head_weight", c_void_p),
         ("head_bias", c_void_p), ("head_style", c_void_p), ("head_stride", c_int64),
-        ("result", c_void_p), ("threads", c_int32),
+        ("result", c_void_p), ("kept", c_void_p * 2), ("layout", c_int32), ("threads", c_int32),
+    ]  # fmt: skip
+
+
+class BackConv(Structure):
+    """FacecodecBackConv."""
+
+    _fields_ = [
+        ("depthwise", c_void_p), ("pointwise", c_void_p), ("kept", c_void_p), ("style", c_void_p),
+        ("style_stride", c_int64), ("style_gradient", c_void_p), ("inputs", c_int32),
+        ("outputs", c_int32),
     ]  # fmt: skip
 
 
@@ -35,11 +45,14 @@ class Backward(Structure):
     """FacecodecBackward."""
 
     _fields_ = [
-        ("gradient", c_void_p), ("output", c_void_p), ("input", c_void_p), ("depthwise", c_void_p),
-        ("pointwise", c_void_p), ("style", c_void_p), ("style_stride", c_int64),
-        ("input_gradient", c_void_p), ("style_gradient", c_void_p), ("frames", c_int32),
-        ("inputs", c_int32), ("outputs", c_int32), ("height", c_int32), ("width", c_int32),
-        ("bands", c_int32), ("threads", c_int32), ("products16", c_int32),
+        ("gradient", c_void_p), ("source", c_void_p), ("source_stride", c_int64),
+        ("source_channels", c_int32), ("gain", c_void_p), ("gain_stride", c_int64),
+        ("gain_factor", c_float), ("haar", c_int32),
+        ("frames", c_int32), ("channels", c_int32), ("height", c_int32), ("width", c_int32),
+        ("convs", c_int32), ("conv", BackConv * 2), ("head", c_int32), ("head_weight", c_void_p),
+        ("head_style", c_void_p), ("head_stride", c_int64), ("head_gradient", c_void_p),
+        ("gain_gradient", c_void_p), ("source_gradient", c_void_p), ("bands", c_int32),
+        ("threads", c_int32), ("products16", c_int32),
     ]  # fmt: skip
 
 

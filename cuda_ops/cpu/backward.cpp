@@ -1,240 +1,291 @@
-// What fitting needs: gradients with respect to the source and the styles of a convolution and of
-// the inverse Haar transform. A band of rows goes through in one pass, as in block.cpp, backwards.
+// What fitting needs: gradients with respect to the source of a block and to all that scales its
+// channels. A band of rows goes through in one pass, as in block.cpp, backwards.
 #include <algorithm>
 #include <atomic>
 #include <exception>
-#include <vector>
 
 #include "abi.h"
-#include "separable.h"
+#include "backward.h"
 
 namespace facecodec {
 namespace {
 
 constexpr int STRETCH_PIXELS = 128;
 
-// Where a row of the gradient, and of what the activation gave, begins for one channel.
-struct Row {
-  const float *gradient, *output;
-
-  // The vector at column x, times the slope of the activation; zero beyond the row's end.
-  Vec sloped(int x, int width) const {
-    if (x + LANES <= width) {
-      const Vec full = load(gradient + x);
-      return load(output + x) > 0.0f ? full : full * 0.2f;
+// One band of rows of one frame, in maps of T and panels of P. Lines hold gradients to what the
+// depthwise filters made: of the second convolution, then of the first.
+template <typename T, class P> class BackBand {
+public:
+  BackBand(const FacecodecBackward &job, int item, int from, int to, Scratch &scratch)
+      : job_(job), frame_(item / job.bands), item_(item), from_(from), to_(to),
+        step_(round_up(std::min(std::max(2, STRETCH_PIXELS / job.width), job.height), 2)),
+        last_(job.convs - 1) {
+    const int width = job.width, ring = step_ + 4;
+    head_channels_ = job.head ? round_up(job.conv[last_].out, HEAD_GROUP) : 0;
+    size_t lines[2] = {}, panels = 0, sums = head_channels_;
+    for (int i = 0; i < job.convs; ++i) {
+      lines[i] = Lines::size(job.conv[i].in, ring, width);
+      panels = std::max(panels, P::size(job.conv[i].out, step_, width));
+      sums += i == 0 ? job.channels * (job.haar ? 4 : 1) : job.conv[i].in;
     }
-    float part[LANES] = {};
-    for (int i = 0; x + i < width; ++i)
-      part[i] = gradient[x + i] * (output[x + i] > 0.0f ? 1.0f : 0.2f);
-    return load(part);
+    const size_t zeros = Lines::stride_of(width);
+    const size_t head = static_cast<size_t>(head_channels_) * MOST_BANDS;
+    float *memory = scratch.floats(zeros + lines[0] + lines[1] + panels + sums * LANES + head);
+    const float *blank = memory;
+    std::memset(memory, 0, zeros * sizeof(float));
+    memory += zeros;
+    for (int i = 0; i < job.convs; ++i) {
+      lines_[i].open(memory, blank, job.conv[i].in, ring, job.height, width,
+                     std::max(0, from - i - 1));
+      memory += lines[i];
+    }
+    panels_ = memory;
+    source_sums_ = memory + panels;
+    std::memset(source_sums_, 0, sums * LANES * sizeof(float));
+    middle_sums_ = source_sums_ + static_cast<size_t>(job.channels) * (job.haar ? 4 : 1) * LANES;
+    head_sums_ = source_sums_ + (sums - head_channels_) * LANES;
+    head_weights_ = source_sums_ + sums * LANES;
+    if (head) head_rows_ = fold_rows(job, job.conv[last_].out, head_channels_, head_weights_);
   }
-};
 
-Row row_of(const FacecodecBackward &job, ptrdiff_t frame, int channel, int y) {
-  const ptrdiff_t plane = static_cast<ptrdiff_t>(job.height) * job.width;
-  const ptrdiff_t at = (frame * job.out + channel) * plane + static_cast<ptrdiff_t>(y) * job.width;
-  return {job.gradient + at, job.output + at};
-}
+  void run() {
+    const TilesInUse tiles(job_.products16 == TILES);
+    for (int y = from_; y < to_; y += step_) {
+      const int end = std::min(y + step_, to_);
+      make<0>(std::min(end + 1, job_.height));
+      if (job_.haar)
+        leave_by_haar(y, end);
+      else
+        leave(y, end);
+    }
+    total();
+  }
 
-// One row of all channels into the panels of the product.
-void load_gradient(const FacecodecBackward &job, ptrdiff_t frame, int y, int row, Panels panels) {
-  const int width = job.width, out = job.out; // read once: a store might have changed them
-  for (int k = 0; k < out; ++k) {
-    const Row from = row_of(job, frame, k, y);
-    for (int panel = 0; panel < panels.per_row; ++panel) {
-      float *to = panels.at(row, panel) + k * PANEL;
-      for (int v = 0; v < PANEL; v += LANES) store(to + v, from.sloped(panel * PANEL + v, width));
+private:
+  static constexpr int N = TOGETHER<P>;
+
+  // What convolution i made of this frame, and a map of T of so many channels like it.
+  PanelMap<const T> kept(int i) const {
+    return frame_of<const T>(job_.conv[i].kept, job_.conv[i].out);
+  }
+  template <typename M, typename From> PanelMap<M> frame_of(From *maps, int channels) const {
+    PanelMap<M> map(static_cast<M *>(maps), channels, job_.height, job_.width);
+    map.data += frame_ * map.size();
+    return map;
+  }
+  const float *style(int conv) const {
+    return job_.conv[conv].style + frame_ * job_.conv[conv].style_stride;
+  }
+
+  // Rows before `until` of the gradient to the filters of a convolution. Rows of another band are
+  // made apart, since their sums count there.
+  template <int CONV> void make(int until) {
+    Lines &lines = lines_[CONV];
+    while (lines.made < until) {
+      const int from = lines.made, edge = from < from_ ? from_ : from < to_ ? to_ : until;
+      const int to = std::min({from + step_, until, edge});
+      const bool counted = from >= from_ && from < to_;
+      const P panels{reinterpret_cast<decltype(P::data)>(panels_), job_.conv[CONV].out,
+                     panels_of(job_.width)};
+      if constexpr (CONV == 0)
+        if (last_ == 1) make<1>(std::min(to + 1, job_.height));
+      blank_rest(panels, to - from);
+      if (CONV < last_)
+        between(from, to, counted, panels);
+      else if (job_.head)
+        of_picture(from, to, counted, panels);
+      else
+        of_map(from, to, panels);
+      transposed(job_.conv[CONV], job_.products16, panels, from, to, {lines});
+      lines.made = to;
     }
   }
-}
 
-#if FACECODEC_BF16
-// The same in bf16, two channels a word.
-void load_gradient16(const FacecodecBackward &job, ptrdiff_t frame, int y, int row,
-                     Panels16 panels) {
-  const int width = job.width, out = job.out;
-  panels.blank_rest(row);
-  for (int pair = 0; pair < panels.filled(); ++pair) {
-    const bool both = 2 * pair + 1 < out;
-    const Row first = row_of(job, frame, 2 * pair, y);
-    const Row second = row_of(job, frame, 2 * pair + both, y);
-    for (int panel = 0; panel < panels.per_row; ++panel) {
-      uint32_t *to = panels.at(row, panel) + pair * PANEL;
-      for (int v = 0; v < PANEL; v += LANES) {
-        const int x = panel * PANEL + v;
-        store_pair(to + v, first.sloped(x, width), both ? second.sloped(x, width) : Vec{});
-      }
-    }
+  void of_map(int from, int to, const P &panels) {
+    const int out = job_.conv[last_].out;
+    const auto gradient = frame_of<const T>(job_.gradient, out), made = kept(last_);
+    for (int y = from; y < to; ++y)
+      for (int x = 0; x < round_up(job_.width, PANEL); x += LANES)
+        for (int c = 0; c < out; c += N) {
+          Vec g[N] = {};
+          for (int i = 0; i < N && c + i < out; ++i)
+            g[i] = sloped(gradient.load(c + i, y, x), made.load(c + i, y, x));
+          put(panels, y - from, x, c, g);
+        }
   }
-}
 
-// Sums of a product in bf16, as they are.
-struct Sums {
-  IntoLines into;
-  int channels;
-
-  template <int M> void take(const float *sums, int first, int y, int panel) const {
-    for (int m = 0; m < M && first + m < channels; ++m, sums += PANEL) {
-      const Vec v[2] = {load(sums), load(sums + LANES)};
-      into.put(first + m, y, panel, v);
-    }
-  }
-  void close_row(int channel, int y) const { into.close_row(channel, y); }
-};
-#endif
-
-void transposed_product(const FacecodecBackward &job, const Panels &panels, int from, int to,
-                        const IntoLines &into) {
-  const float *weights = static_cast<const float *>(job.pointwise);
-  for_groups(weights, job.in, job.in, job.out, [&]<int M>(int first, const float *group, int step) {
-    for (int y = from; y < to; ++y) {
+  void of_picture(int from, int to, bool counted, const P &panels) {
+    const int width = job_.width, out = job_.conv[last_].out;
+    const float *style = job_.head_style + frame_ * job_.head_stride;
+    const auto made = kept(last_);
+    for (int y = from; y < to; ++y)
       for (int panel = 0; panel < panels.per_row; ++panel) {
-        Vec acc[M][2];
-        product<M>(group, step, panels.at(y - from, panel), job.out, acc);
-        for (int m = 0; m < M; ++m) into.put(first + m, y, panel, acc[m]);
+        float rows[MOST_BANDS * PANEL];
+        head_rows(job_, frame_, y, panel, rows);
+        for (int first = 0; first < out; first += HEAD_GROUP) {
+          Vec t[HEAD_GROUP][2];
+          product<HEAD_GROUP>(head_weights_ + first, head_channels_, rows, head_rows_, t);
+          for (int c = first; c < first + HEAD_GROUP && c < out; c += N)
+            for (int v = 0; v < 2; ++v) {
+              const int x = panel * PANEL + v * LANES;
+              Vec g[N] = {};
+              for (int i = 0; i < N && c + i < out; ++i) {
+                const Vec value = t[c - first + i][v], map = made.load(c + i, y, x);
+                if (counted)
+                  add_to(head_sums_ + (c + i) * LANES, first_lanes(value * map, width - x));
+                g[i] = sloped(value * style[c + i], map);
+              }
+              put(panels, y - from, x, c, g);
+            }
+        }
       }
-      for (int m = 0; m < M; ++m) into.close_row(first + m, y);
-    }
-  });
-}
-
-// Rows [from, to) of the backward pass through the product, `buffer` holding its panels.
-void product_rows(const FacecodecBackward &job, ptrdiff_t frame, int from, int to, float *buffer,
-                  const Lines &lines) {
-  const int per_row = round_up(job.width, PANEL) / PANEL;
-#if FACECODEC_BF16
-  if (job.products16) {
-    const Panels16 panels{reinterpret_cast<uint32_t *>(buffer), job.out, per_row};
-    for (int y = from; y < to; ++y) load_gradient16(job, frame, y, y - from, panels);
-    const Weights16 weights{static_cast<const uint32_t *>(job.pointwise), job.out, job.in};
-    product16(job.products16, weights, panels, from, to, Sums{{lines}, job.in});
-    return;
   }
-#endif
-  const Panels panels{buffer, job.out, per_row};
-  for (int y = from; y < to; ++y) load_gradient(job, frame, y, y - from, panels);
-  transposed_product(job, panels, from, to, {lines});
-}
 
-// One row of the gradient to a channel's input: the style on one side and, for the style's sum, the
-// input that it had scaled on the other.
-struct BackRow {
-  const float *input;
-  float *result;
-
-  void put(int x, int width, Vec g, float gain, Vec &sum, float &total) const {
-    if (x + LANES <= width) {
-      sum += g * load(input + x);
-      store(result + x, g * gain);
-      return;
-    }
-    float part[LANES];
-    store(part, g);
-    for (int i = 0; x + i < width; ++i) {
-      total += part[i] * input[x + i];
-      result[x + i] = part[i] * gain;
+  // From the second convolution's filters to the result of the first.
+  void between(int from, int to, bool counted, const P &panels) {
+    const FacecodecBackConv &conv = job_.conv[1];
+    const int width = job_.width;
+    const auto made = kept(0);
+    for (int c = 0; c < conv.in; c += N) {
+      int channels[N];
+      Vec w[N][9], gain[N], sum[N] = {};
+      for (int i = 0; i < N; ++i) {
+        const bool there = c + i < conv.in;
+        channels[i] = there ? c + i : c;
+        gain[i] = splat(there ? style(1)[c + i] : 0.0f);
+        for (int k = 0; k < 9; ++k)
+          w[i][k] = splat(there ? conv.depthwise[9 * (c + i) + 8 - k] : 0.0f);
+      }
+      const auto row = [&](int y, int x, const Vec (&gradient)[N][1]) {
+        Vec g[N];
+#pragma GCC unroll 2
+        for (int i = 0; i < N; ++i) {
+          const Vec map = made.load(channels[i], y, x);
+          sum[i] += first_lanes(gradient[i][0] * map, width - x);
+          g[i] = sloped(gradient[i][0] * gain[i], map);
+        }
+        put(panels, y - from, x, c, g);
+      };
+      filter<N, 1>(lines_[1], channels, w, from, to,
+                   [&](int y, bool both, int x, auto &a, auto &b) {
+                     row(y, x, a);
+                     if (both) row(y + 1, x, b);
+                   });
+      for (int i = 0; counted && i < N && c + i < conv.in; ++i)
+        add_to(middle_sums_ + (c + i) * LANES, sum[i]);
     }
   }
+
+  void turned_taps(int channel, Vec (&w)[1][9]) const {
+    for (int k = 0; k < 9; ++k) w[0][k] = splat(job_.conv[0].depthwise[9 * channel + 8 - k]);
+  }
+  float gain(int channel) const {
+    return job_.gain ? job_.gain[frame_ * job_.gain_stride + channel] * job_.gain_factor
+                     : job_.gain_factor;
+  }
+
+  // From the first convolution's filters to the source. Sums are of gradients as they are before
+  // style and gain, times the source: both styles' and gains' sums are made of them.
+  void leave(int from, int to) {
+    const auto source = this->source(), result = to_source();
+    for (int c = 0; c < job_.channels; ++c) {
+      Vec w[1][9], sum{};
+      turned_taps(c, w);
+      const float scale = style(0)[c] * gain(c);
+      const auto row = [&](int y, int x, const Vec &g) {
+        sum += first_lanes(g * source.load(c, y, x), job_.width - x);
+        store(result.at(c, y, x), g * scale);
+      };
+      filter<1, 1>(lines_[0], {c}, w, from, to, [&](int y, bool both, int x, auto &a, auto &b) {
+        row(y, x, a[0][0]);
+        if (both) row(y + 1, x, b[0][0]);
+      });
+      add_to(source_sums_ + c * LANES, sum);
+    }
+  }
+
+  void leave_by_haar(int from, int to) {
+    const auto source = this->source(), result = to_source();
+    for (int c = 0; c < job_.channels; ++c) {
+      Vec w[1][9], sum[4] = {};
+      turned_taps(c, w);
+      float scale[4];
+      for (int i = 0; i < 4; ++i) scale[i] = style(0)[c] * gain(band_of(c, i));
+      filter<1, 2>(lines_[0], {c}, w, from, to, [&](int y, bool, int x, auto &a, auto &b) {
+        Vec bands[4];
+        to_haar(a[0], b[0], bands);
+        for (int i = 0; i < 4; ++i) {
+          const int band = band_of(c, i);
+          sum[i] += first_lanes(bands[i] * source.load(band, y / 2, x / 2), (job_.width - x) / 2);
+          store(result.at(band, y / 2, x / 2), bands[i] * scale[i]);
+        }
+      });
+      for (int i = 0; i < 4; ++i) add_to(source_sums_ + band_of(c, i) * LANES, sum[i]);
+    }
+  }
+
+  // The channel of the source that holds band i of a channel.
+  int band_of(int channel, int i) const {
+    return i == 0 ? channel : job_.channels + 3 * channel + i - 1;
+  }
+  PanelMap<const T> source() const {
+    const int half = job_.haar ? 2 : 1;
+    const T *map = static_cast<const T *>(job_.source) + frame_ * job_.source_stride;
+    return {map, job_.source_channels, job_.height / half, job_.width / half};
+  }
+  PanelMap<T> to_source() const {
+    const int half = job_.haar ? 2 : 1, channels = job_.channels * half * half;
+    PanelMap<T> map(static_cast<T *>(job_.source_gradient), channels, job_.height / half,
+                    job_.width / half);
+    map.data += frame_ * map.size();
+    return map;
+  }
+
+  // This band's part of all sums.
+  void total() const {
+    const int of = job_.haar ? 4 : 1;
+    const ptrdiff_t item = item_;
+    for (int c = 0; c < job_.channels; ++c) {
+      float to_style = 0.0f;
+      for (int i = 0; i < of; ++i) {
+        const int band = band_of(c, i);
+        const float sum = sum_of(source_sums_ + band * LANES);
+        to_style += sum * gain(band);
+        if (job_.gain_gradient)
+          job_.gain_gradient[item * of * job_.channels + band] =
+              sum * style(0)[c] * job_.gain_factor;
+      }
+      job_.conv[0].style_gradient[item * job_.channels + c] = to_style;
+    }
+    const int middle = last_ ? job_.conv[1].in : 0, head = job_.head ? job_.conv[last_].out : 0;
+    for (int c = 0; c < middle; ++c)
+      job_.conv[1].style_gradient[item * middle + c] = sum_of(middle_sums_ + c * LANES);
+    for (int c = 0; c < head; ++c)
+      job_.head_gradient[item * head + c] = sum_of(head_sums_ + c * LANES);
+  }
+
+  const FacecodecBackward &job_;
+  int frame_, item_, from_, to_, step_, last_, head_channels_ = 0, head_rows_ = 0;
+  Lines lines_[2];
+  float *panels_, *source_sums_, *middle_sums_, *head_sums_, *head_weights_;
 };
-
-// Rows [from, to), two at a time: the filter's taps turned round, then the style.
-void transposed_depthwise(const FacecodecBackward &job, ptrdiff_t frame, const Lines &lines,
-                          int from, int to, float *style_sums) {
-  const int width = job.width, in = job.in;
-  const ptrdiff_t plane = static_cast<ptrdiff_t>(job.height) * width;
-  const float *style = job.style + frame * job.style_stride;
-  for (int c = 0; c < in; ++c) {
-    Vec w[9], sum = Vec{};
-    for (int i = 0; i < 9; ++i) w[i] = splat(job.depthwise[9 * c + 8 - i]);
-    const float gain = style[c];
-    const float *input = job.input + (frame * in + c) * plane;
-    float *result = job.input_gradient + (frame * in + c) * plane;
-    float total = 0.0f;
-    for (int y = from; y < to; y += 2) {
-      const bool pair = y + 1 < to;
-      const float *above = lines.row_or_blank(c, y - 1), *here = lines.row(c, y);
-      const float *below = lines.row_or_blank(c, y + 1);
-      const float *last = pair ? lines.row_or_blank(c, y + 2) : below;
-      const ptrdiff_t at = static_cast<ptrdiff_t>(y) * width;
-      const BackRow top{input + at, result + at}, bottom{top.input + width, top.result + width};
-      for (int x = 0; x < width; x += LANES) {
-        Vec a = three(above + x, w, 0, Vec{}), b = three(here + x, w, 0, Vec{});
-        a = three(here + x, w, 3, a);
-        b = three(below + x, w, 3, b);
-        a = three(below + x, w, 6, a);
-        b = three(last + x, w, 6, b);
-        top.put(x, width, a, gain, sum, total);
-        if (pair) bottom.put(x, width, b, gain, sum, total);
-      }
-    }
-    for (int i = 0; i < LANES; ++i) total += sum[i];
-    style_sums[c] += total;
-  }
-}
 
 thread_local Scratch scratch;
 
-void band(const FacecodecBackward &job, int frame, int from, int to, float *style_sums) {
-  const int step = std::min(std::max(2, STRETCH_PIXELS / job.width), job.height);
-  const int ring = step + 4, width = job.width;
-  const size_t zeros = Lines::stride_of(width), between = Lines::size(job.in, ring, width);
-  const size_t panels =
-      std::max(Panels::size(job.out, step, width), Panels16::size(job.out, step, width));
-  float *memory = scratch.floats(zeros + between + panels);
-  std::memset(memory, 0, zeros * sizeof(float));
-  Lines lines;
-  lines.open(memory + zeros, memory, job.in, ring, job.height, width, std::max(0, from - 1));
-  const TilesInUse tiles(job.products16 == TILES);
-  for (int y = from; y < to; y += step) {
-    const int end = std::min(y + step, to), wanted = std::min(end + 1, job.height);
-    while (lines.made < wanted) {
-      const int until = std::min(lines.made + step, wanted);
-      product_rows(job, frame, lines.made, until, memory + zeros + between, lines);
-      lines.made = until;
+template <typename T, class P> int run(const FacecodecBackward &job) {
+  const int items = job.frames * job.bands;
+  const int tall = round_up((job.height + job.bands - 1) / job.bands, 2);
+  std::atomic<bool> failed{false};
+#pragma omp parallel for schedule(dynamic) num_threads(job.threads)
+  for (int item = 0; item < items; ++item) {
+    const int from = std::min(item % job.bands * tall, job.height);
+    try {
+      BackBand<T, P>(job, item, from, std::min(from + tall, job.height), scratch).run();
+    } catch (const std::exception &) {
+      failed = true; // an exception may not leave a parallel region
     }
-    transposed_depthwise(job, frame, lines, y, end, style_sums);
   }
-}
-
-void haar_channel(const FacecodecHaarBackward &job, ptrdiff_t frame, int c) {
-  const int width = job.width, channels = job.channels;
-  const ptrdiff_t plane = static_cast<ptrdiff_t>(job.height) * width;
-  const float *gradient = job.gradient + (frame * channels + c) * 4 * plane;
-  ptrdiff_t at[4], channel[4];
-  float gain[4], sum[4] = {};
-  for (int i = 0; i < 4; ++i) {
-    channel[i] = i == 0 ? c : channels + 3 * c + i - 1;
-    at[i] = (frame * 4 * channels + channel[i]) * plane;
-    gain[i] = job.gain[frame * job.gain_stride + channel[i]];
-  }
-  for (int y = 0; y < job.height; ++y) {
-    const float *top = gradient + static_cast<ptrdiff_t>(4) * y * width, *bottom = top + 2 * width;
-    const ptrdiff_t row = static_cast<ptrdiff_t>(y) * width;
-    const float *x0 = job.source + at[0] + row, *x1 = job.source + at[1] + row;
-    const float *x2 = job.source + at[2] + row, *x3 = job.source + at[3] + row;
-    float *g0 = job.source_gradient + at[0] + row, *g1 = job.source_gradient + at[1] + row;
-    float *g2 = job.source_gradient + at[2] + row, *g3 = job.source_gradient + at[3] + row;
-    float s0 = 0, s1 = 0, s2 = 0, s3 = 0;
-#pragma omp simd reduction(+ : s0, s1, s2, s3)
-    for (int j = 0; j < width; ++j) {
-      const float a = top[2 * j], b = top[2 * j + 1], d = bottom[2 * j], e = bottom[2 * j + 1];
-      const float ll = 0.5f * (a + b + d + e), lh = 0.5f * (a + b - d - e);
-      const float hl = 0.5f * (a - b + d - e), hh = 0.5f * (a - b - d + e);
-      s0 += ll * x0[j];
-      s1 += lh * x1[j];
-      s2 += hl * x2[j];
-      s3 += hh * x3[j];
-      g0[j] = ll * gain[0];
-      g1[j] = lh * gain[1];
-      g2[j] = hl * gain[2];
-      g3[j] = hh * gain[3];
-    }
-    sum[0] += s0;
-    sum[1] += s1;
-    sum[2] += s2;
-    sum[3] += s3;
-  }
-  for (int i = 0; i < 4; ++i) job.gain_gradient[frame * 4 * channels + channel[i]] = sum[i];
+  return failed ? 1 : 0;
 }
 
 } // namespace
@@ -243,26 +294,8 @@ void haar_channel(const FacecodecHaarBackward &job, ptrdiff_t frame, int c) {
 extern "C" int facecodec_backward(const FacecodecBackward *given) {
   using namespace facecodec;
   const FacecodecBackward job = *given;
-  const int items = job.frames * job.bands, tall = (job.height + job.bands - 1) / job.bands;
-  std::atomic<bool> failed{false};
-#pragma omp parallel for schedule(dynamic) num_threads(job.threads)
-  for (int item = 0; item < items; ++item) {
-    const int from = item % job.bands * tall, to = std::min(from + tall, job.height);
-    float *sums = job.style_gradient + static_cast<ptrdiff_t>(item) * job.in;
-    std::fill(sums, sums + job.in, 0.0f);
-    try {
-      if (from < to) band(job, item / job.bands, from, to, sums);
-    } catch (const std::exception &) {
-      failed = true; // an exception may not leave a parallel region
-    }
-  }
-  return failed ? 1 : 0;
-}
-
-extern "C" int facecodec_haar_backward(const FacecodecHaarBackward *given) {
-  const FacecodecHaarBackward job = *given;
-#pragma omp parallel for num_threads(job.threads)
-  for (int item = 0; item < job.frames * job.channels; ++item)
-    facecodec::haar_channel(job, item / job.channels, item % job.channels);
-  return 0;
+#if FACECODEC_BF16
+  if (job.products16) return run<Bf16, Panels16>(job);
+#endif
+  return run<float, Panels>(job);
 }

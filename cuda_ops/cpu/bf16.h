@@ -6,6 +6,7 @@
 
 #include "abi.h"
 #include "depthwise.h"
+#include "maps.h"
 #include "tiles.h"
 
 #if defined(__AVX512BF16__)
@@ -51,8 +52,6 @@ inline Products16 products16() { return tiles_granted() ? TILES : DOTS; }
 inline Products16 products16() { return DOTS; }
 #endif
 
-typedef unsigned Word __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
-
 // Two channels rounded to bf16, in one word each: halves away from zero.
 inline void store_pair(uint32_t *to, Vec first, Vec second) {
   Word low, high;
@@ -72,32 +71,11 @@ inline void depthwise16(const Lines &in, const float *taps, const float *style, 
       w[0][i] = splat(taps[9 * c + i] * style[c]);
       w[1][i] = splat(d == c ? 0.0f : taps[9 * d + i] * style[d]);
     }
-    for (int y = from; y < to; y += 2) {
-      const bool both = y + 1 < to;
-      const float *line[2][4];
-      for (int i = 0; i < 2; ++i)
-        for (int j = 0; j < 4; ++j)
-          line[i][j] = in.row_or_blank(i ? d : c, y - 1 + j - (j == 3 && !both));
-      for (int panel = 0; panel < out.per_row; ++panel) {
-        uint32_t *top = out.at(y - from, panel) + pair * PANEL;
-        uint32_t *bottom = out.at(y - from + both, panel) + pair * PANEL;
-        for (int v = 0; v < PANEL; v += LANES) {
-          const int x = panel * PANEL + v;
-          Vec a[2] = {}, b[2] = {};
-#pragma GCC unroll 2
-          for (int i = 0; i < 2; ++i) {
-            a[i] = three(line[i][0] + x, w[i], 0, a[i]);
-            a[i] = three(line[i][1] + x, w[i], 3, a[i]);
-            b[i] = three(line[i][1] + x, w[i], 0, b[i]);
-            a[i] = three(line[i][2] + x, w[i], 6, a[i]);
-            b[i] = three(line[i][2] + x, w[i], 3, b[i]);
-            b[i] = three(line[i][3] + x, w[i], 6, b[i]);
-          }
-          if (both) store_pair(bottom + v, b[0], b[1]);
-          store_pair(top + v, a[0], a[1]);
-        }
-      }
-    }
+    filter<2, 1>(in, {c, d}, w, from, to, [&](int y, bool both, int x, auto &a, auto &b) {
+      const int panel = x / PANEL, at = pair * PANEL + x % PANEL;
+      if (both) store_pair(out.at(y - from + 1, panel) + at, b[0][0], b[1][0]);
+      store_pair(out.at(y - from, panel) + at, a[0][0], a[1][0]);
+    });
   }
 }
 

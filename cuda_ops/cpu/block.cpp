@@ -60,17 +60,31 @@ public:
 private:
   void rows(int from, int to) {
     if (block_.head) {
-      last_stage(from, to, IntoPanels{picture_, from});
+      last_stage(from, to, IntoPanels{picture_, from, kept(block_.convs - 1)});
       if (block_.head == FACECODEC_COLOURS)
         head_colours(block_, frame_, picture_, from, to, head_weights_, head_bias_);
       else
         head_haar(block_, frame_, picture_, from, to, head_weights_, head_bias_);
       return;
     }
-    const int out = block_.convs ? block_.conv[block_.convs - 1].out : block_.channels;
-    const ptrdiff_t plane = static_cast<ptrdiff_t>(block_.height) * block_.width;
-    float *map = static_cast<float *>(block_.result) + frame_ * out * plane;
-    last_stage(from, to, IntoMap{map, block_.height, block_.width});
+    last_stage(from, to, map_rows(block_.result, last_channels()));
+  }
+
+  int last_channels() const {
+    return block_.convs ? block_.conv[block_.convs - 1].out : block_.channels;
+  }
+
+  // This band's rows of a map of so many channels.
+  MapRows map_rows(void *maps, int channels) const {
+    const bool planar = block_.layout == FACECODEC_PLANAR;
+    const ptrdiff_t wide = planar ? block_.width : round_up(block_.width, PANEL);
+    const ptrdiff_t bytes = block_.layout == FACECODEC_PANELS16 ? sizeof(Bf16) : sizeof(float);
+    char *map = static_cast<char *>(maps);
+    if (map) map += frame_ * channels * block_.height * wide * bytes;
+    return {map, block_.layout, channels, block_.height, block_.width, from_, to_};
+  }
+  MapRows kept(int conv) const {
+    return conv < 0 ? MapRows{} : map_rows(block_.kept[conv], block_.conv[conv].out);
   }
 
   template <typename Into> void last_stage(int from, int to, const Into &into) {
@@ -90,7 +104,8 @@ private:
     while (between_.made < until) {
       const int from = between_.made, to = std::min(from + step_, until);
       make_source(block_, frame_, source_, std::min(to + 1, block_.height));
-      separable_rows(block_.conv[0], frame_, source_, panels_, from, to, IntoLines{between_});
+      separable_rows(block_.conv[0], frame_, source_, panels_, from, to,
+                     IntoLines{between_, kept(0)});
       between_.made = to;
     }
   }

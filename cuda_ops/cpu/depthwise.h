@@ -26,35 +26,51 @@ inline Vec three(const float *p, const Vec (&w)[9], int first, Vec sum) {
   return sum + w[first + 2] * load(p + 1);
 }
 
+// Nine taps over rows [from, to) of N channels, two rows at a time: visit(y, both, x, top, bottom)
+// gets V vectors of each channel from column x on, of rows y and, where `both` holds, y + 1. Whole
+// panels: what lies beyond a row's end is anything.
+template <int N, int V, typename Visit>
+inline __attribute__((always_inline)) void filter(const Lines &in, const int (&channels)[N],
+                                                  const Vec (&w)[N][9], int from, int to,
+                                                  const Visit &visit) {
+  const int width = round_up(in.width, PANEL);
+  for (int y = from; y < to; y += 2) {
+    const bool both = y + 1 < to;
+    const float *line[N][4];
+    for (int i = 0; i < N; ++i)
+      for (int j = 0; j < 4; ++j)
+        line[i][j] = in.row_or_blank(channels[i], y - 1 + j - (j == 3 && !both));
+    for (int x = 0; x < width; x += V * LANES) {
+      Vec a[N][V] = {}, b[N][V] = {};
+#pragma GCC unroll 2
+      for (int i = 0; i < N; ++i)
+#pragma GCC unroll 2
+        for (int v = 0; v < V; ++v) {
+          const int at = x + v * LANES;
+          a[i][v] = three(line[i][0] + at, w[i], 0, a[i][v]);
+          a[i][v] = three(line[i][1] + at, w[i], 3, a[i][v]);
+          b[i][v] = three(line[i][1] + at, w[i], 0, b[i][v]);
+          a[i][v] = three(line[i][2] + at, w[i], 6, a[i][v]);
+          b[i][v] = three(line[i][2] + at, w[i], 3, b[i][v]);
+          b[i][v] = three(line[i][3] + at, w[i], 6, b[i][v]);
+        }
+      visit(y, both, x, a, b);
+    }
+  }
+}
+
 // Filter rows [from, to) of all channels. The style scales the taps, which is the same as scaling
 // the pixels and costs nothing.
 inline void depthwise(const Lines &in, const float *taps, const float *style, int from, int to,
                       Panels out) {
   for (int c = 0; c < in.channels; ++c) {
-    Vec w[9];
-    for (int i = 0; i < 9; ++i) w[i] = splat(taps[9 * c + i] * style[c]);
-    for (int y = from; y < to; y += 2) {
-      const float *above = in.row_or_blank(c, y - 1), *here = in.row(c, y);
-      const float *below = in.row_or_blank(c, y + 1);
-      const bool pair = y + 1 < to;
-      const float *last = pair ? in.row_or_blank(c, y + 2) : below;
-      for (int panel = 0; panel < out.per_row; ++panel) {
-        float *top = out.at(y - from, panel) + c * PANEL;
-        float *bottom = out.at(y - from + pair, panel) + c * PANEL;
-        for (int v = 0; v < PANEL; v += LANES) {
-          const int x = panel * PANEL + v;
-          Vec a = Vec{}, b = Vec{};
-          a = three(above + x, w, 0, a);
-          a = three(here + x, w, 3, a);
-          b = three(here + x, w, 0, b);
-          a = three(below + x, w, 6, a);
-          b = three(below + x, w, 3, b);
-          b = three(last + x, w, 6, b);
-          if (pair) store(bottom + v, b);
-          store(top + v, a);
-        }
-      }
-    }
+    Vec w[1][9];
+    for (int i = 0; i < 9; ++i) w[0][i] = splat(taps[9 * c + i] * style[c]);
+    filter<1, 1>(in, {c}, w, from, to, [&](int y, bool both, int x, auto &a, auto &b) {
+      const int panel = x / PANEL, at = c * PANEL + x % PANEL;
+      if (both) store(out.at(y - from + 1, panel) + at, b[0][0]);
+      store(out.at(y - from, panel) + at, a[0][0]);
+    });
   }
 }
 

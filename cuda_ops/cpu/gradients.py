@@ -1,9 +1,10 @@
 """The operators for fitting: MobileStyleGAN's forward and backward in C++.
 
 In float32, or with the products of both passes in bf16 where that is chosen. Gradients flow to
-maps and styles through the kernels; those to weights, which tuning alone needs, are formed with
-torch's products. Once differentiable: a second derivative is refused, and forward mode runs on
-the reference. StyleGAN2's operators are the reference's, backward included.
+maps and styles through the kernels, a block at a time; those to weights, which a full tuning alone
+needs, are formed with torch's products, a convolution at a time. Once differentiable: a second
+derivative is refused, and forward mode runs on the reference. StyleGAN2's operators are the
+reference's, backward included.
 """
 
 from __future__ import annotations
@@ -19,12 +20,10 @@ from torch.nn.grad import conv2d_weight
 
 from cuda_ops.backend import Backend
 from cuda_ops.cpu import abi, library, mobile
-from cuda_ops.cpu.packing import transposed_weights, transposed_weights16
-from cuda_ops.derived import once
+from cuda_ops.cpu.backward import BackCall
+from cuda_ops.cpu.network import differentiable_network, is_constant
+from cuda_ops.cpu.panels import PanelMap, map_type
 from cuda_ops.operands import LEAK, Head, MobileBlock, SeparableConv
-
-BANDS_A_THREAD = 4  # items of work, so that no thread waits long for the last one
-BAND_ROWS = 16  # at least: neighbouring bands both compute the rows between them
 
 
 class CpuGradients(Backend):
@@ -62,6 +61,14 @@ class CpuGradients(Backend):
         y = torch.baddbmm(head.bias[:, None], scaled, x.flatten(2)).unflatten(2, x.shape[2:])
         picture: Tensor = y if head.colours else _Haar.apply(y, y.new_ones(y.shape[:2]))
         return picture
+
+    def mobile_network(
+        self, x: Tensor, styles: Sequence[Tensor], blocks: Sequence[MobileBlock], head: Head
+    ) -> Tensor:
+        """As `Backend`: [N, C, H, W] -> pictures [N, 3, ...]."""
+        if is_constant(blocks, head):
+            return differentiable_network(x, styles, blocks, head)
+        return super().mobile_network(x, styles, blocks, head)
 
     def mobile_network_rgb8(
         self, x: Tensor, styles: Sequence[Tensor], blocks: Sequence[MobileBlock], head: Head
@@ -148,24 +155,13 @@ class _Separable(torch.autograd.Function):
 
 def _to_inputs(gradient: Tensor, saved: _Saved, reduced: bool) -> tuple[Tensor, Tensor]:
     """Return the gradients to the map [N, C, H, W] and to the style [N, C]."""
-    x, style, depthwise, pointwise, y = saved
-    frames, inputs, height, width = x.shape
-    threads = torch.get_num_threads()
-    bands = max(1, min(-(-BANDS_A_THREAD * threads // frames), height // BAND_ROWS))
-    to_x, sums = torch.empty_like(x), x.new_empty(frames, bands, inputs)
-    packed = once(pointwise, transposed_weights16 if reduced else transposed_weights)
-    taps = depthwise.contiguous()
-    library.run(
-        abi.Backward(
-            gradient=gradient.data_ptr(), output=y.data_ptr(), input=x.data_ptr(),
-            depthwise=taps.data_ptr(), pointwise=packed.data_ptr(), style=style.data_ptr(),
-            style_stride=style.stride(0), input_gradient=to_x.data_ptr(),
-            style_gradient=sums.data_ptr(), frames=frames, inputs=inputs, outputs=len(pointwise),
-            height=height, width=width, bands=bands, threads=threads,
-            products16=library.products16() if reduced else library.Products16.NONE,
-        )
-    )  # fmt: skip
-    return to_x, sums.sum(1)
+    kind = map_type(reduced)
+    x, made, result = (PanelMap.of(t, kind) for t in (saved.x, saved.y, gradient))
+    call = BackCall(x, result, saved.x.shape[1], haar=False, reduced=reduced)
+    conv = SeparableConv(saved.depthwise, saved.pointwise, saved.y, saved.y)
+    call.conv(conv, saved.style, made)
+    to_source, _, (to_style,) = call.run()
+    return to_source.planar(), to_style
 
 
 def _to_weights(gradient: Tensor, saved: _Saved, wanted: Sequence[bool]) -> list[Tensor | None]:

@@ -11,6 +11,7 @@ from torch import Tensor
 from cuda_ops.backend import Backend, rgb8
 from cuda_ops.cpu import abi, library
 from cuda_ops.cpu.packing import padded_rows, product_weights, product_weights16
+from cuda_ops.cpu.panels import Layout, PanelMap, map_type
 from cuda_ops.derived import once
 from cuda_ops.operands import Head, MobileBlock, Picture, SeparableConv, channels_used
 
@@ -30,14 +31,14 @@ class MobileKernels(Backend):
         self, x: Tensor, up: Tensor, style1: Tensor, style2: Tensor, block: MobileBlock
     ) -> Tensor:
         """As `Backend`: [N, 4C, H, W] -> [N, D, 2H, 2W]."""
-        call = _block_call(x, (up, style1, style2), block, len(block.conv2.bias), library.in_bf16())
+        call = block_call(x, (up, style1, style2), block, len(block.conv2.bias), library.in_bf16())
         return call.run(x.new_empty(len(x), len(block.conv2.bias), call.height, call.width))
 
     def to_image(self, x: Tensor, style: Tensor, head: Head) -> Tensor:
         """As `Backend`: [N, C, H, W] -> pictures [N, 3, ...]."""
-        call = _Call(x, x.shape[1], haar=False, reduced=False)
+        call = Call(x, x.shape[1], haar=False, reduced=False)
         call.head(Picture.COLOURS if head.colours else Picture.HAAR, head, style)
-        return call.run(_new_picture(call, len(x)))
+        return call.run(new_picture(call, len(x)))
 
     def mobile_network(
         self, x: Tensor, styles: Sequence[Tensor], blocks: Sequence[MobileBlock], head: Head
@@ -60,31 +61,39 @@ def convolve(x: Tensor, style: Tensor, conv: SeparableConv, reduced: bool) -> Te
 
     reduced: products in bf16.
     """
-    call = _Call(x, x.shape[1], haar=False, reduced=reduced)
+    call = Call(x, x.shape[1], haar=False, reduced=reduced)
     call.conv(conv, style, len(conv.bias))
     return call.run(x.new_empty(len(x), len(conv.bias), call.height, call.width))
 
 
 def scaled_haar(x: Tensor, gain: Tensor) -> Tensor:
     """Scale by gain [N, 4C] and transform by inverse Haar: [N, 4C, H, W] -> [N, C, 2H, 2W]."""
-    call = _Call(x, x.shape[1] // 4, haar=True, reduced=False)
+    call = Call(x, x.shape[1] // 4, haar=True, reduced=False)
     call.gain(gain)
     return call.run(x.new_empty(len(x), x.shape[1] // 4, call.height, call.width))
 
 
-class _Call:
-    """A job of block.cpp being put together; keeps the tensors it points at until it has run."""
+class Call:
+    """A job of block.cpp being put together; keeps the tensors it points at until it has run.
 
-    def __init__(self, x: Tensor, channels: int, haar: bool, reduced: bool) -> None:
+    Maps are in the source's layout and type: planar, or in panels of float32 or bfloat16.
+    """
+
+    def __init__(self, x: Tensor | PanelMap, channels: int, haar: bool, reduced: bool) -> None:
         self.reduced = reduced
-        x = x if x[0].is_contiguous() else x.contiguous()  # frames may lie apart
-        self.kept: list[Tensor] = [x]
+        frames, inputs, height, width = x.shape
+        if isinstance(x, PanelMap):
+            source = x.data
+            layout = Layout.PANELS16 if source.dtype == torch.bfloat16 else Layout.PANELS
+        else:
+            source, layout = x if x[0].is_contiguous() else x.contiguous(), Layout.PLANAR
+        self.kept: list[Tensor] = [source]  # whose frames may lie apart
         scale = 2 if haar else 1
-        self.height, self.width = scale * x.shape[2], scale * x.shape[3]
+        self.height, self.width = scale * height, scale * width
         self.block = abi.Block(
-            source=x.data_ptr(), source_stride=x.stride(0), gain_factor=1.0, haar=haar,
-            frames=len(x), channels=channels, height=self.height, width=self.width,
-            threads=torch.get_num_threads(),
+            source=source.data_ptr(), source_stride=source.stride(0), source_channels=inputs,
+            gain_factor=1.0, haar=haar, frames=frames, channels=channels, height=self.height,
+            width=self.width, layout=layout, threads=torch.get_num_threads(),
         )  # fmt: skip
 
     def gain(self, gain: Tensor, factor: float = 1.0) -> None:
@@ -112,8 +121,13 @@ class _Call:
         self.block.head_bias = self._keep(head.bias)
         self.block.head_style, self.block.head_stride = self._style(style)
 
+    def keep(self, maps: Sequence[PanelMap]) -> None:
+        """Keep what the convolutions make in `maps`, of the source's type."""
+        for i, kept in enumerate(maps):
+            self.block.kept[i] = kept.data.data_ptr()
+
     def run(self, result: Tensor) -> Tensor:
-        """Run the job into `result` [N, D, H, W] and return it."""
+        """Run the job into `result`, a picture or the numbers of a map, and return it."""
         self.block.result = result.data_ptr()
         library.run(self.block)
         return result
@@ -148,15 +162,16 @@ def _network(
     pictures: list[Tensor] = []
     for first in range(0, len(x), group):
         part = slice(first, first + group)
-        y = x[part]
+        y = PanelMap.of(x[part], map_type(reduced))
         for k, block in enumerate(blocks):
             own = [style[part] for style in styles[3 * k : 3 * k + 3]]
-            call = _block_call(y, own, block, used[k], reduced)
+            call = block_call(y, own, block, used[k], reduced)
             if k == len(blocks) - 1:
                 call.head(kind, head, styles[-1][part])
-                pictures.append(call.run(_new_picture(call, len(y))))
+                pictures.append(call.run(new_picture(call, y.shape[0])))
             else:
-                y = call.run(_buffer(k % 2, (len(y), used[k], call.height, call.width)))
+                y = _buffer(k % 2, (y.shape[0], used[k], call.height, call.width), y.data.dtype)
+                call.run(y.data)
     return pictures[0] if len(pictures) == 1 else torch.cat(pictures)
 
 
@@ -169,19 +184,20 @@ def _largest_map(x: Tensor, blocks: Sequence[MobileBlock], used: Sequence[int]) 
     return largest
 
 
-def _block_call(
-    x: Tensor, styles: Sequence[Tensor], block: MobileBlock, outputs: int, reduced: bool
-) -> _Call:
+def block_call(
+    x: Tensor | PanelMap, styles: Sequence[Tensor], block: MobileBlock, outputs: int, reduced: bool
+) -> Call:
     """Return the job of one block; styles: `up`, `style1`, `style2`."""
     up, style1, style2 = styles
-    call = _Call(x, up.shape[1] // 4, haar=not block.low, reduced=reduced)
+    call = Call(x, up.shape[1] // 4, haar=not block.low, reduced=reduced)
     call.gain(up, 0.5 if block.low else 1.0)
     call.conv(block.conv1, style1, len(block.conv1.bias))
     call.conv(block.conv2, style2, outputs)
     return call
 
 
-def _new_picture(call: _Call, frames: int) -> Tensor:
+def new_picture(call: Call, frames: int) -> Tensor:
+    """Return an empty picture [frames, ...] for a job that ends in one."""
     kind = Picture(call.block.head)
     scale = 1 if kind == Picture.COLOURS else 2
     height, width = scale * call.height, scale * call.width
@@ -190,10 +206,11 @@ def _new_picture(call: _Call, frames: int) -> Tensor:
     return torch.empty(frames, 3, height, width)
 
 
-def _buffer(which: int, shape: tuple[int, ...]) -> Tensor:
-    """Return this thread's buffer number `which`, grown when too small."""
-    buffers: dict[int, Tensor] = _local.__dict__.setdefault("buffers", {})
-    count = torch.Size(shape).numel()
-    if which not in buffers or buffers[which].numel() < count:
-        buffers[which] = torch.empty(count)
-    return buffers[which][:count].view(shape)
+def _buffer(which: int, shape: tuple[int, ...], dtype: torch.dtype) -> PanelMap:
+    """Return a map [N, C, H, W] in this thread's buffer number `which`, grown when too small."""
+    buffers: dict[tuple[int, torch.dtype], Tensor] = _local.__dict__.setdefault("buffers", {})
+    whole = PanelMap.data_shape(shape)
+    key, count = (which, dtype), torch.Size(whole).numel()
+    if key not in buffers or buffers[key].numel() < count:
+        buffers[key] = torch.empty(count, dtype=dtype)
+    return PanelMap(buffers[key][:count].view(whole), shape[3])

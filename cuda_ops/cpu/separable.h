@@ -8,40 +8,29 @@
 
 namespace facecodec {
 
-// Where a convolution puts its rows. Each has `put`, which stores one channel of one panel.
+// Where a convolution puts its rows; `MapRows` is another. Each has `put`, which stores one channel
+// of one panel. Rows that go on may be kept in a map as well.
 struct IntoLines {
   Lines lines;
+  MapRows kept{};
   void put(int channel, int y, int panel, const Vec (&v)[2]) const {
     float *to = lines.row(channel, y) + panel * PANEL;
     store(to, v[0]);
     store(to + LANES, v[1]);
+    kept.put(channel, y, panel, v);
   }
   void close_row(int channel, int y) const { lines.row(channel, y)[lines.width] = 0.0f; }
-};
-
-struct IntoMap {
-  float *map; // [channels][height][width]
-  int height, width;
-  void put(int channel, int y, int panel, const Vec (&v)[2]) const {
-    const int x = panel * PANEL;
-    float *to = map + (static_cast<ptrdiff_t>(channel) * height + y) * width + x;
-    if (x + PANEL <= width) {
-      store(to, v[0]);
-      store(to + LANES, v[1]);
-    } else {
-      std::memcpy(to, v, (width - x) * sizeof(float));
-    }
-  }
-  void close_row(int, int) const {}
 };
 
 struct IntoPanels {
   Panels panels;
   int first; // the row that lies at 0
+  MapRows kept{};
   void put(int channel, int y, int panel, const Vec (&v)[2]) const {
     float *to = panels.at(y - first, panel) + channel * PANEL;
     store(to, v[0]);
     store(to + LANES, v[1]);
+    kept.put(channel, y, panel, v);
   }
   void close_row(int, int) const {}
 };

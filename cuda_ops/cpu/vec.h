@@ -49,6 +49,26 @@ inline Vec interleave_high(Vec a, Vec b) {
 #endif
 }
 
+// The even and the odd numbers of a and b, which follow each other.
+inline Vec even_lanes(Vec a, Vec b) {
+#if FACECODEC_LANES == 16
+  return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+#elif FACECODEC_LANES == 8
+  return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14);
+#else
+  return __builtin_shufflevector(a, b, 0, 2, 4, 6);
+#endif
+}
+inline Vec odd_lanes(Vec a, Vec b) {
+#if FACECODEC_LANES == 16
+  return __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+#elif FACECODEC_LANES == 8
+  return __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15);
+#else
+  return __builtin_shufflevector(a, b, 1, 3, 5, 7);
+#endif
+}
+
 constexpr int round_up(int value, int step) { return (value + step - 1) / step * step; }
 
 } // namespace facecodec

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Generator, Iterable
+from contextlib import suppress
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -12,32 +13,37 @@ Item = TypeVar("Item")
 AHEAD = 3  # items that wait at most: enough to overlap, little memory
 
 
-def ahead(items: Iterable[Item], most: int = AHEAD) -> Generator[Item, None, None]:
-    """Yield items in order, up to `most` of which a thread has made before they are asked for.
+def ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
+    """Yield items in order, up to `AHEAD` of which a thread has made before they are asked for.
 
-    An item is begun when there is room for it: where they come live, it is as new as can be. An
-    error in making one is raised where it would have come. A generator that is closed, or not
+    An error in making one is raised where it would have come. A generator that is closed, or not
     used up, ends its thread.
     """
-    made: queue.SimpleQueue[tuple[bool, Item | BaseException | None]] = queue.SimpleQueue()
-    room, over = threading.Semaphore(most), threading.Event()
+    made: queue.Queue[tuple[bool, Item | BaseException | None]] = queue.Queue(AHEAD)
+    over = threading.Event()
+
+    def put(entry: tuple[bool, Item | BaseException | None]) -> None:
+        while not over.is_set():
+            with suppress(queue.Full):
+                made.put(entry, timeout=0.1)
+                return
 
     def make() -> None:
         try:
-            coming = iter(items)
-            while room.acquire() and not over.is_set():
-                made.put((True, next(coming)))
-        except StopIteration:
-            made.put((False, None))
+            for item in items:
+                put((True, item))
+                if over.is_set():
+                    return
         except BaseException as error:
-            made.put((False, error))
+            put((False, error))
+        else:
+            put((False, None))
 
     thread = threading.Thread(target=make, daemon=True)
     thread.start()
     try:
         while True:
             more, item = made.get()
-            room.release()
             if not more:
                 if isinstance(item, BaseException):
                     raise item
@@ -45,5 +51,4 @@ def ahead(items: Iterable[Item], most: int = AHEAD) -> Generator[Item, None, Non
             yield item  # type: ignore[misc]  # no error, as `more` says
     finally:
         over.set()
-        room.release()
         thread.join()

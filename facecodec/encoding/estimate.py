@@ -16,7 +16,6 @@ import cuda_ops
 from facecodec.clip.clip import Clip
 from facecodec.clip.scan import Span
 from facecodec.clip.source import FrameSource
-from facecodec.encoding import parts
 from facecodec.encoding.presets import Preset
 from facecodec.models import FaceModel
 
@@ -79,16 +78,14 @@ def encode_previews(plan: Preset, tune: str, frames: int, known: bool) -> float:
     if tune == "full":
         total += plan.weights.steps * COSTS.coarse_step
         total += plan.weights.full_steps * COSTS.full_step
-    begun = 1 if plan.live else len(parts.sections(frames))
-    total += begun * tracking.preview_renders * COSTS.full_render
+    total += tracking.preview_renders * COSTS.full_render
     if tracking.guided_steps is not None:
         total += (tracking.prepared_renders or 0) + READINGS_OF_GUIDE * COSTS.reading
         total += frames * (COSTS.live_face + LIVE_STEPS * COSTS.descent)
     else:
         steps = DESCENTS_PER_ITERATION * tracking.iterations
         total += frames * (COSTS.face + steps * COSTS.descent + COSTS.reading)
-        total += (begun - 1) * parts.LEAD_IN_FRAMES * steps * COSTS.descent
-        total += READINGS_OF_GUIDE * COSTS.reading + begun * COSTS.derivative
+        total += READINGS_OF_GUIDE * COSTS.reading + COSTS.derivative
     return total
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -136,33 +138,86 @@ def test_gradients_in_bf16(make, shape):
         assert (one - other).norm() <= ROUNDED * other.norm()
 
 
-@needs_kernels
-@pytest.mark.parametrize("lows", [0, 1])
-def test_network(lows):
-    torch.manual_seed(3)
-    first = MobileBlock(constants(4, 12, 8, 8), constants(12, 12, 8, 8))
-    side = 8 if lows else 16
-    second = MobileBlock(constants(3, 5, side, side), constants(5, 5, side, side), low=bool(lows))
+def network_case(lows: int, height: int, width: int):
+    """Return x, styles, blocks and head of two blocks, the second of which may be a low one."""
+    first = MobileBlock(
+        constants(4, 12, 2 * height, 2 * width), constants(12, 12, 2 * height, 2 * width)
+    )
+    scale = 2 if lows else 4
+    size = scale * height, scale * width
+    second = MobileBlock(constants(3, 5, *size), constants(5, 5, *size), low=bool(lows))
     head = Head(random(3 if lows else 12, 5), random(3 if lows else 12))
     sizes = (16, 4, 12, 12, 3, 5, 5)
-    x, styles = random(2, 16, 4, 4), [random(2, n) for n in sizes]
+    styles = [random(2, n) for n in sizes]
+    return random(2, 16, height, width), styles, [first, second], head
 
-    def as_(tensor_type, value):
-        if isinstance(value, torch.Tensor):
-            return value.to(tensor_type)
-        fields = {k: as_(tensor_type, v) for k, v in vars(value).items() if k != "low"}
-        return type(value)(**fields, **({"low": value.low} if hasattr(value, "low") else {}))
 
-    def run(dtype, network):
-        free = [s.to(dtype).clone().requires_grad_(True) for s in styles]
-        blocks = [as_(dtype, first), as_(dtype, second)]
-        network(x.to(dtype), free, blocks, as_(dtype, head)).square().sum().backward()
-        return [s.grad for s in free]
+def as_(dtype, value):
+    """Return a tensor, or constants of tensors, in another type."""
+    if isinstance(value, torch.Tensor):
+        return value.to(dtype)
+    fields = {k: as_(dtype, v) for k, v in vars(value).items() if k != "low"}
+    return type(value)(**fields, **({"low": value.low} if hasattr(value, "low") else {}))
 
-    with cuda_ops.using("cpu"):
-        got = run(torch.float32, cuda_ops.mobile_network)
-    for one, other in zip(got, run(torch.float64, REFERENCE.mobile_network), strict=True):
+
+def network_gradients(case, dtype, network):
+    """Return the gradients to x and to all styles."""
+    x, styles, blocks, head = case
+    free = [s.to(dtype).clone().requires_grad_(True) for s in (x, *styles)]
+    made = network(free[0], free[1:], [as_(dtype, b) for b in blocks], as_(dtype, head))
+    made.square().sum().backward()
+    return [s.grad for s in free]
+
+
+@needs_kernels
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("size", [(4, 4), (9, 18), (40, 3)])
+@pytest.mark.parametrize("lows", [0, 1])
+def test_network(lows, size, threads):
+    torch.manual_seed(3)
+    case, before = network_case(lows, *size), torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with cuda_ops.using("cpu"):
+            got = network_gradients(case, torch.float32, cuda_ops.mobile_network)
+    finally:
+        torch.set_num_threads(before)
+    wanted = network_gradients(case, torch.float64, REFERENCE.mobile_network)
+    for one, other in zip(got, wanted, strict=True):
         assert (one - other).abs().max() <= TOLERANCE * other.abs().max()
+
+
+@needs_kernels
+@pytest.mark.skipif(not dispatch.has_bf16(), reason="no bf16 here")
+@pytest.mark.parametrize("size", [(4, 4), (9, 18)])
+@pytest.mark.parametrize("lows", [0, 1])
+def test_network_in_bf16(lows, size):
+    torch.manual_seed(3)
+    case = network_case(lows, *size)
+    with cuda_ops.using("cpu", "bf16"):
+        got = network_gradients(case, torch.float32, cuda_ops.mobile_network)
+    wanted = network_gradients(case, torch.float64, REFERENCE.mobile_network)
+    for one, other in zip(got, wanted, strict=True):
+        assert (one - other).norm() <= ROUNDED * other.norm()
+
+
+@needs_kernels
+def test_a_network_passes_gradients_to_its_weights_too():
+    torch.manual_seed(6)
+    x, styles, (first, second), head = network_case(0, 4, 4)
+    found = []
+    for network, dtype in (
+        (cuda_ops.mobile_network, torch.float32),
+        (REFERENCE.mobile_network, torch.float64),
+    ):
+        weight = first.conv1.pointwise.to(dtype).clone().requires_grad_(True)
+        own = as_(dtype, first)
+        blocks = [replace(own, conv1=replace(own.conv1, pointwise=weight)), as_(dtype, second)]
+        with cuda_ops.using("cpu"):
+            made = network(x.to(dtype), [s.to(dtype) for s in styles], blocks, as_(dtype, head))
+        made.square().sum().backward()
+        found.append(weight.grad)
+    assert (found[0] - found[1]).abs().max() <= TOLERANCE * found[1].abs().max()
 
 
 @needs_kernels
