@@ -11,7 +11,7 @@ RUN apt-get update \
 WORKDIR /source
 COPY . .
 RUN pip install --no-cache-dir torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu \
-    && pip install --no-cache-dir setuptools==80.9.0 wheel==0.45.1 \
+    && pip install --no-cache-dir . setuptools==80.9.0 wheel==0.45.1 \
     && PYTHONPATH=/source python release/make_wheel.py /wheel
 
 FROM python:3.12-slim-bookworm AS cpu

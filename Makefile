@@ -1,5 +1,6 @@
-# Two commands on a fresh machine with python3.11 and g++: `make demo` and `make test`.
-PYTHON ?= python3.11
+# Two commands on a fresh machine with Python and g++: `make demo` and `make test`.
+# The version that is tested, or else the first of those that are known to work.
+PYTHON ?= $(firstword $(foreach minor,11 12 13 14,$(shell command -v python3.$(minor))) python3)
 TORCH ?= torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
@@ -69,7 +70,7 @@ sanitize: setup  ## the kernels' tests under address and undefined-behaviour san
 	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" \
 	$(BIN)/pytest tests/kernels/test_gradients.py tests/kernels/test_cuda.py \
 	  tests/kernels/test_cpu_mobilestylegan.py tests/kernels/test_cpu_stylegan2.py \
-	  tests/bitstream/test_compiled.py \
+	  tests/bitstream/test_compiled.py tests/compositing/test_painting.py \
 	  -k "not gradcheck and not whole_frames and not previews and not without_a_gpu"
 
 cuda: setup  ## compile the CUDA kernels with nvcc, which needs no GPU

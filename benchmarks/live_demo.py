@@ -20,6 +20,7 @@ import argparse
 import heapq
 import itertools
 import json
+import os
 import random
 import socket
 import statistics
@@ -44,6 +45,8 @@ POLL_SECONDS = 0.002
 SILENCE_SECONDS = 60  # after which the receiver of pictures gives up
 DEPTH = 3  # frames that the receiver waits for late ones
 TIME_BASE = Fraction(1, 90000)
+# Of sender and receiver, who share this machine: one thread each for what torch and the kernels do.
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
 @dataclass
@@ -165,12 +168,17 @@ def pictures(options: argparse.Namespace) -> dict[str, Any]:
         run = [sys.executable, "-m", "facecodec", "live"]
         words = ["receive", f"udp://{HOST}:{to}", "--out", options.out, "--size", options.size]
         given = ["--depth", DEPTH, "--silence", SILENCE_SECONDS, "--json", "-q", "-f"]
-        receiver = subprocess.Popen([*run, *map(str, words + given)], stdout=subprocess.PIPE)
+        receiver = subprocess.Popen(
+            [*run, *map(str, words + given)], stdout=subprocess.PIPE, env=ONE_THREAD
+        )
         try:
             address = f"udp://{HOST}:{middle.getsockname()[1]}"
             words = ["send", options.clip, "--to", address, "--identity", options.person]
             sender = subprocess.run(
-                [*run, *map(str, [*words, "--json", "-q"])], stdout=subprocess.PIPE, check=True
+                [*run, *map(str, [*words, "--json", "-q"])],
+                stdout=subprocess.PIPE,
+                check=True,
+                env=ONE_THREAD,
             )
             shown = json.loads(receiver.communicate(timeout=SILENCE_SECONDS + 10)[0])
         finally:
@@ -196,11 +204,16 @@ def tell_pictures(made: dict[str, Any]) -> None:
         f"{sent['dropped']} dropped because tracking took too long; {sent['kbps']:.1f} kbps "
         "with sound and person, without IP and UDP"
     )
+    print(
+        f"{sent['hurried']} frames tracked in one step, {sent['held']} sent like the one before, "
+        "because tracking took too long"
+    )
     print(f"{link['datagrams']} datagrams, {link['lost']} lost on purpose")
     print(
         f"{shown['pictures']} pictures of {made['size']} pixels drawn, {shown['recovered']} of "
         f"them in the place of lost frames, {shown['missing']} frames not at all, "
-        f"{shown['dropped']} dropped because drawing took too long"
+        f"{shown['dropped']} dropped because drawing took too long; {shown['sketched']} less sharp "
+        "because whole ones took too long"
     )
     for name, key, side in (
         ("capture to bytes", "capture_to_bytes", sent),

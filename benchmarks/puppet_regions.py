@@ -5,84 +5,104 @@
 
 Signals are read from pictures of the source at the puppet's controls. For a region alone, its
 signals are compared with those of the whole puppet by correlation over time, and the standard
-deviation of all others is given as a share of the whole puppet's, the largest one. For a strength,
-the slope of the signals against the whole puppet's. For dubbing (mouth and jaw of the driver, the
-source's own motion elsewhere) the correlation of pose and eyes with the source's own, and of the
-lips with the whole puppet's. A puppet that `--keep` holds already is not made again.
+deviation of each other signal is given as a share of the whole puppet's, with what is left of that
+once noise that differs by frame is taken out. For a strength, the slope of the signals against the
+whole puppet's. For dubbing (mouth and jaw of the driver, the source's own motion elsewhere) the
+correlation of pose and eyes with the source's own, and of the lips with the whole puppet's, each
+with its ceiling (`puppet_faces.ceiling`). The turn of the head is MediaPipe's, which a mouth does
+not change; the indices of pose by landmarks stand beside it. A puppet that `--keep` holds already
+is not made again.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from puppet_faces import SEEN, Face, agreement, ceiling, noise, read_avatar
 from saved import save
 
 import facecodec
-from facecodec.face.layout import LEFT_EYE, RIGHT_EYE
-from facecodec.face.signals import SIGNALS, all_signals, eye_centres, interocular
+from facecodec.metrics.landmarker import Landmarker
 from facecodec.rig.regions import Region
+from facecodec.types import Floats
 
 OWN = {
     "pose": ("yaw", "pitch"),
     "mouth": ("mouth_opening", "mouth_width"),
     "eyes": ("eye_opening",),
     "brows": ("brow_height",),
-    "gaze": ("iris",),
+    "gaze": ("gaze",),
 }
-SEEN = ("yaw", "pitch", "mouth_opening", "mouth_width", "eye_opening", "brow_height", "iris")
 STRENGTHS = (0.5, 1.5)
+TURN = "turn of the head"
+COLUMNS = ["puppet", "signal", "its motion", "others' motion"]
 COMMAND = "python benchmarks/puppet_regions.py --source A.fcv --driver B.fcv --driver-video B.mp4"
-DARK_PERCENTILE = 40  # of an eye's pixels, the dark ones are its iris
 
 
-def iris(picture: np.ndarray, eye: np.ndarray) -> float:
-    """Return where the dark part of an eye [6, 2] lies across it, in its widths."""
-    rows, columns = np.mgrid[: picture.shape[0], : picture.shape[1]]
-    x, y = eye.T
-    margin = 0.12 * (x.max() - x.min())
-    inside = (columns > x.min() + margin) & (columns < x.max() - margin)
-    inside &= (rows > y.min()) & (rows < y.max())
-    grey = picture.mean(2)
-    if not inside.any():
-        return float("nan")
-    dark = inside & (grey <= np.percentile(grey[inside], DARK_PERCENTILE))
-    return float((columns[dark].mean() - x.mean()) / (x.max() - x.min()))
-
-
-def signals(avatar: facecodec.Avatar, controls: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the `SEEN` signals of a face at controls [T, K], each [T]; NaN without a face."""
-    points = avatar.landmarks(controls)
-    pictures = [avatar.preview(row[None], 256)[0] for row in controls.astype(np.float32)]
-    rows = []
-    for face, picture in zip(points, pictures, strict=True):
-        if not np.isfinite(face).all():
-            rows.append(dict.fromkeys(SEEN, float("nan")))
-            continue
-        row = dict(zip(SIGNALS, all_signals(face), strict=True))
-        left, right = eye_centres(face)
-        row["brow_height"] = float((left[1] + right[1]) / 2 - face[17:27, 1].mean())
-        row["brow_height"] /= interocular(face)
-        inside = 256 * face
-        row["iris"] = (iris(picture, inside[LEFT_EYE]) + iris(picture, inside[RIGHT_EYE])) / 2
-        rows.append(row)
-    return {name: np.array([row[name] for row in rows]) for name in SEEN}
-
-
-def correlation(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the correlation over the frames in which both are known."""
+def slope(a: Floats, b: Floats) -> float:
+    """Return by how much `a` moves where `b` moves by 1, by least squares over [T] or [T, K]."""
     known = np.isfinite(a) & np.isfinite(b)
-    return float(np.corrcoef(a[known], b[known])[0, 1])
+    x, y = (np.where(known, s - np.nanmean(s, axis=0), 0.0) for s in (b, a))
+    return float((x * y).sum() / (x * x).sum())
 
 
-def slope(a: np.ndarray, b: np.ndarray) -> float:
-    """Return by how much `a` moves where `b` moves by 1, by least squares."""
-    known = np.isfinite(a) & np.isfinite(b)
-    x, y = b[known] - b[known].mean(), a[known] - a[known].mean()
-    return float((x @ y) / (x @ x))
+def deviation(signal: Floats) -> float:
+    """Return the standard deviation of a signal [T] or [T, K]."""
+    return float(np.sqrt(np.nanvar(signal, axis=0).sum()))
+
+
+def sure_deviation(signal: Floats) -> float:
+    """Return the standard deviation of a signal [T] or [T, K] without noise that differs by frame.
+
+    See `puppet_faces.noise`.
+    """
+    wrong = sum(noise(column) ** 2 for column in signal.reshape(len(signal), -1).T)
+    return float(np.sqrt(max(deviation(signal) ** 2 - wrong, 0.0)))
+
+
+def leaks(here: Face, full: Face, own: tuple[str, ...]) -> str:
+    """Return how much of the whole puppet's motion signals show that should be still."""
+    return ", ".join(
+        f"{name} {deviation(here.signals[name]) / deviation(full.signals[name]):.2f}"
+        f" ({sure_deviation(here.signals[name]) / deviation(full.signals[name]):.2f})"
+        for name in SEEN
+        if name not in own
+    )
+
+
+def same(a: Floats, b: Floats) -> str:
+    """Return how a signal agrees with another over the frames that both have, and its ceiling."""
+    frames = min(len(a), len(b))
+    a, b = a[:frames], b[:frames]
+    return f"r {agreement(b, a):.3f} ({ceiling(b, a):.2f})"
+
+
+def compared(name: str, read: dict[str, Face]) -> list[list[str]]:
+    """Return the rows of one puppet: its signals beside those of the whole one."""
+    here, full, source = read[name], read["full"], read["own"]
+    if name.startswith("strength"):
+        slopes = ((s, slope(here.signals[s], full.signals[s])) for s in SEEN)
+        return [[name, signal, f"slope {value:.2f}", ""] for signal, value in slopes]
+    if name == "dubbing":
+        rows = []
+        for signal in SEEN:
+            whose, to = ("whole", full) if signal in OWN["mouth"] else ("source", source)
+            found = same(here.signals[signal], to.signals[signal])
+            rows.append([name, signal, f"{found} with the {whose}", ""])
+        return [*rows, [name, TURN, f"{same(here.turn, source.turn)} with the source", ""]]
+    if name not in [*Region]:
+        return []
+    own = OWN.get(name, ())
+    left = leaks(here, full, own)
+    shown = [[name, s, same(here.signals[s], full.signals[s]), left] for s in own]
+    if name == Region.POSE:
+        shown.append([name, TURN, same(here.turn, full.turn), ""])
+    return shown or [[name, "", "", left]]
 
 
 def main() -> None:
@@ -91,6 +111,7 @@ def main() -> None:
     parser.add_argument("--source", type=Path, required=True)
     parser.add_argument("--driver", type=Path, required=True)
     parser.add_argument("--driver-video", type=Path)
+    parser.add_argument("--face-landmarker", type=Path)
     parser.add_argument("--max-frames", type=int, default=40)
     parser.add_argument("--only", help="of these alone: full, a region, a strength, dubbing")
     parser.add_argument("--keep", type=Path)
@@ -103,10 +124,13 @@ def main() -> None:
     wanted = given.only.split(",") if given.only else list(variants)
     person = facecodec.open(given.source)
     avatar = person.avatar
-    read: dict[str, dict[str, np.ndarray]] = {}
-    with tempfile.TemporaryDirectory() as scratch:
+    read: dict[str, Face] = {}
+    lent = Landmarker(given.face_landmarker) if given.face_landmarker else nullcontext()
+    with tempfile.TemporaryDirectory() as scratch, lent as landmarker:
         folder = given.keep or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
+        read["own"] = read_avatar(avatar, person.controls[: given.max_frames], landmarker)
+        rows: list[list[str]] = []
         for name, how in variants.items():
             made = folder / f"{name.replace(' ', '_')}.fcv"
             if not made.exists() and name in wanted:
@@ -114,38 +138,13 @@ def main() -> None:
                     given.source, given.driver, made, driver_video=given.driver_video,
                     max_frames=given.max_frames, audio=False, **how,
                 )  # fmt: skip
-            if made.exists():
-                read[name] = signals(avatar, facecodec.open(made).controls)
-    read["own"] = signals(avatar, person.controls[: given.max_frames])
-    rows = [row for name in variants if name in read for row in compared(name, read)]
-    for row in rows:
-        print(*row, sep=" | ", flush=True)
-    columns = ["puppet", "signal", "of the whole puppet's", "others move, at most"]
-    save(given.json, COMMAND, None, table={"columns": columns, "rows": rows})
-
-
-def compared(name: str, read: dict[str, dict[str, np.ndarray]]) -> list[list[str]]:
-    """Return the rows of one puppet: its signals beside those of the whole one."""
-    here, full = read[name], read["full"]
-    if name.startswith("strength"):
-        return [[name, s, f"slope {slope(here[s], full[s]):.2f}", ""] for s in SEEN]
-    if name == "dubbing":
-        frames = min(len(here["yaw"]), len(full["yaw"]), len(read["own"]["yaw"]))
-        rows = []
-        for s in SEEN:
-            to = full if s in OWN["mouth"] else read["own"]
-            r = correlation(here[s][:frames], to[s][:frames])
-            whose = "the whole puppet" if to is full else "the source"
-            rows.append([name, s, f"r {r:.3f} with {whose}", ""])
-        return rows
-    if name not in [*Region]:
-        return []
-    own = OWN.get(name, ())
-    others = {s: np.nanstd(here[s]) / np.nanstd(full[s]) for s in SEEN if s not in own}
-    most = max(others, key=lambda s: others[s])
-    leak = f"{others[most]:.2f} ({most})"
-    shown = [[name, s, f"r {correlation(here[s], full[s]):.3f}", leak] for s in own]
-    return shown or [[name, "", "", leak]]
+            if not made.exists() or (name not in wanted and name != "full"):
+                continue
+            read[name] = read_avatar(avatar, facecodec.open(made).controls, landmarker)
+            rows += compared(name, read)
+            for row in compared(name, read):
+                print(*row, sep=" | ", flush=True)
+            save(given.json, COMMAND, None, table={"columns": COLUMNS, "rows": rows})
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,6 +109,46 @@ class KeptStage(Stage):
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+class Memory(Protocol):
+    """What remembers earlier calls."""
+
+    def state(self) -> State:
+        """Return what it remembers."""
+
+    def restore(self, state: State) -> None:
+        """Remember what `state` returned."""
+
+
+class Replay:
+    """The results of calls, one after the other: those that a stage has kept are not made again.
+
+    The calls are the same ones every time, and each takes less time than may be lost.
+    """
+
+    def __init__(self, kept: Stage, length: int, memory: Memory) -> None:
+        """`memory` is what the calls change; it is put where the last one that was kept left it.
+
+        length: of a result, float64 [length].
+        """
+        self._kept, self._memory, self._next = kept, memory, 0
+        count = 0 if kept.known is None else int(kept.known["calls"])
+        self._rows = kept.rows(count, length)
+        if count:
+            memory.restore(kept.known["memory"])
+
+    def __call__(self, make: Callable[[], Rows]) -> Rows:
+        """Return the next result, which `make` makes where it was not kept."""
+        self._next += 1
+        if self._next <= len(self._rows):
+            known: Rows = self._rows[self._next - 1].copy()
+            return known
+        row = make()
+        self._kept.add(row)
+        if self._kept.due():
+            self._kept.keep({"calls": self._next, "memory": self._memory.state()})
+        return row
 
 
 class Checkpoint:

@@ -14,6 +14,7 @@ from cuda_ops import keep_freed_memory
 from facecodec.arguments import whole
 from facecodec.bitstream import StreamHeader
 from facecodec.errors import MissingModelError, ModelError, StreamError, UsageError
+from facecodec.face.apart import EmbedderApart
 from facecodec.face.landmarks import FaceEmbedder, LandmarkFinder
 from facecodec.fit.likeness import Likeness
 from facecodec.generator.base import Generator
@@ -188,6 +189,11 @@ def model_named_by(sha256: str, hint: str) -> str:
 def landmark_finder(*, quick: bool = False) -> LandmarkFinder:
     """Return dlib's landmark finder, see `LandmarkFinder`. Raises ModelError without its model."""
     return LandmarkFinder(model_path("dlib-landmarks"), quick=quick)
+
+
+def embedder_apart() -> EmbedderApart:
+    """Return dlib's face embedding in a process of its own. Raises ModelError without its model."""
+    return EmbedderApart(model_path("dlib-embedding"))
 
 
 def face_embedder() -> FaceEmbedder:

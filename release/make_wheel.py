@@ -1,8 +1,9 @@
 """Make the wheel for Linux on x86-64, with the kernels compiled for every level of processors.
 
-`python release/make_wheel.py [FOLDER]` needs g++ 12 or newer and the packages build and wheel. It
-compiles into cuda_ops/cpu/prebuilt/, which is no part of the repository, and writes the wheel into
-FOLDER (dist where it is not given), tagged with the oldest glibc that the libraries run on.
+`python release/make_wheel.py [FOLDER]` needs g++ 12 or newer, what facecodec itself requires, and
+the packages setuptools and wheel. It compiles into cuda_ops/cpu/prebuilt/, which is no part of the
+repository, and writes the wheel into FOLDER (dist where it is not given), tagged with the oldest
+glibc that the libraries run on.
 """
 
 from __future__ import annotations
@@ -14,11 +15,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+from cuda_ops.build import Recipe
 from cuda_ops.cpu.library import FLAGS, SOURCES
 from cuda_ops.cpu.prebuilt import FOLDER, LEVELS, Level
 from facecodec.bitstream.coding import compiled
+from facecodec.compositing import compiled as painter
+from facecodec.face import cascade
 
 ROOT = Path(__file__).resolve().parents[1]
+PLAIN = (compiled, cascade, painter)  # libraries that any processor runs
 OLDEST_GLIBC = (2, 17)  # that wheels are tagged with
 LINKS = ("-Wl,--gc-sections", "-s")
 QUIET = ("-Wno-unused-parameter",)  # of what a level without bf16 leaves out
@@ -43,12 +48,11 @@ def compile_level(level: Level, folder: Path = FOLDER) -> Path:
     return library
 
 
-def compile_tracks(library: Path = compiled.PREBUILT) -> Path:
-    """Compile what codes tracks and return the library: any processor of a kind runs it."""
+def compile_recipe(recipe: Recipe, library: Path) -> Path:
+    """Compile a library as its recipe says and return it: any processor of a kind runs it."""
     library.parent.mkdir(exist_ok=True)
-    recipe = compiled.recipe()
     sources = [recipe.folder / source for source in recipe.sources]
-    flags = [*recipe.flags, "-shared"]
+    flags = [*(flag for flag in recipe.flags if flag != "-march=native"), "-shared"]
     command: list[str | Path] = [recipe.compiler, *flags, *sources, *LINKS, "-o", library]
     subprocess.run(command, check=True)
     return library
@@ -67,13 +71,15 @@ def main() -> None:
     try:
         make(folder)
     finally:
-        for made in (FOLDER, compiled.PREBUILT.parent):
+        own = (module.PREBUILT.parent for module in PLAIN)
+        for made in (FOLDER, *own):
             shutil.rmtree(made, ignore_errors=True)  # of these sources, and soon of older ones
 
 
 def make(folder: Path) -> None:
     """Compile all levels, and write a wheel with them into `folder`."""
-    libraries = [*(compile_level(level) for level in LEVELS), compile_tracks()]
+    libraries = [compile_level(level) for level in LEVELS]
+    libraries += [compile_recipe(module.recipe(), module.PREBUILT) for module in PLAIN]
     major, minor = max(needed_glibc(library) for library in libraries)
     for library in libraries:
         print(f"{library.name}: {library.stat().st_size} bytes")

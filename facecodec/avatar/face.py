@@ -8,12 +8,13 @@ import torch
 import cuda_ops
 from facecodec.checkpoint import Stage
 from facecodec.face.expression import features
+from facecodec.face.gaze import gaze
 from facecodec.face.landmarks import LandmarkFinder
 from facecodec.face.layout import NUM_LANDMARKS
 from facecodec.fit.response import Response
 from facecodec.generator.base import Generator
 from facecodec.progress import Progress, silent
-from facecodec.types import Floats, Landmarks
+from facecodec.types import Floats, Landmarks, Picture
 
 READING_PIXELS = 256  # pixels of the pictures in which a face is read
 
@@ -61,7 +62,29 @@ class FaceReader:
                 kept.keep({"read": i + 1, "finder": self.find.state()})
         return rows
 
+    def looks(
+        self, controls: Floats, stage: str = "reading the gaze", progress: Progress = silent
+    ) -> tuple[Landmarks, Floats]:
+        """Return the landmarks [N, 68, 2] at controls [N, K], and where the face looks, [N, 2].
+
+        Landmarks in sides of the square, NaN where no face is read; gaze as `facecodec.face.gaze`
+        reads it, NaN where no open eye is seen.
+        """
+        points, where = np.full((len(controls), NUM_LANDMARKS, 2), np.nan), []
+        for i, row in enumerate(controls):
+            picture = self._picture(row)
+            found = self.find(picture)
+            where.append(np.full(2, np.nan) if found is None else gaze(picture, found))
+            if found is not None:
+                points[i] = found / self.size
+            progress(stage, i + 1, len(controls))
+        return points, np.array(where)
+
     def _read(self, controls: Floats) -> Landmarks:
+        points = self.find(self._picture(controls))
+        return np.full((NUM_LANDMARKS, 2), np.nan) if points is None else points / self.size
+
+    def _picture(self, controls: Floats) -> Picture:
         basis = self.person.basis
         with torch.inference_mode(), cuda_ops.roughly():
             moved = torch.from_numpy(controls.astype(np.float32)).to(basis.device)
@@ -70,5 +93,5 @@ class FaceReader:
                 picture = cuda_ops.rgb8(self.generator.synthesize(styles))
             else:
                 picture = cuda_ops.rgb8(self.generator.preview(styles, self.size))
-        points = self.find(picture[0].cpu().numpy())
-        return np.full((NUM_LANDMARKS, 2), np.nan) if points is None else points / self.size
+        drawn: Picture = picture[0].cpu().numpy()
+        return drawn

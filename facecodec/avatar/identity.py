@@ -20,15 +20,17 @@ def identity_for(stream: StreamReader, given: str | Path | None = None) -> Ident
     for the one with the SHA-256 that the stream names; None where there is none.
     Raises UsageError when the given file is missing, StreamError when it is damaged.
     """
-    if given is not None:
-        return load_identity_file(given)
+    path = beside(stream) if given is None else given
+    return None if path is None else load_identity_file(path)
+
+
+def beside(stream: StreamReader) -> Path | None:
+    """Return the identity file, in the folder of a stream, that it refers to; None without one."""
     wanted, path = stream.identity_reference, Path(stream.name)
     if wanted is None or not path.is_file():
         return None
-    for candidate in sorted(path.absolute().parent.glob("*.[fF][cC][iI]")):
-        if _sha256(candidate) == wanted:
-            return load_identity_file(candidate)
-    return None
+    candidates = sorted(path.absolute().parent.glob("*.[fF][cC][iI]"))
+    return next((found for found in candidates if _sha256(found) == wanted), None)
 
 
 def _sha256(path: Path) -> bytes | None:

@@ -73,19 +73,16 @@ def facts_of(path: Path) -> FileFacts:
 def _encode(task: Task, progress: Progress) -> dict[str, Any]:
     """Encode a clip as `facecodec.encode` does."""
     from facecodec.encoding.encode import encode
-    from facecodec.encoding.parts import Parts
 
-    given = dict(task.settings)
     done = encode(
         task.source,
         _output(task),
         identity=task.files.get("identity"),
         rig=task.files.get("rig"),
-        parts=Parts(given.pop("parts", 1)),
         keep_person=False,
         force=task.force,
         progress=progress,
-        **given,
+        **task.settings,
     )
     facts = asdict(done)
     del facts["flagged"]  # one line for each run of frames; the stream has them

@@ -114,7 +114,7 @@ def shared(command: Callable[..., None]) -> Callable[..., None]:
 )  # fmt: skip
 @click.option(
     "--parts", type=click.IntRange(1, 64), default=1, show_default=True, metavar="N",
-    help="Long clips are tracked in up to N parts at the same time, of 100 frames at least.",
+    help="Long clips are tracked in up to N parts at the same time, of 500 frames at least.",
 )  # fmt: skip
 @options.as_json
 @options.verbosity

@@ -48,6 +48,11 @@ def send_report(to: str, done: SendSummary, stats: bool) -> Iterator[str]:
         f"{to}: {done.frames} frames in {done.seconds:.1f} s, {done.kbps:.1f} kbps, "
         f"{done.dropped} dropped because one before took too long"
     )
+    if done.hurried or done.held:
+        yield (
+            f"  {done.hurried} frames tracked in one step, and {done.held} sent like the one "
+            "before, because tracking took too long"
+        )
     if done.no_face:
         yield f"  {done.no_face} frames without the person's face (the last controls are held)"
     if stats and done.capture_to_bytes is not None:
@@ -62,6 +67,8 @@ def receive_report(out: str, done: ReceiveSummary, stats: bool) -> Iterator[str]
     )
     lost = f"{done.recovered} pictures stand in for lost frames, {done.missing} frames are missing"
     yield f"  {lost}, {done.dropped} dropped because drawing took too long"
+    if done.sketched:
+        yield f"  {done.sketched} pictures are less sharp because whole ones took too long"
     if done.unusable:
         yield f"  {done.unusable} of {done.datagrams} datagrams were of no use"
     if stats and done.bytes_to_picture is not None:

@@ -31,7 +31,7 @@ from facecodec.fit.objective import Target
 from facecodec.models import face_embedder, landmark_finder
 from facecodec.progress import Progress, silent
 from facecodec.seconds import Time, between
-from facecodec.types import Flags, Floats, Picture
+from facecodec.types import Floats, Picture
 from facecodec.video.reader import Frame, VideoReader
 
 KEPT_SQUARES = 320  # aligned squares that stay in memory, 63 MB: more are cut out again
@@ -187,11 +187,6 @@ class Clip(ScannedFrames):
         return with_occlusions(scan, squares, self.progress, self.live, self.occluded_neighbours)
 
     @property
-    def other(self) -> Flags:
-        """Return which frames show somebody else than the person of the clip, bool [T]."""
-        return self.scan.other
-
-    @property
     def first_cut(self) -> float | None:
         """Return the seconds from the first frame to the first cut to or from somebody else."""
         people = self.scan.people
@@ -237,12 +232,15 @@ class Clip(ScannedFrames):
         """Yield the frames of the span: pictures uint8 RGB [H, W, 3] with their pts."""
         return self.source.frames(self.span.start, self.span.end, self.span.max_frames)
 
-    def squares(self, size: int = SQUARE_PIXELS) -> Iterator[tuple[int, Picture]]:
-        """Yield the number and the aligned square, uint8 [size, size, 3], of every frame."""
+    def squares(self, size: int = SQUARE_PIXELS, first: int = 0) -> Iterator[tuple[int, Picture]]:
+        """Yield the number and the aligned square, uint8 [size, size, 3], of every frame.
+
+        first: the number of the one to begin with; those before it are decoded and no more.
+        """
         scan = self.scan  # which keeps squares
         if size == SQUARE_PIXELS and len(self._squares) == len(scan):
-            return iter(sorted(self._squares.items(), key=lambda item: item[0]))
-        return self._cut(scan, size)
+            return iter(sorted(self._squares.items(), key=lambda item: item[0])[first:])
+        return self._cut(scan, size, first)
 
     @property
     def square_size(self) -> int:
@@ -265,9 +263,7 @@ class Clip(ScannedFrames):
     def _some(self, frames: Sequence[int], size: int) -> dict[int, Picture]:
         """Return the squares of some frames, cut out of the video as far as the last of them."""
         wanted, squares = set(frames), dict[int, Picture]()
-        if not wanted:
-            return squares
-        for i, square in self._cut(self.scan, size):
+        for i, square in self._cut(self.scan, size) if wanted else ():
             if i in wanted:
                 squares[i] = square
                 if len(squares) == len(wanted):
@@ -285,11 +281,15 @@ class Clip(ScannedFrames):
         squares = self.squares_at(frames, size)
         return [self.target(i, squares[i], device) for i in frames]
 
-    def _cut(self, scan: Scan, size: int) -> Iterator[tuple[int, Picture]]:
+    def _cut(self, scan: Scan, size: int, first: int = 0) -> Iterator[tuple[int, Picture]]:
         """Yield the squares out of the video, and keep them where the clip is short enough."""
-        keep = size == SQUARE_PIXELS and len(scan) <= KEPT_SQUARES
-        kept, count = dict[int, Picture](), 0
-        for i, square in cut_squares(self.frames(), scan.alignments, size):
+        keep = size == SQUARE_PIXELS and len(scan) <= KEPT_SQUARES and not first
+        kept, count = dict[int, Picture](), first
+        frames = self.frames()
+        if first:
+            start = int(scan.pts[first]) * self.time_base - self.source.begin
+            frames = self.source.frames(start, self.span.end, len(scan) - first)
+        for i, square in cut_squares(frames, scan.alignments, size, first):
             count = i + 1
             if keep:
                 kept[i] = square

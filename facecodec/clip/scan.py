@@ -224,13 +224,17 @@ def scan_faces(
 
 
 def cut_squares(
-    frames: Iterable[Frame], alignments: Sequence[Alignment], size: int = SQUARE_PIXELS
+    frames: Iterable[Frame],
+    alignments: Sequence[Alignment],
+    size: int = SQUARE_PIXELS,
+    first: int = 0,
 ) -> Iterator[tuple[int, Picture]]:
     """Yield (frame number, aligned square uint8 [size, size, 3]) of frames, in order.
 
-    As many as there are alignments or frames, whichever are fewer.
+    As many as there are alignments or frames, whichever are fewer. first: the number of the first
+    of `frames`.
     """
-    for i, (frame, alignment) in enumerate(zip(frames, alignments, strict=False)):
+    for i, (frame, alignment) in enumerate(zip(frames, alignments[first:], strict=False), first):
         yield i, crop(frame.image, alignment, size)
 
 

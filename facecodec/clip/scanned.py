@@ -58,6 +58,11 @@ class ScannedFrames(ABC):
         return self.scan.seen
 
     @property
+    def other(self) -> Flags:
+        """Return which frames show somebody else than the person of the clip, bool [T]."""
+        return self.scan.other
+
+    @property
     def occluded(self) -> Flags:
         """Return in which frames something hides part of the face, bool [T]."""
         return self.scan.occluded

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from facecodec.clip.occlusion import visible
 from facecodec.clip.scan import SQUARE_PIXELS, Scan
@@ -19,21 +20,33 @@ def make_target(scan: Scan, frame: int, square: Picture, device: torch.device) -
 
 
 def square_target(
-    square: Picture, landmarks: Landmarks | None, occluded: bool, device: torch.device
+    square: Picture,
+    landmarks: Landmarks | None,
+    occluded: bool,
+    device: torch.device,
+    weights_size: int = SQUARE_PIXELS,
 ) -> Target:
     """Return an aligned square, uint8 [S, S, 3], as something to be explained.
 
     landmarks [68, 2] are those in it, 0 to 1, None where no face was read. occluded: pixels that
-    something before the face hides do not count. Weights are made at 256 pixels at most, and
-    enlarged for a larger square, whose side is a multiple.
+    something before the face hides do not count. Weights are made at `weights_size` pixels at most
+    and enlarged for a larger square, whose side is a multiple; what is hidden is looked for at 256
+    at most.
     """
     picture = to_tensor(square[None])
     small = square
     if len(square) > SQUARE_PIXELS:
         small = to_uint8(shrink(picture, SQUARE_PIXELS))[0]
-    weights = weight_map(landmarks, len(small))
+    weights = weight_map(landmarks, min(len(small), weights_size))
+    weights = _enlarged(weights, len(small))
     if occluded and landmarks is not None:
         weights = weights * visible(small, landmarks)
-    if len(small) < len(square):
-        weights = F.interpolate(weights[None], size=square.shape[:2], mode="bilinear")[0]
+    weights = _enlarged(weights, len(square))
     return Target(picture[0].to(device), weights.to(device), landmarks)
+
+
+def _enlarged(weights: Tensor, size: int) -> Tensor:
+    """Return weights [1, S, S] as [1, size, size]."""
+    if weights.shape[-1] == size:
+        return weights
+    return F.interpolate(weights[None], size=(size, size), mode="bilinear")[0]

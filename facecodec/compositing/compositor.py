@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facecodec.compositing.alpha import HEAD_EDGE, Alpha, feathered, open_sides
-from facecodec.compositing.foreground import front_and_back, unmixed
+from facecodec.compositing.foreground import front_and_back
 from facecodec.compositing.light import Light
+from facecodec.compositing.painting import SURELY_BEHIND, Sums, lay_over, paint, small_square
 from facecodec.compositing.placing import Window, placed, sampled, shrunk, unit_points
 from facecodec.face.alignment import Alignment
-from facecodec.face.crop import levels_of
-from facecodec.face.matte import INPUT_SIZE, along_edges, edge_lines, small_matte
+from facecodec.face.crop import levels_of, summed_levels
+from facecodec.face.matte import INPUT_SIZE, edge_lines, small_matte
 from facecodec.types import Picture
 
 SMALLEST_SQUARE_PIXELS = 2  # pixels of a side of a square that is laid into a frame
@@ -22,8 +23,6 @@ LEAST_MATTED_PIXELS = 16  # pixels of a side of a square below which no head is 
 # The middle of a face in the network's square. Where it shows nobody, all of the square is laid.
 FACE = np.s_[INPUT_SIZE * 2 // 5 : INPUT_SIZE * 3 // 4, INPUT_SIZE * 3 // 8 : INPUT_SIZE * 5 // 8]
 LEAST_PERSON = 0.5  # mean of the matte there
-SURELY_BEHIND = 0.01  # alpha up to which a pixel shows nothing of the person
-BAND_PIXELS = 1 << 16  # that are worked on at once: what lies in the cache costs half
 SHARE_RADIUS, SMALLEST_SHARE = 3, 1e-2  # pixels of the network's square; of the person
 
 
@@ -62,13 +61,14 @@ class Compositor:
         window = Window.of(place, (frame.shape[1], frame.shape[0]))
         if window.empty or place.size < SMALLEST_SQUARE_PIXELS:
             return frame
-        levels = levels_of(square, place.size)
-        if alpha is None and levels.shape[-1] >= LEAST_MATTED_PIXELS:
-            small, maps = small_matte(levels)
+        sums = summed_levels(square, place.size)
+        if alpha is None and len(sums[0]) >= LEAST_MATTED_PIXELS:
+            small, maps = small_matte(small_square(square))
             if float(maps[0][FACE].mean()) > LEAST_PERSON:
-                return self._lay_matted(frame, (levels, small, maps), (place, window), light)
+                return self._lay_matted(frame, (sums, small, maps), (place, window), light)
         if alpha is None:
             alpha = feathered(square.shape[0])
+        levels = levels_of(square, place.size)
         covers = shrunk(torch.from_numpy(np.require(alpha, requirements="W"))[None], place.size)
         laid, inside = placed(torch.cat([levels, covers]), place, window)
         return _over(frame, laid[:3], laid[3] * inside, window)
@@ -76,15 +76,15 @@ class Compositor:
     def _lay_matted(
         self,
         frame: Picture,
-        shown: tuple[Tensor, Tensor, Tensor],
+        shown: tuple[Sums, Tensor, Tensor],
         there: tuple[Alignment, Window],
         light: Tensor | None,
     ) -> Picture:
         """Return a frame with what a square shows of the person laid over it.
 
-        shown: the square [3, S, S], and what `small_matte` says of it. there: its place, and the
-        window of that. light: as in `lay`. Whatever is smooth is computed small, and enlarged where
-        it is needed.
+        shown: the square as `summed_levels` gives it, and what `small_matte` says of it. there: its
+        place, and the window of that. light: as in `lay`. Whatever is smooth is computed small, and
+        enlarged where it is needed.
         """
         (square, small, (person, head)), (place, window) = shown, there
         sides = open_sides(place, (frame.shape[1], frame.shape[0]))
@@ -104,53 +104,9 @@ class Compositor:
         if window.empty:
             return frame
         result = frame.copy()
-        both = front_and_back(small, person)
-        rows = max(BAND_PIXELS // (window.right - window.left) // step, 1)
-        for first in range(0, coarse.shape[1], rows):
-            band = window.rows(first * step, (first + rows) * step)
-            fine = _enlarged(coarse[:-1], first, rows, step)
-            fine = fine[:, : band.bottom - band.top, : band.right - band.left]
-            _paint(result, (square, both), fine, (place, band))
+        shades = front_and_back(small, person)
+        paint(result, square, (coarse[:-1], shades), (place, window, step))
         return result
-
-
-def _enlarged(coarse: Tensor, first: int, count: int, step: int) -> Tensor:
-    """Return `count` rows of fields [C, h, w], from row `first`, as fields of pixels.
-
-    They are `step` times as large, [C, count * step, w * step], as if all were enlarged at once.
-    """
-    above = min(first, 1)
-    part = coarse[None, :, first - above : first + count + 1]
-    wide = F.interpolate(part, scale_factor=step, mode="bilinear")[0]
-    return wide[:, above * step : (above + count) * step]
-
-
-def _paint(
-    result: Picture, shown: tuple[Tensor, Tensor], fine: Tensor, there: tuple[Alignment, Window]
-) -> None:
-    """Lay the person into the part of a frame [H, W, 3] that is a band of it.
-
-    shown: the square [3, S, S], and its `front_and_back`. fine [6, h, w]: at every pixel of the
-    band the line of the person, what is left of them at the square's ends, and the light. there:
-    the place of the square, and the band.
-    """
-    (square, colours_of_both), (place, band) = shown, there
-    points = unit_points(place, band)
-    colours = sampled(square, points)
-    cover = along_edges(fine[:2], colours)[0]
-    mixed = ((cover > SURELY_BEHIND) & (cover < 1 - SURELY_BEHIND)).flatten().nonzero()[:, 0]
-    both = sampled(colours_of_both, points.view(-1, 2)[mixed][None])[:, 0]
-    flat = colours.view(3, -1)
-    flat.index_copy_(1, mixed, unmixed(flat[:, mixed], cover.view(-1)[mixed], both))
-    colours += fine[3:]
-    inside = ((points - 0.5).abs_() <= 0.5).all(-1)
-    _lay_over(result, colours, cover.mul_(fine[2]).mul_(inside), band)
-
-
-def small_square(square: Picture) -> Tensor:
-    """Return a square [S, S, 3] as the matte's network sees it, grey levels [3, s, s]."""
-    levels = levels_of(square, INPUT_SIZE)
-    return F.interpolate(levels[None], (INPUT_SIZE, INPUT_SIZE), mode="area")[0]
 
 
 def _share(head: Tensor, person: Tensor) -> Tensor:
@@ -181,16 +137,8 @@ def _trimmed(window: Window, coarse: Tensor, step: int) -> tuple[Window, Tensor]
 def _over(frame: Picture, colours: Tensor, alpha: Tensor, window: Window) -> Picture:
     """Return a frame [H, W, 3] with colours [3, h, w] laid over a part, alpha [h, w]."""
     result = frame.copy()
-    _lay_over(result, colours, alpha, window)
+    lay_over(result, colours, alpha, window)
     return result
-
-
-def _lay_over(result: Picture, colours: Tensor, alpha: Tensor, window: Window) -> None:
-    """Lay colours [3, h, w] over a part of a frame [H, W, 3], in place; alpha [h, w]."""
-    part = np.s_[window.top : window.bottom, window.left : window.right]
-    under = levels_of(result[part], np.inf)
-    mixed = colours.sub_(under).mul_(alpha).add_(under)
-    result[part] = mixed.round_().clamp_(0, 255).byte().permute(1, 2, 0).numpy()
 
 
 def coverage(alpha: Alpha, place: Alignment, size: tuple[int, int]) -> NDArray[np.float32]:

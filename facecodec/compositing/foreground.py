@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -48,5 +50,13 @@ def unmixed(colours: Tensor, alpha: Tensor, both: Tensor) -> Tensor:
 
 def _means(maps: Tensor, radius: int) -> Tensor:
     """Return the means of maps [1, C, s, s] over windows of a radius, [C, s, s], 0 outside."""
-    side = 2 * radius + 1
-    return F.avg_pool2d(F.avg_pool2d(maps, (1, side), 1, (0, radius)), (side, 1), 1, (radius, 0))[0]
+    windows = _windows(maps.shape[-1], radius)
+    return windows @ maps[0] @ windows
+
+
+@cache
+def _windows(size: int, radius: int) -> Tensor:
+    """Return the symmetric matrix [s, s] that averages over windows: as quick as a product is."""
+    axis = torch.arange(size)
+    near = (axis[:, None] - axis).abs() <= radius
+    return near.float() / (2 * radius + 1)

@@ -62,6 +62,16 @@ def unit_points(place: Alignment, window: Window, step: int = 1) -> Tensor:
     return across[None] + down[:, None]
 
 
+def unit_steps(place: Alignment, window: Window) -> tuple[Floats, Floats, Floats]:
+    """Return where the first pixel of a window lies in the square at `place`, [2] of 0 to 1.
+
+    And what a pixel to the right, and one below, adds to that, [2] each.
+    """
+    inverse, origin = _inverse(place)
+    first = inverse @ (np.array([window.left + 0.5, window.top + 0.5]) - origin)
+    return first, inverse[:, 0], inverse[:, 1]
+
+
 @lru_cache(maxsize=4)  # a frame is worked on in bands
 def _inverse(place: Alignment) -> tuple[Floats, Floats]:
     """Return what turns ways in a frame into ways in the square [2, 2], and its origin [2]."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import av
 import numpy as np
+from numpy.typing import NDArray
 
 from facecodec.bitstream import ContextPictures, ContextPlate
 from facecodec.context.av1 import decoded
@@ -15,6 +16,14 @@ from facecodec.types import Picture
 Report = Callable[[str], None]
 
 SHARES = 256  # steps in which a picture fades into the next
+# As pictures are coded, in 8 bits: so they fade and grow in half the time that RGB takes.
+PLANES = "yuv420p"
+# libav's quick way to RGB cuts fractions off, and so darkens a picture by 1.1 to 1.4 grey levels;
+# its exact way takes five times as long. A level of luma is 1.16 grey levels.
+CUT_OFF = 1
+BRIGHTEST = 235  # luma of white
+
+Planes = NDArray[np.uint8]  # [3 h / 2, w], as PyAV lays them out
 
 
 class ContextView:
@@ -27,11 +36,11 @@ class ContextView:
     def __init__(self, plate: ContextPlate | None, size: tuple[int, int], report: Report) -> None:
         """plate: of the stream. size: width and height shown. report: told what fails."""
         self._plate, self._size, self._report = plate, size, report
-        self._coming: Iterator[tuple[int, Picture]] = iter(())
-        self._before: tuple[int, Picture] | None = None  # the picture shown, and its time
+        self._coming: Iterator[tuple[int, Planes]] = iter(())
+        self._before: tuple[int, Planes] | None = None  # the picture shown, and its time
         self._in_plate = True  # which has no time of its own
-        self._after: tuple[int, Picture] | None = None
-        self._shown: tuple[Picture, Picture] | None = None  # what is shown, small and large
+        self._after: tuple[int, Planes] | None = None
+        self._shown: tuple[Planes, Picture] | None = None  # what is shown, small and large
         if plate is not None:
             first = next(self._decoded(plate, ContextPictures((), ())), None)
             self._before = first
@@ -46,12 +55,13 @@ class ContextView:
 
     def _decoded(
         self, plate: ContextPlate, pictures: ContextPictures
-    ) -> Iterator[tuple[int, Picture]]:
+    ) -> Iterator[tuple[int, Planes]]:
         """Yield the plate and the pictures with their times, as far as they decode."""
         try:
             frames = decoded(plate, pictures.packets)
             for pts, frame in zip((0, *pictures.pts), frames, strict=False):
-                small = frame.reformat(format="rgb24", src_colorspace="ITU709").to_ndarray()
+                width, height = (side + side % 2 for side in (frame.width, frame.height))
+                small = frame.reformat(width, height, format=PLANES).to_ndarray()
                 yield pts, small.astype(np.uint8, copy=False)
         except FacecodecError as error:
             self._report(f"context: {error}")
@@ -68,7 +78,7 @@ class ContextView:
     @property
     def small(self) -> Picture | None:
         """What was last shown, as small as it is coded: uint8 RGB [h, w, 3] or None."""
-        return None if self._shown is None else self._shown[0]
+        return None if self._shown is None else _in_rgb(_frame_of(self._shown[0]))
 
     def at(self, pts: int) -> Picture | None:
         """Return the picture for a time, not before the last one: uint8 RGB [H, W, 3] or None."""
@@ -86,15 +96,29 @@ class ContextView:
         return self._shown[1]
 
 
-def _mixed(one: Picture, other: Picture, share: int) -> Picture:
+def _mixed(one: Planes, other: Planes, share: int) -> Planes:
     """Return the mean of two pictures, the other with a share in `SHARES`, rounded."""
     total = one.astype(np.uint16) * np.uint16(SHARES - share)
     total += other * np.uint16(share)
     total += np.uint16(SHARES // 2)
-    return (total // np.uint16(SHARES)).astype(np.uint8)
+    return (total >> np.uint16(SHARES.bit_length() - 1)).astype(np.uint8)
 
 
-def _enlarged(picture: Picture, size: tuple[int, int]) -> Picture:
-    frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-    large = frame.reformat(*size, format="rgb24", interpolation="BICUBIC").to_ndarray()
-    return large.astype(np.uint8, copy=False)
+def _enlarged(picture: Planes, size: tuple[int, int]) -> Picture:
+    """Return a picture as large as `size` says, width and height: uint8 RGB [H, W, 3]."""
+    frame = _frame_of(picture)
+    return _in_rgb(frame.reformat(*size, format=PLANES, interpolation="BICUBIC"))
+
+
+def _frame_of(picture: Planes) -> av.VideoFrame:
+    """Return a picture as a frame of libav's, as bright as it has to be to be right in RGB."""
+    lifted, height = picture.copy(), len(picture) * 2 // 3
+    luma = lifted[:height]
+    luma += (luma < BRIGHTEST).astype(np.uint8) * np.uint8(CUT_OFF)
+    return av.VideoFrame.from_ndarray(lifted, format=PLANES)
+
+
+def _in_rgb(frame: av.VideoFrame) -> Picture:
+    """Return a picture as uint8 RGB [H, W, 3]."""
+    levels = frame.reformat(format="rgb24", src_colorspace="ITU709").to_ndarray()
+    return levels.astype(np.uint8, copy=False)

@@ -18,7 +18,8 @@ from facecodec.bitstream import (
     FrameRecord,
     StreamHeader,
 )
-from facecodec.compositing.compositor import Compositor, small_square
+from facecodec.compositing.compositor import Compositor
+from facecodec.compositing.painting import small_square
 from facecodec.compositing.placing import frame_in_square
 from facecodec.compositing.retouch import Retouching, difference
 from facecodec.context.av1 import shows_face

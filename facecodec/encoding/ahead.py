@@ -5,7 +5,6 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Generator, Iterable
-from contextlib import suppress
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -13,37 +12,32 @@ Item = TypeVar("Item")
 AHEAD = 3  # items that wait at most: enough to overlap, little memory
 
 
-def ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
-    """Yield items in order, up to `AHEAD` of which a thread has made before they are asked for.
+def ahead(items: Iterable[Item], most: int = AHEAD) -> Generator[Item, None, None]:
+    """Yield items in order, up to `most` of which a thread has made before they are asked for.
 
-    An error in making one is raised where it would have come. A generator that is closed, or not
+    An item is begun when there is room for it: where they come live, it is as new as can be. An
+    error in making one is raised where it would have come. A generator that is closed, or not
     used up, ends its thread.
     """
-    made: queue.Queue[tuple[bool, Item | BaseException | None]] = queue.Queue(AHEAD)
-    over = threading.Event()
-
-    def put(entry: tuple[bool, Item | BaseException | None]) -> None:
-        while not over.is_set():
-            with suppress(queue.Full):
-                made.put(entry, timeout=0.1)
-                return
+    made: queue.SimpleQueue[tuple[bool, Item | BaseException | None]] = queue.SimpleQueue()
+    room, over = threading.Semaphore(most), threading.Event()
 
     def make() -> None:
         try:
-            for item in items:
-                put((True, item))
-                if over.is_set():
-                    return
+            coming = iter(items)
+            while room.acquire() and not over.is_set():
+                made.put((True, next(coming)))
+        except StopIteration:
+            made.put((False, None))
         except BaseException as error:
-            put((False, error))
-        else:
-            put((False, None))
+            made.put((False, error))
 
     thread = threading.Thread(target=make, daemon=True)
     thread.start()
     try:
         while True:
             more, item = made.get()
+            room.release()
             if not more:
                 if isinstance(item, BaseException):
                     raise item
@@ -51,4 +45,5 @@ def ahead(items: Iterable[Item]) -> Generator[Item, None, None]:
             yield item  # type: ignore[misc]  # no error, as `more` says
     finally:
         over.set()
+        room.release()
         thread.join()

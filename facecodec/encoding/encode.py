@@ -122,9 +122,9 @@ def encode(
     The output appears whole or not at all. Until it does, and unless `keep_person` is False, the
     person is kept beside it in `OUTPUT.person.fci`, which an encode that is cut short leaves. A
     file of that name stays as it is; the person is then kept in `OUTPUT.2.person.fci`.
-    checkpoint: keep all that is done, every ten seconds, in the folder `OUTPUT.checkpoint`; the
-    same call goes on there, to the same bytes, and removes it when it is done. parts: track in
-    parts, see `facecodec.batch`.
+    checkpoint: keep the person and the motion so far, every ten seconds, in the folder
+    `OUTPUT.checkpoint`; the same call goes on there, to the same bytes, and removes it when it is
+    done. parts: a part of the tracking alone, see `facecodec.batch`; the stream is the same.
 
     Frames that show somebody else are flagged as without a face, and repeat the person's last
     controls: the person is the one in the identity frame where that is given, else the one most
@@ -160,8 +160,6 @@ def encode(
         raise UsageError("a clip that is read once, as it comes, has no checkpoint")
     reader = partial(VideoReader, video_track=tracks[0], audio_track=tracks[1], raw=bare)
     settings: tuple[object, ...] = model, plan, span, tracks, id_frame, tune, live, any_face
-    if parts.count > 1:
-        settings = *settings, parts.count
     if bare is not None:
         settings = *settings, bare
     files = {"source": source, "identity": identity, "rig": rig}

@@ -16,6 +16,7 @@ import cuda_ops
 from facecodec.clip.clip import Clip
 from facecodec.clip.scan import Span
 from facecodec.clip.source import FrameSource
+from facecodec.encoding import parts
 from facecodec.encoding.presets import Preset
 from facecodec.models import FaceModel
 
@@ -78,14 +79,16 @@ def encode_previews(plan: Preset, tune: str, frames: int, known: bool) -> float:
     if tune == "full":
         total += plan.weights.steps * COSTS.coarse_step
         total += plan.weights.full_steps * COSTS.full_step
-    total += tracking.preview_renders * COSTS.full_render
+    begun = 1 if plan.live else len(parts.sections(frames))
+    total += begun * tracking.preview_renders * COSTS.full_render
     if tracking.guided_steps is not None:
         total += (tracking.prepared_renders or 0) + READINGS_OF_GUIDE * COSTS.reading
         total += frames * (COSTS.live_face + LIVE_STEPS * COSTS.descent)
     else:
         steps = DESCENTS_PER_ITERATION * tracking.iterations
         total += frames * (COSTS.face + steps * COSTS.descent + COSTS.reading)
-        total += READINGS_OF_GUIDE * COSTS.reading + COSTS.derivative
+        total += (begun - 1) * parts.LEAD_IN_FRAMES * steps * COSTS.descent
+        total += READINGS_OF_GUIDE * COSTS.reading + begun * COSTS.derivative
     return total
 
 

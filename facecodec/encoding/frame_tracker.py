@@ -31,6 +31,10 @@ from facecodec.fit.objective import Target
 from facecodec.fit.smoothing import CausalFilter
 from facecodec.types import Landmarks, Picture
 
+# Where a frame shows nothing before the face, or hardly anything (a share of the inner face), how
+# many frames later it is looked for again.
+CALM_SHARE, CALM_INTERVAL = OCCLUDED_SHARE / 2, 2
+WEIGHTS_PIXELS = 64  # side of the map that says how much each pixel counts
 REMEMBERED_RESIDUALS = 250  # frames before, whose median residual a frame's is compared with
 
 # Finds landmarks [68, 2] in frames [H, W, 3] that follow each other, None without a face.
@@ -89,8 +93,8 @@ class FrameTracker:
         self._previous: torch.Tensor | None = None  # controls [K] of the frame before, as tracked
         self._held = np.zeros(avatar.num_controls, np.float32)  # controls where there is no face
         self._last_seen = -np.inf  # seconds
-        self._square: Alignment | None = None  # of the last frame that was seen
         self._occluded_frames = 0  # that still count as occluded
+        self._calm_frames = 0  # until it is looked whether something hides the face
         self._residuals: deque[float] = deque(maxlen=REMEMBERED_RESIDUALS)
         # Of all frames so far, what their pictures say of the controls [K, K].
         self.information = np.zeros((avatar.num_controls, avatar.num_controls))
@@ -102,7 +106,7 @@ class FrameTracker:
     def see(self, frame: Picture, seconds: float) -> SeenFrame:
         """Return where the face is in the next frame, uint8 [H, W, 3], shown at `seconds`."""
         points = self._follow(frame)
-        square = self._square = self._steady.add(points)
+        square = self._steady.add(points)
         if points is not None:
             self._last_seen = seconds
         if square is None or seconds - self._last_seen > SHORT_GAP_SECONDS:
@@ -110,7 +114,8 @@ class FrameTracker:
         picture = crop(frame, square, self._tracker.plan.size)
         landmarks = None if points is None else square.to_unit(points)
         occluded = self._is_occluded(picture, landmarks)
-        target = square_target(picture, landmarks, occluded, self.avatar.model.device)
+        device = self.avatar.model.device
+        target = square_target(picture, landmarks, occluded, device, WEIGHTS_PIXELS)
         return SeenFrame(square, landmarks, target, occluded)
 
     def track(self, seen: SeenFrame) -> TrackedFrame:
@@ -130,11 +135,11 @@ class FrameTracker:
         flags = int(FrameFlags.LOW_CONFIDENCE) if doubtful else 0
         return TrackedFrame(self._held, flags, square, landmarks, tracked.residual, occluded)
 
-    def skip(self) -> TrackedFrame:
-        """Return the next frame as one that there is no time for: it is like the one before."""
+    def skip(self, seen: SeenFrame) -> TrackedFrame:
+        """Return a frame that was seen as one that there is no time for: like the one before."""
         count = len(self._held)
         self._held = self._filter.add(np.zeros(count), np.zeros((count, count))).astype(np.float32)
-        return TrackedFrame(self._held, int(FrameFlags.LOW_CONFIDENCE), self._square, None, 0.0)
+        return TrackedFrame(self._held, int(FrameFlags.LOW_CONFIDENCE), seen.square, None, 0.0)
 
     def _without_face(self, square: Alignment | None) -> TrackedFrame:
         self._previous = None
@@ -158,8 +163,14 @@ class FrameTracker:
         """Return whether something hides the face in a square [S, S, 3], or just did."""
         if landmarks is None:
             return False
-        if occluded_share(picture, landmarks) > OCCLUDED_SHARE:
+        self._calm_frames -= 1
+        if self._calm_frames > 0:
+            return False
+        share = occluded_share(picture, landmarks)
+        if share > OCCLUDED_SHARE:
             self._occluded_frames = OCCLUDED_NEIGHBOUR_FRAMES + 1
         occluded = self._occluded_frames > 0
         self._occluded_frames = max(0, self._occluded_frames - 1)
+        if share <= CALM_SHARE and not self._occluded_frames:
+            self._calm_frames = CALM_INTERVAL
         return occluded

@@ -19,18 +19,20 @@ from facecodec.clip.people import SAME_PERSON
 from facecodec.clip.scan import Scan
 from facecodec.encoding.ahead import ahead
 from facecodec.encoding.frame_tracker import FrameTracker, SeenFrame, TrackedFrame
-from facecodec.encoding.motion import Motion, new_tracker
+from facecodec.encoding.motion import Motion
 from facecodec.encoding.person import face_at_rest
+from facecodec.encoding.preparation import new_tracker
 from facecodec.errors import NoFaceError, UsageError
 from facecodec.face.layout import NUM_LANDMARKS
 from facecodec.face.signals import SIGNALS, all_signals
 from facecodec.fit.photometric import TrackingPlan
-from facecodec.models import face_embedder, landmark_finder
+from facecodec.models import embedder_apart, face_embedder, landmark_finder
 from facecodec.progress import Progress
 from facecodec.types import Flags, Floats, Landmarks, Picture
 
 FIRST_LOOKS = 5  # frames whose mean embedding is compared with the person's picture
 EMBEDDING_INTERVAL = 50  # frames between two looks at whose face it is, which take 0.08 s each
+FIRST_INTERVAL_APART = 10  # the same of the first looks, where they are taken beside the other work
 
 
 class Judgement(NamedTuple):
@@ -48,12 +50,17 @@ class OnePerson:
     """
 
     def __init__(
-        self, avatar: Avatar, any_face: bool = False, choice: FaceChoice | None = None
+        self,
+        avatar: Avatar,
+        any_face: bool = False,
+        choice: FaceChoice | None = None,
+        apart: bool = False,
     ) -> None:
         """Read the person's own picture at rest.
 
         any_face: follow whoever it is. choice: of the first frame's faces; later on, where several
-        are found, of the one nearest to where a choice fell last. The largest without.
+        are found, of the one nearest to where a choice fell last. The largest without. apart: look
+        at whose face it is in a process of its own, less often at first, and some frames late.
         """
         self._choice = choice
         self._chosen: Floats | None = None  # [2], pixels
@@ -70,6 +77,8 @@ class OnePerson:
         self.other = False  # whether the face looked at last is somebody else's
         self.distance = 0.0  # of its embedding from the person's
         self._not_looked = EMBEDDING_INTERVAL  # frames
+        self._apart = embedder_apart() if apart and self._drawn is not None else None
+        self._first_interval = FIRST_INTERVAL_APART if apart else 1  # frames
 
     @property
     def judgement(self) -> Judgement:
@@ -84,12 +93,27 @@ class OnePerson:
         if points is None:
             self._not_looked = EMBEDDING_INTERVAL  # whoever comes may be somebody else
             self.other = False
+            if self._apart is not None:
+                self._apart.forget()
             return None
-        due = self._not_looked > EMBEDDING_INTERVAL or 0 < len(self._first) < FIRST_LOOKS
-        if self._drawn is not None and due:
-            self._not_looked = 0
-            self._look(self._embed(frame, points), self._drawn)
+        first = 0 < len(self._first) < FIRST_LOOKS and self._not_looked >= self._first_interval
+        due = first or self._not_looked > EMBEDDING_INTERVAL
+        if self._drawn is not None and (embedding := self._looked(frame, points, due)) is not None:
+            self._look(embedding, self._drawn)
         return None if self.other else points
+
+    def _looked(self, frame: Picture, points: Landmarks, due: bool) -> Floats | None:
+        """Return the embedding [128] of a face [68, 2] in a frame [H, W, 3], if one is due.
+
+        With a process apart: of one that was due before, once that has answered.
+        """
+        if due:
+            self._not_looked = 0
+        if self._apart is None:
+            return self._embed(frame, points) if due else None
+        if due:
+            self._apart.ask(frame, points)
+        return self._apart.answer()
 
     def _choose(self, _: Picture, faces: Sequence[Landmarks]) -> int:
         """Return which of several faces [68, 2] is the person's, and count them."""

@@ -1,22 +1,31 @@
-"""A clip that is tracked in parts, which need not wait for each other.
+"""The sections of a long clip, each tracked by itself, and the parts that workers share them in.
 
-Each part begins some frames before its own, so that its tracker has settled when it comes to them.
-What follows tracking, correction and smoothing, is of the whole clip.
+A tracker remembers the frames before, so that where it begins makes a difference. So every long
+clip is tracked in the same sections, whoever tracks them: each begins afresh some frames before its
+own, so that its tracker has settled when it comes to them. What follows tracking, correction and
+smoothing, is of the whole clip.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-WARM_UP_FRAMES = 25  # before a part's own
-FADE_FRAMES = 12  # of those, the last ones, over which the part before goes over into this one
-LEAST_FRAMES = 100  # of a part, so that the warm-up is a quarter of it at most
+SECTION_FRAMES = 500  # of a section, at least: what is tracked twice is a twentieth at most
+LEAD_IN_FRAMES = 25  # before a section's own
+FADE_FRAMES = 12  # of those, the last ones, over which one section goes over into the next
 PREPARATION = -1  # in place of a part: what every part needs, the scan and the person
+
+Span = tuple[int, int]  # the first frame, and the one behind the last
+
+
+def sections(frames: int) -> list[Span]:
+    """Return the sections of a clip: about equally long ones, and one of a short clip."""
+    return _divided(frames, max(1, frames // SECTION_FRAMES))
 
 
 @dataclass(frozen=True)
 class Parts:
-    """In how many parts a clip is tracked, at most; a short one in fewer.
+    """In how many parts a clip is tracked, at most: whole sections, so that the result is the same.
 
     only: the part that is to be done now, from 0, or `PREPARATION`; it is kept in the checkpoint,
     and nothing is written. None does all, as far as they have not been done.
@@ -30,11 +39,24 @@ class Parts:
         """Return whether others may be at work on the same checkpoint: a part writes its own."""
         return self.only not in (None, PREPARATION)
 
-    def spans(self, frames: int) -> list[tuple[int, int]]:
-        """Return the first frame of each part of a clip, and the one behind its last."""
-        count = max(1, min(self.count, frames // LEAST_FRAMES))
-        bounds = [frames * k // count for k in range(count + 1)]
-        return list(zip(bounds[:-1], bounds[1:], strict=True))
+    def number(self, frames: int) -> int:
+        """Return how many parts a clip has."""
+        return max(1, min(self.count, len(sections(frames))))
+
+    def spans(self, frames: int) -> list[Span]:
+        """Return the sections of a clip that are to be tracked now."""
+        whole = sections(frames)
+        if self.only is None:
+            return whole
+        if self.only == PREPARATION:
+            return []
+        first, end = _divided(len(whole), self.number(frames))[self.only]
+        return whole[first:end]
+
+
+def _divided(length: int, count: int) -> list[Span]:
+    bounds = [length * k // count for k in range(count + 1)]
+    return list(zip(bounds[:-1], bounds[1:], strict=True))
 
 
 WHOLE = Parts()

@@ -13,14 +13,18 @@ from facecodec.avatar.avatar import Avatar
 from facecodec.avatar.face import READING_PIXELS, FaceReader
 from facecodec.bitstream import pack_identity
 from facecodec.bitstream.coding.identity import parse_identity
+from facecodec.checkpoint import Replay, stage
 from facecodec.clip.clip import Clip
 from facecodec.clip.people import SAME_PERSON
 from facecodec.clip.scan import SQUARE_PIXELS, Scan
 from facecodec.encoding.presets import Preset
 from facecodec.errors import UsageError
+from facecodec.face.expression import features
+from facecodec.face.layout import NUM_LANDMARKS
 from facecodec.face.signals import all_signals
 from facecodec.fit.frame_selection import select_identity_frame, select_keyframes
 from facecodec.fit.inversion import InversionStart, invert
+from facecodec.fit.kept_tracking import KeptTracker
 from facecodec.fit.likeness import Likeness
 from facecodec.fit.objective import Target
 from facecodec.fit.recovery import Recover, recovered
@@ -209,9 +213,20 @@ def recovery(
     """Return what a fit to the `chosen` frames asks for better controls; `targets` are theirs."""
     find, wanted = landmark_finder(), clip.features[list(chosen)]
 
-    def recover(tracker: Tracker, person: Response, controls: Tensor) -> Tensor:
+    def recover(tracker: Tracker | KeptTracker, person: Response, controls: Tensor) -> Tensor:
         """Return the controls [chosen frames, K] of a fit, those missed by far led by landmarks."""
         face = FaceReader(generator, person, find)
-        return recovered(tracker, face, targets, wanted, controls)
+        readings = Replay(stage("readings"), 2 * NUM_LANDMARKS, find)
+
+        def landmarks(at: Floats) -> Floats:
+            """Return the landmarks at controls [K], [2 * 68]."""
+            return readings(lambda: face.landmarks(at[None]).ravel())
+
+        def read(controls: Floats) -> Floats:
+            """Return the features [N, 50] at controls [N, K]: a search reads hundreds."""
+            seen = np.stack([landmarks(at) for at in controls])
+            return features(seen.reshape(-1, NUM_LANDMARKS, 2))
+
+        return recovered(tracker, read, targets, wanted, controls)
 
     return recover

@@ -16,15 +16,18 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
+from torch import Tensor
 
 import cuda_ops
 from facecodec.atomic import opened_whole
 from facecodec.avatar.avatar import Avatar
 from facecodec.errors import FacecodecError
 from facecodec.fit import landmark_guide
+from facecodec.fit.fast_tracking import AnyTracker, FastTracker
 from facecodec.fit.photometric import TrackingPlan
 from facecodec.fit.preparation import Arrays, Preparation
 from facecodec.fit.tracking import Tracker
+from facecodec.generator.short_preview import ShortPreview
 from facecodec.progress import Progress
 from facecodec.weights.store import home, read_record
 
@@ -32,7 +35,21 @@ FOLDER = "prepared"  # in the project's cache
 KEPT_PERSONS = 16  # of whom something is kept, those used last
 MAX_BYTES = 1 << 28  # of a file that is read
 DIGEST_BYTES = 32  # SHA-256 of what follows, at the beginning of a file
-METHOD = 3  # raised when the same person and plan are to be prepared in another way
+METHOD = 4  # raised when the same person and plan are to be prepared in another way
+
+
+def new_tracker(
+    avatar: Avatar, plan: TrackingPlan, known: Tensor | None, progress: Progress
+) -> AnyTracker:
+    """Return what tracks a person: fast, where the plan asks for that.
+
+    known [N, K]: controls the person is likely to take.
+    """
+    if plan.guided_steps is None:
+        return Tracker(avatar.generator, avatar.basis, avatar.styles, plan, known)
+    learnt = prepared(avatar, plan, progress)
+    tracker = Tracker(avatar.generator, avatar.basis, avatar.styles, plan, known, learnt)
+    return FastTracker(tracker, learnt.guide)
 
 
 def prepared(avatar: Avatar, plan: TrackingPlan, progress: Progress) -> Preparation:
@@ -46,7 +63,7 @@ def prepared(avatar: Avatar, plan: TrackingPlan, progress: Progress) -> Preparat
         arrays = _learnt(avatar, plan, progress).arrays()
         _keep(path, arrays)
         # in memory as it will be when it is read: sums depend on how their operands lie there
-        known = Preparation.from_arrays(arrays, avatar.num_controls, plan, avatar.model.device)
+        known = Preparation.from_arrays(arrays, avatar.generator, avatar.num_controls, plan)
     return known
 
 
@@ -57,7 +74,9 @@ def _learnt(avatar: Avatar, plan: TrackingPlan, progress: Progress) -> Preparati
         avatar.face_reader().landmarks, stage="learning how the face moves", progress=progress
     )
     guide = landmark_guide.landmark_guide(read, avatar.num_controls)
-    return Preparation(tracker.preview.mean_error, derivative, guide)
+    preview = tracker.preview
+    weight = preview.weight if isinstance(preview, ShortPreview) else None
+    return Preparation(preview.mean_error, weight, derivative, guide)
 
 
 def _path(avatar: Avatar, plan: TrackingPlan) -> Path:
@@ -83,7 +102,7 @@ def _kept(path: Path, avatar: Avatar, plan: TrackingPlan) -> Preparation | None:
         if hashlib.sha256(data[DIGEST_BYTES:]).digest() != data[:DIGEST_BYTES]:
             return None
         arrays = load(data[DIGEST_BYTES:])
-        known = Preparation.from_arrays(arrays, avatar.num_controls, plan, avatar.model.device)
+        known = Preparation.from_arrays(arrays, avatar.generator, avatar.num_controls, plan)
         os.utime(path)  # used: among the last to be removed
     except (OSError, SafetensorError, ValueError):
         return None

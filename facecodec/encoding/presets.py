@@ -28,6 +28,9 @@ class Preset:
 
 # A bounded amount of work a frame: its derivative is prepared, and no frame is drawn in full.
 LIVE_TRACKING = TrackingPlan(
+    size=64,
+    short_previews=True,
+    preview_renders=40,
     guided_steps=2,
     full_iterations=0,
     prepared_renders=200,

@@ -16,6 +16,7 @@ from facecodec.encoding.person import Enrolment, compared_size, pose_from_landma
 from facecodec.encoding.presets import Preset
 from facecodec.errors import UsageError
 from facecodec.fit.frame_selection import select_keyframes
+from facecodec.fit.kept_tracking import KeptTracker
 from facecodec.fit.light_tuning import tune_light
 from facecodec.fit.likeness import Likeness
 from facecodec.fit.tracking import Tracker
@@ -72,11 +73,13 @@ def tune_person(
     size = compared_size(clip, model.generator, full_steps)
     targets = clip.targets(chosen, model.device, size)
     before = torch.from_numpy(enrolment.controls)
-    tracker = Tracker(model.generator, avatar.basis, avatar.styles, tracking, before)
     known = list(before.double())
 
     def tracked() -> Tensor:
         """Return the controls [keyframes, K] that a tuning begins with."""
+        tracker = KeptTracker(
+            Tracker(model.generator, avatar.basis, avatar.styles, tracking, before)
+        )
         controls = []
         for step, (i, target) in enumerate(zip(chosen, targets, strict=True)):
             start = pose_from_landmarks(avatar.rig, clip.signals[i] - enrolment.neutral)

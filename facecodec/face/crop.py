@@ -70,16 +70,25 @@ def _halved(levels: NDArray[Any], kind: type[np.unsignedinteger[Any]]) -> NDArra
     return sums
 
 
-def levels_of(picture: Picture, least: float) -> Tensor:
-    """Return a picture [H, W, 3] as grey levels, float32 [3, h, w] of 0 to 255.
+def summed_levels(picture: Picture, least: float) -> tuple[NDArray[Any], int]:
+    """Return a picture [H, W, 3] halved as sums of pixels, integers [h, w, 3], and how many each.
 
-    Halved, by means of four pixels, as long as its height stays `least` pixels or more.
+    As long as its height stays `least` pixels or more; the picture itself where it never does.
     """
     levels: NDArray[Any] = picture
     summed = 1  # pixels of the picture in each level
     while levels.shape[0] >= 2 * least and min(levels.shape[:2]) >= SMALLEST_HALVED:
         summed *= 4
         levels = _halved(levels, np.uint16 if summed <= MOST_SUMMED else np.uint32)
+    return levels, summed
+
+
+def levels_of(picture: Picture, least: float) -> Tensor:
+    """Return a picture [H, W, 3] as grey levels, float32 [3, h, w] of 0 to 255.
+
+    Halved, by means of four pixels, as long as its height stays `least` pixels or more.
+    """
+    levels, summed = summed_levels(picture, least)
     planes = np.ascontiguousarray(levels.transpose(2, 0, 1)).astype(np.float32)
     return torch.from_numpy(planes).div_(summed)
 

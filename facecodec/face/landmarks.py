@@ -14,34 +14,38 @@ from numpy.typing import NDArray
 
 from facecodec.checkpoint import State
 from facecodec.face.alignment import Alignment, ffhq_alignment
+from facecodec.face.cascade import cascade
+from facecodec.face.readings import (
+    VIEW_SIZE,
+    box_of,
+    by_cascade,
+    by_dlib,
+    chip_of,
+    edges_around,
+    edges_of,
+    shifted,
+)
 from facecodec.picture_limits import check_picture_size
-from facecodec.types import Landmarks, Picture
+from facecodec.types import Floats, Landmarks, Picture
 
 # Pixels to which a frame's height is brought before the whole of it is searched: the detector's
 # smallest face is 80 pixels, and a face is seldom less than a fifth of the height.
 DETECTION_HEIGHT = 400
 REDETECTION_INTERVAL = 10  # frames that landmarks are followed for without the detector's support
-VIEW_SIZE = 224  # side in pixels of the view, the upright square in which a face is read
 VIEW_MARGIN = 1.8  # sides of the view per extent of the landmarks: a face of 124 pixels
 CENTRE_RADIUS = 0.25  # sides of the view from its centre within which a face is the followed one
 TRIED_ROLLS = (-0.4, 0.4)  # radians that a head may be rolled more than expected
 LARGEST_ROLL_STEP = 0.06  # radians that the view rolls from one frame to the next
-# Readings depend a little on the box they start in, so every box is tried in several places:
-# right and down, in half sides of the box, and scale. The last one suits an open jaw.
-BOX_CHANGES = ((0, 0, 1), (0.08, 0, 1), (-0.08, 0, 1), (0, 0.08, 1), (0, -0.08, 1), (0, 0, 1.08),
-               (0, 0.1, 1.1))  # fmt: skip
 OUTLIER_DISTANCE = 2.0  # pixels of the view from the median up to which a reading always counts
 OUTLIER_RATIO = 2  # times the median distance up to which it counts too
-# Where the detector is not asked about every frame: how often it is, the readings of the others,
-# and their median distance, in pixels of the view, above which it is asked all the same.
-LOOK_INTERVAL, QUICK_READINGS, SURE_SPREAD = 10, 7, 2.0
+# Where the detector is not asked about every frame: how often it is, and the median distance of
+# readings, in pixels of the view, above which it is asked all the same.
+LOOK_INTERVAL, SURE_SPREAD = 10, 2.0
 NO_FACE_SPREAD = 3.5  # median distance, in pixels of the view, of readings where there is no face
 SAME_FACE_OVERLAP = 0.4  # intersection over union of two boxes of one face
 LARGEST_JUMP = 0.25  # extents of the landmarks that a face moves between two frames
 # The detector's scores: about that of a turned or half hidden head, and that of an upright one.
 LEAST_SCORE, SURE_SCORE = -0.4, 1.2
-# The detector's box around landmarks, over their larger extent, and how much lower it lies.
-BOX_SCALE, BOX_DROP = 1.02, 0.02
 MOST_FACES = 8  # of one picture, the largest, that are looked at
 
 Choose = Callable[[Picture, Sequence[Landmarks]], int]  # which of several faces in a frame
@@ -77,12 +81,16 @@ class LandmarkFinder:
         """Load dlib's models.
 
         predictor: dlib's shape_predictor_68_face_landmarks.dat. quick: ask the detector about a
-        face that is followed every `LOOK_INTERVAL` frames alone, and read the others three times:
-        five times as fast, and less steady.
+        face that is followed every `LOOK_INTERVAL` frames alone, and read by `Cascade` where
+        this machine has it.
         """
         self._quick = quick
         self._detector = _loaded(dlib.get_frontal_face_detector)
-        self._predictor = _loaded(dlib.shape_predictor, str(predictor))
+        compiled = cascade(predictor) if quick else None
+        if compiled is None:
+            self._readings = by_dlib(_loaded(dlib.shape_predictor, str(predictor)))
+        else:
+            self._readings = by_cascade(compiled)
         self.reset()
 
     def reset(self) -> None:
@@ -118,10 +126,11 @@ class LandmarkFinder:
         last = self._points
         if last is None:
             return None
-        view, box = _around(last, self._roll)
+        view = _view_of(last, self._roll)
         self._not_looked += 1
         if self._quick and self._not_looked < LOOK_INTERVAL:
-            points, spread = self._read(frame, view, _shifted(box)[:QUICK_READINGS])
+            edges = edges_around(VIEW_SIZE * view.to_unit(last))
+            points, spread = self._read(frame, view, shifted(edges))
             if spread < SURE_SPREAD and self._is_near(points, view):
                 return points
         self._not_looked = 0
@@ -129,11 +138,12 @@ class LandmarkFinder:
         self._unseen = 0 if seen else self._unseen + 1
         if self._unseen >= REDETECTION_INTERVAL:
             return None
+        box = box_of(VIEW_SIZE * view.to_unit(last))
         boxes = [box]
         if seen:
             moved = seen[0] != view or _overlap(seen[1], box) < SAME_FACE_OVERLAP
             view, boxes = seen[0], [seen[1]] if moved else [box, seen[1]]
-        places = [place for one in boxes for place in _shifted(one)]
+        places = np.concatenate([shifted(edges_of(one)) for one in boxes])
         points, spread = self._read(frame, view, places)
         if not seen and spread > NO_FACE_SPREAD:
             return None
@@ -166,11 +176,12 @@ class LandmarkFinder:
         if seen is None:
             half = 0.5 * VIEW_SIZE / VIEW_MARGIN
             seen = view, dlib.rectangle(*(int(VIEW_SIZE / 2 + d * half) for d in (-1, -1, 1, 1)))
-        points, _ = self._read(frame, seen[0], _shifted(seen[1]))
+        points, _ = self._read(frame, seen[0], shifted(edges_of(seen[1])))
         # again, in a view that suits the head
-        view, box = _around(points, ffhq_alignment(points).angle)
-        view, box = self._levelled(frame, view) or (view, box)
-        points, _ = self._read(frame, view, _shifted(box))
+        view = _view_of(points, ffhq_alignment(points).angle)
+        seen = self._levelled(frame, view)
+        view, box = seen or (view, box_of(VIEW_SIZE * view.to_unit(points)))
+        points, _ = self._read(frame, view, shifted(edges_of(box)))
         return points
 
     def _levelled(self, frame: Picture, view: Alignment) -> tuple[Alignment, dlib.rectangle] | None:
@@ -182,7 +193,7 @@ class LandmarkFinder:
         rolls = (view.angle, *(view.angle + tilt for tilt in TRIED_ROLLS), 0.0)
         for roll in dict.fromkeys(rolls):
             tilted = replace(view, angle=roll)
-            boxes, scores, _ = self._detector.run(_chip(frame, tilted), 0, LEAST_SCORE)
+            boxes, scores, _ = self._detector.run(chip_of(frame, tilted), 0, LEAST_SCORE)
             for box, score in zip(boxes, scores, strict=True):
                 right, down = box.center().x - VIEW_SIZE / 2, box.center().y - VIEW_SIZE / 2
                 central = abs(right) + abs(down) < CENTRE_RADIUS * VIEW_SIZE
@@ -205,19 +216,15 @@ class LandmarkFinder:
                 return [_scaled(face, step) for face in largest]
         return []
 
-    def _read(
-        self, frame: Picture, view: Alignment, boxes: list[dlib.rectangle]
-    ) -> tuple[Landmarks, float]:
-        """Return the landmarks [68, 2] that the predictor reads in boxes, and their spread.
+    def _read(self, frame: Picture, view: Alignment, boxes: Floats) -> tuple[Landmarks, float]:
+        """Return the landmarks [68, 2] that the predictor reads in boxes [N, 4], and their spread.
 
         A reading depends on its box, so there are several, here and there. The mean of those
         readings that agree is steadier, and a box that is off the face does not influence it. The
         spread is their median distance from the median, in pixels of the view: a third of a pixel
         on a face, several where there is none. `frame` [H, W, 3].
         """
-        chip = _chip(frame, view)
-        shapes = [self._predictor(chip, box).parts() for box in boxes]
-        points = np.array([[(p.x + 0.5, p.y + 0.5) for p in parts] for parts in shapes])
+        points = self._readings(frame, view, boxes)
         distances = np.linalg.norm(points - np.median(points, axis=0), axis=2).mean(1)
         spread = float(np.median(distances))
         agreed = points[distances <= max(OUTLIER_DISTANCE, OUTLIER_RATIO * spread)]
@@ -230,25 +237,6 @@ def _safe_for_dlib(frame: Picture) -> Picture:
     return np.ascontiguousarray(frame)
 
 
-def _chip(frame: Picture, view: Alignment) -> Picture:
-    """Return what a square of the frame [H, W, 3] shows, [VIEW_SIZE, VIEW_SIZE, 3]."""
-    half = 0.5 * view.size
-    rect = dlib.drectangle(view.x - half, view.y - half, view.x + half, view.y + half)
-    place = dlib.chip_details(rect, dlib.chip_dims(VIEW_SIZE, VIEW_SIZE), view.angle)
-    return np.asarray(dlib.extract_image_chip(frame, place))
-
-
-def _shifted(box: dlib.rectangle) -> list[dlib.rectangle]:
-    """Return a box moved and scaled by each of `BOX_CHANGES`."""
-    half, middle = box.width() / 2, box.dcenter()
-    places = [(middle.x + right * half, middle.y + down * half, half * scale)
-              for right, down, scale in BOX_CHANGES]  # fmt: skip
-    return [
-        dlib.rectangle(*(round(v) for v in (x - side, y - side, x + side, y + side)))
-        for x, y, side in places
-    ]
-
-
 def _scaled(box: dlib.rectangle, factor: int) -> dlib.rectangle:
     return dlib.rectangle(*(factor * x for x in (box.left(), box.top(), box.right(), box.bottom())))
 
@@ -258,28 +246,19 @@ def _middle(points: Landmarks) -> NDArray[np.float64]:
     return np.asarray((points.min(0) + points.max(0)) / 2, np.float64)
 
 
-def _around(points: Landmarks, roll: float) -> tuple[Alignment, dlib.rectangle]:
-    """Return a view around a head with landmarks [68, 2], rolled by `roll` radians, and its box."""
+def _view_of(points: Landmarks, roll: float) -> Alignment:
+    """Return a view of a head with landmarks [68, 2], rolled by `roll` radians."""
     turned = Alignment(0.0, 0.0, 1.0, roll)
     level = turned.to_unit(points)
     x, y = turned.from_unit(_middle(level)[None])[0]
     side = VIEW_MARGIN * float((level.max(0) - level.min(0)).max())
-    view = Alignment(float(x), float(y), side, roll)
-    return view, box_of(VIEW_SIZE * view.to_unit(points))
+    return Alignment(float(x), float(y), side, roll)
 
 
 def _overlap(a: dlib.rectangle, b: dlib.rectangle) -> float:
     """Return the intersection of two boxes over their union, 0 to 1."""
     shared = float(a.intersect(b).area())
     return shared / float(a.area() + b.area() - shared)
-
-
-def box_of(points: Landmarks) -> dlib.rectangle:
-    """Return the box the detector would draw around landmarks [68, 2]."""
-    low, high = points.min(0), points.max(0)
-    half = 0.5 * max(high - low) * BOX_SCALE
-    x, y = (low + high) / 2 + (0, BOX_DROP * half)
-    return dlib.rectangle(int(x - half), int(y - half), int(x + half), int(y + half))
 
 
 class FaceEmbedder:

@@ -18,7 +18,7 @@ def face_mask(points: Landmarks, size: int) -> Flags:
     inside = np.ones((size, size), bool)
     for start, end in zip(hull, np.roll(hull, -1, axis=0), strict=True):
         edge = end - start
-        inside &= edge[0] * (y - start[1]) - edge[1] * (x - start[0]) >= 0
+        inside &= edge[0] * (y - start[1]) >= edge[1] * (x - start[0])
     return inside
 
 

@@ -20,6 +20,7 @@ from facecodec.checkpoint import made_once
 from facecodec.fit.comparison import Comparison
 from facecodec.fit.descent import descend
 from facecodec.fit.detail import DetailWeights
+from facecodec.fit.kept_tracking import KeptTracker
 from facecodec.fit.likeness import Likeness
 from facecodec.fit.naturalness import Naturalness
 from facecodec.fit.objective import Target
@@ -189,7 +190,9 @@ class Inverter:
         """Replace the controls of all frames but the first by tracked ones; return them [K, K']."""
         with torch.no_grad():
             styles = self.generator.styles(self.w_plus()[None])[0]
-            tracker = Tracker(self.generator, self.basis, styles, self.plan.tracking, self.controls)
+            tracker = KeptTracker(
+                Tracker(self.generator, self.basis, styles, self.plan.tracking, self.controls)
+            )
             for frame, target in enumerate(self.targets[1:], 1):
                 start = self.controls[frame].double().cpu()
                 tracked = tracker.track(target, [start], None)

@@ -10,17 +10,14 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from facecodec.face.layout import EYES, MOUTH, NUM_LANDMARKS
+from facecodec.face.layout import EYES, MOUTH
 from facecodec.face.mask import face_mask
 from facecodec.face.signals import interocular
 
-# (landmarks, standard deviation of the Gaussian around each in eye distances, weight at its centre)
-# Eyes and mouth are few pixels and carry the expression.
-WEIGHTED_PARTS = (
-    (slice(NUM_LANDMARKS), 0.55, 1.0),
-    (MOUTH, 0.14, 3.0),
-    (EYES, 0.11, 5.0),
-)
+# Of all landmarks, the mouth's and the eyes': the standard deviation of the Gaussian around each,
+# in eye distances, and the weight at its centre. Eyes and mouth are few pixels and carry the
+# expression.
+WEIGHTED_PARTS = ((0.55, 1.0), (0.14, 3.0), (0.11, 5.0))
 BACKGROUND_WEIGHT = 0.15
 OUTER_WEIGHT = 0.03  # share of their weight that pixels outside the inner face keep in tracking
 INNER_FACE_BLUR = 9  # pixels over which the weights fall from the inner face to the rest
@@ -44,12 +41,18 @@ def weight_map(landmarks: NDArray[np.float64] | None, size: int) -> Tensor:
     points = torch.tensor(landmarks, dtype=torch.float32)
     eye_distance = interocular(landmarks)
     axis = (torch.arange(size) + 0.5) / size
+    across = (axis[None, :] - points[:, 0:1]).square()
+    down = (axis[None, :] - points[:, 1:2]).square()
+
+    def nearest(part: slice) -> Tensor:
+        """Return the squared distances [size, size] from the nearest landmark of a part."""
+        return (down[part, :, None] + across[part, None, :]).amin(0)
+
+    mouth, eyes = nearest(MOUTH), nearest(EYES)
+    rest = nearest(slice(min(EYES.start, MOUTH.start)))
+    every = torch.minimum(rest, torch.minimum(mouth, eyes))
     weights = torch.full((size, size), BACKGROUND_WEIGHT)
-    for part, radius, weight in WEIGHTED_PARTS:
-        group = points[part]
-        across = (axis[None, :] - group[:, 0:1]).square()
-        down = (axis[None, :] - group[:, 1:2]).square()
-        squared = (down[:, :, None] + across[:, None, :]).amin(0)
+    for squared, (radius, weight) in zip((every, mouth, eyes), WEIGHTED_PARTS, strict=True):
         near = torch.exp(-squared / (2 * (radius * eye_distance) ** 2))
         weights = torch.maximum(weights, weight * near)
     return weights[None]

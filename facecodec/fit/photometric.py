@@ -46,6 +46,9 @@ class TrackingPlan:
     recomputations: float = 0.02
     cold_recomputations: float = 1.0
     preview_renders: int = 12  # full renders that the person's previews are corrected by
+    # Whether previews stop in the middle of the network (short_preview.py), where it has one. They
+    # are fitted to `preview_renders`, some dozens, which pays where more frames than that follow.
+    short_previews: bool = False
     # Renders at random controls from which one derivative is made beforehand, and none later;
     # None: derivatives are computed where they are needed.
     prepared_renders: int | None = None

@@ -14,6 +14,9 @@ from facecodec.face.layout import NUM_LANDMARKS
 from facecodec.face.signals import NUM_POSE
 from facecodec.fit.landmark_guide import LandmarkGuide
 from facecodec.fit.photometric import Linearisation, TrackingPlan, pyramid_values
+from facecodec.generator.base import Generator
+from facecodec.generator.preview import PersonalPreview
+from facecodec.generator.short_preview import ShortPreview, can_draw, weight_shape
 
 Arrays = Mapping[str, NDArray[np.floating]]
 
@@ -22,13 +25,21 @@ Arrays = Mapping[str, NDArray[np.floating]]
 class Preparation:
     """What a tracker of a person may begin with.
 
-    preview_error [3, S, S]: the mean error of their previews. derivative: of their picture, for all
-    controls. guide: what their landmarks say; None where their face cannot be read.
+    preview_error [3, S, S]: the mean error of their previews. preview_weight [3 or 12, C]: what
+    short previews are drawn by, None for others. derivative: of their picture, for all controls.
+    guide: what their landmarks say; None where their face cannot be read.
     """
 
     preview_error: Tensor
+    preview_weight: Tensor | None
     derivative: Linearisation
     guide: LandmarkGuide | None
+
+    def preview(self, generator: Generator, size: int) -> PersonalPreview:
+        """Return the person's previews of `size` pixels by their generator."""
+        if self.preview_weight is None:
+            return PersonalPreview(generator, size, self.preview_error)
+        return ShortPreview(generator, size, self.preview_weight, self.preview_error)
 
     def arrays(self) -> dict[str, NDArray[np.floating]]:
         """Return it as arrays by name, on the CPU; see `from_arrays`."""
@@ -36,6 +47,8 @@ class Preparation:
             "preview_error": self.preview_error.cpu().numpy(),
             "derivative": self.derivative.jacobian.cpu().numpy(),
         }
+        if self.preview_weight is not None:
+            result["preview_weight"] = self.preview_weight.cpu().numpy()
         if self.guide is not None:
             result["landmarks"] = self.guide.mean
             result["landmark_derivative"] = self.guide.derivative
@@ -44,32 +57,46 @@ class Preparation:
 
     @classmethod
     def from_arrays(
-        cls, arrays: Arrays, count: int, plan: TrackingPlan, device: torch.device
+        cls, arrays: Arrays, generator: Generator, count: int, plan: TrackingPlan
     ) -> Preparation:
         """Return what `arrays` gave: of `count` controls, for a tracker with this plan.
 
         Arrays [...] of the shapes that `arrays` has. Raises ValueError for others, and for values
         that are not finite.
         """
-        shapes: dict[str, tuple[tuple[int, ...], type]] = {
-            "preview_error": ((3, plan.size, plan.size), np.float32),
-            "derivative": ((pyramid_values(plan.size), count), np.float32),
-            "landmarks": ((NUM_LANDMARKS, 2), np.float64),
-            "landmark_derivative": ((2 * NUM_LANDMARKS, count), np.float64),
-        }
-        if set(arrays) not in (set(shapes), {"preview_error", "derivative"}):
+        needed = _shapes(generator, count, plan)
+        read = {name: needed.pop(name) for name in ("landmarks", "landmark_derivative")}
+        if set(arrays) not in (set(needed), {*needed, *read}):
             raise ValueError(f"arrays {sorted(arrays)}")
         for name, array in arrays.items():
-            shape, kind = shapes[name]
+            shape, kind = {**needed, **read}[name]
             if array.shape != shape or array.dtype != kind or not np.isfinite(array).all():
                 raise ValueError(f"{name}: {array.dtype} {array.shape}")
-        error = torch.from_numpy(np.array(arrays["preview_error"], order="C")).to(device)
-        jacobian = torch.from_numpy(np.array(arrays["derivative"], order="C")).to(device)
+        device = generator.w_mean.device
+        own = {
+            name: torch.from_numpy(np.array(arrays[name], order="C")).to(device) for name in needed
+        }
         rest = torch.zeros(count, dtype=torch.float64)
+        derivative = Linearisation(rest, own["derivative"], rest[:NUM_POSE].clone())
         guide = None
         if "landmarks" in arrays:
             guide = LandmarkGuide(
                 np.ascontiguousarray(arrays["landmark_derivative"], np.float64),
                 np.ascontiguousarray(arrays["landmarks"], np.float64),
             )
-        return cls(error, Linearisation(rest, jacobian, rest[:NUM_POSE].clone()), guide)
+        return cls(own["preview_error"], own.get("preview_weight"), derivative, guide)
+
+
+def _shapes(
+    generator: Generator, count: int, plan: TrackingPlan
+) -> dict[str, tuple[tuple[int, ...], type]]:
+    """Return the shape and type of every array."""
+    shapes: dict[str, tuple[tuple[int, ...], type]] = {
+        "preview_error": ((3, plan.size, plan.size), np.float32),
+        "derivative": ((pyramid_values(plan.size), count), np.float32),
+        "landmarks": ((NUM_LANDMARKS, 2), np.float64),
+        "landmark_derivative": ((2 * NUM_LANDMARKS, count), np.float64),
+    }
+    if plan.short_previews and can_draw(generator, plan.size):
+        shapes["preview_weight"] = weight_shape(generator, plan.size), np.float32
+    return shapes

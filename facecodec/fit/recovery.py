@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facecodec.face.signals import NUM_POSE
+from facecodec.fit.kept_tracking import KeptTracker
 from facecodec.fit.objective import Target
 from facecodec.fit.response import Response
 from facecodec.fit.retargeting import ReadFeatures, Retargeter, RetargetingPlan
@@ -23,7 +24,7 @@ from facecodec.fit.tracking import Tracker
 Array = NDArray[np.float64]
 # A tracker of a person, their response and the frames' controls [K, num_controls] to better
 # controls, same shape.
-Recover = Callable[[Tracker, Response, Tensor], Tensor]
+Recover = Callable[[Tracker | KeptTracker, Response, Tensor], Tensor]
 
 # A frame is lost where its feature error is above `LOST_RATIO` times the median of the frames, but
 # never below the first and always above the second of these errors, in units of the features.
@@ -74,7 +75,7 @@ def guided_by_landmarks(
 
 
 def recovered(
-    tracker: Tracker,
+    tracker: Tracker | KeptTracker,
     read: ReadFeatures,
     targets: Sequence[Target],
     wanted: Array,

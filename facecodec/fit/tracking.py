@@ -25,6 +25,7 @@ from facecodec.fit.photometric import Problem, TrackingPlan, pyramid, pyramid_we
 from facecodec.fit.preparation import Preparation
 from facecodec.generator.base import Generator
 from facecodec.generator.preview import PersonalPreview
+from facecodec.generator.short_preview import ShortPreview, can_draw
 from facecodec.types import Landmarks
 
 # In standard deviations of a control:
@@ -79,8 +80,10 @@ class Tracker:
         self.basis, self.styles, self.plan = basis, styles, plan
         count = basis.shape[0]
         controls = typical_controls(count, plan.preview_renders, known).to(basis.device)
-        error = None if preparation is None else preparation.preview_error
-        self.preview = PersonalPreview(generator, styles + controls @ basis, plan.size, error)
+        if preparation is None:
+            self.preview = _personal_preview(generator, styles + controls @ basis, plan)
+        else:
+            self.preview = preparation.preview(generator, plan.size)
         self.prior = per_control(plan.prior, count)
         self.motion = per_control(plan.motion, count)
         self.derivatives = DerivativeBank(self.render, count, plan)
@@ -260,3 +263,11 @@ class Tracker:
                 return None
             self.recomputations -= 1
             entry = self.derivatives.recompute(controls)
+
+
+def _personal_preview(generator: Generator, styles: Tensor, plan: TrackingPlan) -> PersonalPreview:
+    """Return previews of a person of whom `styles` [N, num_styles] are `plan.preview_renders`."""
+    if plan.short_previews and can_draw(generator, plan.size):
+        with cuda_ops.roughly():
+            return ShortPreview.fitted(generator, styles, plan.size)
+    return PersonalPreview.measured(generator, styles, plan.size)

@@ -46,6 +46,7 @@ class Generator(nn.Module, ABC):
     layers: tuple[StyleLayer, ...]
     preview_sizes: tuple[int, ...]
     tunable: tuple[str, ...] = ()  # names of the tensors that a full tuning may change
+    middle: tuple[int, int] | None = None  # channels and side of `middle_features`; None: no such
     w_mean: Tensor
 
     @abstractmethod
@@ -84,6 +85,21 @@ class Generator(nn.Module, ABC):
 
         Raises ValueError for a size that is not in `preview_sizes`.
         """
+
+    def middle_features(self, styles: Tensor) -> Tensor:
+        """Return the features [N, C, S, S] in the middle of the network, of styles [N, num_styles].
+
+        `middle` is (C, S). Raises ValueError for a network of which no middle is known.
+        """
+        raise ValueError(f"no middle of {self.name} is known")
+
+    def drawn_from_middle(self, styles: Tensor, weight: Tensor) -> Tensor:
+        """Return a linear map of `middle_features`, as pictures, of styles [N, num_styles].
+
+        weight [3, C] makes a pixel of each feature: [N, 3, S, S]; [12, C] makes the Haar bands of
+        four: [N, 3, 2 S, 2 S]. Raises ValueError for a network of which no middle is known.
+        """
+        raise ValueError(f"no middle of {self.name} is known")
 
     def shrunk(self, styles: Tensor, size: int) -> Tensor:
         """Render styles [N, num_styles] in full, one at a time, and shrink: [N, 3, size, size].

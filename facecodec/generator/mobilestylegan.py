@@ -23,6 +23,7 @@ BLOCKS = 7
 MAPPING_LAYERS = 8
 EPSILON = 1e-8  # added to the mean square of z before it is divided by
 PREVIEW_BLOCKS = {256: 6, 128: 5, 64: 4}  # picture size -> blocks run at their own resolution
+MIDDLE_BLOCKS = 4  # blocks before the middle, see `Generator.middle_features`
 LOW_BAND_GAIN = 0.5  # of a colour's low band of the Haar wavelet, which is twice the mean
 _CONV_PARTS = ("depthwise", "weight", "bias", "noise")
 _AFFINE_PARTS = ("weight", "bias")
@@ -49,6 +50,8 @@ class MobileStyleGAN(Generator):
         parts = ("depthwise", "weight", "bias")
         names = [f"{conv}.{part}" for conv in convs for part in parts]
         self.tunable = (*names, "to_img.weight", "to_img.bias")
+        last = f"{MIDDLE_BLOCKS - 1}.conv2"
+        self.middle = self._tensor(f"{last}.bias").numel(), 4 << MIDDLE_BLOCKS
 
     @classmethod
     def from_tensors(
@@ -183,6 +186,25 @@ class MobileStyleGAN(Generator):
         if size not in PREVIEW_BLOCKS:
             raise ValueError(f"no preview of size {size}; there are {self.preview_sizes}")
         return cuda_ops.mobile_network(*self.network(styles, PREVIEW_BLOCKS[size]))
+
+    def middle_features(self, styles: Tensor) -> Tensor:
+        """Return the features [N, C, S, S] in the middle of the network, of styles [N, num_styles].
+
+        `middle` is (C, S).
+        """
+        return self.features(styles, MIDDLE_BLOCKS)
+
+    def drawn_from_middle(self, styles: Tensor, weight: Tensor) -> Tensor:
+        """Return a linear map of `middle_features`, as pictures, of styles [N, num_styles].
+
+        weight [3, C] makes a pixel of each feature: [N, 3, S, S]; [12, C] makes the Haar bands of
+        four: [N, 3, 2 S, 2 S].
+        """
+        x, scales, blocks, _ = self.network(styles)
+        head = cuda_ops.Head(weight, weight.new_zeros(len(weight)))
+        plain = weight.new_ones(1, 1).expand(len(styles), weight.shape[1])
+        own = [*scales[: 3 * MIDDLE_BLOCKS], plain]
+        return cuda_ops.mobile_network(x, own, blocks[:MIDDLE_BLOCKS], head)
 
     def network(
         self, styles: Tensor, blocks: int = BLOCKS, low: bool = False

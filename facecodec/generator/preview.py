@@ -22,25 +22,29 @@ class PersonalPreview:
     Differentiable: styles [N, num_styles] to pictures [N, 3, size, size].
     """
 
-    def __init__(
-        self, generator: Generator, styles: Tensor, size: int, mean_error: Tensor | None = None
-    ) -> None:
-        """`styles` [K, num_styles] are the person in K poses and expressions, a dozen or so.
-
-        `size` is one of the generator's `preview_sizes`. mean_error [3, size, size]: of previews of
-        these styles, where that has been measured.
-        """
+    def __init__(self, generator: Generator, size: int, mean_error: Tensor) -> None:
+        """`size` is one of the generator's `preview_sizes`; mean_error [3, size, size]."""
         self.generator, self.size = generator, size
-        if mean_error is None:
-            with torch.no_grad():
-                previews = torch.cat([generator.preview(row[None], size) for row in styles])
-                mean_error = (generator.shrunk(styles, size) - previews).mean(0)
         self.mean_error = mean_error
-        self.error = self.mean_error
+        self.error = mean_error
+
+    @classmethod
+    def measured(cls, generator: Generator, styles: Tensor, size: int) -> PersonalPreview:
+        """Return previews of a person of whom `styles` [K, num_styles] are a dozen pictures or so.
+
+        `size` is one of the generator's `preview_sizes`.
+        """
+        with torch.no_grad():
+            previews = torch.cat([generator.preview(row[None], size) for row in styles])
+            return cls(generator, size, (generator.shrunk(styles, size) - previews).mean(0))
+
+    def draw(self, styles: Tensor) -> Tensor:
+        """Return previews [N, 3, size, size] of styles [N, num_styles], not corrected."""
+        return self.generator.preview(styles, self.size)
 
     def __call__(self, styles: Tensor) -> Tensor:
         """Return corrected previews [N, 3, size, size] of styles [N, num_styles]."""
-        return self.generator.preview(styles, self.size) + self.error
+        return self.draw(styles) + self.error
 
     def correct(self, styles: Tensor, preview: Tensor) -> Tensor:
         """Return styles [1, num_styles] rendered in full and shrunk, [1, 3, size, size].

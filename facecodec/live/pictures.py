@@ -23,7 +23,6 @@ from facecodec.bitstream import (
     pack_identity,
 )
 from facecodec.bitstream.coding.identity import parse_identity
-from facecodec.bitstream.coding.steps import step_codes, steps_from_codes
 from facecodec.encoding.write import new_header
 from facecodec.errors import StreamError, UsageError
 from facecodec.live.decoder import Decoder, LiveFrame
@@ -31,6 +30,7 @@ from facecodec.live.encoder import ControlsEncoder
 from facecodec.live.packet_encoder import PacketEncoder
 from facecodec.live.person import LivePerson
 from facecodec.live.settings import LiveSettings
+from facecodec.live.sketch import Sketches
 from facecodec.models import Device, FaceModel, load_stream_models
 from facecodec.seconds import Time, seconds
 from facecodec.types import Controls, Picture
@@ -116,22 +116,13 @@ def open_link(
     size = size or (avatar.resolution, avatar.resolution)
     header = new_header(avatar.model, size, TIME_BASE, rate)
     if settings is not None and settings.control_steps is not None:
-        header = replace(header, control_steps=_storable(settings.control_steps, avatar))
+        header = replace(header, control_steps=settings.storable_steps(avatar.num_controls))
     if person is None:
         identity = pack_identity(avatar.latent, avatar.model.mean)
         tuning = None if avatar.tuning is None else avatar.tuning.to_bytes()
         person = LivePerson(identity, tuning=tuning)
     made = PacketEncoder if datagrams else ControlsEncoder
     return made(header, person, audio, settings)
-
-
-def _storable(steps: tuple[float, ...], avatar: Avatar) -> NDArray[np.float32]:
-    """Return the steps [K] that a stream can name nearest to some. Raises UsageError for fewer."""
-    if len(steps) != avatar.num_controls:
-        raise UsageError(
-            f"control_steps: {len(steps)}, and there are {avatar.num_controls} controls"
-        )
-    return steps_from_codes(step_codes(np.array(steps)))
 
 
 class Encoder:
@@ -209,7 +200,8 @@ class PictureDecoder:
         Raises UsageError for another depth and for a missing file.
         """
         self.decoder = Decoder(datagrams=datagrams, depth=depth)
-        self.stage = "nobody"
+        self.stage, self.sketches = "nobody", 0
+        self._sketches: Sketches | None = None
         self._size, self._device, self._model = size, device, model
         self._identity = _loaded(identity)
         self._given_model = model is not None
@@ -233,9 +225,19 @@ class PictureDecoder:
         for frame in frames:
             yield frame, self.draw(frame)
 
-    def draw(self, frame: LiveFrame) -> Picture:
-        """Return the picture of a frame, uint8 RGB [size, size, 3]. Raises what `feed` raises."""
-        picture: Picture = self.avatar().render(frame.controls[None], self._size)[0]
+    def draw(self, frame: LiveFrame, sketched: bool = False) -> Picture:
+        """Return the picture of a frame, uint8 RGB [size, size, 3]. Raises what `feed` raises.
+
+        sketched: draw it less sharply, in less time, where the generator can; `sketches` counts.
+        """
+        avatar = self.avatar()
+        if self._sketches is None or self._sketches.avatar is not avatar:
+            self._sketches = Sketches(avatar, avatar.side(self._size))
+        if sketched and self._sketches.ready:
+            self.sketches += 1
+            return self._sketches.draw(frame.controls)
+        picture: Picture = avatar.render(frame.controls[None], self._size)[0]
+        self._sketches.note(frame.controls, picture)
         return picture
 
     def avatar(self) -> Avatar:

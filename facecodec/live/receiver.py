@@ -17,7 +17,10 @@ from facecodec.live.screen import Screen
 
 WAIT_SECONDS = 0.1  # between looks at whether to stop, while nothing comes
 GRACE_SECONDS = 0.2  # after the end has come, for frames that it overtook
-LATE_SECONDS = 0.06  # after its time a frame is dropped where a younger one waits
+# Where a younger frame waits, a frame that is so late is sketched, and where that does not help it
+# is dropped. Sketching goes on for a while, and for twice as long where it is needed again.
+LATE_SECONDS, TOO_LATE_SECONDS = 0.04, 0.08
+SKETCHING_SECONDS, MOST_SKETCHING_SECONDS = 2.0, 64.0
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,8 @@ class ReceiveStatus:
 class ReceiveSummary:
     """What was received and shown.
 
-    pictures; of them, those of frames that were lost, made up between their neighbours; frames not
+    pictures; of them, those of frames that were lost, made up between their neighbours, and those
+    drawn less sharply because whole ones took too long; frames not
     drawn for want of time, and lost without anything in their place; frames that came too late;
     datagrams, and those that were of no use; seconds; kilobits a second on the mean; whether the
     output has sound; bytes_to_picture: from a frame's bytes until it was drawn, the depth that
@@ -52,6 +56,7 @@ class ReceiveSummary:
 
     pictures: int
     recovered: int
+    sketched: int
     dropped: int
     missing: int
     late: int
@@ -91,6 +96,7 @@ class Receiver:
         self._host: str | None = None
         self._stream = b""
         self._last = time.perf_counter()  # when something came
+        self._sketch_until, self._sketching = 0.0, SKETCHING_SECONDS
         self._ended = "a stop"
 
     def run(
@@ -169,10 +175,15 @@ class Receiver:
         """Draw the next frame that is still worth it; False when the reader is gone."""
         now = time.perf_counter()
         frame, came = self._waiting.popleft()
-        while not every and self._waiting and now - self._due(frame, came) > LATE_SECONDS:
-            self._dropped += 1
-            frame, came = self._waiting.popleft()
-        picture = self._viewer.draw(frame)
+        if not every:
+            late = self._waits_since(frame, came, now) > LATE_SECONDS
+            if late and now >= self._sketch_until:
+                self._sketch_until = now + self._sketching
+                self._sketching = min(2 * self._sketching, MOST_SKETCHING_SECONDS)
+            while self._waits_since(frame, came, now) > TOO_LATE_SECONDS:
+                self._dropped += 1
+                frame, came = self._waiting.popleft()
+        picture = self._viewer.draw(frame, now < self._sketch_until)
         self._meter.took(time.perf_counter() - came)
         decoder = self._viewer.decoder
         assert decoder.header is not None
@@ -184,6 +195,10 @@ class Receiver:
         self._recovered += frame.recovered
         self._meter.add(frames=1)
         return True
+
+    def _waits_since(self, frame: LiveFrame, came: float, now: float) -> float:
+        """Return the seconds that a frame is late; 0 where no younger one waits."""
+        return now - self._due(frame, came) if self._waiting else 0.0
 
     def status(self) -> ReceiveStatus:
         """Return how it goes."""
@@ -200,7 +215,8 @@ class Receiver:
         """Return what was received."""
         counts, took = self._viewer.decoder.counts, max(self._last_seconds(), 1e-9)
         return ReceiveSummary(
-            self._meter.frames, self._recovered, self._dropped, counts.skipped, counts.late,
+            self._meter.frames, self._recovered, self._viewer.sketches, self._dropped,
+            counts.skipped, counts.late,
             self._meter.datagrams, counts.unusable + self._foreign, round(took, 3),
             round(self._meter.bytes * 8e-3 / took, 2), self._screen.has_audio,
             self._meter.summary(), self._ended,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+
+import torch
 
 from facecodec.avatar.avatar import Avatar
 from facecodec.bitstream import load_identity_file
@@ -93,7 +96,7 @@ def send(
         quantiser = tracker.quantiser()
         settings = replace(settings, control_steps=tuple(quantiser.steps.tolist()))
     ending = stop or threading.Event()
-    with CaptureThread(capture, every_frame) as thread:
+    with CaptureThread(capture, every_frame) as thread, a_thread_less():
         sender = Sender(thread, tracker, coder, quantiser)
         first = sender.take(ending)
         if first is not None:
@@ -113,3 +116,17 @@ def send(
                 outlet.abort()
                 raise
         return sender.summary()
+
+
+@contextmanager
+def a_thread_less() -> Iterator[None]:
+    """Have torch take one thread less, as one is needed to look at the next picture.
+
+    More threads than there are cores wait for each other, and whoever waits keeps a core busy.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(1, before - 1))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

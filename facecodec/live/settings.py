@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
+from facecodec.bitstream.coding.steps import step_codes, steps_from_codes
 from facecodec.bitstream.limits import MAX_GROUP_FRAMES, MAX_SEGMENT_FRAMES
 from facecodec.errors import UsageError
 
@@ -70,6 +74,16 @@ class LiveSettings:
         """Return these settings but for `changes` that are not None."""
         given = {name: value for name, value in changes.items() if value is not None}
         return replace(self, **given)  # type: ignore[arg-type]
+
+    def storable_steps(self, count: int) -> NDArray[np.float32]:
+        """Return the steps [count] that a stream can name nearest to `control_steps`.
+
+        Raises UsageError for another number of them, or none.
+        """
+        steps = self.control_steps or ()
+        if len(steps) != count:
+            raise UsageError(f"control_steps: {len(steps)}, and there are {count} controls")
+        return steps_from_codes(step_codes(np.array(steps)))
 
     @classmethod
     def for_packets(cls, **changes: float | None) -> LiveSettings:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from facecodec.avatar.avatar import Avatar
 from facecodec.bitstream import DEFAULT_QUALITY, FrameFlags
-from facecodec.encoding.frame_tracker import FrameTracker
+from facecodec.encoding.frame_tracker import FrameTracker, SeenFrame
 from facecodec.encoding.live_clip import OnePerson
-from facecodec.encoding.motion import new_tracker
 from facecodec.encoding.pace import Pace
+from facecodec.encoding.preparation import new_tracker
 from facecodec.encoding.presets import LIVE_TRACKING
 from facecodec.fit.fast_tracking import FastTracker
 from facecodec.fit.photometric import TrackingPlan
@@ -19,11 +21,18 @@ from facecodec.progress import Progress, silent
 from facecodec.types import Picture
 
 
+class Look(NamedTuple):
+    """A frame that was looked at: its time in seconds, and what was seen."""
+
+    time: float
+    seen: SeenFrame
+
+
 class PersonTracker:
     """Turns the frames of one person into controls, a bounded amount of work for each.
 
-    What the preset `live` does with a clip. Faces of others count as none. Not for several threads
-    at once.
+    What the preset `live` does with a clip. Faces of others count as none. `see` may run on a
+    thread of its own, ahead of `track`; neither is for several threads at once.
     """
 
     def __init__(
@@ -39,11 +48,12 @@ class PersonTracker:
 
         any_face: follow whoever it is. keep_up: where frames come faster than they are tracked,
         take fewer steps for each, then pass frames over, which are flagged; `hurried` and `dropped`
-        count them. What comes out then depends on the machine. progress: told of the preparation.
+        count them. Whose face it is is then found out by a process of its own. What comes out
+        depends on the machine. progress: told of the preparation.
 
         Raises ModelError when a face model is missing.
         """
-        person = OnePerson(avatar, any_face)
+        person = OnePerson(avatar, any_face, apart=keep_up)
         tracker = new_tracker(avatar, plan, None, progress)
         self._frames = FrameTracker(avatar, person.rest, tracker, person)
         self._tracker = tracker
@@ -52,13 +62,21 @@ class PersonTracker:
 
     def __call__(self, frame: Picture, time: float) -> Tracked:
         """Return the controls of the next frame, uint8 RGB [H, W, 3], at a time in seconds."""
+        return self.track(self.see(frame, time))
+
+    def see(self, frame: Picture, time: float) -> Look:
+        """Return where the face is in the next frame, uint8 RGB [H, W, 3], at a time in seconds."""
+        return Look(time, self._frames.see(frame, time))
+
+    def track(self, look: Look) -> Tracked:
+        """Return the controls of the next frame that was looked at."""
         if self._pace is None:
-            known = self._frames.push(frame, time)
+            known = self._frames.track(look.seen)
         else:
-            steps = self._pace.steps(self._tracker.plan.guided_steps or 1, time)
+            steps = self._pace.steps(self._tracker.plan.guided_steps or 1, look.time)
             if isinstance(self._tracker, FastTracker):
                 self._tracker.steps = steps
-            known = self._frames.push(frame, time) if steps else self._frames.skip()
+            known = self._frames.track(look.seen) if steps else self._frames.skip(look.seen)
             self._pace.done()
         square = None if known.square is None else known.square.as_array()
         return Tracked(np.array(known.controls), FrameFlags(known.flags), square)

@@ -13,13 +13,14 @@ import numpy as np
 
 from facecodec.atomic import scratch_folder
 from facecodec.avatar.avatar import Avatar
+from facecodec.avatar.identity import beside
 from facecodec.bitstream import StreamReader, open_stream
 from facecodec.clip.clip import Clip
 from facecodec.clip.scan import Span
 from facecodec.decoding.cut import cut
 from facecodec.face.expression import features
 from facecodec.progress import Progress
-from facecodec.puppetry.hidden import seen_features
+from facecodec.puppetry.hidden import seen_face
 from facecodec.puppetry.output import driver_pictures
 from facecodec.types import Controls, Floats, Picture
 from facecodec.video.reader import VideoReader
@@ -29,29 +30,35 @@ Times = tuple[Fraction | None, Fraction | None]
 
 @dataclass(frozen=True)
 class Driver:
-    """The one who moves: a stream, the video it was made of where that is at hand, and its span."""
+    """The one who moves: a stream, the video it was made of where that is at hand, and its span.
+
+    person: the `.fci` file that the stream refers to, where it was found beside it.
+    """
 
     stream: StreamReader
     video: Path | None
     span: Times = (None, None)
+    person: Path | None = None
 
     def controls(self, max_frames: int | None) -> Controls:
         """Return the controls [T, K] of the first frames."""
         return np.stack([f.controls for f in islice(self.stream.frames(), max_frames)])
 
-    def features(self, person: Avatar, controls: Controls, progress: Progress) -> Floats:
-        """Return what the face does in the frames of `controls`, [T, 50], NaN where none is seen.
+    def face(self, person: Avatar, controls: Controls, progress: Progress) -> tuple[Floats, Floats]:
+        """Return what the face does in the frames of `controls`, [T, 50], and its gaze, [T, 2].
 
-        Read from the video where there is one, else from pictures of `person`, the driver's own.
-        What a hand hides in the video goes on from before to after.
+        See `facecodec.face.gaze`; NaN where no face is seen. Read from the video where there is
+        one, else from pictures of `person`, the driver's own. What a hand hides in the video goes
+        on from before to after.
         """
         if self.video is None:
-            rows = controls.astype(np.float64)
-            face = person.face_reader()
-            return features(face.landmarks(rows, "reading the driver", progress))
+            points, looks = person.face_reader().looks(
+                controls.astype(np.float64), "reading the driver", progress
+            )
+            return features(points), looks
         span, reader = Span(*self.span, max_frames=len(controls)), VideoReader(self.video)
         with Clip(reader, span, progress=progress) as clip:
-            return seen_features(clip)
+            return seen_face(clip)
 
     def pictures(self, person: Avatar, numbers: list[int], side: int) -> Iterator[Picture]:
         """Yield the driver's squares [S, S, 3] in the order of `numbers`, of its frames.
@@ -77,13 +84,15 @@ def opened(
     span: start and end of that part in seconds, by which a `.fcv` is cut.
     """
     with scratch_folder() as folder:
-        made = folder / "driver.fcv"
+        made, person = folder / "driver.fcv", None
         if driver.suffix.lower() != ".fcv":
             encoded(driver, made)
             video = driver
         elif span != (None, None):
             cut(driver, made, start=span[0], end=span[1])
+            with open_stream(driver) as whole:
+                person = beside(whole)  # nothing lies beside the part
         else:
             made = driver
         with open_stream(made) as stream:
-            yield Driver(stream, Path(video) if video else None, span)
+            yield Driver(stream, Path(video) if video else None, span, person)

@@ -6,6 +6,7 @@ import numpy as np
 
 from facecodec.clip.clip import Clip
 from facecodec.clip.occlusion import visible
+from facecodec.clip.scan import SQUARE_PIXELS
 from facecodec.face.expression import (
     BROW_FEATURES,
     LID_FEATURES,
@@ -13,6 +14,7 @@ from facecodec.face.expression import (
     NUM_FEATURES,
     OUTLINE_FEATURES,
 )
+from facecodec.face.gaze import gaze
 from facecodec.face.layout import BROWS, EYES, MOUTH
 from facecodec.types import Flags, Floats, Landmarks, Picture
 
@@ -26,19 +28,30 @@ PARTS = (
 HIDDEN_SHARE = 0.3  # of a part's landmarks, from which on it counts as hidden
 
 
-def seen_features(clip: Clip) -> Floats:
-    """Return what the face of a clip does, [T, 50], NaN where there is none.
+def seen_face(clip: Clip) -> tuple[Floats, Floats]:
+    """Return what the face of a clip does, [T, 50], and where it looks, [T, 2]; NaN without one.
 
     What is hidden in a frame goes on from the last frame that shows it to the next.
     """
-    known = clip.features
+    known, looks = clip.features, _looks(clip)
     frames = np.flatnonzero(clip.occluded & np.isfinite(known).all(1)).tolist()
     if not frames:
-        return known
+        return known, looks
     hidden = np.zeros(known.shape, bool)
     for frame, square in clip.squares_at(frames).items():
         hidden[frame] = hidden_features(square, clip.landmarks[frame])
-    return bridged(known, hidden)
+    looks[hidden[:, LID_FEATURES].any(1)] = np.nan
+    return bridged(known, hidden), looks
+
+
+def _looks(clip: Clip) -> Floats:
+    """Return where the face of a clip looks in each frame, [T, 2] (`facecodec.face.gaze`)."""
+    looks = np.full((len(clip), 2), np.nan)
+    for frame, (_, square) in enumerate(clip.squares(SQUARE_PIXELS)):
+        points = SQUARE_PIXELS * clip.landmarks[frame]
+        if np.isfinite(points).all():
+            looks[frame] = gaze(square, points)
+    return looks
 
 
 def hidden_features(square: Picture, landmarks: Landmarks) -> Flags:

@@ -164,7 +164,7 @@ def puppet(
         else:
             fit = partial(_fitted, model=models, plan=plan, tune=tune, progress=progress)
             who, setting = _person(Path(source), models, fit, in_place, size, progress)
-        own = Avatar.from_stream(moving.stream, identity, model=models)
+        own = Avatar.from_stream(moving.stream, identity or moving.person, model=models)
         stage = Stage.of(moving, max_frames, kept.stream if kept else None, beyond)
         moved = directed(who, own, stage, strengths, how, progress)
         scene = stage.scene(who, moved.controls, sound)

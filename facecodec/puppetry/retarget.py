@@ -10,7 +10,14 @@ from facecodec.avatar.avatar import Avatar
 from facecodec.avatar.face import FaceReader
 from facecodec.bitstream import FrameFlags, FrameRecord, StreamReader
 from facecodec.errors import NoFaceError, UsageError
-from facecodec.face.expression import LID_FEATURES, LIP_FEATURES, POSE_WEIGHT, features
+from facecodec.face.expression import (
+    BROW_FEATURES,
+    LID_FEATURES,
+    LIP_FEATURES,
+    NUM_FEATURES,
+    POSE_WEIGHT,
+    features,
+)
 from facecodec.face.signals import NUM_POSE
 from facecodec.fit.controls import per_control
 from facecodec.fit.photometric import TrackingPlan
@@ -18,20 +25,27 @@ from facecodec.fit.retargeting import Retargeter
 from facecodec.fit.smoothing import smooth
 from facecodec.progress import Progress
 from facecodec.puppetry.in_part import Parts, Whole, in_part
+from facecodec.puppetry.look import Look, looking
 from facecodec.puppetry.neutral import Neutral
 from facecodec.puppetry.strength import Strengths
 from facecodec.rig.regions import Region
 from facecodec.rig.rig import Rig
 from facecodec.types import Controls, Flags, Floats
 
-# Standard deviations that a control may reach on another person's face.
-YAW_PITCH_LIMIT, ROLL_LIMIT, OFFSET_LIMIT = 4.0, 2.0, 5.0
+# Standard deviations that a control may reach on another person's face; eyes that look aside are
+# whole far beyond what tears a mouth.
+YAW_PITCH_LIMIT, ROLL_LIMIT, OFFSET_LIMIT, GAZE_LIMIT = 4.0, 2.0, 5.0, 6.0
+# How much more closely than lips and lids features are followed that move by fewer units.
+CLOSENESS_OF_BROWS, CLOSENESS_OF_POSE = 5.0, 2.0
 # When the frame at rest is chosen:
 RESTING_POSE_WEIGHT = 0.1  # of a feature of pose, beside 1 for those of lips and lids
 SHUT_LIPS_PERCENTILE = 10  # percentile over the clip of the lips' features that counts as shut
 OPEN_LIDS_PERCENTILE = 70  # percentile over the clip of the lids' features that counts as open
 # Features of pose by which a head is turned away from the clip's median, not only at rest.
 TURNED_AWAY_FEATURES = 0.06 * POSE_WEIGHT
+# How much of a frame's information counts when controls are smoothed: what is left of a search that
+# has not ended differs from frame to frame, and would tremble.
+INFORMATION_SHARE = 0.5
 # Of the driver's offsets, that the source's start from: landmarks decide the rest. A region that
 # landmarks do not show has nothing but the driver's.
 INITIAL_OFFSET_SHARE = 0.25
@@ -157,11 +171,15 @@ class How:
 
 @dataclass(frozen=True)
 class Performance:
-    """What a driver does: controls [T, K], features [T, 50] and the rest that they count from."""
+    """What a driver does: controls [T, K], features [T, 50] and the rest that they count from.
+
+    away: where the driver looks, from where they look most, [T, 2], NaN where that is not seen.
+    """
 
     controls: Controls
     features: Floats
     rest: Rest
+    away: Floats
 
 
 def retargeted(
@@ -190,7 +208,7 @@ def retargeted(
         return None
     whole_face = np.array(rig.regions) == Region.EXPRESSION
     steps = np.where(whole_face, EXPRESSION_STEP, OFFSET_STEP)
-    retargeter = Retargeter(face, control_limits(count), steps=steps)
+    retargeter = Retargeter(face, control_limits(count), steps=steps, weights=_closeness())
     usual = _usual(rig, driver.controls - rest.controls)
     usual[:, _unseen(rig)] = _gaze(driver.controls[:, _unseen(rig)])
     usual += origin
@@ -204,7 +222,10 @@ def retargeted(
             retargeter.forget()
         progress("retargeting", t + 1, len(usual))
     motion = per_control(TrackingPlan().motion, count).numpy()
-    whole = smooth(moved, information, motion).astype(np.float32)
+    smoothed = smooth(moved, INFORMATION_SHARE * information, motion)
+    look, unseen = Look(driver.away, origin, GAZE_LIMIT), _unseen(rig)
+    followed = looking(lambda rows: face.looks(rows)[1], smoothed, unseen, look, progress)
+    whole = (smoothed if followed is None else followed).astype(np.float32)
     if strengths.plain:
         return whole
     parts = Parts.of(strengths, rig)
@@ -244,6 +265,13 @@ def _usual(rig: Rig, controls: Controls) -> Floats:
     share = np.full(controls.shape[1], INITIAL_OFFSET_SHARE)
     share[:NUM_POSE] = 1.0
     return share * limited(controls).astype(np.float64)
+
+
+def _closeness() -> Floats:
+    """Return how closely each feature is followed, [50]."""
+    weights = np.ones(NUM_FEATURES)
+    weights[BROW_FEATURES], weights[:NUM_POSE] = CLOSENESS_OF_BROWS, CLOSENESS_OF_POSE
+    return weights
 
 
 def _unseen(rig: Rig) -> Flags:

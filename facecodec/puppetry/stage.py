@@ -16,6 +16,7 @@ from facecodec.errors import UsageError
 from facecodec.progress import Progress
 from facecodec.puppetry.driver import Driver
 from facecodec.puppetry.head_motion import head_moves, places_of
+from facecodec.puppetry.look import away_from_usual
 from facecodec.puppetry.output import Scene
 from facecodec.puppetry.retarget import (
     How,
@@ -149,11 +150,12 @@ def directed(
     if how.rest is not None:
         frame, nearest = how.rest, driven[how.rest]
     if how.retarget:
-        done = stage.moving.features(driver, driven, progress)
+        done, looks = stage.moving.face(driver, driven, progress)
         rest = at_rest(driven, done) if how.rest is None else rest_at(how.rest, driven, done)
         if rest is not None:
             shown = stage.along(driven).astype(np.float32)
-            performance = Performance(shown, stage.along(done), rest)
+            away = stage.along(away_from_usual(looks))
+            performance = Performance(shown, stage.along(done), rest, away)
             controls = retargeted(who, performance, strengths, how, stage.own, progress)
             if controls is not None:
                 return Moved(controls, rest.frame, True)

@@ -220,9 +220,11 @@ def model_path(name: str) -> Path:
     return models_folder() / verify(name).file
 
 
-def load_tensors(name: str) -> tuple[dict[str, np.ndarray], Record]:
+def load_tensors(name: str, mapped: bool = False) -> tuple[dict[str, np.ndarray], Record]:
     """Return the tensors of an installed generator and its record, both hashes checked.
 
+    mapped: they lie in the pages of their file, which the processes of a machine share as long as
+    they only read; that takes torch.
     Raises UsageError for a model that is no generator, ModelError for a file that is damaged or not
     the one on record.
     """
@@ -230,7 +232,8 @@ def load_tensors(name: str) -> tuple[dict[str, np.ndarray], Record]:
     if record.kind != "generator":
         raise UsageError(f"{name} is no generator; facecodec model list shows which models are")
     try:
-        tensors = load_file(models_folder() / record.file)
+        path = models_folder() / record.file
+        tensors = _mapped(path) if mapped else load_file(path)
     except SafetensorError as error:
         raise ModelError(f"{record.file} is damaged; run: {how_to_install(name)}") from error
     if tensor_sha256(tensors) != record.sha256:
@@ -238,12 +241,18 @@ def load_tensors(name: str) -> tuple[dict[str, np.ndarray], Record]:
     return tensors, record
 
 
+def _mapped(path: Path) -> dict[str, np.ndarray]:
+    from safetensors.torch import load_file as load_mapped
+
+    return {name: tensor.numpy() for name, tensor in load_mapped(path).items()}
+
+
 def load_generator(name: str = DEFAULT_GENERATOR) -> Generator:
     """Return an installed generator, ready to render, its weights verified.
 
     Raises ModelError when it is missing (naming the command that installs it) or damaged.
     """
-    tensors, record = load_tensors(name)
+    tensors, record = load_tensors(name, mapped=True)
     return build(record.architecture, tensors, name, record.sha256)
 
 

@@ -19,7 +19,9 @@ from cuda_ops.cpu import library
 from cuda_ops.cpu.backend import CpuBackend
 from cuda_ops.cuda import library as cuda_library
 from facecodec.bitstream.coding import compiled
+from facecodec.compositing import compiled as painter
 from facecodec.errors import FacecodecError, ModelError
+from facecodec.face import cascade
 from facecodec.version import __version__
 from facecodec.weights import store
 from facecodec.weights.catalogue import CATALOGUE
@@ -47,6 +49,7 @@ def examine() -> list[Finding]:
         _ninja(),
         _kernels(),
         _tracks(),
+        _painter(),
         _cuda(),
         _choice(),
         *models(),
@@ -64,7 +67,8 @@ def clean() -> tuple[int, int]:
     before = _bytes(folder)
     try:
         graphics = [cuda_library.recipe(), cuda_library.host_recipe()]
-        removed = build.clean([library.recipe(), compiled.recipe(), *graphics])
+        own = [library.recipe(), compiled.recipe(), cascade.recipe(), painter.recipe()]
+        removed = build.clean([*own, *graphics])
     except cuda_ops.KernelError as error:
         raise FacecodecError(str(error)) from error
     return len(removed), before - _bytes(folder)
@@ -124,6 +128,12 @@ def _tracks() -> Finding:
         why = "not built: streams of some minutes are read and written slowly"
         return Finding("stream coder", "note", why)
     return Finding("stream coder", "good", "compiled")
+
+
+def _painter() -> Finding:
+    if painter.library() is None:
+        return Finding("compositing", "note", "not built: heads are laid over frames slowly")
+    return Finding("compositing", "good", "compiled")
 
 
 def _cuda() -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -51,3 +52,9 @@ def test_a_model_that_was_reinstalled_is_read_again(loads, generator, monkeypatc
     monkeypatch.setattr(facecodec.models, "verify", lambda _: other)
     load_models(device="cpu")
     assert len(loads) == 2
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="Linux says what is mapped")
+def test_workers_of_one_machine_share_the_weights(generator):
+    """They lie in the pages of their file."""
+    assert f"/{generator.name}.safetensors" in Path("/proc/self/maps").read_text()

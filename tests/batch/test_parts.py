@@ -10,8 +10,7 @@ import facecodec
 from facecodec.batch.batch import Batch, encode_batch
 from facecodec.batch.local import LocalEngine
 from facecodec.batch.manifest import NAME, read_manifest
-from facecodec.encoding.parts import Parts
-from tests.helpers.batch_work import PRETEND, TINY_PARTS, short_parts
+from tests.helpers.batch_work import PRETEND, TINY_PARTS, short_sections
 from tests.helpers.presets import TINY, fast_is
 
 
@@ -63,6 +62,6 @@ def test_workers_give_the_bytes_of_one_encode(sample, generator, finder, tmp_pat
     parts = [line for (verb, _), line in lines.items() if verb == "part"]
     assert [line["state"] for line in parts] == ["done"] * 4
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [NAME, "talk.fcv"]
-    with short_parts(), fast_is(TINY):
-        facecodec.encode(sample, tmp_path / "a.fcv", preset="fast", max_frames=6, parts=Parts(3))
+    with short_sections(), fast_is(TINY):
+        facecodec.encode(sample, tmp_path / "a.fcv", preset="fast", max_frames=6)
     assert (tmp_path / "out" / "talk.fcv").read_bytes() == (tmp_path / "a.fcv").read_bytes()

@@ -56,6 +56,9 @@ def test_squares_are_the_same_from_memory(clip):
     assert list(kept) == list(cut) == list(range(FRAMES))
     assert all((kept[i] == cut[i]).all() for i in kept)
     assert next(iter(clip.squares(64)))[1].shape == (64, 64, 3)
+    for later in (list(clip.squares(first=2)), list(clip._cut(clip.scan, 256, 2))):
+        assert [i for i, _ in later] == list(range(2, FRAMES))
+        assert all((square == kept[i]).all() for i, square in later)
     large = clip.squares_at([1], 512)
     assert list(large) == [1] and large[1].shape == (512, 512, 3)
     some = clip.squares_at([2, 0])

@@ -85,6 +85,15 @@ def test_between_two_pictures_it_fades(coded):
     assert near(shown.at(400), picture(16))
 
 
+def test_what_is_shown_is_as_bright_as_what_was_coded():
+    y, x = np.mgrid[: SIZE[1], : SIZE[0]] / SIZE[0]
+    coloured = (40 + 100 * np.stack([x, y, (x + y) / 2], -1)).round().astype(np.uint8)
+    plate = ContextPlate("av1", *SIZE, encode_after(coloured, [], 12, Fraction(5))[0])
+    shown = view(plate, []).at(0)
+    assert shown is not None
+    assert np.abs(shown.mean((0, 1)) - coloured.mean((0, 1))).max() < 0.8
+
+
 def test_a_lost_segment_leaves_the_picture_before_it(coded):
     plate, (first, second) = coded
     failures: list[str] = []

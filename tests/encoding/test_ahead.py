@@ -27,11 +27,28 @@ def test_they_are_made_ahead_but_not_far():
     with closing(ahead(items())) as coming:
         next(coming)
         for _ in range(100):
-            if len(made) >= AHEAD + 2:
+            if len(made) >= AHEAD + 1:
                 break
             time.sleep(0.01)
         time.sleep(0.05)
-        assert len(made) == AHEAD + 2  # the one taken, those that wait, and one that cannot yet
+        assert len(made) == AHEAD + 1  # the one taken, and those that wait
+
+
+def test_an_item_is_as_new_as_can_be():
+    came = 0
+
+    def newest():
+        while True:
+            yield came
+
+    with closing(ahead(newest(), 1)) as coming:
+        next(coming)
+        time.sleep(0.05)
+        came = 1
+        assert next(coming) == 0  # it was made before
+        time.sleep(0.05)
+        came = 2
+        assert next(coming) == 1
 
 
 def test_an_error_comes_where_it_would_have_come():

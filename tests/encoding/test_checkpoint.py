@@ -15,11 +15,14 @@ import torch
 
 import facecodec
 from facecodec import checkpoint
-from facecodec.checkpoint import Checkpoint, keeping, packed, stage, unpacked
+from facecodec.avatar.face import FaceReader
+from facecodec.checkpoint import Checkpoint, Replay, keeping, packed, stage, unpacked
 from facecodec.clip.clip import Clip
 from facecodec.clip.scan import Scan
 from facecodec.errors import UsageError
+from facecodec.fit import recovery
 from facecodec.fit.descent import descend, shuffled_rounds
+from facecodec.fit.tracking import Tracker
 from tests.helpers.presets import TINY
 
 # encodes, keeping what is done at every opportunity; is killed when it has told of its progress
@@ -134,6 +137,50 @@ def test_what_lies_there_while_tracking(sample, finder, tmp_path, small_rig, mon
     assert sorted(path.name for path in tmp_path.glob("*.fcv*")) == ["cut.fcv", "whole.fcv"]
 
 
+@pytest.mark.slow
+def test_a_search_for_expressions_goes_on_where_it_was(
+    sample, finder, tmp_path, small_rig, monkeypatch
+):
+    """It takes half a minute of hundreds of readings, between two fits that are kept."""
+    monkeypatch.setattr(checkpoint, "KEEP_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint, "MOST_SECONDS", 0.0)
+    for name in ("LOST_RATIO", "NEVER_LOST_BELOW", "ALWAYS_LOST_ABOVE"):
+        monkeypatch.setattr(recovery, name, 0.0)  # every frame is lost
+    plan = replace(TINY, inversion=replace(TINY.inversion, recovery=True))
+    made: list[str] = []
+    read, track = FaceReader.landmarks, Tracker.track
+
+    def enrolled(output: Path, stop: int | None = None) -> bytes:
+        made.clear()
+
+        def noted(name, call):
+            def called(*given, **named):
+                if stop is not None and len(made) == stop:
+                    raise Stopped
+                made.append(name)
+                return call(*given, **named)
+
+            return called
+
+        monkeypatch.setattr(FaceReader, "landmarks", noted("reading", read))
+        monkeypatch.setattr(Tracker, "track", noted("frame", track))
+        facecodec.encode(sample, output, preset=plan, rig=small_rig, tune="none", max_frames=3,
+                         id_frame=0, checkpoint=True, live=True)  # fmt: skip
+        return output.read_bytes()
+
+    wanted, steps = enrolled(tmp_path / "whole.fcv"), list(made)
+    steps = steps[: -1 - steps[::-1].index("reading")]  # up to the last one
+    assert steps[0] == "frame" and len(steps) > 40
+    output = tmp_path / "cut.fcv"
+    done = 0
+    for stop in (1, len(steps) // 2, len(steps) - 4):
+        with pytest.raises(Stopped):
+            enrolled(output, stop - done)
+        assert made == steps[done:stop]
+        done = stop
+    assert enrolled(output) == wanted and made[: len(steps) - done] == steps[done:]
+
+
 def test_an_error_says_where_what_was_done_is_kept(sample, finder, tmp_path):
     def report(stage, done, total):
         raise Stopped
@@ -233,6 +280,39 @@ def test_a_descent_goes_on_where_it_was(tmp_path, monkeypatch):
                 assert torch.equal(fitted(), wanted)
     with keeping(Checkpoint(tmp_path)):  # one that has ended
         assert torch.equal(fitted(stop=0), wanted)
+
+
+class Sum:
+    """Adds up what it is given, and remembers it."""
+
+    def __init__(self) -> None:
+        self.total, self.calls = 0, 0
+
+    def state(self) -> int:
+        return self.total
+
+    def restore(self, state: int) -> None:
+        self.total = state
+
+    def add(self, value: int) -> np.ndarray:
+        self.calls, self.total = self.calls + 1, self.total + value
+        return np.array([self.total, np.nan])
+
+
+def test_calls_that_were_kept_are_not_made_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, "KEEP_SECONDS", 0.0)
+    monkeypatch.setattr(checkpoint, "MOST_SECONDS", 0.0)
+
+    def totals(values: list[int]) -> tuple[list[int], int]:
+        memory = Sum()
+        replay = Replay(stage("sums"), 2, memory)
+        rows = [replay(lambda value=value: memory.add(value)) for value in values]
+        return [int(row[0]) for row in rows], memory.calls
+
+    assert totals([3, 5, 7]) == ([3, 8, 15], 3)  # with no checkpoint
+    for values, made in (([3, 5], 2), ([3, 5, 7], 1), ([3, 5, 7], 0)):
+        with keeping(Checkpoint(tmp_path)):
+            assert totals(values) == ([3, 8, 15][: len(values)], made)
 
 
 def test_a_look_for_faces_goes_on_where_it_was(sample, finder, tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ from facecodec.encoding.presets import LIVE_TRACKING
 from facecodec.fit.landmark_guide import LandmarkGuide
 from facecodec.fit.photometric import TrackingPlan, pyramid_values
 from facecodec.fit.preparation import Preparation
+from facecodec.generator.short_preview import weight_shape
 from facecodec.models import FaceModel
 from facecodec.progress import silent
 from facecodec.weights.store import read_record
@@ -41,13 +42,14 @@ def made_up(avatar: Avatar, plan: TrackingPlan, seed: int) -> Preparation:
     draw, count = np.random.default_rng(seed), avatar.num_controls
     arrays = {
         "preview_error": draw.random((3, plan.size, plan.size), np.float32),
+        "preview_weight": draw.random(weight_shape(avatar.generator, plan.size), np.float32),
         "derivative": draw.random((pyramid_values(plan.size), count), np.float32),
         "landmarks": draw.random((68, 2)),
         "landmark_derivative": draw.random((count, 136)),
     }
     turned = arrays.pop("landmark_derivative").T  # lies in memory as a solution may: by columns
     mean = arrays.pop("landmarks")
-    known = Preparation.from_arrays(arrays, count, plan, avatar.model.device)
+    known = Preparation.from_arrays(arrays, avatar.generator, count, plan)
     return replace(known, guide=LandmarkGuide(turned, mean))
 
 

@@ -14,8 +14,8 @@ from facecodec.clip.clip import Clip
 from facecodec.clip.occlusion import OCCLUDED_SHARE, visible, with_occlusions
 from facecodec.clip.scan import SQUARE_PIXELS, Span
 from facecodec.clip.targets import make_target
-from facecodec.encoding.motion import _starts
 from facecodec.encoding.person import Enrolment
+from facecodec.encoding.sections import _starts
 from facecodec.face.occlusion import occluded_share, occlusion
 from facecodec.fit.frame_selection import select_identity_frame
 from facecodec.progress import silent

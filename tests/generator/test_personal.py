@@ -19,7 +19,7 @@ def test_a_preview_fitted_to_a_person_is_near_where_it_was_fitted(generator, rig
         person = generator.styles(generator.broadcast(w))[0]
         shots = person + 0.5 * typical_controls(35, 5, None) @ rig.basis(generator)
         pictures = generator.shrunk(shots, 128)
-        preview = PersonalPreview(generator, shots[:4], 128)
+        preview = PersonalPreview.measured(generator, shots[:4], 128)
 
         def away(some, which: slice) -> float:
             return float((some(shots[which]) - pictures[which]).square().mean())
@@ -39,7 +39,7 @@ def test_a_preview_is_the_full_picture_where_it_was_corrected_last(generator, ri
         w = draw_latents(generator, 8, seed=0, truncation=0.7)[7:8]
         person = generator.styles(generator.broadcast(w))
         moved = person + typical_controls(35, 2, None)[1:] @ rig.basis(generator)
-        preview = PersonalPreview(generator, person, 64)
+        preview = PersonalPreview.measured(generator, person, 64)
         wanted = generator.shrunk(moved, 64)
         before = float((preview(moved) - wanted).abs().max())
         shown = preview.correct(moved, preview(moved))
@@ -74,7 +74,7 @@ def test_any_generator_has_one():
     network.preview_sizes = (32,)
     styles = network.styles(torch.randn(2, network.num_ws, 512) * 0.1)
     with torch.no_grad():
-        shown = PersonalPreview(network, styles, 32)(styles)
+        shown = PersonalPreview.measured(network, styles, 32)(styles)
         error = (shown - network.shrunk(styles, 32)).mean(0)
     assert float(error.abs().max()) == pytest.approx(0, abs=1e-4)
 

@@ -32,17 +32,17 @@ def tiny_fits(text: str, progress: Progress = silent) -> str:
 
 
 def tiny_parts(text: str, progress: Progress = silent) -> str:
-    """Do the same, with clips of four frames in two parts."""
-    with short_parts():
+    """Do the same, with sections of two frames."""
+    with short_sections():
         return tiny_fits(text, progress)
 
 
 @contextmanager
-def short_parts() -> Iterator[None]:
-    """While entered, a part has two frames at least, and begins one before."""
+def short_sections() -> Iterator[None]:
+    """While entered, a section has two frames at least, and begins one before."""
     with (
-        mock.patch("facecodec.encoding.parts.LEAST_FRAMES", 2),
-        mock.patch("facecodec.encoding.motion.WARM_UP_FRAMES", 1),
+        mock.patch("facecodec.encoding.parts.SECTION_FRAMES", 2),
+        mock.patch("facecodec.encoding.parts.LEAD_IN_FRAMES", 1),
     ):
         yield
 

@@ -8,7 +8,7 @@ import torch
 
 from facecodec.face.expression import BROW_FEATURES, LID_FEATURES, LIP_FEATURES, NUM_FEATURES
 from facecodec.puppetry import hidden
-from facecodec.puppetry.hidden import PITCH, bridged, hidden_features
+from facecodec.puppetry.hidden import PITCH, bridged, hidden_features, seen_face
 from facecodec.puppetry.retarget import OFFSET_LIMIT, _gaze
 
 
@@ -46,6 +46,35 @@ def test_it_goes_on_from_before_to_after():
     np.testing.assert_allclose(made[[0, 4, 5, 7], 1], [0, 16, 16, 16])
     np.testing.assert_array_equal(made[:, 2], known[:, 2])
     assert np.isnan(made[6]).all()
+
+
+class ThreeFrames:
+    """A clip of three frames, of which a hand is before the second."""
+
+    features = np.zeros((3, NUM_FEATURES))
+    occluded = np.array([False, True, False])
+    landmarks = np.tile(face(), (3, 1, 1))
+
+    def __len__(self) -> int:
+        return 3
+
+    def squares(self, size):
+        return enumerate(np.zeros((3, size, size, 3), np.uint8))
+
+    def squares_at(self, frames):
+        return {frame: np.zeros((256, 256, 3), np.uint8) for frame in frames}
+
+
+@pytest.mark.parametrize(("rows", "hidden_eyes"), [((80, 120), True), ((160, 256), False)])
+def test_a_hand_before_the_eyes_hides_where_they_look(rows, hidden_eyes, monkeypatch):
+    clear = torch.ones(1, 256, 256)
+    clear[:, rows[0] : rows[1]] = 0
+    monkeypatch.setattr(hidden, "visible", lambda square, landmarks: clear)
+    monkeypatch.setattr(hidden, "gaze", lambda square, points: np.array([0.1, points.max()]))
+    known, looks = seen_face(ThreeFrames())
+    assert known.shape == (3, NUM_FEATURES)
+    assert looks[[0, 2], 0] == pytest.approx(0.1) and looks[0, 1] > 1  # landmarks are pixels here
+    assert np.isnan(looks[1]).all() == hidden_eyes
 
 
 def test_gaze_counts_from_where_the_driver_looks_most():

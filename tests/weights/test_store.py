@@ -197,6 +197,10 @@ def test_generator_tensors_are_checked_apart_from_the_file():
     )
     loaded, _ = store.load_tensors("mine")
     assert np.array_equal(loaded["a"], tensors["a"])
+    mapped, _ = store.load_tensors("mine", mapped=True)
+    assert np.array_equal(mapped["a"], tensors["a"])
+    mapped["a"][:] = 0  # is this process's own from here on
+    assert np.array_equal(store.load_tensors("mine", mapped=True)[0]["a"], tensors["a"])
     forged = store.Record(**{**vars(record), "sha256": "0" * 64})
     store.write_record(forged)
     with pytest.raises(ModelError, match="not the mine on record"):

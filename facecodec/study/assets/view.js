@@ -3,7 +3,7 @@ const byId = (id) => document.getElementById(id);
 const total = DATA.times.length;
 const inputs = [], outputs = [], rows = [];
 const past = [], undone = []; // the keys before each change, and those that undo took back
-let frame = 0, person = DATA.people[0], playing = null, wanted = null, busy = false, recent = [];
+let frame = 0, person = DATA.people[0], playing = null, wanted = null, recent = [];
 let comparing = false, dragged = -1, chosen = 0, keyed = false;
 
 const controls = () => DATA.names.map((_, i) => (comparing ? DATA.controls[frame][i] : valueAt(i, frame)));
@@ -26,37 +26,44 @@ function restore(from, to) {
 const undo = () => restore(past, undone), redo = () => restore(undone, past);
 function change(make) { remember(); make(); ask(); }
 
-// One picture is under way at a time; what changes meanwhile is rendered next, older wishes are dropped.
+// What changes while pictures are under way is rendered next; older wishes are dropped. Under a hand
+// there is one, so that it is the latest; playing, the next is rendered while the last is shown.
+const most = () => (playing ? 2 : 1);
+let under = 0, shown = Promise.resolve();
 function ask() {
   wanted = { controls: controls(), person, since: performance.now() };
   paint();
-  if (!busy) work();
+  work();
 }
-async function work() {
-  busy = true;
-  while (wanted) {
+function work() {
+  while (wanted && under < most()) {
     const job = wanted;
     wanted = null;
-    try {
-      const answer = await post("/render", JSON.stringify({ controls: job.controls, person: job.person }));
-      if (!answer.ok) throw new Error(await answer.text());
-      const url = URL.createObjectURL(await answer.blob()), face = byId("face"), old = face.src;
-      face.src = url;
-      await face.decode();
-      if (old) URL.revokeObjectURL(old);
-      const now = performance.now();
-      recent = recent.filter((t) => now - t < 2000).concat(now);
-      byId("latency").textContent = (now - job.since).toFixed(0);
-      byId("rendering").textContent = Number(answer.headers.get("X-Render-Ms")).toFixed(0);
-      byId("rate").textContent = recent.length > 1 ? (((recent.length - 1) * 1000) / (now - recent[0])).toFixed(1) : "–";
-      document.body.dataset.shown = String(Number(document.body.dataset.shown || 0) + 1);
-      if (!fitting) say(keys.size ? `${keys.size} set by hand, the others follow the stream` : "all controls follow the stream");
-    } catch (error) {
-      say(error.message);
-      playing = null;
-    }
+    under += 1;
+    const answer = post("/render", JSON.stringify({ controls: job.controls, person: job.person }));
+    answer.catch(() => {}); // told where it is waited for
+    shown = shown.then(() => show(job, answer)).then(() => { under -= 1; work(); });
   }
-  busy = false;
+}
+async function show(job, asked) {
+  try {
+    const answer = await asked;
+    if (!answer.ok) throw new Error(await answer.text());
+    const url = URL.createObjectURL(await answer.blob()), face = byId("face"), old = face.src;
+    face.src = url;
+    await face.decode();
+    if (old) URL.revokeObjectURL(old);
+    const now = performance.now();
+    recent = recent.filter((t) => now - t < 2000).concat(now);
+    byId("latency").textContent = (now - job.since).toFixed(0);
+    byId("rendering").textContent = Number(answer.headers.get("X-Render-Ms")).toFixed(0);
+    byId("rate").textContent = recent.length > 1 ? (((recent.length - 1) * 1000) / (now - recent[0])).toFixed(1) : "–";
+    document.body.dataset.shown = String(Number(document.body.dataset.shown || 0) + 1);
+    if (!fitting) say(keys.size ? `${keys.size} set by hand, the others follow the stream` : "all controls follow the stream");
+  } catch (error) {
+    say(error.message);
+    playing = null;
+  }
 }
 
 function paint() {
@@ -271,7 +278,7 @@ function tick() {
     let next = frame;
     while (next + 1 < total && DATA.times[next + 1] <= time) next++;
     if (next === total - 1) { next = 0; frame = 0; start(); }
-    if (next !== frame && !busy) { frame = next; ask(); }
+    if (next !== frame && under < most()) { frame = next; ask(); }
   }
   requestAnimationFrame(tick);
 }
