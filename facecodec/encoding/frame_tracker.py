@@ -34,6 +34,7 @@ from facecodec.types import Landmarks, Picture
 # Where a frame shows nothing before the face, or hardly anything (a share of the inner face), how
 # many frames later it is looked for again.
 CALM_SHARE, CALM_INTERVAL = OCCLUDED_SHARE / 2, 2
+LOOKED_PIXELS = 128  # side at least of the square in which it is looked for
 WEIGHTS_PIXELS = 64  # side of the map that says how much each pixel counts
 REMEMBERED_RESIDUALS = 250  # frames before, whose median residual a frame's is compared with
 
@@ -111,7 +112,7 @@ class FrameTracker:
             self._last_seen = seconds
         if square is None or seconds - self._last_seen > SHORT_GAP_SECONDS:
             return SeenFrame(square, None, None)
-        picture = crop(frame, square, self._tracker.plan.size)
+        picture = crop(frame, square, max(self._tracker.plan.size, LOOKED_PIXELS))
         landmarks = None if points is None else square.to_unit(points)
         occluded = self._is_occluded(picture, landmarks)
         device = self.avatar.model.device
