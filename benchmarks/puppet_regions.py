@@ -10,8 +10,8 @@ once noise that differs by frame is taken out. For a strength, the slope of the 
 whole puppet's. For dubbing (mouth and jaw of the driver, the source's own motion elsewhere) the
 correlation of pose and eyes with the source's own, and of the lips with the whole puppet's, each
 with its ceiling (`puppet_faces.ceiling`). The turn of the head is MediaPipe's, which a mouth does
-not change; the indices of pose by landmarks stand beside it. A puppet that `--keep` holds already
-is not made again.
+not change; the indices of pose by landmarks stand beside it. What a head shows that turns and does
+nothing else stands beside the pose alone. A puppet that `--keep` holds already is not made again.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from puppet_faces import SEEN, Face, agreement, ceiling, noise, read_avatar
 from saved import save
 
 import facecodec
+from facecodec.face.signals import NUM_POSE
 from facecodec.metrics.landmarker import Landmarker
 from facecodec.rig.regions import Region
 from facecodec.types import Floats
@@ -40,6 +41,7 @@ OWN = {
 }
 STRENGTHS = (0.5, 1.5)
 TURN = "turn of the head"
+ONLY_TURNED = "only turned"  # the source at rest, with nothing but the whole puppet's pose
 COLUMNS = ["puppet", "signal", "its motion", "others' motion"]
 COMMAND = "python benchmarks/puppet_regions.py --source A.fcv --driver B.fcv --driver-video B.mp4"
 
@@ -102,6 +104,7 @@ def compared(name: str, read: dict[str, Face]) -> list[list[str]]:
     shown = [[name, s, same(here.signals[s], full.signals[s]), left] for s in own]
     if name == Region.POSE:
         shown.append([name, TURN, same(here.turn, full.turn), ""])
+        shown.append([ONLY_TURNED, "", "", leaks(read[ONLY_TURNED], full, own)])
     return shown or [[name, "", "", left]]
 
 
@@ -140,7 +143,11 @@ def main() -> None:
                 )  # fmt: skip
             if not made.exists() or (name not in wanted and name != "full"):
                 continue
-            read[name] = read_avatar(avatar, facecodec.open(made).controls, landmarker)
+            controls = facecodec.open(made).controls
+            read[name] = read_avatar(avatar, controls, landmarker)
+            if name == "full" and Region.POSE in wanted:
+                controls = np.where(np.arange(controls.shape[1]) < NUM_POSE, controls, 0)
+                read[ONLY_TURNED] = read_avatar(avatar, controls, landmarker)
             rows += compared(name, read)
             for row in compared(name, read):
                 print(*row, sep=" | ", flush=True)

@@ -65,16 +65,16 @@ class FaceReader:
     def looks(
         self, controls: Floats, stage: str = "reading the gaze", progress: Progress = silent
     ) -> tuple[Landmarks, Floats]:
-        """Return the landmarks [N, 68, 2] at controls [N, K], and where the face looks, [N, 2].
+        """Return the landmarks [N, 68, 2] at controls [N, K], and where irises lie, [N, 2, 2].
 
-        Landmarks in sides of the square, NaN where no face is read; gaze as `facecodec.face.gaze`
-        reads it, NaN where no open eye is seen.
+        Landmarks in sides of the square, NaN where no face is read; irises as `facecodec.face.gaze`
+        reads them, NaN where no open eye is seen.
         """
         points, where = np.full((len(controls), NUM_LANDMARKS, 2), np.nan), []
         for i, row in enumerate(controls):
             picture = self._picture(row)
             found = self.find(picture)
-            where.append(np.full(2, np.nan) if found is None else gaze(picture, found))
+            where.append(np.full((2, 2), np.nan) if found is None else gaze(picture, found))
             if found is not None:
                 points[i] = found / self.size
             progress(stage, i + 1, len(controls))

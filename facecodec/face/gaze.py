@@ -13,31 +13,38 @@ REACH_ACROSS, REACH_DOWN = 0.42, 0.25
 COLUMNS, ROWS = 43, 26  # points of an eye at which its picture is read
 DARK_SHARE = 0.5  # of an eye's points count as dark, each by how much darker it is than the rest
 FEWEST_POINTS = 20  # of an eye between its lids, with fewer it is shut
-SHUT, OPEN = 0.1, 0.25  # gap of the lids over the eye's width: its iris counts not at all; wholly
-LEAST_WEIGHT = 0.3  # of the eye that is open more; below it, lashes are most of what is dark
+SHUT = 0.14  # gap of the lids over the eye's width, below which lashes are most of what is dark
 
 
 def gaze(picture: Picture, landmarks: Landmarks) -> Floats:
-    """Return where the irises of a face lie, right and down, in widths of the eyes, float64 [2].
+    """Return where the irises of both eyes lie, right and down, in their widths, float64 [2, 2].
 
-    picture: [H, W, 3]. landmarks: [68, 2], in its pixels. The mean of both eyes, of which one that
-    is nearly shut counts less; NaN where both are.
+    picture: [H, W, 3]. landmarks: [68, 2], in its pixels. NaN for an eye that is nearly shut.
     """
     grey = picture.astype(np.float64).mean(2)
-    seen = [iris(grey, landmarks[eye]) for eye in (LEFT_EYE, RIGHT_EYE)]
-    weights = np.array([weight for _, weight in seen])
-    if weights.max() < LEAST_WEIGHT:
-        return np.full(2, np.nan)
-    where: Floats = weights @ np.array([place for place, _ in seen]) / weights.sum()
-    return where
+    return np.array([iris(grey, landmarks[eye]) for eye in (LEFT_EYE, RIGHT_EYE)])
 
 
-def iris(grey: Floats, eye: Landmarks) -> tuple[Floats, float]:
-    """Return where an iris lies, right and down of the eye's middle, [2], and how much it counts.
+def moved_together(moved: Floats) -> Floats:
+    """Return how far a gaze has moved, [..., 2], where its irises have moved by [..., 2, 2].
 
-    grey: [H, W]. eye: its landmarks [6, 2]. In widths of the eye; it counts 0 to 1.
+    Eyes move together: what one alone seems to do is a lid, a rim of glasses or noise. So the less
+    of both counts, and nothing where they go apart; one alone where the other is shut.
     """
-    nothing = np.zeros(2), 0.0
+    left, right = moved[..., 0, :], moved[..., 1, :]
+    less = np.where(np.abs(left) < np.abs(right), left, right)
+    both: Floats = np.where(left * right > 0, less, 0.0)
+    alone = np.where(np.isfinite(left), left, right)
+    result: Floats = np.where(np.isfinite(left * right), both, alone)
+    return result
+
+
+def iris(grey: Floats, eye: Landmarks) -> Floats:
+    """Return where an iris lies, right and down of the eye's middle, in its widths, [2].
+
+    grey: [H, W]. eye: its landmarks [6, 2]. NaN where it is nearly shut.
+    """
+    nothing = np.full(2, np.nan)
     left, right = eye[list(EYE_CORNERS)]
     width = max(float(np.linalg.norm(right - left)), SMALLEST_LENGTH)
     across = (right - left) / width
@@ -45,8 +52,7 @@ def iris(grey: Floats, eye: Landmarks) -> tuple[Floats, float]:
     middle = (left + right) / 2
     local = (eye - middle) @ axes / width
     gap = local[list(LOWER_LID), 1].mean() - local[list(UPPER_LID), 1].mean()
-    weight = float(np.clip((gap - SHUT) / (OPEN - SHUT), 0, 1))
-    if weight == 0:
+    if gap < SHUT:
         return nothing
     x = np.linspace(-REACH_ACROSS, REACH_ACROSS, COLUMNS)
     y = np.linspace(-REACH_DOWN, REACH_DOWN, ROWS)
@@ -62,7 +68,7 @@ def iris(grey: Floats, eye: Landmarks) -> tuple[Floats, float]:
     if dark.sum() <= 0:
         return nothing
     place: Floats = np.tensordot(dark, points, axes=2) / dark.sum()
-    return place, weight
+    return place
 
 
 def _sampled(grey: Floats, points: Floats) -> Floats:

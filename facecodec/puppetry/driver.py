@@ -45,9 +45,9 @@ class Driver:
         return np.stack([f.controls for f in islice(self.stream.frames(), max_frames)])
 
     def face(self, person: Avatar, controls: Controls, progress: Progress) -> tuple[Floats, Floats]:
-        """Return what the face does in the frames of `controls`, [T, 50], and its gaze, [T, 2].
+        """Return the features [T, 50] and irises [T, 2, 2] of the face in the frames of `controls`.
 
-        See `facecodec.face.gaze`; NaN where no face is seen. Read from the video where there is
+        See `facecodec.face`; NaN where no face is seen. Read from the video where there is
         one, else from pictures of `person`, the driver's own. What a hand hides in the video goes
         on from before to after.
         """

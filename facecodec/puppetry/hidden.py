@@ -29,7 +29,7 @@ HIDDEN_SHARE = 0.3  # of a part's landmarks, from which on it counts as hidden
 
 
 def seen_face(clip: Clip) -> tuple[Floats, Floats]:
-    """Return what the face of a clip does, [T, 50], and where it looks, [T, 2]; NaN without one.
+    """Return what the face of a clip does, [T, 50], and its irises, [T, 2, 2]; NaN without one.
 
     What is hidden in a frame goes on from the last frame that shows it to the next.
     """
@@ -45,8 +45,8 @@ def seen_face(clip: Clip) -> tuple[Floats, Floats]:
 
 
 def _looks(clip: Clip) -> Floats:
-    """Return where the face of a clip looks in each frame, [T, 2] (`facecodec.face.gaze`)."""
-    looks = np.full((len(clip), 2), np.nan)
+    """Return where the irises of a clip lie in each frame, [T, 2, 2] (`facecodec.face.gaze`)."""
+    looks = np.full((len(clip), 2, 2), np.nan)
     for frame, (_, square) in enumerate(clip.squares(SQUARE_PIXELS)):
         points = SQUARE_PIXELS * clip.landmarks[frame]
         if np.isfinite(points).all():

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from facecodec.face.gaze import moved_together
 from facecodec.fit.smoothing import smooth
 from facecodec.progress import Progress
 from facecodec.types import Flags, Floats
 
-# Controls [N, K] to where the face looks, [N, 2] (`facecodec.face.gaze`), NaN with eyes shut.
+# Controls [N, K] to where irises lie, [N, 2, 2] (`facecodec.face.gaze`), NaN where an eye is shut.
 ReadGaze = Callable[[Floats], Floats]
 
 STEP = 2.0  # standard deviations of the central differences that give the derivative
@@ -41,16 +42,17 @@ class Look:
 
 
 def away_from_usual(looks: Floats) -> Floats:
-    """Return where a driver looks [T, 2] from where they look most; NaN where that is not known.
+    """Return how far a driver looks, [T, 2], from where they look most; NaN where it is not known.
 
-    A source at rest, too, looks where it mostly does, at the camera as a rule; the frame in which
-    a driver's mouth is at rest may look anywhere.
+    looks: [T, 2, 2], where the irises lie. A source at rest, too, looks where it mostly does, at
+    the camera as a rule; the frame in which a driver's mouth is at rest may look anywhere.
     """
-    known = np.isfinite(looks).all(1)
-    if not known.any():
-        return looks
-    away: Floats = looks - np.median(looks[known], axis=0)
-    return away
+    usual = np.full((2, 2), np.nan)
+    for eye in range(2):
+        known = np.isfinite(looks[:, eye]).all(1)
+        if known.any():
+            usual[eye] = np.median(looks[known, eye], axis=0)
+    return moved_together(looks - usual)
 
 
 def looking(
@@ -67,10 +69,8 @@ def looking(
         tried[1 + i, place] += STEP
         tried[1 + len(places) + i, place] -= STEP
     seen = read(tried)
-    if not np.isfinite(seen).all():
-        return None
     up, down = np.split(seen[1:], 2)
-    moves = (up - down) / (2 * STEP)
+    moves = np.nan_to_num(moved_together(up - down)) / (2 * STEP)
     moving = np.linalg.norm(moves, axis=1) > LEAST_SLOPE
     if not moving.any():
         return None
@@ -86,7 +86,7 @@ def looking(
         for _ in range(PASSES if told else 0):
             shown = row.copy()
             shown[places] = look.origin[places] + here
-            error = (seen[0] + look.away[t] - read(shown[None])[0]) / NOISE
+            error = (look.away[t] - moved_together(read(shown[None])[0] - seen[0])) / NOISE
             if not np.isfinite(error).all():
                 told = False
                 break

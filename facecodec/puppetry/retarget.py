@@ -43,9 +43,6 @@ SHUT_LIPS_PERCENTILE = 10  # percentile over the clip of the lips' features that
 OPEN_LIDS_PERCENTILE = 70  # percentile over the clip of the lids' features that counts as open
 # Features of pose by which a head is turned away from the clip's median, not only at rest.
 TURNED_AWAY_FEATURES = 0.06 * POSE_WEIGHT
-# How much of a frame's information counts when controls are smoothed: what is left of a search that
-# has not ended differs from frame to frame, and would tremble.
-INFORMATION_SHARE = 0.5
 # Of the driver's offsets, that the source's start from: landmarks decide the rest. A region that
 # landmarks do not show has nothing but the driver's.
 INITIAL_OFFSET_SHARE = 0.25
@@ -222,7 +219,7 @@ def retargeted(
             retargeter.forget()
         progress("retargeting", t + 1, len(usual))
     motion = per_control(TrackingPlan().motion, count).numpy()
-    smoothed = smooth(moved, INFORMATION_SHARE * information, motion)
+    smoothed = smooth(moved, information, motion)
     look, unseen = Look(driver.away, origin, GAZE_LIMIT), _unseen(rig)
     followed = looking(lambda rows: face.looks(rows)[1], smoothed, unseen, look, progress)
     whole = (smoothed if followed is None else followed).astype(np.float32)
