@@ -120,6 +120,13 @@ def agreement(reference: Floats, other: Floats) -> float:
     return float("nan") if found is None else found
 
 
+def slope(a: Floats, b: Floats) -> float:
+    """Return by how much `a` moves where `b` moves by 1, by least squares over [T] or [T, K]."""
+    known = np.isfinite(a) & np.isfinite(b)
+    x, y = (np.where(known, s - np.nanmean(s, axis=0), 0.0) for s in (b, a))
+    return float((x * y).sum() / (x * x).sum())
+
+
 def distance(person: Face, puppet: Face) -> float:
     """Return the mean distance of a puppet's embeddings to the person's mean one."""
     mean = np.nanmean(person.embeddings, axis=0)

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from puppet_faces import SEEN, Face, agreement, ceiling, noise, read_avatar
+from puppet_faces import SEEN, Face, agreement, ceiling, noise, read_avatar, slope
 from saved import save
 
 import facecodec
@@ -44,13 +44,6 @@ TURN = "turn of the head"
 ONLY_TURNED = "only turned"  # the source at rest, with nothing but the whole puppet's pose
 COLUMNS = ["puppet", "signal", "its motion", "others' motion"]
 COMMAND = "python benchmarks/puppet_regions.py --source A.fcv --driver B.fcv --driver-video B.mp4"
-
-
-def slope(a: Floats, b: Floats) -> float:
-    """Return by how much `a` moves where `b` moves by 1, by least squares over [T] or [T, K]."""
-    known = np.isfinite(a) & np.isfinite(b)
-    x, y = (np.where(known, s - np.nanmean(s, axis=0), 0.0) for s in (b, a))
-    return float((x * y).sum() / (x * x).sum())
 
 
 def deviation(signal: Floats) -> float:

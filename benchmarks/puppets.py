@@ -7,10 +7,11 @@ Nothing is encoded: `--streams` holds `CLIP.TUNE.fcv`, which shows the person, a
 whose motion is taken, as `benchmarks/fidelity.py --keep` leaves them; a picture's person is
 `PICTURE.TUNE.fci`, as `facecodec identity enrol` writes it. Identity is the distance to the source
 clip's person; correlations over time are of the driver clip and the puppet. Beside them stand their
-ceilings: what two readings of one motion would have, as noisy as these two. Jitter is the puppet's
-trembling over the driver's. A puppet that `--keep` holds already is not made again. A sheet of
-every pair (driver, puppet) goes there too, which ends with the frame whose face does least of what
-the driver's does.
+ceilings: what two readings of one motion would have, as noisy as these two, and beside the identity
+the mean distance of the source clip's own frames to that person. The way of lips and lids is how
+far they go where the driver's go by 1. Jitter is the puppet's trembling over the driver's. A puppet
+that `--keep` holds already is not made again. A sheet of every pair (driver, puppet) goes there
+too, which ends with the frame whose face does least of what the driver's does.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from puppet_faces import SEEN, Face, agreement, ceiling, distance, read_avatar, read_clip
+from puppet_faces import SEEN, Face, agreement, ceiling, distance, read_avatar, read_clip, slope
 from saved import save
 
 import facecodec
@@ -35,7 +36,8 @@ from facecodec.types import Picture
 from facecodec.video.writer import encode_png
 
 COLUMNS = ["source", "driver", "identity", *(name.replace("_", " ") for name in SEEN),
-           "jitter", "lost"]  # fmt: skip
+           "lips' and lids' way", "jitter", "lost"]  # fmt: skip
+WAYS = ("mouth_opening", "eye_opening")
 SHOWN = 6  # frames of a sheet, beside the worst
 COMMAND = "python benchmarks/puppets.py CLIPS --streams DIR --tune {tune} --max-frames {frames}"
 
@@ -74,6 +76,8 @@ class Bench:
             "identity": distance(self.clip(source), puppet),
             "r": dict(zip(SEEN, (agreement(*pair) for pair in pairs), strict=True)),
             "ceiling": dict(zip(SEEN, (ceiling(*pair) for pair in pairs), strict=True)),
+            "way": {name: slope(puppet.signals[name], wanted.signals[name]) for name in WAYS},
+            "own identity": distance(self.clip(source), self.clip(source)),
             "jitter": puppet.shake / wanted.shake,
             "lost": puppet.lost,
         }
@@ -95,8 +99,9 @@ def table(rows: list[dict[str, Any]]) -> dict[str, Any]:
         [
             row["source"],
             row["driver"],
-            f"{row['identity']:.3f}",
+            f"{row['identity']:.3f} ({row['own identity']:.2f})",
             *(f"{row['r'][name]:.3f} ({row['ceiling'][name]:.2f})" for name in SEEN),
+            ", ".join(f"{row['way'][name]:.2f}" for name in WAYS),
             f"{row['jitter']:.2f}",
             str(row["lost"]),
         ]
@@ -105,7 +110,7 @@ def table(rows: list[dict[str, Any]]) -> dict[str, Any]:
     means = [float(np.nanmean([row["r"][name] for row in rows])) for name in SEEN]
     identity, jitter = (float(np.mean([r[key] for r in rows])) for key in ("identity", "jitter"))
     lines.append(
-        ["mean", "", f"{identity:.3f}", *(f"{mean:.3f}" for mean in means), f"{jitter:.2f}",
+        ["mean", "", f"{identity:.3f}", *(f"{mean:.3f}" for mean in means), "", f"{jitter:.2f}",
          str(sum(row["lost"] for row in rows))]
     )  # fmt: skip
     return {"columns": COLUMNS, "rows": lines}
