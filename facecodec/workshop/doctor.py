@@ -118,9 +118,9 @@ def _kernels() -> Finding:
     if state != "ready":
         return Finding("kernels, cpu", "note", f"not built, rendering is slow: {state}")
     took = time.perf_counter() - begin
-    path = build.library_path(library.recipe())
+    loaded = library.library()  # built here, or brought by the wheel
     words = CpuBackend().describe()
-    return Finding("kernels, cpu", "good", f"{words}; {took:.2f} s; {path}")
+    return Finding("kernels, cpu", "good", f"{words}; {took:.2f} s; {loaded._name}")
 
 
 def _tracks() -> Finding:

@@ -21,6 +21,17 @@ def test_doctor(generator):
     assert result.exit_code == int(bad)
 
 
+def test_doctor_needs_no_compiler_where_kernels_are_ready(monkeypatch):
+    """As those are that the wheel brings."""
+    if dispatch.state("cpu") != "ready":
+        pytest.skip("no kernels here")
+    monkeypatch.setenv("CXX", "/none")
+    result = CliRunner().invoke(main, ["doctor", "--json"])
+    rows = {row["topic"]: row for row in json.loads(result.stdout)}
+    assert rows["compiler"]["state"] == "note" and "/none" in rows["compiler"]["text"]
+    assert rows["kernels, cpu"]["state"] == "good" and ".so" in rows["kernels, cpu"]["text"]
+
+
 def test_doctor_names_what_is_missing(tmp_path, monkeypatch):
     monkeypatch.setenv("FACECODEC_HOME", str(tmp_path))
     monkeypatch.setenv("FACECODEC_KERNEL", "fastest")
