@@ -12,6 +12,7 @@ from fractions import Fraction
 
 import av
 import numpy as np
+from av.video.reformatter import Interpolation
 
 from facecodec.errors import FacecodecError, UsageError
 from facecodec.face.crop import resize
@@ -25,6 +26,9 @@ RATE_TOLERANCE = 0.05  # relative distance from the wanted rate that is near eno
 USUAL_RATE_SLOPE = 0.11
 MIN_RATE_SLOPE = USUAL_RATE_SLOPE / 5
 WIDE_QUALITY_STEPS = 8  # of a range left to search that is halved when an estimate ends at its edge
+# Bicubic, as a good player scales, and to RGB without what libav usually cuts off: some 2 grey
+# levels of every pixel, for which a video would be blamed.
+EXACTLY = int(Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND)
 
 
 @dataclass(frozen=True)
@@ -174,9 +178,9 @@ def decoded(made: Encoded, size: tuple[int, int]) -> Iterator[Picture]:
     with quiet():
         for data in [*made.packets, None]:
             for frame in context.decode(None if data is None else av.Packet(data)):
-                # bicubic, as a good player scales; the matrix named, since not every stream does
+                # the matrix is named, since not every stream does
                 shown = frame.reformat(
-                    *size, format="rgb24", src_colorspace="ITU709", interpolation="BICUBIC"
+                    *size, format="rgb24", src_colorspace="ITU709", interpolation=EXACTLY
                 )
                 yield shown.to_ndarray().astype(np.uint8, copy=False)
 

@@ -94,6 +94,15 @@ def test_small_frames_are_scaled_up_again(moving):
     assert next(rivals.decoded(made, (128, 96))).shape == (96, 128, 3)
 
 
+@pytest.mark.parametrize("size", [(64, 64), (100, 100)])
+def test_frames_are_as_bright_as_they_were(size):
+    y, x = np.mgrid[:64, :64] / 64
+    coloured = (40 + 100 * np.stack([x, y, (x + y) / 2], -1)).round().astype(np.uint8)
+    made = rivals.encode([coloured], "x264", (64, 64), Fraction(25), 18)
+    (shown,) = rivals.decoded(made, size)
+    assert np.abs(shown.mean((0, 1)) - coloured.mean((0, 1))).max() < 0.7
+
+
 def test_an_unknown_codec_is_refused():
     with pytest.raises(UsageError, match="x264, x265, svtav1, vp9"):
         rivals.encoder_named("h266")
