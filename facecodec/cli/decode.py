@@ -28,6 +28,10 @@ CODECS += ["h264_videotoolbox", "hevc_videotoolbox"]
     "--background", metavar="PICTURE|VIDEO|blur|COLOUR",
     help="What is behind the person: a file, what was there but blurred, or #rrggbb or a name.",
 )  # fmt: skip
+@click.option(
+    "--also", type=options.FILE, multiple=True, metavar="OTHER.fcv",
+    help="Another person of the same picture, laid into its frames too; may be repeated.",
+)  # fmt: skip
 @options.identity
 @options.rig
 @options.device
@@ -65,6 +69,7 @@ def command(
     max_frames: int | None,
     canvas: str | None,
     background: str | None,
+    also: tuple[str, ...],
     identity: str | None,
     rig: str | None,
     device: str,
@@ -91,14 +96,15 @@ def command(
     facecodec decode talk.fcv - --format matroska | ffplay -
     facecodec decode talk.fcv call.mp4 --background blur
     facecodec decode talk.fcv back.mp4 --canvas source --background room.png
+    facecodec decode left.fcv both.mp4 --also right.fcv
     """
     from facecodec.decoding.decode import decode
 
     with progress.shown(progress.DECODE) as report:
         done = decode(
             source, output, size=size, start=start, end=end, max_frames=max_frames,
-            canvas=canvas, background=background, identity=identity, rig=rig, device=device,
-            audio=not no_audio, keep_times=keep_times, fps=fps, codec=codec, crf=crf,
+            canvas=canvas, background=background, also=also, identity=identity, rig=rig,
+            device=device, audio=not no_audio, keep_times=keep_times, fps=fps, codec=codec, crf=crf,
             bits=int(bits) if bits else None, format=format_, force=force,
             progress=report,
         )  # fmt: skip

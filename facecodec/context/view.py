@@ -40,6 +40,7 @@ class ContextView:
         self._before: tuple[int, Planes] | None = None  # the picture shown, and its time
         self._in_plate = True  # which has no time of its own
         self._after: tuple[int, Planes] | None = None
+        self._now: Planes | None = None  # come to
         self._shown: tuple[Planes, Picture] | None = None  # what is shown, small and large
         if plate is not None:
             first = next(self._decoded(plate, ContextPictures((), ())), None)
@@ -77,23 +78,30 @@ class ContextView:
 
     @property
     def small(self) -> Picture | None:
-        """What was last shown, as small as it is coded: uint8 RGB [h, w, 3] or None."""
-        return None if self._shown is None else _in_rgb(_frame_of(self._shown[0]))
+        """What was last come to, as small as it is coded: uint8 RGB [h, w, 3] or None."""
+        return None if self._now is None else _in_rgb(_frame_of(self._now))
 
     def at(self, pts: int) -> Picture | None:
         """Return the picture for a time, not before the last one: uint8 RGB [H, W, 3] or None."""
+        self.come_to(pts)
+        if self._now is None:
+            return None
+        if self._shown is None or self._shown[0] is not self._now:
+            self._shown = self._now, _enlarged(self._now, self._size)
+        return self._shown[1]
+
+    def come_to(self, pts: int) -> None:
+        """Go on to a time, not before the last one, of which no large picture is needed."""
         while self._after is not None and self._after[0] <= pts:
             self._before, self._after = self._after, next(self._coming, None)
             self._in_plate = False
         if self._before is None:
-            return None
+            return
         start, picture = self._before
         if self._after is not None and not self._in_plate and pts > start:
             share = round(SHARES * (pts - start) / (self._after[0] - start))
             picture = _mixed(picture, self._after[1], share)
-        if self._shown is None or self._shown[0] is not picture:
-            self._shown = picture, _enlarged(picture, self._size)
-        return self._shown[1]
+        self._now = picture
 
 
 def _mixed(one: Planes, other: Planes, share: int) -> Planes:

@@ -117,16 +117,22 @@ class Canvas:
         coming = self._learnt(newest)
         return self._laid(newest, None if coming is None else (frame.pts, coming))
 
-    def add(self, face: Picture, frame: FrameRecord) -> Iterator[tuple[Picture, FrameRecord]]:
+    def add(
+        self, face: Picture, frame: FrameRecord, under: Picture | None = None
+    ) -> Iterator[tuple[Picture, FrameRecord]]:
         """Take the next rendered square [S, S, 3]; yield the output frames [H, W, 3] now ready.
 
+        under [H, W, 3]: what is behind it; the context or the background when None.
         In order, each with its own record. Where the context retouches the face, a frame waits for
         the next picture of it, so that it may change evenly up to there.
         """
-        if self._retouching is None:
-            yield self(face, frame), frame
+        if self._behind is None:
+            yield face, frame
             return
-        newest = self._of(face, frame)
+        newest = self._of(face, frame, under)
+        if self._retouching is None:
+            yield self._laid(newest, None), frame
+            return
         self._waiting.append(newest)
         coming = self._learnt(newest)
         if coming is not None:
@@ -138,18 +144,22 @@ class Canvas:
         """Yield the frames that still wait: no more come."""
         yield from self._all(len(self._waiting))
 
-    def _of(self, face: Picture, frame: FrameRecord) -> _Waiting:
+    def _of(self, face: Picture, frame: FrameRecord, under: Picture | None = None) -> _Waiting:
         """Return a square [S, S, 3] with its place and what is behind it."""
-        assert self._behind is not None
         place = self._place(face, frame)
+        if under is not None:
+            self._context.come_to(frame.pts)
+            return _Waiting(face, frame, place, under)
+        assert self._behind is not None
         return _Waiting(face, frame, place, self._behind(face, place, self._context.at(frame.pts)))
 
     def _learnt(self, newest: _Waiting) -> Tensor | None:
         """Return what a drawn square lacks, where a new picture of its context shows it."""
-        time, shown, place = self._context.time, self._context.small, newest.place
-        if self._retouching is None or place is None or shown is None:
+        time, place = self._context.time, newest.place
+        if self._retouching is None or place is None or time is None or time == self._known:
             return None
-        if time is None or time == self._known:
+        shown = self._context.small
+        if shown is None:
             return None
         self._known = time
         scale = shown.shape[1] / self.size[0]

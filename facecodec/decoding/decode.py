@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,12 +21,14 @@ from facecodec.bitstream.audio import AudioParameters
 from facecodec.context.av1 import is_shown
 from facecodec.decoding.background import background_file
 from facecodec.decoding.canvas import Canvas
+from facecodec.decoding.company import Companion, Company
 from facecodec.decoding.cut import no_frames
 from facecodec.decoding.notes import RENDERED_COMMENT
 from facecodec.decoding.resample import check_fps, resampled
 from facecodec.decoding.span import AnyItem, limited, spanned
 from facecodec.decoding.steady import steadied
 from facecodec.decoding.worker import Background
+from facecodec.errors import UsageError
 from facecodec.models import Device
 from facecodec.progress import Progress, silent
 from facecodec.seconds import Time, between
@@ -75,6 +77,7 @@ def decode(
     device: Device = "auto",
     canvas: str | None = None,
     background: str | Path | None = None,
+    also: Sequence[str | Path] = (),
     audio: bool = True,
     keep_times: bool = False,
     fps: Time | None = None,
@@ -100,6 +103,7 @@ def decode(
     the source's size, over the stream's context. When None, 'source' for a stream with a context
     that can be shown here, else 'face'. background: what is behind the person instead of that: a
     picture or a video; "blur", the same out of focus; or a colour, "#rrggbb" or an HTML name.
+    also: streams of other people in the same picture, whose heads are laid into its frames too.
     audio: keep the stream's audio; a container that does not take its codec has it coded again.
     keep_times: frames keep the times they have in the source; otherwise the output begins at 0.
     fps: frames a second, between which controls are interpolated; those of the stream when None.
@@ -124,13 +128,19 @@ def decode(
     check_writing(output, how)
     if is_still(output):
         max_frames = 1
-    refuse_output(output, force, [source, identity, rig, background_file(background)])
+    refuse_output(output, force, [source, identity, rig, background_file(background), *also])
     stream = open_stream(source)
     avatar = Avatar.from_stream(stream, identity, rig=rig, device=device)
     context = stream.context_plate
-    canvas = canvas or ("source" if is_shown(context) else "face")
+    canvas = canvas or ("source" if also or is_shown(context) else "face")
+    if also and (canvas == "face" or background is not None or how.fps is not None):
+        raise UsageError(
+            "other people appear in the source's frames: with no other canvas, background or rate",
+            argument="also",
+        )
     tuned = avatar.tuning is not None
-    place = Canvas(stream.header, canvas, background, avatar.side(size), context, tuned)
+    alone = Canvas(stream.header, canvas, background, avatar.side(size), context, tuned)
+    place = Company(alone, [Companion(other, stream, avatar) for other in also])
     total = max_frames
     if span != (None, None):
         total = None
@@ -147,6 +157,7 @@ def decode(
             items = steadied(items, stream.header.placement_steps)
         if how.fps is not None:
             items, total = resampled(items, stream.header, how.fps), None
+        items = place.drawn(items)
 
         def draw(controls: Controls, needed: int | None) -> Picture:
             """Draw the person as large as is asked for, or as is needed."""
@@ -171,7 +182,7 @@ def decode(
 def open_output(
     output: str,
     stream: StreamReader,
-    place: Canvas,
+    place: Canvas | Company,
     track: AudioParameters | None,
     comment: str,
     how: Writing = USUALLY,
@@ -194,7 +205,7 @@ def open_output(
 def render_items(
     items: Iterator[AnyItem],
     draw: Callable[[Controls, int | None], Picture],
-    place: Canvas,
+    place: Canvas | Company,
     sink: Sink,
     total: int | None,
     progress: Progress,

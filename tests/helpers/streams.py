@@ -22,12 +22,14 @@ def make_stream(
     frames: int = 6,
     places: Sequence[Alignment] | None = None,
     size: tuple[int, int] = (640, 480),
+    seed: int = 5,
 ) -> Path:
     """Write a `.fcv` of a random person who turns and speaks.
 
     places: alignments of a clip of `size` (width, height), so that the stream can stand for it.
+    seed: of the person.
     """
-    torch.manual_seed(5)
+    torch.manual_seed(seed)
     with torch.no_grad():
         w = generator.mapping(torch.randn(1, 512))
         w = generator.w_mean + 0.6 * (w.reshape(1, -1, 512)[:, :1] - generator.w_mean)
