@@ -11,8 +11,8 @@ at a half and a quarter of that side, enlarged by a bicubic filter; what they re
 between encodes along the logarithm of the rate, so that all have the same bytes. Of the sizes that
 come down to a rate, the one with the most PSNR of the frame counts. Every `EVERY`th frame is
 measured: whole, the head (`facecodec.compositing.alpha.head_alpha` of the source), and the inner
-face. Figures of each clip are kept in DIR, as `CLIP.whole.json`: what is there is not measured
-again, but for codecs that `--again` names.
+face; of some of them dlib's identity distance to the source, too. Figures of each clip are kept in
+DIR, as `CLIP.whole.json`: what is there is not measured again, but for codecs that `--again` names.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +47,14 @@ from facecodec.face.alignment import Alignment
 from facecodec.face.crop import crop
 from facecodec.face.mask import face_mask
 from facecodec.metrics.pictures import all_three
-from facecodec.models import landmark_finder
+from facecodec.models import face_embedder, landmark_finder
 from facecodec.study.rivals import ENCODERS, decoded, encode, even
+from facecodec.types import Landmarks
 from facecodec.video.reader import VideoReader
 from facecodec.video.writer import encode_png
 
-EVERY = 8  # frames from one that is measured to the next
+EVERY = 8  # frames from one that is measured to the next, where no other number is asked for
+EMBEDDED = 4  # measured frames from one whose identity is measured to the next
 LARGEST_CODED = 200_000  # pixels of a frame that an encoder is given
 NEAR = 0.06  # of a rate, that an encode is near enough to it
 USUAL_SLOPE = 0.08  # of the logarithm of the rate, for one step of quality
@@ -70,25 +73,31 @@ class Source:
 
     frames: dict[int, Picture]
     masks: dict[int, list[NDArray[np.bool_] | None]]
+    points: dict[int, Landmarks] = field(default_factory=dict)
+    known: dict[int, NDArray[np.float64]] = field(default_factory=dict)
     details: dict[int, dict[int, NDArray[np.float32]]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, clip: Path, places: dict[int, Alignment], count: int) -> Source:
         """Read them; places: of the frames to measure."""
         frames, masks, find = {}, {}, landmark_finder()
+        shapes: dict[int, Landmarks] = {}
+        known: dict[int, NDArray[np.float64]] = {}
         with VideoReader(clip) as reader:
             for i, frame in enumerate(reader.frames(None, None, count)):
                 points = find(frame.image) if i in places else None
                 if points is None:
                     continue
-                frames[i] = frame.image
+                frames[i], shapes[i] = frame.image, points
+                if len(frames) % EMBEDDED == 1:
+                    known[i] = embedder()(frame.image, points)
                 shape = frame.image.shape
                 alpha = head_alpha(crop(frame.image, places[i], 256))
                 head = coverage(alpha, places[i], (shape[1], shape[0])) > 0.5
                 side = max(shape[:2])
                 inner = face_mask(points, side)[: shape[0], : shape[1]]
                 masks[i] = [None, head, inner]
-        return cls(frames, masks)
+        return cls(frames, masks, shapes, known)
 
     def bands(self, i: int) -> dict[int, NDArray[np.float32]]:
         """Return the detail of frame `i` by octave, [H, W] each."""
@@ -107,6 +116,9 @@ class Source:
             for region, (_, decibels, similar) in zip(REGIONS, results, strict=True):
                 sums[f"PSNR {region}"].append(decibels)
                 sums[f"SSIM {region}"].append(similar)
+            if i in self.known:
+                own = embedder()(picture, self.points[i])
+                sums["identity"].append(float(np.linalg.norm(own - self.known[i])))
             for name, sizes in (("source", self.bands(i)), ("shown", bands(picture))):
                 for octave, size in sizes.items():
                     for region, mask in zip(REGIONS, self.masks[i], strict=True):
@@ -118,6 +130,9 @@ class Source:
                 ratio = detail["shown", region, octave] / detail["source", region, octave]
                 sums[f"{region} {octave} px"] = [ratio]
         return {name: float(np.mean(values)) for name, values in sums.items()}
+
+
+embedder = cache(face_embedder)
 
 
 def bands(picture: Picture) -> dict[int, NDArray[np.float32]]:
@@ -252,10 +267,15 @@ def measured(
     streams: Path,
     kbps: list[float],
     pictures: Path | None,
-    again: list[str],
-    coders: list[str],
+    names: tuple[list[str], list[str]],
+    every: int,
 ) -> dict[str, Any]:
-    """Return the measures of a clip: of every codec at every rate. coders: some of `CODERS`."""
+    """Return the measures of a clip: of every codec at every rate.
+
+    names: codecs to measure again, and encoders, some of `CODERS`. every: frames from one that is
+    measured to the next.
+    """
+    again, coders = names
     stream, kept = (streams / f"{clip.stem}{end}" for end in (".fcv", ".whole.json"))
     known: dict[str, Any] = json.loads(kept.read_text()) if kept.is_file() else {"codecs": {}}
     figures = {name: rows for name, rows in known["codecs"].items() if name not in again}
@@ -270,7 +290,7 @@ def measured(
         spent = stream.stat().st_size + person_bytes(stream, stream.parent)
     places = {
         r.index: Alignment.from_array(r.placement)
-        for r in records[EVERY // 2 :: EVERY]
+        for r in records[every // 2 :: every]
         if r.placement is not None
     }
     source = Source.of(clip, places, len(records))
@@ -297,13 +317,14 @@ def main() -> None:
     )
     parser.add_argument("--coders", default=",".join(CODERS), help="encoders, with their sizes")
     parser.add_argument("--again", default="", help="codecs to measure again, with commas")
+    parser.add_argument("--every", type=int, default=EVERY, help="frames from one to the next")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     kbps = [float(number) for number in given.kbps.split(",")]
     done = []
     for clip in given.clips:
-        again, coders = given.again.split(","), given.coders.split(",")
-        done.append(measured(clip, given.streams, kbps, given.pictures, again, coders))
+        names = given.again.split(","), given.coders.split(",")
+        done.append(measured(clip, given.streams, kbps, given.pictures, names, given.every))
     table = means(done, kbps)
     for row in [table["columns"], *table["rows"]]:
         print(" ".join(f"{cell:>9}" for cell in row))

@@ -11,7 +11,9 @@ from facecodec.study.rivals import ENCODERS
 OCTAVES = (2, 4, 8)  # pixels of the frame
 REGIONS = ("whole", "head", "face")
 MEASURES = (*(f"{what} {region}" for what in ("PSNR", "SSIM") for region in REGIONS),
-            *(f"{region} {octave} px" for region in REGIONS for octave in OCTAVES))  # fmt: skip
+            *(f"{region} {octave} px" for region in REGIONS for octave in OCTAVES),
+            "identity")  # fmt: skip
+THREE_DIGITS = ("SSIM", "identity")
 PARTS = ("", "/2", "/4")  # of an encoder's side
 OVER = 1.03  # times a rate, up to which an encode is at that rate
 
@@ -42,8 +44,9 @@ def means(clips: list[dict[str, Any]], kbps: list[float]) -> dict[str, Any]:
             ]
             cells = []
             for measure in MEASURES:
-                mean = float(np.mean([row[measure] for row in values]))
-                cells.append(f"{mean:.3f}" if "SSIM" in measure else f"{mean:.2f}")
+                mean = float(np.mean([row.get(measure, np.nan) for row in values]))
+                digits = 3 if measure.startswith(THREE_DIGITS) else 2
+                cells.append("-" if np.isnan(mean) else f"{mean:.{digits}f}")
             title = name if name == "facecodec" else ENCODERS[name].title
             reached = float(np.mean([row["kbps"] for row in values]))
             rows.append([f"{wanted:g}", title, f"{reached:.1f}", *cells])
