@@ -52,8 +52,7 @@ class Squares(Compositor):
 def measured(clip: Path, stream: Path, way: str, count: int) -> dict[str, float]:
     """Return the measures of the first frames of a clip: `way` is "square" or "matte"."""
     reader, avatar = open_stream(stream), facecodec.Avatar.from_stream(stream)
-    tuned = avatar.tuning is not None
-    canvas = Canvas(reader.header, "source", None, avatar.side(None), reader.context_plate, tuned)
+    canvas = Canvas(reader.header, "source", None, avatar.side(None), reader.context_plate)
     if way == "square":
         canvas.compositor = Squares()
     made: deque[Picture] = deque(maxlen=3)

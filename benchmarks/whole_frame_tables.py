@@ -31,11 +31,17 @@ def best_of(clip: dict[str, Any], name: str, wanted: float) -> dict[str, float]:
     return max(near, key=lambda row: row["PSNR whole"])
 
 
+def known_in(clips: list[dict[str, Any]]) -> list[str]:
+    """Return the encoders that were measured on all clips, at any size."""
+    names = [{coder.partition("/")[0] for coder in clip["codecs"]} for clip in clips]
+    return [name for name in ENCODERS if all(name in known for known in names)]
+
+
 def means(clips: list[dict[str, Any]], kbps: list[float]) -> dict[str, Any]:
     """Return the table of means over clips."""
     rows = []
     for wanted in kbps:
-        for name in ("facecodec", *ENCODERS):
+        for name in ("facecodec", *known_in(clips)):
             values = [
                 clip["codecs"][name][f"{wanted:g}"]
                 if name == "facecodec"
@@ -61,7 +67,8 @@ def by_clip(clips: list[dict[str, Any]], kbps: list[float]) -> dict[str, Any]:
             ours = clip["codecs"]["facecodec"][f"{wanted:g}"]
             cells = [clip["clip"], f"{clip['seconds']:g}", f"{wanted:g}", f"{ours['kbps']:.1f}"]
             for region in REGIONS:
-                theirs = {name: best_of(clip, name, wanted)[f"PSNR {region}"] for name in ENCODERS}
+                rows_of = {name: best_of(clip, name, wanted) for name in known_in(clips)}
+                theirs = {name: row[f"PSNR {region}"] for name, row in rows_of.items()}
                 name = max(theirs, key=lambda name: theirs[name])  # noqa: B023 - called at once
                 cells += [f"{ours[f'PSNR {region}']:.2f}"]
                 cells += [f"{theirs[name]:.2f} {ENCODERS[name].title}"]

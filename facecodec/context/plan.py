@@ -73,19 +73,18 @@ def plan_context(
     source: tuple[int, int],
     frame_rate: Fraction | None,
     duration: Fraction,
-    face: bool = True,
 ) -> ContextPlan:
     """Return the plan for a context of so many bits a second, 0 for a still one.
 
-    source: width and height of the source's frames. duration: seconds. face: whether pictures show
-    it, where there is more than one.
+    source: width and height of the source's frames. duration: seconds. The face is in
+    its pictures, where there is more than one.
     """
     frames = frame_rate or USUAL_RATE
     if bits == 0:
         return ContextPlan(picture_size(source, STILL_PIXELS), 0, frames, STILL_BYTES)
     step = max(1, min(ceil(frames * BITS_PER_PICTURE / bits), ceil(frames / LEAST_PICTURES)))
     size = picture_size(source, min(PIXELS_PER_BIT * bits, MAX_CONTEXT_PIXELS))
-    return ContextPlan(size, step, frames / step, int(bits * duration / 8), face)
+    return ContextPlan(size, step, frames / step, int(bits * duration / 8), face=True)
 
 
 def picture_size(source: tuple[int, int], pixels: int) -> tuple[int, int]:

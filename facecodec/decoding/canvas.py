@@ -60,12 +60,10 @@ class Canvas:
         background: str | Path | None,
         face_size: int,
         context: ContextPlate | None = None,
-        tuned: bool = False,
     ) -> None:
         """See `facecodec.decoding.decode.decode`. context: the plate of the stream's own.
 
-        tuned: whether the person has a tuning. Such a head is nearer to the source than its context
-        is, and is not retouched.
+        A context that shows the face retouches it: the encoder has measured that it is worth it.
         Raises UsageError for options that do not fit.
         """
         if canvas not in CANVASES:
@@ -83,7 +81,7 @@ class Canvas:
             self._behind = open_background(background, self.size)
         self.compositor = Compositor(same_scene=own is not None and background is None)
         # What was recorded may be retouched by what the camera saw; what was made up may not.
-        retouched = not tuned and PROVENANCE not in header.metadata and shows_face(own)
+        retouched = PROVENANCE not in header.metadata and shows_face(own)
         self._retouching = Retouching() if retouched else None
         self._waiting: deque[_Waiting] = deque()
         self._known: int | None = None  # the time of the last picture that retouches

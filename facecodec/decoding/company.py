@@ -57,8 +57,8 @@ class Companion:
         model = avatar.model if same else None
         device = avatar.model.device
         self._avatar = Avatar.from_stream(self.stream, model=model, device=device)
-        side, tuned = self._avatar.side(None), self._avatar.tuning is not None
-        self._canvas = Canvas(here, "source", None, side, first.context_plate, tuned)
+        side = self._avatar.side(None)
+        self._canvas = Canvas(here, "source", None, side, first.context_plate)
         self._units = there.time_base / here.time_base
         items = steadied(self.stream.items(audio=False), here.placement_steps)
         self._frames = (item for item in items if isinstance(item, FrameRecord))

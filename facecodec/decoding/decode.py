@@ -138,8 +138,7 @@ def decode(
             "other people appear in the source's frames: with no other canvas, background or rate",
             argument="also",
         )
-    tuned = avatar.tuning is not None
-    alone = Canvas(stream.header, canvas, background, avatar.side(size), context, tuned)
+    alone = Canvas(stream.header, canvas, background, avatar.side(size), context)
     place = Company(alone, [Companion(other, stream, avatar) for other in also])
     total = max_frames
     if span != (None, None):

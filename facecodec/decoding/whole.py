@@ -20,8 +20,7 @@ def whole_frames(
     makes sides even. Others are drawn only where the wanted ones depend on them.
     """
     header = stream.header
-    tuned = who.tuning is not None
-    canvas = Canvas(header, "source", None, who.side(None), stream.context_plate, tuned)
+    canvas = Canvas(header, "source", None, who.side(None), stream.context_plate)
     for item in steadied(stream.items(audio=False, context=True), header.placement_steps):
         if isinstance(item, ContextPictures):
             canvas.take(item)

@@ -8,7 +8,10 @@ from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from facecodec.atomic import refuse_overwrite
+from facecodec.avatar.avatar import Avatar
 from facecodec.avatar.identity import identity_for
 from facecodec.bitstream import (
     AudioPacket,
@@ -20,8 +23,9 @@ from facecodec.bitstream import (
 )
 from facecodec.bitstream.coding.timing import usual_frames
 from facecodec.context.av1 import check_encoder
-from facecodec.context.make import MadeContext, make_context
+from facecodec.context.make import MadeContext
 from facecodec.context.plan import Wanted, check_context, plan_context
+from facecodec.context.worth import Drawn, best_context
 from facecodec.decoding.cut import no_frames
 from facecodec.decoding.rewrite import copy_beginning, write_items
 from facecodec.errors import UsageError
@@ -121,14 +125,17 @@ def add_context(
     force: bool = False,
     progress: Progress = silent,
 ) -> ContextSummary:
-    """Write a stream again with the context that its source shows; nothing is fitted or drawn.
+    """Write a stream again with the context that its source shows; nothing is fitted.
+
+    Some frames of a tuned person are drawn, to learn whether their context is to show the face.
 
     source: a `.fcv` file; what context it has is replaced. video: what it was encoded from.
     output: the new stream. context: 'still', or bits a second (see `facecodec.encode`). force:
     overwrite `output`. progress: see `facecodec.encode`.
     Raises UsageError for a video that is not the stream's source, for no context that there is, or
     when `output` exists and `force` is not set; StreamError when the source is no stream;
-    FacecodecError where this machine's libav cannot code a context.
+    FacecodecError where this machine's libav cannot code a context; ModelError where the generator
+    of a tuned person is not installed.
     """
     refuse_overwrite(output, force, [source, video])
     bits = check_context(context)
@@ -138,9 +145,9 @@ def add_context(
     with open_stream(source) as stream, VideoReader(Path(video)) as reader:
         placed = StreamSource(stream, reader)
         rate = stream.header.frame_rate
-        shape, face = (placed.width, placed.height), not _tuned(stream)
-        plan = plan_context(bits, shape, rate, placed.duration, face)
-        made = make_context(placed, plan, usual_frames(stream.header), progress)
+        plan = plan_context(bits, (placed.width, placed.height), rate, placed.duration)
+        drawn = None if plan.still else _drawn(stream, placed.records)
+        made = best_context(placed, plan, usual_frames(stream.header), drawn, progress)
 
         def begin(writer: StreamWriter) -> None:
             """Write what comes before the first frame."""
@@ -152,9 +159,11 @@ def add_context(
     return ContextSummary(frames, size, sum(spent), made.moving)
 
 
-def _tuned(stream: StreamReader) -> bool:
-    """Return whether the person of a stream has a tuning, as far as can be known here."""
-    return stream.person_tuning(identity_for(stream)) is not None
+def _drawn(stream: StreamReader, records: list[FrameRecord]) -> Drawn | None:
+    """Return the person of a stream where they have a tuning, as far as can be known here."""
+    if stream.person_tuning(identity_for(stream)) is None:
+        return None
+    return Drawn(Avatar.from_stream(stream), np.stack([frame.controls for frame in records]))
 
 
 def _with_context(

@@ -19,8 +19,9 @@ from facecodec.clip.clip import Clip
 from facecodec.clip.scan import Span
 from facecodec.clip.source import FramesInMemory
 from facecodec.context.av1 import check_encoder
-from facecodec.context.make import MadeContext, make_context
+from facecodec.context.make import MadeContext
 from facecodec.context.plan import check_context, plan_context
+from facecodec.context.worth import Drawn, best_context
 from facecodec.encoding.checkpoint import kept_person, resumable
 from facecodec.encoding.estimate import estimated_seconds
 from facecodec.encoding.live_clip import track_live
@@ -233,7 +234,8 @@ def encode(
         sound = chosen_audio(clip.audio, clip.audio_packets, heard, audio_bitrate)
         with opened_whole(output) as file:
             person = given.sha256 if given else avatar
-            behind = made_context(clip, header, around, progress, avatar.tuning is None)
+            drawn = Drawn(avatar, motion.controls) if avatar.tuning else None
+            behind = made_context(clip, header, around, progress, drawn)
             stages.end("context")
             written = write_clip(file, header, clip, person, motion, sound, behind)
         stages.end("writing")
@@ -244,16 +246,16 @@ def encode(
 
 
 def made_context(
-    clip: Clip, header: StreamHeader, bits: int | None, progress: Progress, face: bool
+    clip: Clip, header: StreamHeader, bits: int | None, progress: Progress, drawn: Drawn | None
 ) -> MadeContext | None:
     """Return the context of a clip at so many bits a second, 0 for a still one, None for none.
 
-    face: whether its pictures show the face, by which an untuned person is retouched.
+    drawn: a tuned person as they are stored, None for one who is not tuned.
     """
     if bits is None:
         return None
-    plan = plan_context(bits, (clip.width, clip.height), clip.frame_rate, clip.duration, face)
-    return make_context(clip, plan, usual_frames(header), progress)
+    plan = plan_context(bits, (clip.width, clip.height), clip.frame_rate, clip.duration)
+    return best_context(clip, plan, usual_frames(header), drawn, progress)
 
 
 def _path_of(source: Source) -> str | Path | None:

@@ -13,9 +13,10 @@ from facecodec.bitstream import ContextPictures, FrameRecord, StreamReader, Stre
 from facecodec.bitstream.container.verify import verify
 from facecodec.cli.console import said_of_moving
 from facecodec.cli.main import run
-from facecodec.context import make
+from facecodec.context import make, worth
 from facecodec.context.av1 import encode_after, shows_face
 from facecodec.decoding.canvas import Canvas
+from facecodec.editing import context
 from facecodec.editing.context import add_context
 from facecodec.errors import UsageError
 from facecodec.types import Picture
@@ -100,12 +101,17 @@ def test_the_room_comes_back_and_a_still_one_has_no_face_in_it(files, tmp_path, 
     assert shows_face(plate.context_plate) == (context != "still")
 
 
-def test_a_tuned_face_is_painted_over(files, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("left", "shown"), [(0.5, True), (0.95, False)])
+def test_a_tuned_face_is_painted_over_where_it_is_not_worth_its_bytes(
+    files, tmp_path, monkeypatch, left, shown
+):
     video, face = files
-    monkeypatch.setattr(StreamReader, "person_tuning", lambda *_: b"tuning")
+    monkeypatch.setattr(context, "_drawn", lambda *_: lambda number: None)
+    monkeypatch.setattr(worth, "left_by_retouching", lambda *_: left)
     add_context(face, video, tmp_path / "whole.fcv", 4000)
     stream = toy_streams.read((tmp_path / "whole.fcv").read_bytes())
-    assert not shows_face(stream.context_plate)
+    assert verify(stream) == (FRAMES, [])
+    assert shows_face(stream.context_plate) == shown
     canvas = Canvas(stream.header, "source", None, 64, stream.context_plate)
     for item in stream.items(context=True):
         if isinstance(item, ContextPictures):
@@ -113,7 +119,7 @@ def test_a_tuned_face_is_painted_over(files, tmp_path, monkeypatch):
         elif isinstance(item, FrameRecord):
             square = np.zeros((64, 64, 3), np.uint8)
             seen = canvas(square, replace(item, placement=None))
-            assert int(seen[60, 96, 0]) - seen[60, 96, 1] < 120
+            assert (int(seen[60, 96, 0]) - seen[60, 96, 1] > 120) == shown
 
 
 def test_a_stream_with_one_can_be_given_another(files, tmp_path):

@@ -23,20 +23,19 @@ def test_a_header_cannot_ask_for_any_memory(size):
     assert Canvas(header, "face", None, 256).size == (256, 256)
 
 
-def test_only_an_untuned_recorded_face_is_retouched_by_a_context_that_shows_it():
+def test_a_recorded_face_is_retouched_by_a_context_that_shows_it():
     picture = np.full((96, 128, 3), 90, np.uint8)
     data, later = encode_after(picture, [picture], 30, Fraction(5))
     frame = FrameRecord(0, 0, np.zeros(3, np.float32), np.zeros(4, np.float32), FrameFlags(0))
     recorded = streams.header(width=256, height=192)
     made_up = replace(recorded, metadata={"provenance": "edited"})
     cases = [
-        (recorded, CODEC_WITH_FACE, False, True),
-        (recorded, CODEC, False, False),
-        (recorded, CODEC_WITH_FACE, True, False),
-        (made_up, CODEC_WITH_FACE, False, False),
+        (recorded, CODEC_WITH_FACE, True),
+        (recorded, CODEC, False),
+        (made_up, CODEC_WITH_FACE, False),
     ]
-    for header, codec, tuned, retouched in cases:
+    for header, codec, retouched in cases:
         plate = ContextPlate(codec, 128, 96, data)
-        canvas = Canvas(header, "source", None, 256, plate, tuned)
+        canvas = Canvas(header, "source", None, 256, plate)
         canvas.take(ContextPictures((0,), (later,)))
         assert canvas.retouches(frame) == retouched
