@@ -31,6 +31,7 @@ from facecodec.live.packet_encoder import PacketEncoder
 from facecodec.live.person import LivePerson
 from facecodec.live.settings import LiveSettings
 from facecodec.live.sketch import Sketches
+from facecodec.live.spare import spare_model, suits
 from facecodec.models import Device, FaceModel, load_stream_models
 from facecodec.seconds import Time, seconds
 from facecodec.types import Controls, Picture
@@ -203,10 +204,18 @@ class PictureDecoder:
         self.stage, self.sketches = "nobody", 0
         self._sketches: Sketches | None = None
         self._size, self._device, self._model = size, device, model
-        self._identity = _loaded(identity)
+        if isinstance(identity, str | Path):
+            identity = load_identity_file(identity)
+        self._identity = identity
         self._given_model = model is not None
+        self._spare: FaceModel | None = None  # for streams that are of it
         self._avatar: Avatar | None = None
         self._drawn: tuple[bytes, ...] = ()  # what the avatar was made of
+
+    def prepare(self) -> None:
+        """Load the default generator, for which the first picture then does not wait."""
+        if self._model is None:
+            self._spare = spare_model(self._device, self._size)
 
     def feed(self, data: bytes) -> Iterator[tuple[LiveFrame, Picture]]:
         """Take bytes or one datagram; yield each frame whose turn it is, and its picture.
@@ -246,10 +255,12 @@ class PictureDecoder:
         if header is None:
             raise StreamError(f"{_NAME}: its header has not come yet")
         if self._avatar is not None and header.stream_id != self._drawn[0]:
-            self._avatar = None
-            self._model = self._model if self._given_model else None
+            self._avatar, self._model = None, self._model if self._given_model else None
         if self._model is None:
-            self._model = load_stream_models(header, _NAME, None, self._device)
+            spare = self._spare
+            if spare is None or not suits(spare, header):
+                spare = load_stream_models(header, _NAME, None, self._device)
+            self._spare = self._model = spare
         person, tuning = self._person()
         made_of = (header.stream_id, _digest(person), _digest(tuning))
         if self._avatar is None or made_of != self._drawn:
@@ -287,9 +298,3 @@ class PictureDecoder:
 
 def _digest(data: bytes | None) -> bytes:
     return b"" if data is None else hashlib.sha256(data).digest()
-
-
-def _loaded(identity: IdentityFile | str | Path | None) -> IdentityFile | None:
-    if identity is None or isinstance(identity, IdentityFile):
-        return identity
-    return load_identity_file(identity)

@@ -73,6 +73,7 @@ def receive(
     limits = Limits(silence, max_frames, every_frame)
     inlet = open_inlet(source)
     with Arrivals(inlet, datagrams) as arrivals, Screen(output, format, audio) as screen:
+        viewer.prepare()
         receiver = Receiver(arrivals, viewer, screen, playout)
         receiver.run(stop or threading.Event(), limits, watch)
         done = receiver.summary()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -14,8 +16,9 @@ from facecodec.encoding.pace import Pace
 from facecodec.errors import StreamError, UsageError
 from facecodec.fit.photometric import TrackingPlan
 from facecodec.generator.sampling import draw_latents
-from facecodec.live import ControlsEncoder, Decoder, LivePerson, LiveSettings
+from facecodec.live import ControlsEncoder, Decoder, LivePerson, LiveSettings, pictures
 from facecodec.live.pictures import Encoder, PictureDecoder, Tracked, open_link
+from facecodec.live.spare import suits
 from facecodec.live.tracker import PersonTracker
 from facecodec.models import FaceModel
 from tests.helpers import live_streams
@@ -152,3 +155,15 @@ def test_a_frame_that_there_is_no_time_for_is_passed_over_and_counted(avatar, fi
     flags = [tracker(blank, i / 25).flags for i in range(3)]
     assert flags == [FrameFlags.NO_FACE, FrameFlags.LOW_CONFIDENCE, FrameFlags.LOW_CONFIDENCE]
     assert (tracker.dropped, tracker.hurried) == (2, 0)
+
+
+def test_a_generator_that_was_loaded_before_is_the_streams(avatar, model, monkeypatch):
+    monkeypatch.setattr(pictures, "spare_model", lambda device, size: model)
+    viewer = PictureDecoder(size=SIZE)
+    viewer.prepare()
+    monkeypatch.setattr(pictures, "load_stream_models", None)  # it is not loaded again
+    link = open_link(avatar, settings=LiveSettings(person_bytes=100))
+    data = link.push(np.zeros(avatar.num_controls, np.float32), 0)
+    assert isinstance(data, bytes) and viewer.decoder.feed(data)
+    assert viewer.avatar().model is model
+    assert not suits(model, replace(link.header, rig_sha256=bytes(32)))
