@@ -1,8 +1,10 @@
-"""What a process that computes with facecodec should set before torch is loaded."""
+"""Processes: what one that computes with facecodec should set, and how one is begun."""
 
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
 DEFAULTS = {
     # Threads that wait for others sleep instead of spinning, which halves the processor time of a
@@ -23,3 +25,16 @@ def set_process_defaults() -> None:
     """
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
+
+
+def module_command(module: str, *arguments: str) -> list[str]:
+    """Return the command that runs a module of this package, by its name, in another process.
+
+    `python -m` would look for modules in the current folder first, where anybody's files may lie.
+    """
+    packages = str(Path(__file__).resolve().parent.parent)
+    code = (
+        f"import runpy, sys; sys.path.append({packages!r}); "
+        f"runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
+    )
+    return [sys.executable, "-P", "-c", code, *arguments]

@@ -6,7 +6,6 @@ import json
 import os
 import queue
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -17,6 +16,7 @@ from typing import IO, Any
 
 from facecodec.batch.engine import PERFORM, Ended, Event, Moved
 from facecodec.errors import UsageError
+from facecodec.process import module_command
 
 STOP_SECONDS = 10.0  # that a worker may take to remove what is half-written
 GIB_PER_WORKER = 3.0  # of memory: an encode of a clip of 1080 lines has been seen to take 2
@@ -100,7 +100,7 @@ class _Worker:
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # as long as the process
         # in a session of its own, so that Ctrl-C ends the batch, which ends its workers
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "facecodec.batch.worker", perform],
+            module_command("facecodec.batch.worker", perform),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
             env=dict(environment), start_new_session=True,
         )  # fmt: skip

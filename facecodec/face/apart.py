@@ -23,6 +23,7 @@ import numpy as np
 
 from facecodec.face.landmarks import FaceEmbedder
 from facecodec.face.readings import box_of
+from facecodec.process import module_command
 from facecodec.types import Floats, Landmarks, Picture
 
 _log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ class EmbedderApart:
         self._passed = 0  # of them, those that nobody wants
         self._own: Floats | None = None  # an answer of this process
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "facecodec.face.apart", str(network)],
+            module_command("facecodec.face.apart", str(network)),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0,
         )  # fmt: skip
         assert self._process.stdout is not None
