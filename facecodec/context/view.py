@@ -15,15 +15,17 @@ from facecodec.types import Picture
 
 Report = Callable[[str], None]
 
-SHARES = 256  # steps in which a picture fades into the next
-# As pictures are coded, in 8 bits: so they fade and grow in half the time that RGB takes.
-PLANES = "yuv420p"
+SHARES = 64  # steps in which a picture fades into the next: as many as 16 bits take
+# As pictures are coded: so they fade and grow in half the time that RGB takes. They grow in 8 bits,
+# rounded; libav would dither them, and a pattern that grows is seen on every wall.
+PLANES, DEEP_PLANES = "yuv420p", "yuv420p10le"
+DEEPER = 2  # bits
 # libav's quick way to RGB cuts fractions off, and so darkens a picture by 1.1 to 1.4 grey levels;
 # its exact way takes five times as long. A level of luma is 1.16 grey levels.
-CUT_OFF = 1
-BRIGHTEST = 235  # luma of white
+CUT_OFF = 1 << DEEPER
+WHITE = 235 << DEEPER
 
-Planes = NDArray[np.uint8]  # [3 h / 2, w], as PyAV lays them out
+Planes = NDArray[np.uint16]  # [3 h / 2, w] of ten bits, as PyAV lays them out
 
 
 class ContextView:
@@ -62,8 +64,8 @@ class ContextView:
             frames = decoded(plate, pictures.packets)
             for pts, frame in zip((0, *pictures.pts), frames, strict=False):
                 width, height = (side + side % 2 for side in (frame.width, frame.height))
-                small = frame.reformat(width, height, format=PLANES).to_ndarray()
-                yield pts, small.astype(np.uint8, copy=False)
+                small = frame.reformat(width, height, format=DEEP_PLANES).to_ndarray()
+                yield pts, small.astype(np.uint16, copy=False)
         except FacecodecError as error:
             self._report(f"context: {error}")
 
@@ -106,10 +108,11 @@ class ContextView:
 
 def _mixed(one: Planes, other: Planes, share: int) -> Planes:
     """Return the mean of two pictures, the other with a share in `SHARES`, rounded."""
-    total = one.astype(np.uint16) * np.uint16(SHARES - share)
+    total = one * np.uint16(SHARES - share)
     total += other * np.uint16(share)
     total += np.uint16(SHARES // 2)
-    return (total >> np.uint16(SHARES.bit_length() - 1)).astype(np.uint8)
+    total >>= np.uint16(SHARES.bit_length() - 1)
+    return total
 
 
 def _enlarged(picture: Planes, size: tuple[int, int]) -> Picture:
@@ -120,10 +123,11 @@ def _enlarged(picture: Planes, size: tuple[int, int]) -> Picture:
 
 def _frame_of(picture: Planes) -> av.VideoFrame:
     """Return a picture as a frame of libav's, as bright as it has to be to be right in RGB."""
-    lifted, height = picture.copy(), len(picture) * 2 // 3
+    lifted, height = picture + np.uint16(1 << DEEPER >> 1), len(picture) * 2 // 3
     luma = lifted[:height]
-    luma += (luma < BRIGHTEST).astype(np.uint8) * np.uint8(CUT_OFF)
-    return av.VideoFrame.from_ndarray(lifted, format=PLANES)
+    np.minimum(luma + np.uint16(CUT_OFF), np.maximum(luma, np.uint16(WHITE)), out=luma)
+    levels = np.minimum(lifted >> np.uint16(DEEPER), np.uint16(255)).astype(np.uint8)
+    return av.VideoFrame.from_ndarray(levels, format=PLANES)
 
 
 def _in_rgb(frame: av.VideoFrame) -> Picture:

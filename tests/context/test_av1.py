@@ -94,6 +94,16 @@ def test_what_is_shown_is_as_bright_as_what_was_coded():
     assert np.abs(shown.mean((0, 1)) - coloured.mean((0, 1))).max() < 0.8
 
 
+@pytest.mark.parametrize("grey", [119, 121, 122, 180])
+def test_a_smooth_wall_has_no_pattern(grey):
+    flat = np.full((SIZE[1], SIZE[0], 3), grey, np.uint8)
+    plate = ContextPlate("av1", *SIZE, encode_after(flat, [], 12, Fraction(5))[0])
+    shown = view(plate, []).at(0)
+    assert shown is not None
+    assert np.ptp(shown.reshape(-1, 3), axis=0).max() == 0
+    assert np.abs(shown[0, 0].astype(int) - grey).max() <= 2
+
+
 def test_a_lost_segment_leaves_the_picture_before_it(coded):
     plate, (first, second) = coded
     failures: list[str] = []
