@@ -113,6 +113,16 @@ class Backend:
             x = self.mobile_block(x, up, style1, style2, block.narrowed(used))
         return x
 
+    # Octaves of pictures, which fits compare
+
+    def halved(self, pictures: Tensor) -> Tensor:
+        """Average every four pixels: [N, C, H, W] -> [N, C, H/2, W/2]."""
+        return F.avg_pool2d(pictures, 2)
+
+    def finer(self, pictures: Tensor, smaller: Tensor) -> Tensor:
+        """Return pictures [N, C, H, W] less `smaller` [N, C, H/2, W/2], doubled bilinearly."""
+        return pictures - F.interpolate(smaller, size=pictures.shape[2:], mode="bilinear")
+
     # StyleGAN2. Weights are constants: styles scale the activations before a convolution and
     # demodulation scales them after it (section 2.2 of the paper, turned inside out), so that no
     # weight is computed for a frame and no convolution is grouped.

@@ -1,4 +1,4 @@
-"""The structures of abi.h and stylegan2_abi.h, mirrored field by field, and their launchers.
+"""The structures of the headers *abi.h, mirrored field by field, and their launchers.
 
 Sizes are compared with the compiler's by the tests (`facecodec_size`).
 """
@@ -116,6 +116,15 @@ class Fir(Structure):
     ]  # fmt: skip
 
 
+class Octave(Structure):
+    """FacecodecOctave."""
+
+    _fields_ = [
+        ("large", c_void_p), ("small", c_void_p), ("result", c_void_p), ("kind", c_int32),
+        ("planes", c_int32), ("height", c_int32), ("width", c_int32), ("threads", c_int32),
+    ]  # fmt: skip
+
+
 # In the order of `facecodec_size` in block.cpp.
 LAUNCHERS: dict[type[Structure], str] = {
     Block: "facecodec_block",
@@ -125,4 +134,5 @@ LAUNCHERS: dict[type[Structure], str] = {
     Smooth: "facecodec_smooth",
     Colours: "facecodec_colours",
     Fir: "facecodec_fir",
+    Octave: "facecodec_octave",
 }

@@ -9,6 +9,7 @@ from cuda_ops.cpu import library
 from cuda_ops.cpu.gradients import CpuGradients
 from cuda_ops.cpu.mobile import MobileKernels
 from cuda_ops.cpu.modulated import ModulatedKernels
+from cuda_ops.cpu.octaves import OctaveKernels
 
 _BF16 = {
     library.Products16.NONE: "",
@@ -17,7 +18,7 @@ _BF16 = {
 }
 
 
-class CpuBackend(MobileKernels, ModulatedKernels):
+class CpuBackend(MobileKernels, ModulatedKernels, OctaveKernels):
     """The C++ kernels. Raises KernelError when they cannot be built or loaded."""
 
     name = "cpu"

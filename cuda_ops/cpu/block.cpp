@@ -7,6 +7,7 @@
 #include "abi.h"
 #include "head.h"
 #include "lines.h"
+#include "octave_abi.h"
 #include "separable.h"
 #include "source.h"
 #include "stylegan2_abi.h"
@@ -150,7 +151,7 @@ extern "C" int facecodec_size(int which) {
   const int sizes[] = {sizeof(FacecodecBlock),        sizeof(FacecodecBackward),
                        sizeof(FacecodecHaarBackward), sizeof(FacecodecModulated),
                        sizeof(FacecodecSmooth),       sizeof(FacecodecColours),
-                       sizeof(FacecodecFir)};
+                       sizeof(FacecodecFir),          sizeof(FacecodecOctave)};
   return sizes[which];
 }
 

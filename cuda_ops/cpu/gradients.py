@@ -18,15 +18,15 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.grad import conv2d_weight
 
-from cuda_ops.backend import Backend
 from cuda_ops.cpu import abi, library, mobile
 from cuda_ops.cpu.backward import BackCall
 from cuda_ops.cpu.network import differentiable_network, is_constant
+from cuda_ops.cpu.octaves import OctaveKernels
 from cuda_ops.cpu.panels import PanelMap, map_type
 from cuda_ops.operands import LEAK, Head, MobileBlock, SeparableConv
 
 
-class CpuGradients(Backend):
+class CpuGradients(OctaveKernels):
     """The operators that autograd can go back through."""
 
     name = "cpu"

@@ -30,7 +30,13 @@ FLAGS = (
     "-std=c++20", "-O3", "-march=native", "-fopenmp", "-fPIC", "-fno-math-errno",
     "-Wall", "-Wextra", "-Wno-psabi", "-Wno-ignored-attributes",
 )  # fmt: skip
-SOURCES = ("cpu/block.cpp", "cpu/backward.cpp", "cpu/haar.cpp", "cpu/stylegan2.cpp")
+SOURCES = (
+    "cpu/block.cpp",
+    "cpu/backward.cpp",
+    "cpu/haar.cpp",
+    "cpu/octave.cpp",
+    "cpu/stylegan2.cpp",
+)
 
 
 class Products16(IntEnum):

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from facecodec.face.mask import face_mask
-from facecodec.fit.detail import COARSEST_PIXELS, DetailWeights, colour_loss, detail_loss
+from facecodec.fit.detail import COARSEST_PIXELS, DetailWeights, Known, colour_loss, detail_loss
 from facecodec.fit.grain import grain
 from facecodec.fit.likeness import Likeness
 from facecodec.fit.objective import Target, multiscale_l1, shrink
@@ -38,6 +38,7 @@ class Comparison:
         self.likeness_weight, self.texture_weight = likeness_weight, texture_weight
         self.embeddings = [self._embedding(target) for target in targets]
         self.skin = [_skin(target) for target in targets]
+        self._known: list[Known] = [{} for _ in targets]  # of `detail_loss`
 
     def _embedding(self, target: Target) -> Tensor | None:
         """Return the embedding [1, 128] of a target's face, None where it has no landmarks."""
@@ -68,7 +69,8 @@ class Comparison:
         """
         target = self.targets[frame]
         render = _resized(full_render, target.picture.shape[-1])
-        loss = detail_loss(render, target.picture[None], target.weights[None], how)
+        known = self._known[frame]
+        loss = detail_loss(render, target.picture[None], target.weights[None], how, known)
         loss = loss + how.colour * colour_loss(render, target.picture[None], self.skin[frame])
         loss = loss + how.grain * grain(full_render, target)
         return loss + self._embedding_loss(frame, render)

@@ -8,11 +8,13 @@ as much detail in every octave as the frame has there.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+import cuda_ops
 from facecodec.fit.objective import SCALES, band, shrink
 from facecodec.metrics.colour import to_lab
 
@@ -53,15 +55,38 @@ class DetailWeights:
     colour: float = 2.0  # of `colour_loss`, once
 
 
-def detail_loss(render: Tensor, target: Tensor, weights: Tensor, how: DetailWeights) -> Tensor:
+class Wanted(NamedTuple):
+    """The amplitudes of a target's band over patches, [1, 1, P, P], and how much patches count.
+
+    weights [1, 1, P, P]; shares: the same, 1 in all. unit []: see `amplitude_difference`.
+    """
+
+    amplitude: Tensor
+    weights: Tensor
+    shares: Tensor
+    unit: Tensor
+
+
+# What is wanted of a target, by the side of the picture, and whether of its features alone.
+Known = dict[tuple[int, bool], Wanted]
+
+
+def detail_loss(
+    render: Tensor,
+    target: Tensor,
+    weights: Tensor,
+    how: DetailWeights,
+    known: Known | None = None,
+) -> Tensor:
     """Return how far a render's octaves are from a frame's, a scalar [].
 
     `render` and `target` [1, 3, S, S], `weights` [1, 1, S, S]. Every octave from S pixels to
     `COARSEST_PIXELS` adds the weighted absolute difference of pictures, `how.band` times that of
     bands, and `how.amplitude` times `amplitude_difference`; where weights are above `FACE_WEIGHT`,
     which is at eyes and mouth, `how.features` times that in small patches as well. Larger pictures
-    than `COLOUR_PIXELS` are compared in grey.
+    than `COLOUR_PIXELS` are compared in grey. known: what was found of this target before; filled.
     """
+    known = {} if known is None else known
     total = render.new_zeros(())
     while render.shape[-1] >= COARSEST_PIXELS:
         colours = render, target
@@ -72,11 +97,16 @@ def detail_loss(render: Tensor, target: Tensor, weights: Tensor, how: DetailWeig
         difference = (render - target).abs() + how.band * (detail - target_detail).abs()
         total = total + (difference.mean(1, keepdim=True) * weights).sum() / weights.sum()
         alike = weights.clamp_max(FACE_WEIGHT)
-        total = total + how.amplitude * amplitude_difference(detail, target_detail, alike)
-        features, patch = weights - alike, round(render.shape[-1] * FEATURE_PATCH_SHARE)
-        total = total + how.features * amplitude_difference(detail, target_detail, features, patch)
-        render, target = (F.avg_pool2d(picture, 2) for picture in colours)
-        weights = F.avg_pool2d(weights, 2)
+        side = render.shape[-1]
+        for features, part, weight, patch in (
+            (False, alike, how.amplitude, PATCH_SIZE),
+            (True, weights - alike, how.features, round(side * FEATURE_PATCH_SHARE)),
+        ):
+            if (side, features) not in known:
+                known[side, features] = wanted(target_detail, part, patch)
+            total = total + weight * _missed(detail, part, patch, known[side, features])
+        render, target = (cuda_ops.halved(picture) for picture in colours)
+        weights = cuda_ops.halved(weights)
     return total / SCALES
 
 
@@ -92,14 +122,24 @@ def amplitude_difference(
     target's mean amplitude and `USUAL_DETAIL`: the finest octaves, which are the faintest, are not
     lost among the others.
     """
-    amplitude = _amplitude(detail, weights, patch)
-    wanted = _amplitude(target_detail, weights, patch)
-    ratio = torch.log((amplitude + FAINTEST_DETAIL) / (wanted + FAINTEST_DETAIL))
-    far = F.huber_loss(ratio, torch.zeros_like(ratio), reduction="none", delta=NEARLY_RIGHT)
+    return _missed(detail, weights, patch, wanted(target_detail, weights, patch))
+
+
+def wanted(target_detail: Tensor, weights: Tensor, patch: int) -> Wanted:
+    """Return what is wanted of a band [1, C, S, S], weighted by `weights` [1, 1, S, S]."""
     shares = _patches(weights, patch)
+    counted = shares.clamp_min(1e-6)
+    amplitude = _patches(target_detail.abs().mean(1, keepdim=True) * weights, patch) / counted
     shares = shares / shares.sum().clamp_min(1e-6)
-    unit = ((wanted * shares).sum() * USUAL_DETAIL).sqrt()
-    return unit * (far * shares).sum() / NEARLY_RIGHT
+    return Wanted(amplitude, counted, shares, ((amplitude * shares).sum() * USUAL_DETAIL).sqrt())
+
+
+def _missed(detail: Tensor, weights: Tensor, patch: int, target: Wanted) -> Tensor:
+    """Return how far the amplitude of a band [1, C, S, S] is from what is wanted, a scalar []."""
+    amplitude = _patches(detail.abs().mean(1, keepdim=True) * weights, patch) / target.weights
+    ratio = torch.log((amplitude + FAINTEST_DETAIL) / (target.amplitude + FAINTEST_DETAIL))
+    far = F.huber_loss(ratio, torch.zeros_like(ratio), reduction="none", delta=NEARLY_RIGHT)
+    return target.unit * (far * target.shares).sum() / NEARLY_RIGHT
 
 
 def colour_loss(render: Tensor, target: Tensor, weights: Tensor) -> Tensor:
@@ -117,12 +157,10 @@ def colour_loss(render: Tensor, target: Tensor, weights: Tensor) -> Tensor:
     return (differences * small).sum() / (LAB_UNITS * small.sum())
 
 
-def _amplitude(detail: Tensor, weights: Tensor, patch: int) -> Tensor:
-    """Return the weighted mean amplitude of detail [1, C, S, S] in every patch, [1, 1, P, P]."""
-    amplitude = detail.abs().mean(1, keepdim=True)
-    return _patches(amplitude * weights, patch) / _patches(weights, patch).clamp_min(1e-6)
-
-
 def _patches(values: Tensor, patch: int) -> Tensor:
-    """Return the means of values [1, 1, S, S] over overlapping patches."""
-    return F.avg_pool2d(values, patch, max(1, patch // 4))
+    """Return the means of values [1, 1, S, S] over overlapping patches, a quarter of one apart."""
+    apart = max(1, patch // 4)
+    if patch % apart or values.shape[-1] % apart:
+        return F.avg_pool2d(values, patch, apart)
+    # means of the few cells that a patch has: every value is read once, not 16 times
+    return F.avg_pool2d(shrink(values, values.shape[-1] // apart), patch // apart, 1)

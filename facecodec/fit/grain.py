@@ -27,6 +27,8 @@ def grain(full_render: Tensor, target: Target) -> Tensor:
     weights. 0 where R < 2 S.
     """
     size = target.picture.shape[-1]
+    if full_render.shape[-1] < 2 * size:
+        return full_render.new_zeros(())
     patches = size // PATCH_SIZE
     _, finest = band(target.picture[None])
     finest = shrink(_amplitude(finest), patches)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
+import cuda_ops
 from facecodec.face.layout import EYES, MOUTH
 from facecodec.face.mask import face_mask
 from facecodec.face.signals import interocular
@@ -28,7 +31,10 @@ SCALES = 3  # octaves of resolution that are compared
 
 def shrink(pictures: Tensor, size: int) -> Tensor:
     """Average pictures [N, C, H, W] down to [N, C, size, size]; H = W is a multiple of `size`."""
-    return F.avg_pool2d(pictures, pictures.shape[-1] // size)
+    factor = pictures.shape[-1] // size
+    while factor % 2 == 0:
+        pictures, factor = cuda_ops.halved(pictures), factor // 2
+    return F.avg_pool2d(pictures, factor) if factor > 1 else pictures
 
 
 def weight_map(landmarks: NDArray[np.float64] | None, size: int) -> Tensor:
@@ -103,16 +109,49 @@ def multiscale_l1(
         texture = (_amplitude(detail) - _amplitude(target_detail)).abs()
         difference = difference + texture_weight * texture
         total = total + (difference * weights).sum() / (3 * weights.sum())
-        pictures, targets, weights = smaller, smaller_target, F.avg_pool2d(weights, 2)
+        pictures, targets, weights = smaller, smaller_target, cuda_ops.halved(weights)
     return total / scales
 
 
-def band(pictures: Tensor, factor: int = 2) -> tuple[Tensor, Tensor]:
-    """Return pictures [N, 3, S, S] shrunk by `factor`, and the detail this loses, [N, 3, S, S]."""
-    smaller = F.avg_pool2d(pictures, factor)
-    return smaller, pictures - F.interpolate(smaller, scale_factor=factor, mode="bilinear")
+def band(pictures: Tensor) -> tuple[Tensor, Tensor]:
+    """Return pictures [N, 3, S, S] of half the size, and the detail this loses, [N, 3, S, S]."""
+    smaller = cuda_ops.halved(pictures)
+    return smaller, cuda_ops.finer(pictures, smaller)
 
 
 def _amplitude(detail: Tensor) -> Tensor:
     """Return the mean amplitude of detail [N, 3, S, S] around each pixel, same shape."""
-    return F.avg_pool2d(detail.abs(), TEXTURE_PATCH, 1, TEXTURE_PATCH // 2)
+    means: Tensor = _PatchMeans.apply(detail.abs())  # type: ignore[no-untyped-call]
+    return means
+
+
+class _PatchMeans(torch.autograd.Function):
+    """The means of maps [N, C, H, W] over patches around each pixel, zeros beyond the edges.
+
+    As `avg_pool2d` has them, but by sums of whole rows, which are vectors. Such a map is its own
+    transpose.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        """[N, C, H, W] -> the same."""
+        return _patch_means(values)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        """[N, C, H, W] -> the same."""
+        return _patch_means(gradient)
+
+
+def _patch_means(values: Tensor) -> Tensor:
+    """Return the means of maps [N, C, H, W] over `TEXTURE_PATCH` pixels each way, same shape."""
+    edge, (height, width) = TEXTURE_PATCH // 2, values.shape[2:]
+    padded = F.pad(values, (edge, edge, edge, edge))
+    rows = padded[:, :, :height].clone()
+    for i in range(1, TEXTURE_PATCH):
+        rows += padded[:, :, i : i + height]
+    total = rows[..., :width].clone()
+    for i in range(1, TEXTURE_PATCH):
+        total += rows[..., i : i + width]
+    return total / TEXTURE_PATCH**2
