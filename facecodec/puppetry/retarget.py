@@ -25,18 +25,17 @@ from facecodec.fit.retargeting import Retargeter
 from facecodec.fit.smoothing import smooth
 from facecodec.progress import Progress
 from facecodec.puppetry.in_part import Parts, Whole, in_part
-from facecodec.puppetry.look import Look, looking
+from facecodec.puppetry.look import looking
 from facecodec.puppetry.neutral import Neutral
 from facecodec.puppetry.strength import Strengths
 from facecodec.rig.regions import Region
 from facecodec.rig.rig import Rig
 from facecodec.types import Controls, Flags, Floats
 
-# Standard deviations that a control may reach on another person's face; eyes that look aside are
-# whole far beyond what tears a mouth.
-YAW_PITCH_LIMIT, ROLL_LIMIT, OFFSET_LIMIT, GAZE_LIMIT = 4.0, 2.0, 5.0, 6.0
+# Standard deviations that a control may reach on another person's face.
+YAW_PITCH_LIMIT, ROLL_LIMIT, OFFSET_LIMIT = 4.0, 2.0, 5.0
 # How much more closely than lips and lids features are followed that move by fewer units.
-CLOSENESS_OF_BROWS, CLOSENESS_OF_POSE = 5.0, 2.0
+CLOSENESS_OF_BROWS, CLOSENESS_OF_POSE = 5.0, 1.5
 # When the frame at rest is chosen:
 RESTING_POSE_WEIGHT = 0.1  # of a feature of pose, beside 1 for those of lips and lids
 SHUT_LIPS_PERCENTILE = 10  # percentile over the clip of the lips' features that counts as shut
@@ -205,9 +204,13 @@ def retargeted(
         return None
     whole_face = np.array(rig.regions) == Region.EXPRESSION
     steps = np.where(whole_face, EXPRESSION_STEP, OFFSET_STEP)
-    retargeter = Retargeter(face, control_limits(count), steps=steps, weights=_closeness())
+    unseen = _unseen(rig)
+    retargeter = Retargeter(
+        face, control_limits(count), steps=steps, free=~unseen, weights=_closeness()
+    )
     usual = _usual(rig, driver.controls - rest.controls)
-    usual[:, _unseen(rig)] = _gaze(driver.controls[:, _unseen(rig)])
+    gaze = looking(lambda rows: face.looks(origin + rows)[1], unseen, driver.away, OFFSET_LIMIT)
+    usual[:, unseen] = _gaze(driver.controls[:, unseen]) if gaze is None else gaze
     usual += origin
     moved, information = np.zeros(usual.shape), np.zeros((*usual.shape, usual.shape[1]))
     for t in range(len(usual)):
@@ -219,10 +222,8 @@ def retargeted(
             retargeter.forget()
         progress("retargeting", t + 1, len(usual))
     motion = per_control(TrackingPlan().motion, count).numpy()
-    smoothed = smooth(moved, information, motion)
-    look, unseen = Look(driver.away, origin, GAZE_LIMIT), _unseen(rig)
-    followed = looking(lambda rows: face.looks(rows)[1], smoothed, unseen, look, progress)
-    whole = (smoothed if followed is None else followed).astype(np.float32)
+    # Gaze is smooth as it is.
+    whole = np.where(unseen, usual, smooth(moved, information, motion)).astype(np.float32)
     if strengths.plain:
         return whole
     parts = Parts.of(strengths, rig)
