@@ -99,7 +99,9 @@ def table(rows: list[dict[str, Any]]) -> dict[str, Any]:
         [
             row["source"],
             row["driver"],
-            f"{row['identity']:.3f} ({row['own identity']:.2f})",
+            f"{row['identity']:.3f} ({row['own identity']:.2f})"
+            if row["own identity"]  # a picture has one frame alone
+            else f"{row['identity']:.3f}",
             *(f"{row['r'][name]:.3f} ({row['ceiling'][name]:.2f})" for name in SEEN),
             ", ".join(f"{row['way'][name]:.2f}" for name in WAYS),
             f"{row['jitter']:.2f}",
