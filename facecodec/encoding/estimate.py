@@ -2,7 +2,7 @@
 
 All that takes long in an encode is made of a few kinds of steps, whose costs beside a preview's
 differ little from machine to machine. They were measured on one thread of a Xeon with AMX, where a
-preview took 24 ms. An estimate may be off by half.
+preview took 22 ms. An estimate may be off by half.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ TIMED_PREVIEWS = 4  # the fastest of which counts
 class StepCosts:
     """What the steps of an encode cost, in previews of 128 pixels."""
 
-    full_render: float = 5.4
-    small_step: float = 3.2  # of an inversion, at 64 pixels
-    larger_step: float = 12.0  # of an inversion, at 256 pixels
-    coarse_step: float = 7.4  # of a tuning, at 128 pixels
-    full_step: float = 25.0  # of a fit, at full renders
+    full_render: float = 2.6
+    small_step: float = 1.9  # of an inversion, at 64 pixels
+    larger_step: float = 6.8  # of an inversion, at 256 pixels
+    coarse_step: float = 4.6  # of a tuning, at 128 pixels
+    full_step: float = 12.5  # of a fit, at full renders
     face: float = 3.0  # a frame, until it is known where the face is and what hides it
     live_face: float = 1.3  # the same of a live encode
     descent: float = 1.8  # a Gauss-Newton step, with what belongs to it
