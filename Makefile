@@ -28,7 +28,7 @@ lint: setup  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run -Werror cuda_ops/*/*.h cuda_ops/*/*.cpp cuda_ops/*/*.cu \
-	  facecodec/bitstream/coding/*.cpp
+	  facecodec/*/*.cpp facecodec/bitstream/coding/*.cpp
 	$(BIN)/mypy
 	$(BIN)/mypy benchmarks/*.py samples/*.py examples/*.py docs/*.py
 

@@ -13,10 +13,10 @@
 namespace {
 
 constexpr int LANDMARKS = 68, VALUES = 2 * LANDMARKS;
-constexpr int STRIDE = 160; // of the values of a leaf: five cache lines
+constexpr int STRIDE = 160;       // of the values of a leaf: five cache lines
 constexpr int64_t MOST = 1 << 14; // cascades, trees, features or splits of one that are believed
-constexpr int AHEAD = 6; // trees whose leaves are on their way from memory
-constexpr int LINE = 64; // bytes of a cache line
+constexpr int AHEAD = 6;          // trees whose leaves are on their way from memory
+constexpr int LINE = 64;          // bytes of a cache line
 // A number of the file is a byte with its sign and its length, and its bytes, the lowest first.
 constexpr uint8_t NEGATIVE = 0x80, LENGTH = 0x0F;
 constexpr int BYTES = 8, MOST_EXPONENT = 200;
@@ -28,12 +28,12 @@ struct Split {
 
 struct Cascade {
   int trees, splits, levels, features; // splits of a tree, and those from its root to a leaf
-  float scale; // of its leaves
-  std::vector<Split> split; // [trees, splits]
+  float scale;                         // of its leaves
+  std::vector<Split> split;            // [trees, splits]
   std::unique_ptr<int16_t[]> memory;
-  int16_t *leaves; // [trees, splits + 1, STRIDE], aligned
+  int16_t *leaves;             // [trees, splits + 1, STRIDE], aligned
   std::vector<int32_t> anchor; // [features]: a landmark
-  std::vector<float> x, y; // [features]: from the anchor, where the face is as the mean one
+  std::vector<float> x, y;     // [features]: from the anchor, where the face is as the mean one
 };
 
 struct Model {
@@ -49,42 +49,34 @@ public:
   File(const uint8_t *data, int64_t bytes) : at_(data), end_(data + bytes) {}
 
   int64_t whole() {
-    if (at_ == end_)
-      throw Broken();
+    if (at_ == end_) throw Broken();
     const uint8_t head = *at_++;
     const int length = head & LENGTH;
-    if (length > BYTES || length > end_ - at_ || head & ~(NEGATIVE | LENGTH))
-      throw Broken();
+    if (length > BYTES || length > end_ - at_ || head & ~(NEGATIVE | LENGTH)) throw Broken();
     uint64_t value = 0;
-    for (int i = 0; i < length; ++i)
-      value |= uint64_t(at_[i]) << 8 * i;
+    for (int i = 0; i < length; ++i) value |= uint64_t(at_[i]) << 8 * i;
     at_ += length;
     const auto made = int64_t(value);
-    if (made < 0)
-      throw Broken();
+    if (made < 0) throw Broken();
     return head & NEGATIVE ? -made : made;
   }
 
   int64_t count(int64_t most = MOST) {
     const int64_t value = whole();
-    if (value < 0 || value > most)
-      throw Broken();
+    if (value < 0 || value > most) throw Broken();
     return value;
   }
 
   float number() {
     const int64_t mantissa = whole(), exponent = whole();
-    if (std::abs(exponent) > MOST_EXPONENT)
-      throw Broken();
+    if (std::abs(exponent) > MOST_EXPONENT) throw Broken();
     const auto value = float(std::ldexp(double(mantissa), int(exponent)));
-    if (!std::isfinite(value))
-      throw Broken();
+    if (!std::isfinite(value)) throw Broken();
     return value;
   }
 
   void shape() { // of a matrix [VALUES, 1], which may be negated
-    if (std::abs(whole()) != VALUES || std::abs(whole()) != 1)
-      throw Broken();
+    if (std::abs(whole()) != VALUES || std::abs(whole()) != 1) throw Broken();
   }
 
   bool over() const { return at_ == end_; }
@@ -100,16 +92,13 @@ void read_trees(File &file, Cascade &cascade) {
   float largest = 0;
   for (int t = 0; t < cascade.trees; ++t) {
     const int splits = int(file.count(255));
-    if (t == 0)
-      cascade.splits = splits;
-    if (splits != cascade.splits || (splits & (splits + 1)))
-      throw Broken();
+    if (t == 0) cascade.splits = splits;
+    if (splits != cascade.splits || (splits & (splits + 1))) throw Broken();
     for (int i = 0; i < splits; ++i) {
       const auto first = uint16_t(file.count()), second = uint16_t(file.count());
       cascade.split.push_back({first, second, file.number()});
     }
-    if (file.count() != splits + 1)
-      throw Broken();
+    if (file.count() != splits + 1) throw Broken();
     for (int i = 0; i <= splits; ++i) {
       file.shape();
       for (int k = 0; k < VALUES; ++k) {
@@ -118,8 +107,7 @@ void read_trees(File &file, Cascade &cascade) {
       }
     }
   }
-  while (1 << cascade.levels <= cascade.splits)
-    ++cascade.levels;
+  while (1 << cascade.levels <= cascade.splits) ++cascade.levels;
   const size_t leaves = values.size() / VALUES;
   cascade.scale = largest / INT16_MAX;
   cascade.memory.reset(new int16_t[leaves * STRIDE + LINE]());
@@ -136,33 +124,26 @@ std::unique_ptr<Model> read_model(File file) {
   if (file.whole() != 1) // the version
     throw Broken();
   file.shape();
-  for (float &value : model->initial)
-    value = file.number();
+  for (float &value : model->initial) value = file.number();
   model->cascades.resize(size_t(file.count()));
-  for (Cascade &cascade : model->cascades)
-    read_trees(file, cascade);
-  if (file.count() != int64_t(model->cascades.size()))
-    throw Broken();
+  for (Cascade &cascade : model->cascades) read_trees(file, cascade);
+  if (file.count() != int64_t(model->cascades.size())) throw Broken();
   for (Cascade &cascade : model->cascades) {
     cascade.features = int(file.count());
     for (int i = 0; i < cascade.features; ++i)
       cascade.anchor.push_back(int32_t(file.count(LANDMARKS - 1)));
     for (const Split &split : cascade.split)
-      if (split.first >= cascade.features || split.second >= cascade.features)
-        throw Broken();
+      if (split.first >= cascade.features || split.second >= cascade.features) throw Broken();
   }
-  if (file.count() != int64_t(model->cascades.size()))
-    throw Broken();
+  if (file.count() != int64_t(model->cascades.size())) throw Broken();
   for (Cascade &cascade : model->cascades) {
-    if (file.count() != cascade.features)
-      throw Broken();
+    if (file.count() != cascade.features) throw Broken();
     for (int i = 0; i < cascade.features; ++i) {
       cascade.x.push_back(file.number());
       cascade.y.push_back(file.number());
     }
   }
-  if (!file.over())
-    throw Broken();
+  if (!file.over()) throw Broken();
   return model;
 }
 
@@ -190,11 +171,11 @@ struct Readings {
   const Model &model;
   const uint8_t *chip; // [side, side]
   int side, count;
-  const double *boxes;         // [count, 4]: left, top, right, bottom
-  float *shapes;               // [count, VALUES], in units of their boxes
-  std::vector<float> feature;  // [count, features]
-  std::vector<uint32_t> leaf;  // [trees, count]
-  std::vector<int32_t> sum;    // [count, STRIDE]
+  const double *boxes;        // [count, 4]: left, top, right, bottom
+  float *shapes;              // [count, VALUES], in units of their boxes
+  std::vector<float> feature; // [count, features]
+  std::vector<uint32_t> leaf; // [trees, count]
+  std::vector<int32_t> sum;   // [count, STRIDE]
 };
 
 void read_features(Readings &all, const Cascade &cascade) {
@@ -242,13 +223,11 @@ void add_leaves(Readings &all, const Cascade &cascade) {
     for (int r = 0; r < all.count; ++r) {
       if (i + r + AHEAD < total) {
         const int16_t *coming = cascade.leaves + size_t(leaf[i + r + AHEAD]) * STRIDE;
-        for (int k = 0; k < VALUES; k += LINE / 2)
-          __builtin_prefetch(coming + k);
+        for (int k = 0; k < VALUES; k += LINE / 2) __builtin_prefetch(coming + k);
       }
       const int16_t *values = cascade.leaves + size_t(leaf[i + r]) * STRIDE;
       int32_t *sum = all.sum.data() + STRIDE * r;
-      for (int k = 0; k < STRIDE; ++k)
-        sum[k] += values[k];
+      for (int k = 0; k < STRIDE; ++k) sum[k] += values[k];
     }
   for (int r = 0; r < all.count; ++r)
     for (int k = 0; k < VALUES; ++k)
@@ -284,8 +263,14 @@ int facecodec_cascade_read(const void *model, const uint8_t *chip, int32_t side,
       trees = std::max(trees, size_t(cascade.trees));
     }
     const auto count = size_t(readings);
-    Readings all{known, chip, side, readings, boxes, landmarks,
-                 std::vector<float>(count * features), std::vector<uint32_t>(count * trees),
+    Readings all{known,
+                 chip,
+                 side,
+                 readings,
+                 boxes,
+                 landmarks,
+                 std::vector<float>(count * features),
+                 std::vector<uint32_t>(count * trees),
                  std::vector<int32_t>(count * STRIDE)};
     for (size_t r = 0; r < count; ++r)
       std::copy(known.initial, known.initial + VALUES, landmarks + VALUES * r);
@@ -326,8 +311,7 @@ int facecodec_grey_chip(const uint8_t *frame, int32_t height, int32_t width, con
       first[i] = int(begin), count[i] = int(end) - int(begin);
     }
     std::fill(chip, chip + size_t(side) * side, uint8_t(0));
-    if (count[0] < 2 || count[1] < 2)
-      return 0;
+    if (count[0] < 2 || count[1] < 2) return 0;
     std::vector<float> plane(size_t(count[0]) * count[1]);
     std::vector<uint32_t> sums(count[0]);
     const float mean = 1.0f / (3.0f * float(block) * float(block));
@@ -338,14 +322,12 @@ int facecodec_grey_chip(const uint8_t *frame, int32_t height, int32_t width, con
         const uint8_t *at = frame + 3 * (line * width + size_t(first[0]) * block);
         for (int x = 0; x < count[0]; ++x) {
           uint32_t sum = 0;
-          for (int k = 0; k < 3 * block; ++k)
-            sum += at[k];
+          for (int k = 0; k < 3 * block; ++k) sum += at[k];
           sums[x] += sum;
           at += 3 * block;
         }
       }
-      for (int x = 0; x < count[0]; ++x)
-        plane[size_t(y) * count[0] + x] = mean * float(sums[x]);
+      for (int x = 0; x < count[0]; ++x) plane[size_t(y) * count[0] + x] = mean * float(sums[x]);
     }
     const auto step = float(1.0 / (double(side - 1) * block));
     const float du[2] = {float(place[2]) * step, float(place[3]) * step};
@@ -360,8 +342,7 @@ int facecodec_grey_chip(const uint8_t *frame, int32_t height, int32_t width, con
       for (int j = 0; j < side; ++j) {
         const auto u = float(j), v = float(i);
         const float x = from[0] + u * du[0] + v * dv[0], y = from[1] + u * du[1] + v * dv[1];
-        if (!(x >= 0 && y >= 0 && x < right && y < bottom))
-          continue;
+        if (!(x >= 0 && y >= 0 && x < right && y < bottom)) continue;
         const int column = int(x), line = int(y);
         const float p = x - float(column), q = y - float(line);
         const float *at = plane.data() + size_t(line) * count[0] + column;

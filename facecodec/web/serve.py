@@ -63,6 +63,8 @@ class _Handler(SimpleHTTPRequestHandler):
     server_version, sys_version = "facecodec", ""
     protocol_version = "HTTP/1.1"
     timeout = 60
+    # Otherwise a file waits until its headers, which are sent apart, have been acknowledged.
+    disable_nagle_algorithm = True
     extensions_map = TYPES
 
     def send_head(self) -> Any:
