@@ -39,7 +39,7 @@ struct FacecodecBlock {
   const void *source; // [frames], source_stride numbers apart, of the source's map
   int64_t source_stride;
   int32_t source_channels; // that it has; not all need to be read
-  const float *gain; // [frames], gain_stride apart, of [channels]; null for none
+  const float *gain;       // [frames], gain_stride apart, of [channels]; null for none
   int64_t gain_stride;
   float gain_factor;
   int32_t haar;                            // 1: an inverse Haar transform doubles the source

@@ -156,7 +156,7 @@ private:
         for (int k = 0; k < 9; ++k)
           w[i][k] = splat(there ? conv.depthwise[9 * (c + i) + 8 - k] : 0.0f);
       }
-      const auto row = [&](int y, int x, const Vec (&gradient)[N][1]) {
+      const auto row = [&](int y, int x, const Vec(&gradient)[N][1]) {
         Vec g[N];
 #pragma GCC unroll 2
         for (int i = 0; i < N; ++i) {

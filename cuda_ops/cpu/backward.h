@@ -64,8 +64,8 @@ inline void head_rows(const FacecodecBackward &job, ptrdiff_t frame, int y, int 
       Vec rows[2][2], bands[4];
       for (int i = 0; i < 2; ++i)
         for (int j = 0; j < 2; ++j)
-          rows[i][j] = load_part(row + i * width + 2 * v + j * LANES,
-                                 width - 2 * (x + v) - j * LANES);
+          rows[i][j] =
+              load_part(row + i * width + 2 * v + j * LANES, width - 2 * (x + v) - j * LANES);
       to_haar(rows[0], rows[1], bands);
       for (int i = 0; i < 4; ++i) store(to + (4 * c + i) * PANEL + v, bands[i]);
     }
