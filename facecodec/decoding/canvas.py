@@ -124,8 +124,8 @@ class Canvas:
         In order, each with its own record. Where the context retouches the face, a frame waits for
         the next picture of it, so that it may change evenly up to there.
         """
-        if self._behind is None:
-            yield face, frame
+        if under is None and self._retouching is None:
+            yield self(face, frame), frame
             return
         newest = self._of(face, frame, under)
         if self._retouching is None:

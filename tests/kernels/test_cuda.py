@@ -18,6 +18,7 @@ import cuda_ops
 from cuda_ops import Head, MobileBlock, ModulatedConv, build, dispatch
 from cuda_ops.backend import REFERENCE
 from cuda_ops.cpu.modulated import Tile
+from cuda_ops.cpu.panels import Layout
 from cuda_ops.cuda import library
 from cuda_ops.cuda.backend import CudaBackend
 from cuda_ops.operands import Picture
@@ -152,16 +153,18 @@ def test_structures_are_those_of_the_header():
 
 def test_kinds_have_the_numbers_of_the_headers():
     """An enumeration that Python and C++ share is one of the same names and numbers."""
-    for header, prefix, kinds in (
-        ("cuda/abi.h", "", Picture),
-        ("cpu/abi.h", "", Picture),
-        ("cpu/stylegan2_abi.h", "TILES_", Tile),
+    for header, name, prefix, kinds in (
+        ("cuda/abi.h", r"\w*", "", Picture),
+        ("cpu/abi.h", "FacecodecPicture", "", Picture),
+        ("cpu/abi.h", "FacecodecLayout", "", Layout),
+        ("cpu/stylegan2_abi.h", r"\w*", "TILES_", Tile),
     ):
         text = (build.SOURCES / header).read_text(encoding="utf-8")
-        constants = dict(re.findall(rf"FACECODEC_{prefix}(\w+) = (\d+)", text))
+        (body,) = re.findall(rf"enum {name}[^{{]*{{([^}}]*)}}", text)
+        constants = dict(re.findall(rf"FACECODEC_{prefix}(\w+) = (\d+)", body))
         constants.pop("NO_PICTURE", None)
         wanted = {kind.name: str(int(kind)) for kind in kinds if kind is not Picture.NONE}
-        assert constants == wanted, header
+        assert constants == wanted, (header, name)
 
 
 def test_graphs_on_the_cpu_call_the_function():
