@@ -34,14 +34,15 @@ class StepCosts:
     coarse_step: float = 4.6  # of a tuning, at 128 pixels
     full_step: float = 12.5  # of a fit, at full renders
     face: float = 3.0  # a frame, until it is known where the face is and what hides it
-    live_face: float = 1.3  # the same of a live encode
+    live_face: float = 0.6  # the same of a live encode
     descent: float = 1.8  # a Gauss-Newton step, with what belongs to it
+    live_step: float = 0.7  # of live tracking, by a short preview
     reading: float = 4.0  # the face of a drawn picture
     derivative: float = 39.0  # one derivative of Gauss-Newton
 
 
 COSTS = StepCosts()
-DESCENTS_PER_ITERATION = 4.0  # Gauss-Newton steps a frame per iteration of a plan, retries included
+DESCENTS_PER_ITERATION = 1.5  # Gauss-Newton steps a frame per iteration of a plan, retries included
 READINGS_OF_GUIDE = 65  # pictures in which live tracking learns how the face moves
 LIVE_STEPS = 1.6  # that a frame takes of at most two
 
@@ -83,7 +84,7 @@ def encode_previews(plan: Preset, tune: str, frames: int, known: bool) -> float:
     total += begun * tracking.preview_renders * COSTS.full_render
     if tracking.guided_steps is not None:
         total += (tracking.prepared_renders or 0) + READINGS_OF_GUIDE * COSTS.reading
-        total += frames * (COSTS.live_face + LIVE_STEPS * COSTS.descent)
+        total += frames * (COSTS.live_face + LIVE_STEPS * COSTS.live_step)
     else:
         steps = DESCENTS_PER_ITERATION * tracking.iterations
         total += frames * (COSTS.face + steps * COSTS.descent + COSTS.reading)
