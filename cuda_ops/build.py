@@ -73,6 +73,17 @@ class Recipe:
         return self.root or SOURCES
 
 
+def cplusplus() -> str:
+    """Return the C++ compiler: $CXX or g++."""
+    return os.environ.get("CXX") or shutil.which("g++") or "c++"
+
+
+def of_one_source(source: Path, flags: Sequence[str]) -> Recipe:
+    """Return how a library of one C++ file, which has its name, is made: by `cplusplus`."""
+    flags = *flags, *sanitizers()
+    return Recipe(source.stem, cplusplus(), (source.name,), flags, root=source.parent)
+
+
 def library_path(recipe: Recipe) -> Path:
     """Return where the library of a recipe lies once built.
 

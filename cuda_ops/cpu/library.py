@@ -5,8 +5,6 @@ from __future__ import annotations
 import ctypes
 import functools
 import logging
-import os
-import shutil
 from ctypes import POINTER, Structure, c_int
 from enum import IntEnum
 from pathlib import Path
@@ -14,7 +12,7 @@ from pathlib import Path
 import torch
 
 from cuda_ops import arithmetic
-from cuda_ops.build import Recipe, load, sanitizers
+from cuda_ops.build import Recipe, cplusplus, load, sanitizers
 from cuda_ops.cpu import abi, prebuilt
 from cuda_ops.errors import KernelError
 
@@ -49,11 +47,10 @@ class Products16(IntEnum):
 
 def recipe() -> Recipe:
     """Return how the library is made on this machine: $CXX or g++, for its very processor."""
-    compiler = os.environ.get("CXX") or shutil.which("g++") or "c++"
     # torch brings an OpenMP of its own: two of them in one process fight over the cores.
     own = sorted((Path(torch.__file__).parent / "lib").glob("libgomp*.so*"))
     links, versions = tuple(map(str, own[:1])), (torch.__version__,)
-    return Recipe("cpu", compiler, SOURCES, (*FLAGS, *sanitizers()), links, versions)
+    return Recipe("cpu", cplusplus(), SOURCES, (*FLAGS, *sanitizers()), links, versions)
 
 
 @functools.cache

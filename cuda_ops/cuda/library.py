@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from cuda_ops.build import Recipe, load, sanitizers
+from cuda_ops.build import Recipe, cplusplus, load, sanitizers
 from cuda_ops.errors import KernelError
 
 TOOLKIT = Path("/usr/local/cuda/bin/nvcc")
@@ -82,9 +82,8 @@ def recipe() -> Recipe:
 
 def host_recipe() -> Recipe:
     """Return how the CPU's copy is made."""
-    compiler = os.environ.get("CXX") or shutil.which("g++") or "c++"
     flags, versions = (*HOST_FLAGS, *sanitizers()), (torch.__version__,)
-    return Recipe("cuda-on-host", compiler, ("cuda/host.cpp",), flags, versions=versions)
+    return Recipe("cuda-on-host", cplusplus(), ("cuda/host.cpp",), flags, versions=versions)
 
 
 @functools.cache

@@ -9,8 +9,6 @@ from __future__ import annotations
 import ctypes
 import functools
 import logging
-import os
-import shutil
 from ctypes import POINTER, Structure, byref, c_double, c_float, c_int32, c_int64, c_void_p
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cuda_ops.build import Recipe, load, sanitizers
+from cuda_ops.build import Recipe, load, of_one_source
 from cuda_ops.errors import KernelError
 from facecodec.compositing.placing import Window, unit_steps
 from facecodec.face.alignment import Alignment
@@ -55,8 +53,7 @@ class Job(Structure):
 
 def recipe() -> Recipe:
     """Return how the library is made: by $CXX or g++, for this very processor."""
-    compiler = os.environ.get("CXX") or shutil.which("g++") or "c++"
-    return Recipe("paint", compiler, ("paint.cpp",), (*FLAGS, FOR_THIS, *sanitizers()), root=FOLDER)
+    return of_one_source(FOLDER / "paint.cpp", (*FLAGS, FOR_THIS))
 
 
 @functools.cache

@@ -74,7 +74,7 @@ class TrackedSection:
 
 
 class _Squares:
-    """The squares of a clip in order, of which the last few can be had once more.
+    """The squares of a clip in order, of which the last few can be read again.
 
     So a section begins before the end of the one before, and the video is read once for all.
     """

@@ -10,8 +10,6 @@ import ctypes
 import functools
 import logging
 import math
-import os
-import shutil
 from ctypes import c_int32, c_int64, c_void_p
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,10 +78,9 @@ class Cascade:
 
 def recipe() -> Recipe:
     """Return how the library is made: by $CXX or g++."""
-    from cuda_ops.build import Recipe, sanitizers
+    from cuda_ops.build import of_one_source
 
-    compiler = os.environ.get("CXX") or shutil.which("g++") or "c++"
-    return Recipe("cascade", compiler, ("cascade.cpp",), (*FLAGS, *sanitizers()), root=FOLDER)
+    return of_one_source(FOLDER / "cascade.cpp", FLAGS)
 
 
 @functools.cache

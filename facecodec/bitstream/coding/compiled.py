@@ -9,8 +9,6 @@ from __future__ import annotations
 import ctypes
 import functools
 import logging
-import os
-import shutil
 from ctypes import POINTER, Structure, byref, c_int32, c_int64, c_uint64
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,10 +63,9 @@ class _Work:
 
 def recipe() -> Recipe:
     """Return how the library is made: by $CXX or g++."""
-    from cuda_ops.build import Recipe, sanitizers
+    from cuda_ops.build import of_one_source
 
-    compiler = os.environ.get("CXX") or shutil.which("g++") or "c++"
-    return Recipe("tracks", compiler, ("tracks.cpp",), (*FLAGS, *sanitizers()), root=FOLDER)
+    return of_one_source(FOLDER / "tracks.cpp", FLAGS)
 
 
 @functools.cache
