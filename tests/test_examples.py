@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import facecodec.encoding.encode as encoding
+import facecodec.encoding.fitted as encoding
 from tests.helpers.presets import finding_once
 
 FOLDER = Path(__file__).resolve().parent.parent / "examples"

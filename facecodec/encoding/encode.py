@@ -22,20 +22,19 @@ from facecodec.context.av1 import check_encoder
 from facecodec.context.make import MadeContext
 from facecodec.context.plan import check_context, plan_context
 from facecodec.context.worth import Drawn, best_context
-from facecodec.encoding.checkpoint import kept_person, resumable
+from facecodec.encoding.checkpoint import resumable
 from facecodec.encoding.estimate import estimated_seconds
-from facecodec.encoding.live_clip import track_live
-from facecodec.encoding.motion import Motion, track_clip
+from facecodec.encoding.fitted import Fit, nobody_told
+from facecodec.encoding.motion import Motion
 from facecodec.encoding.parts import WHOLE, Parts
-from facecodec.encoding.person import find_person, follow_wanted, known_person
 from facecodec.encoding.presets import Preset, preset_name, preset_of
 from facecodec.encoding.rate import check_target, quality_for
 from facecodec.encoding.stored import stored
 from facecodec.encoding.summary import EncodeSummary, Stages, summarise
-from facecodec.encoding.tuning import settled_tune, tune_person
+from facecodec.encoding.tuning import settled_tune
 from facecodec.encoding.write import KeptPerson, check_stream_options, new_header, write_clip
 from facecodec.errors import UsageError
-from facecodec.models import Device, load_likeness, load_models, require_models
+from facecodec.models import Device, load_models, require_models
 from facecodec.progress import Progress, silent
 from facecodec.seconds import Time, between, seconds
 from facecodec.types import Picture
@@ -171,67 +170,47 @@ def encode(
     ):
         heard = settled(clip.audio, clip.source.audio_packets, choice)
         models = load_models(model, rig, device)
-        likeness = None if given else load_likeness(models.generator)
         if foretell is not None:
             needed = estimated_seconds(models, plan, tune, clip, known=given is not None)
             if needed is not None:
                 foretell(needed)
         stages.end("models")
-        known = None
+        kept_beside = keep_person and not given and not checkpoint
+        fit = Fit(
+            models=models,
+            plan=plan,
+            tune=tune,
+            id_frame=id_frame,
+            any_face=any_face,
+            parts=parts,
+            stages=stages,
+            progress=progress,
+            found=kept.keep if kept_beside else nobody_told,
+        )
         if given:
             known = Avatar.from_identity_file(given, model=models, name=str(identity))
-        motion = None
-        if known and plan.live:  # the clip is read once, as it comes
-            motion = track_live(clip, known, plan.tracking, any_face, progress)
-            stages.end("tracking")
+            fitted = fit.known(clip, known, str(identity))
         else:
-            follow_wanted(clip, known, id_frame, str(identity), any_face)
-            _ = clip.scan  # sought where it is first asked for
-            stages.end("face")
-        if known:
-            avatar, enrolment = known, known_person(clip, known, id_frame)
-        else:
-            avatar, enrolment = kept_person(
-                "inversion",
-                models,
-                lambda: find_person(clip, models, plan, id_frame, likeness, progress),
-            )
-        stages.end("inversion")
-        if tune != "none":
-            untuned = avatar, enrolment
-            avatar, enrolment = kept_person(
-                "tuning",
-                models,
-                lambda: tune_person(clip, *untuned, plan, tune, likeness, progress),
-            )
-            stages.end("tuning")
-        if keep_person and not given and not checkpoint:
-            kept.keep(avatar)
-        if motion is None and plan.live:
-            motion = track_live(clip, avatar, plan.tracking, any_face, progress)
-        elif motion is None:
-            motion = track_clip(clip, avatar, enrolment, plan.tracking, progress, parts)
-        stages.end("tracking")
+            fitted = fit.stranger(clip)
         metadata = {
-            "identity_frame": str(enrolment.frame),
+            "identity_frame": str(fitted.enrolment.frame),
             "preset": preset_name(preset),
             "tune": tune,
             **({"live": "yes"} if clip.live else {}),
         }
         size = clip.width, clip.height
 
-        tracked = motion
-
         def stored_at(points: int) -> tuple[StreamHeader, Motion]:
             header = new_header(
                 models, size, clip.time_base, clip.frame_rate, precision, points, metadata
             )
-            return stored(header, models.rig, tracked)
+            return stored(header, models.rig, fitted.motion)
 
         if bitrate is not None:
             quality = quality_for(bitrate, stored_at, clip)
         header, motion = stored_at(quality)
         sound = chosen_audio(clip.audio, clip.audio_packets, heard, audio_bitrate)
+        avatar = fitted.avatar
         with opened_whole(output) as file:
             person = given.sha256 if given else avatar
             drawn = Drawn(avatar, motion.controls) if avatar.tuning else None
@@ -240,7 +219,7 @@ def encode(
             written = write_clip(file, header, clip, person, motion, sound, behind)
         stages.end("writing")
         dropped = None if choice == "none" else clip.audio_dropped
-        frame = enrolment.frame
+        frame = fitted.enrolment.frame
         done = summarise(clip, motion, written, stages, frame, sound.parameters, dropped)
         return replace(done, quality=quality, context_moving=behind.moving if behind else None)
 

@@ -12,13 +12,13 @@ from facecodec.atomic import opened_whole, refuse_overwrite
 from facecodec.bitstream import IdentityFile, read_identity
 from facecodec.clip.clip import Clip
 from facecodec.clip.portraits import Portraits
-from facecodec.encoding.person import find_person
+from facecodec.encoding.fitted import Fit
 from facecodec.encoding.preparation import prepared
 from facecodec.encoding.presets import LIVE_TRACKING, Preset, preset_of
 from facecodec.encoding.summary import Stages
-from facecodec.encoding.tuning import settled_tune, tune_person
+from facecodec.encoding.tuning import settled_tune
 from facecodec.errors import UsageError
-from facecodec.models import Device, load_likeness, load_models, require_models
+from facecodec.models import Device, load_models, require_models
 from facecodec.progress import Progress, silent
 from facecodec.seconds import Time
 from facecodec.weights.catalogue import DEFAULT_GENERATOR
@@ -95,15 +95,13 @@ def enrol(
         opened = Portraits.of(paths, progress)
     with opened as clip:
         models = load_models(model, rig, device)
-        likeness = load_likeness(models.generator)
         stages.end("models")
         _ = clip.scan  # sought where it is first asked for
         stages.end("face")
-        avatar, enrolment = find_person(clip, models, plan, id_frame, likeness, progress)
-        stages.end("inversion")
-        if tune != "none":
-            avatar, enrolment = tune_person(clip, avatar, enrolment, plan, tune, likeness, progress)
-            stages.end("tuning")
+        fit = Fit(
+            models=models, plan=plan, tune=tune, id_frame=id_frame, stages=stages, progress=progress
+        )
+        avatar, enrolment = fit.person(clip)
         others, nobody = int(clip.other.sum()), int((~clip.seen & ~clip.scan.near).sum())
         frames = len(clip)
     packed = avatar.identity_file().pack()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import facecodec.encoding.encode as encoding
+import facecodec.encoding.fitted as encoding
 from tests.helpers.presets import finding_once
 
 ROOT = Path(__file__).resolve().parents[2]

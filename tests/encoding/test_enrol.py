@@ -73,7 +73,7 @@ def test_the_person_of_a_clip_is_the_one_that_encode_finds(
     def stop(*_):
         raise FacecodecError("the person is found")
 
-    monkeypatch.setattr("facecodec.encoding.encode.track_clip", stop)
+    monkeypatch.setattr("facecodec.encoding.fitted.track_clip", stop)
     with pytest.raises(FacecodecError, match="the person is found"):
         facecodec.encode(sample, tmp_path / "own.fcv", preset=TINY, max_frames=2)
     own = load_identity_file(tmp_path / "own.fcv.person.fci")

@@ -63,7 +63,7 @@ def test_the_command_says_so_before_the_work(
     def begin(*_):
         raise FacecodecError("the work began")
 
-    monkeypatch.setattr("facecodec.encoding.encode.find_person", begin)
+    monkeypatch.setattr("facecodec.encoding.fitted.find_person", begin)
     with fast_is(TINY), pytest.raises(SystemExit):
         run(["encode", str(sample), str(tmp_path / "a.fcv"), "--preset", "fast",
              "--max-frames", "1"])  # fmt: skip

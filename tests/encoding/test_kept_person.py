@@ -12,7 +12,7 @@ from unittest import mock
 import pytest
 
 import facecodec
-import facecodec.encoding.encode as encoding
+import facecodec.encoding.fitted as encoding
 from facecodec.atomic import opened_whole, refuse_overwrite
 from facecodec.bitstream import load_identity_file
 from facecodec.cli.main import run

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import facecodec
-import facecodec.encoding.encode as encoding
+import facecodec.encoding.fitted as encoding
 from facecodec import checkpoint
 from facecodec.bitstream import FrameFlags
 from facecodec.encoding import parts, sections
