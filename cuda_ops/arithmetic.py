@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from cuda_ops.errors import KernelError
 
@@ -17,7 +18,8 @@ ARITHMETICS = ("auto", "fp32", "bf16")
 VARIABLE = "FACECODEC_ARITHMETIC"
 
 _chosen: str | None = None
-_roughly = False
+# Of the thread that runs it: a fit beside a decode changes no arithmetic but its own.
+_roughly: ContextVar[bool] = ContextVar("roughly", default=False)
 
 
 def choose(arithmetic: str | None) -> str | None:
@@ -52,15 +54,18 @@ def in_bf16(available: bool, seen: bool = False) -> bool:
     arithmetic = choice()
     if arithmetic == "bf16" and not available:
         raise KernelError("bf16 was chosen and this processor has no bf16 products")
-    return available and (arithmetic == "bf16" or (arithmetic == "auto" and (seen or _roughly)))
+    rough = seen or _roughly.get()
+    return available and (arithmetic == "bf16" or (arithmetic == "auto" and rough))
 
 
 @contextmanager
 def roughly() -> Iterator[None]:
-    """Let auto take bf16 for every picture inside the `with` block, forward and backward."""
-    global _roughly
-    before, _roughly = _roughly, True
+    """Let auto take bf16 for every picture inside the `with` block, forward and backward.
+
+    On this thread alone.
+    """
+    token = _roughly.set(True)
     try:
         yield
     finally:
-        _roughly = before
+        _roughly.reset(token)

@@ -133,7 +133,8 @@ preset = click.option(
     "--preset", type=click.Choice(["live", "fast", "medium", "slow"]),
     default="medium", show_default=True,
     help="Time spent on fitting. On two cores: the person some 0.5, 1.5 or 2.5 min, then 0.35, "
-    "0.45 or 0.7 s a frame; live: given the person, 0.1 s a frame, and none waits for a later one.",
+    "0.45 or 0.7 s a frame; live: a stranger 10 s, then 0.03 s a frame, and none waits for a later "
+    "one.",
 )  # fmt: skip
 device = click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,

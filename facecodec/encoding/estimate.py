@@ -70,9 +70,11 @@ def encode_previews(plan: Preset, tune: str, frames: int, known: bool) -> float:
     total = 0.0
     if not known:
         total += inversion.w_steps * COSTS.small_step
-        total += (inversion.gaze_steps + inversion.w_plus_steps) * COSTS.larger_step
+        larger = inversion.coarse_size > PREVIEW_PIXELS
+        larger_step = COSTS.larger_step if larger else COSTS.coarse_step
+        total += (inversion.gaze_steps + inversion.w_plus_steps) * larger_step
         total += inversion.full_steps * COSTS.full_step
-        total += plan.keyframes * COSTS.derivative
+        total += (plan.keyframes if inversion.tracks else 0) * COSTS.derivative
     if tune != "none":
         tuning = plan.small_tuning if tune == "small" else plan.tuning
         total += tuning.steps * COSTS.coarse_step

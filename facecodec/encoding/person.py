@@ -88,11 +88,19 @@ def find_person(
         likeness,
         progress,
     )
-    # the latent as a decoder will read it, so that what follows is fitted to that
-    payload = pack_identity(result.w_plus.cpu().numpy(), model.mean)
-    latent = parse_identity(payload, generator.num_ws, generator.w_dim, model.mean)
     known = result.controls.double().cpu().numpy()
-    return Avatar(model, latent), Enrolment(first, neutral, clip.signals[chosen], known)
+    avatar = decoded_person(model, result.w_plus)
+    return avatar, Enrolment(first, neutral, clip.signals[chosen], known)
+
+
+def decoded_person(model: FaceModel, w_plus: Tensor) -> Avatar:
+    """Return the person of a latent [num_ws, w_dim] as a decoder will read it.
+
+    So that what follows is fitted to that.
+    """
+    generator = model.generator
+    payload = pack_identity(w_plus.cpu().numpy(), model.mean)
+    return Avatar(model, parse_identity(payload, generator.num_ws, generator.w_dim, model.mean))
 
 
 def compared_size(clip: Clip, generator: Generator, full_steps: int) -> int:

@@ -5,12 +5,31 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from facecodec.errors import UsageError
-from facecodec.fit.inversion import InversionPlan
+from facecodec.fit.inversion import InversionPlan, Rates
 from facecodec.fit.light_tuning import LightTuningPlan
 from facecodec.fit.photometric import TrackingPlan
 from facecodec.fit.weight_tuning import WeightTuningPlan
 
 SMALL_TUNING = LightTuningPlan(keyframes=12, steps=140, full_steps=60, directions=8)
+
+
+# A stranger within seconds, from one frame: as soon as one w is near, rows are free.
+QUICK_INVERSION = InversionPlan(
+    w_steps=30,
+    gaze_steps=0,
+    w_plus_steps=20,
+    full_steps=20,
+    coarse_size=128,
+    tracks=False,
+    warm_up=4,
+    w_rates=Rates(w=0.3),
+    freed_rates=Rates(w=0.1, rows=0.2, controls=0.05),
+    full_rates=Rates(w=0.05, rows=0.15, controls=0.02),
+)
+# What goes on from there, with more frames, whose controls are known.
+CONTINUED_INVERSION = InversionPlan(
+    w_steps=0, gaze_steps=0, w_plus_steps=40, full_steps=80, tracks=False
+)
 
 
 @dataclass(frozen=True)
@@ -48,7 +67,9 @@ FAST = Preset(
 )
 
 PRESETS = {
-    "live": replace(FAST, tracking=LIVE_TRACKING, live=True),
+    "live": replace(
+        FAST, keyframes=1, inversion=QUICK_INVERSION, tracking=LIVE_TRACKING, live=True
+    ),
     "fast": FAST,
     "medium": Preset(keyframes=8),
     "slow": Preset(

@@ -18,7 +18,7 @@ from torch import Tensor
 import cuda_ops
 from facecodec.checkpoint import made_once
 from facecodec.fit.comparison import Comparison
-from facecodec.fit.descent import descend
+from facecodec.fit.descent import WARM_UP_STEPS, descend
 from facecodec.fit.detail import DetailWeights
 from facecodec.fit.kept_tracking import KeptTracker
 from facecodec.fit.likeness import Likeness
@@ -39,13 +39,19 @@ DIRECTION_SCALE = 0.5  # root mean square of a coordinate of w when every amount
 W_PENALTY = 1e-3  # per squared unit of the amounts along the directions
 DIRECTION_SAMPLES = 4000  # latents drawn to find the principal directions of W
 IDENTITY_INTERVAL = 4  # steps from one look at the identity frame to the next
+TRACKED_STAGE = 3  # before which controls are tracked
 
-# Largest learning rates of each stage, in units of the directions' amounts and of the controls.
-W_STAGE_RATES = {"w": 0.2}
-GAZE_STAGE_RATES = {"w": 0.1}
-FREED_STAGE_RATES = {"w": 0.1, "rows": 0.15, "controls": 0.05}
-TRACKED_STAGE_RATES = {"w": 0.05, "rows": 0.2, "controls": 0.02}
-FULL_STAGE_RATES = {"rows": 0.08, "controls": 0.02}
+
+@dataclass(frozen=True, kw_only=True)
+class Rates:
+    """Largest learning rates of a stage; None: what stays as it is.
+
+    w, rows: in units of the amounts along the directions; controls: in standard deviations.
+    """
+
+    w: float | None = None
+    rows: float | None = None
+    controls: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +74,18 @@ class InversionPlan:
     # how the controls are tracked halfway, by Gauss-Newton
     tracking: TrackingPlan = TrackingPlan(iterations=4)
     recovery: bool = True  # whether the start's `recover` is then asked for better ones
+    tracks: bool = True  # whether they are at all; the steps of W+ are one stage where not
+    warm_up: int = WARM_UP_STEPS  # steps in which a stage's learning rates rise
+    w_rates: Rates = Rates(w=0.2)
+    gaze_rates: Rates = Rates(w=0.1)
+    freed_rates: Rates = Rates(w=0.1, rows=0.15, controls=0.05)
+    tracked_rates: Rates = Rates(w=0.05, rows=0.2, controls=0.02)
+    full_rates: Rates = Rates(rows=0.08, controls=0.02)
+
+    @property
+    def steps(self) -> int:
+        """Return the number of all steps."""
+        return self.w_steps + self.gaze_steps + self.w_plus_steps + self.full_steps
 
 
 @dataclass(frozen=True)
@@ -83,12 +101,14 @@ class InversionStart:
     """Where an inversion of K frames starts.
 
     controls: [K, num_controls], of the frames (pose from landmarks). w: [w_dim], the mean of W
-    when None. recover: may improve the controls once they have been tracked.
+    when None. recover: may improve the controls once they have been tracked. latent: [num_ws,
+    w_dim], of the person as they are known so far, to go on from; None for a stranger.
     """
 
     controls: Tensor
     w: Tensor | None = None
     recover: Recover | None = None
+    latent: Tensor | None = None
 
 
 def principal_directions(generator: Generator) -> Tensor:
@@ -116,7 +136,11 @@ def identity_and_others(frames: int) -> Iterator[int]:
 
 
 class Inverter:
-    """An inversion in progress: the parts of the latent, the controls and the targets."""
+    """An inversion in progress: the parts of the latent, the controls and the targets.
+
+    Whoever has other work to do takes `steps` as they like, on any one thread, and `result` when
+    they like: what is known of the person so far.
+    """
 
     def __init__(
         self,
@@ -134,8 +158,14 @@ class Inverter:
         self.directions = principal_directions(generator)
         width = generator.w_dim
         device = generator.w_mean.device
-        self.w = torch.zeros(width, requires_grad=True, device=device)
-        self.rows = torch.zeros(generator.num_ws, width, requires_grad=True, device=device)
+        self.w = torch.zeros(width, device=device)
+        self.rows = torch.zeros(generator.num_ws, width, device=device)
+        if start.latent is not None:
+            amounts = (start.latent.to(device) - self.centre) @ torch.linalg.inv(self.directions)
+            self.w = amounts.mean(0)
+            self.rows = amounts - self.w
+        self.w.requires_grad_(True)
+        self.rows.requires_grad_(True)
         self.controls = start.controls.clone().requires_grad_(True)
         self.compare = Comparison(targets, likeness, plan.likeness_weight, plan.texture_weight)
         self.previews = FramePreviews()
@@ -160,31 +190,62 @@ class Inverter:
             full_render = self.generator.synthesize(styles)
         return self.compare.full_loss(frame, full_render, self.plan.detail)
 
-    def run(
-        self, steps: int, size: int | None, rates: dict[str, float], progress: Progress
-    ) -> None:
+    def steps(self) -> Iterator[tuple[int, int]]:
+        """Take the plan's steps; yield after each how many there have been, and their number.
+
+        Tracking, where the plan has it, goes with the step after it.
+        """
+        plan = self.plan
+        apart = plan.tracks and len(self.targets) > 1
+        before = plan.w_plus_steps // 2 if plan.tracks else plan.w_plus_steps
+        stages = (
+            (plan.w_steps, plan.w_size, plan.w_rates),
+            (plan.gaze_steps, plan.coarse_size, plan.gaze_rates),
+            (before, plan.coarse_size, plan.freed_rates),
+            (plan.w_plus_steps - before, plan.coarse_size, plan.tracked_rates),
+            (plan.full_steps, None, plan.full_rates),
+        )
+        done = 0
+        for number, stage in enumerate(stages):
+            if number == TRACKED_STAGE and apart:
+                tracked = made_once("tracked", self.track)
+                self.controls.data.copy_(torch.as_tensor(tracked))
+            for taken in self.run(*stage):
+                yield done + taken, plan.steps
+            done += stage[0]
+
+    def run(self, steps: int, size: int | None, rates: Rates) -> Iterator[int]:
         """Take Adam steps at renders of `size` pixels, at full ones for None.
 
-        `rates` are the learning rates of what moves: w, rows, controls.
+        Yields after each how many have been taken.
         """
-        groups = [([getattr(self, name)], rate) for name, rate in rates.items()]
+        moved = {name: rate for name, rate in vars(rates).items() if rate is not None}
+        groups = [([getattr(self, name)], rate) for name, rate in moved.items()]
         plan, frames = self.plan, len(self.targets)
-        identity_only = "rows" not in rates or frames == 1
-        order = itertools.repeat(0) if identity_only else identity_and_others(frames)
-        for step, frame in descend(groups, order, steps, beside=self.previews):
-            fit = self.full_loss(frame) if size is None else self.loss(frame, size, "rows" in rates)
+        freed = "rows" in moved
+        order = itertools.repeat(0) if not freed or frames == 1 else identity_and_others(frames)
+        step = None
+        for step, frame in descend(groups, order, steps, plan.warm_up, beside=self.previews):
+            if step:  # the one before has been taken now
+                yield step
+            fit = self.full_loss(frame) if size is None else self.loss(frame, size, freed)
             loss = fit + W_PENALTY * self.w.square().mean()
             if size is not None:
                 loss = loss + plan.natural_penalty * self.naturalness.excess(self.w_plus())
-            if "rows" in rates:
+            if freed:
                 penalty = plan.row_penalty if size is None else plan.coarse_row_penalty
                 loss = loss + penalty * self.rows.square().mean()
-            if "controls" in rates:
+            if "controls" in moved:
                 loss = loss + plan.control_penalty * self.controls.square().sum(1).mean()
             torch.autograd.backward(loss)
             if self.controls.grad is not None:
                 self.controls.grad[0] = 0  # controls 0 mean the person as this frame shows it
-            progress("inversion", step + 1, steps)
+        if step is not None:
+            yield step + 1
+
+    def result(self) -> Inversion:
+        """Return the latent and the controls as they are now, in memory of their own."""
+        return Inversion(self.w_plus().detach().clone(), self.controls.detach().clone())
 
     def track(self) -> Tensor:
         """Replace the controls of all frames but the first by tracked ones; return them [K, K']."""
@@ -220,20 +281,6 @@ def invert(
     `likeness` pictures alone are compared.
     """
     fit = Inverter(generator, basis, targets, start, plan, likeness)
-    total, done = plan.w_steps + plan.gaze_steps + plan.w_plus_steps + plan.full_steps, 0
-
-    def run(steps: int, size: int | None, rates: dict[str, float]) -> None:
-        nonlocal done
-        fit.run(steps, size, rates, lambda name, step, _: progress(name, done + step, total))
-        done += steps
-
-    before_tracking = plan.w_plus_steps // 2
-    run(plan.w_steps, plan.w_size, W_STAGE_RATES)
-    run(plan.gaze_steps, plan.coarse_size, GAZE_STAGE_RATES)
-    run(before_tracking, plan.coarse_size, FREED_STAGE_RATES)
-    if len(targets) > 1:
-        tracked = made_once("tracked", fit.track)
-        fit.controls.data.copy_(torch.as_tensor(tracked))
-    run(plan.w_plus_steps - before_tracking, plan.coarse_size, TRACKED_STAGE_RATES)
-    run(plan.full_steps, None, FULL_STAGE_RATES)
-    return Inversion(fit.w_plus().detach(), fit.controls.detach())
+    for done, total in fit.steps():
+        progress("inversion", done, total)
+    return fit.result()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -220,6 +221,19 @@ def test_rough_pictures_are_near_the_exact_ones():
     exact = REFERENCE.mobile_network(*network)
     assert 0 < float((rough - exact).abs().max()) < 0.05 * float(exact.abs().max())
     assert not library.in_bf16()
+
+
+@pytest.mark.skipif(not dispatch.has_bf16(), reason="this processor has no bf16 products")
+def test_roughly_is_of_one_thread_alone():
+    """A fit beside a decode leaves the decode's arithmetic as it is, however the two interleave."""
+    with ThreadPoolExecutor(1) as other:
+        with cuda_ops.using("cpu", "auto"), cuda_ops.roughly():
+            assert library.in_bf16()
+            assert not other.submit(library.in_bf16).result()
+            with cuda_ops.roughly():
+                pass
+            assert library.in_bf16()
+        assert not library.in_bf16()
 
 
 def test_previews_follow_weights_changed_in_place(generator):
