@@ -21,9 +21,10 @@ from cuda_ops.cpu.prebuilt import FOLDER, LEVELS, Level
 from facecodec.bitstream.coding import compiled
 from facecodec.compositing import compiled as painter
 from facecodec.face import cascade
+from facecodec.video import planes
 
 ROOT = Path(__file__).resolve().parents[1]
-PLAIN = (compiled, cascade, painter)  # libraries that any processor runs
+PLAIN = (compiled, cascade, painter, planes)  # libraries that any processor runs
 OLDEST_GLIBC = (2, 17)  # that wheels are tagged with
 LINKS = ("-Wl,--gc-sections", "-s")
 QUIET = ("-Wno-unused-parameter",)  # of what a level without bf16 leaves out

@@ -10,6 +10,7 @@ import av
 from facecodec.bitstream import ContextPlate
 from facecodec.errors import FacecodecError
 from facecodec.types import Picture
+from facecodec.video.colour import from_rgb
 from facecodec.video.manners import quiet, usual_priority
 
 CODEC = "av1"  # its name in a stream, where the face's place is painted over
@@ -62,8 +63,7 @@ def encode_after(
             with usual_priority():
                 context.open()
             for number, picture in enumerate([plate, *pictures]):
-                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-                frame = frame.reformat(format=DEEP, dst_colorspace="ITU709")
+                frame = from_rgb(picture, DEEP)
                 frame.pts, frame.time_base = number, 1 / rate
                 packets += [bytes(packet) for packet in context.encode(frame)]
             packets += [bytes(packet) for packet in context.encode(None)]

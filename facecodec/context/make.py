@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Protocol
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +18,7 @@ from facecodec.context.plan import ContextPlan
 from facecodec.face.alignment import Alignment
 from facecodec.progress import Progress
 from facecodec.types import Flags, Picture
+from facecodec.video.colour import scaled
 from facecodec.video.reader import Frame
 
 SAMPLED_SEGMENTS = 12  # of a long clip, by which the quantiser is chosen
@@ -179,9 +179,7 @@ def shrunk(picture: Picture, size: tuple[int, int]) -> Picture:
 
     Also enlarges.
     """
-    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-    small = frame.reformat(*size, format="rgb24", interpolation="AREA").to_ndarray()
-    return small.astype(np.uint8, copy=False)
+    return scaled(picture, size)
 
 
 def _plate(samples: dict[int, _Sample], plan: ContextPlan) -> tuple[Picture, float]:

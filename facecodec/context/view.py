@@ -12,18 +12,12 @@ from facecodec.bitstream import ContextPictures, ContextPlate
 from facecodec.context.av1 import decoded
 from facecodec.errors import FacecodecError
 from facecodec.types import Picture
+from facecodec.video.colour import BT709, to_rgb
 
 Report = Callable[[str], None]
 
 SHARES = 64  # steps in which a picture fades into the next: as many as 16 bits take
-# As pictures are coded: so they fade and grow in half the time that RGB takes. They grow in 8 bits,
-# rounded; libav would dither them, and a pattern that grows is seen on every wall.
-PLANES, DEEP_PLANES = "yuv420p", "yuv420p10le"
-DEEPER = 2  # bits
-# libav's quick way to RGB cuts fractions off, and so darkens a picture by 1.1 to 1.4 grey levels;
-# its exact way takes five times as long. A level of luma is 1.16 grey levels.
-CUT_OFF = 1 << DEEPER
-WHITE = 235 << DEEPER
+PLANES = "yuv420p10le"  # as pictures are coded: so they fade and grow in half the time of RGB
 
 Planes = NDArray[np.uint16]  # [3 h / 2, w] of ten bits, as PyAV lays them out
 
@@ -64,7 +58,7 @@ class ContextView:
             frames = decoded(plate, pictures.packets)
             for pts, frame in zip((0, *pictures.pts), frames, strict=False):
                 width, height = (side + side % 2 for side in (frame.width, frame.height))
-                small = frame.reformat(width, height, format=DEEP_PLANES).to_ndarray()
+                small = frame.reformat(width, height, format=PLANES).to_ndarray()
                 yield pts, small.astype(np.uint16, copy=False)
         except FacecodecError as error:
             self._report(f"context: {error}")
@@ -81,7 +75,7 @@ class ContextView:
     @property
     def small(self) -> Picture | None:
         """What was last come to, as small as it is coded: uint8 RGB [h, w, 3] or None."""
-        return None if self._now is None else _in_rgb(_frame_of(self._now))
+        return None if self._now is None else to_rgb(_frame_of(self._now))
 
     def at(self, pts: int) -> Picture | None:
         """Return the picture for a time, not before the last one: uint8 RGB [H, W, 3] or None."""
@@ -117,20 +111,11 @@ def _mixed(one: Planes, other: Planes, share: int) -> Planes:
 
 def _enlarged(picture: Planes, size: tuple[int, int]) -> Picture:
     """Return a picture as large as `size` says, width and height: uint8 RGB [H, W, 3]."""
-    frame = _frame_of(picture)
-    return _in_rgb(frame.reformat(*size, format=PLANES, interpolation="BICUBIC"))
+    return to_rgb(_frame_of(picture), size)
 
 
 def _frame_of(picture: Planes) -> av.VideoFrame:
-    """Return a picture as a frame of libav's, as bright as it has to be to be right in RGB."""
-    lifted, height = picture + np.uint16(1 << DEEPER >> 1), len(picture) * 2 // 3
-    luma = lifted[:height]
-    np.minimum(luma + np.uint16(CUT_OFF), np.maximum(luma, np.uint16(WHITE)), out=luma)
-    levels = np.minimum(lifted >> np.uint16(DEEPER), np.uint16(255)).astype(np.uint8)
-    return av.VideoFrame.from_ndarray(levels, format=PLANES)
-
-
-def _in_rgb(frame: av.VideoFrame) -> Picture:
-    """Return a picture as uint8 RGB [H, W, 3]."""
-    levels = frame.reformat(format="rgb24", src_colorspace="ITU709").to_ndarray()
-    return levels.astype(np.uint8, copy=False)
+    """Return a picture as a frame of libav's."""
+    frame = av.VideoFrame.from_ndarray(picture, format=PLANES)
+    frame.colorspace, frame.color_range = BT709, 1  # limited
+    return frame

@@ -30,6 +30,7 @@ from facecodec.video.still import encode_jpeg
 from facecodec.video.writer import Sink, open_sink
 
 PANEL_PIXELS = 512  # side of each picture in the player
+PANEL_QUALITY = 93  # of a JPEG
 THUMBNAIL_PIXELS = 128  # side of the pictures of what a control does
 NUM_WORST_FRAMES = 4  # worst frames shown
 MAX_SPREAD_FRAMES = 12  # that fit into a clip at the distance kept between worst frames
@@ -230,7 +231,7 @@ def _effects(avatar: Avatar, progress: Progress) -> tuple[bytes, list[tuple[byte
         progress("control sheet", i + 1, count)
     size = avatar.side(min(PANEL_PIXELS, avatar.resolution))
     at_rest = avatar.render(np.zeros((1, count), np.float32), size)[0]
-    return encode_jpeg(at_rest, 2), pairs
+    return encode_jpeg(at_rest, PANEL_QUALITY), pairs
 
 
 def _facts(stream: StreamReader) -> dict[str, str]:

@@ -12,11 +12,11 @@ from fractions import Fraction
 
 import av
 import numpy as np
-from av.video.reformatter import Interpolation
 
 from facecodec.errors import FacecodecError, UsageError
 from facecodec.face.crop import resize
 from facecodec.types import Picture
+from facecodec.video.colour import BT709, from_rgb, to_rgb
 from facecodec.video.manners import quiet, usual_priority
 
 MAX_ENCODES = 4  # encodes to come near a rate
@@ -26,9 +26,6 @@ RATE_TOLERANCE = 0.05  # relative distance from the wanted rate that is near eno
 USUAL_RATE_SLOPE = 0.11
 MIN_RATE_SLOPE = USUAL_RATE_SLOPE / 5
 WIDE_QUALITY_STEPS = 8  # of a range left to search that is halved when an estimate ends at its edge
-# Bicubic, as a good player scales, and to RGB without what libav usually cuts off: some 2 grey
-# levels of every pixel, for which a video would be blamed.
-EXACTLY = int(Interpolation.BICUBIC | Interpolation.FULL_CHR_H_INT | Interpolation.ACCURATE_RND)
 
 
 @dataclass(frozen=True)
@@ -156,8 +153,7 @@ def encode(
         with usual_priority():
             context.open()
         for i, picture in enumerate(frames):
-            frame = av.VideoFrame.from_ndarray(resize(picture, size), format="rgb24")
-            frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709")
+            frame = from_rgb(resize(picture, size), "yuv420p")
             frame.pts, frame.time_base = i, 1 / rate
             packets += [bytes(packet) for packet in context.encode(frame)]
         packets += [bytes(packet) for packet in context.encode(None)]
@@ -178,11 +174,8 @@ def decoded(made: Encoded, size: tuple[int, int]) -> Iterator[Picture]:
     with quiet():
         for data in [*made.packets, None]:
             for frame in context.decode(None if data is None else av.Packet(data)):
-                # the matrix is named, since not every stream does
-                shown = frame.reformat(
-                    *size, format="rgb24", src_colorspace="ITU709", interpolation=EXACTLY
-                )
-                yield shown.to_ndarray().astype(np.uint8, copy=False)
+                frame.colorspace = BT709  # since not every stream names it
+                yield to_rgb(frame, size)
 
 
 def even(size: tuple[int, int], scale: float) -> tuple[int, int]:

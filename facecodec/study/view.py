@@ -33,6 +33,7 @@ SLIDER_LIMIT = 8.0  # standard deviations a control may be pushed to, or as far 
 TRUNCATION = 0.7  # how far random people lie from the mean face
 USUAL_RATE = 25.0  # frames a second, of a stream of one frame
 MAX_FRAMES = 20_000  # of a stream that can be scrubbed
+SHOT_QUALITY = 89  # of a JPEG
 
 # Keys of a control: frames, and a value or None for the stream's own.
 KeyList = Sequence[tuple[int, float | None]]
@@ -103,7 +104,7 @@ class Studio:
         """Render controls [K]. Raises UsageError for a person or controls that cannot be."""
         begin = time.perf_counter()
         picture = self._drawn(controls, person, self.size)
-        return Shot(encode_jpeg(picture, 3), 1000 * (time.perf_counter() - begin))
+        return Shot(encode_jpeg(picture, SHOT_QUALITY), 1000 * (time.perf_counter() - begin))
 
     def picture(self, controls: list[float], person: str) -> bytes:
         """Return the person at controls [K] as a PNG file of full size, which says what it is.

@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 
 from facecodec.errors import FacecodecError
 from facecodec.types import Picture
+from facecodec.video.colour import BT601, from_rgb
 from facecodec.video.sink import Sink, readable_errors
 from facecodec.video.source import reason
 
@@ -53,8 +54,7 @@ class CameraSink(Sink):
 
     def write(self, image: Picture, pts: int) -> None:
         """Show a picture, uint8 RGB [H, W, 3]; `pts` is not passed on."""
-        frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-        frame = frame.reformat(format="yuv420p", dst_colorspace="ITU601", dst_color_range="MPEG")
+        frame = from_rgb(image, "yuv420p", BT601)
         frame.pts = self._frames
         self._frames += 1
         with readable_errors(self.path):

@@ -1,8 +1,8 @@
 """From a decoded frame to 8-bit RGB as a screen of BT.709 shows it.
 
-libav's scaler undoes the matrix (YCbCr). What it does not do, or does badly, is here: transfer
-functions of high dynamic range (SMPTE ST 2084, "PQ"; Rec. ITU-R BT.2100, "HLG"), wide primaries
-(BT.2020, P3), and the matrix YCgCo. Code points are those of Rec. ITU-T H.273.
+`planes` undoes the matrix (YCbCr). Here are transfer functions of high dynamic range (SMPTE ST
+2084, "PQ"; Rec. ITU-R BT.2100, "HLG"), wide primaries (BT.2020, P3), and the way back, from RGB to
+what video encoders take. Code points are those of Rec. ITU-T H.273.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from functools import cache
 
 import av
 import numpy as np
+from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 
 from facecodec.errors import FacecodecError
 from facecodec.types import Picture
+from facecodec.video.planes import WEIGHTS, YCGCO, planes_of
 
 Linear = NDArray[np.float32]
 
@@ -27,8 +29,13 @@ NUM_LEVELS = 1 << 16
 
 LINEAR, LOG_100, LOG_316, PQ, ST428, HLG = 8, 9, 10, 16, 17, 18
 OWN_TRANSFERS = (LINEAR, LOG_100, LOG_316, PQ, ST428, HLG)
-RGB, BT709, YCGCO, CHROMA_DERIVED = 0, 1, 8, 12
-SCALER_MATRICES = (RGB, BT709, 2, 4, 5, 6, 7, 9)
+BT709, BT601, BT2020, CHROMA_DERIVED = 1, 5, 9, 12
+# Without these flags libav's scaler cuts fractions off, between RGB and YCbCr in both directions:
+# pictures become 1 to 2 grey levels darker, and colours that are written shift by a quarter of one.
+EXACT = Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP | Interpolation.ACCURATE_RND
+SMOOTHLY = int(EXACT | Interpolation.BICUBIC)
+IN_MEANS = int(EXACT | Interpolation.AREA)
+PLAINLY = int(EXACT | Interpolation.BILINEAR)
 # primaries -> x, y of red, green, blue and white
 PRIMARIES = {
     1: (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290),
@@ -45,35 +52,73 @@ def to_rgb(frame: av.VideoFrame, size: tuple[int, int] | None = None) -> Picture
     Raises FacecodecError for colours that nothing here can convert.
     """
     matrix = int(frame.colorspace)
-    if matrix == CHROMA_DERIVED and int(frame.color_primaries) in (1, 9):
+    if matrix == CHROMA_DERIVED and int(frame.color_primaries) in (BT709, BT2020):
         matrix = int(frame.color_primaries)  # derived from them, they give the matrix of their name
         frame.colorspace = matrix
     special = int(frame.color_trc) in OWN_TRANSFERS or int(frame.color_primaries) in PRIMARIES
     special = special and (int(frame.color_trc) in OWN_TRANSFERS or frame.color_primaries != BT709)
-    width, height = size or (frame.width, frame.height)
-    if (
-        matrix not in SCALER_MATRICES
-        and not frame.format.is_rgb
-        and len(frame.format.components) > 1
-    ):
-        if matrix != YCGCO:
-            raise FacecodecError(
-                f"its colours are coded by matrix {matrix}, which is not known here"
-            )
-        coded = _ycgco(frame, (width, height))
-    elif special:
-        deep = frame.reformat(width, height, format="rgb48le", interpolation="BICUBIC")
-        coded = np.asarray(deep.to_ndarray(), np.uint16)
-    elif size is None:
-        return np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+    coded = not frame.format.is_rgb and len(frame.format.components) > 1
+    if coded and matrix not in WEIGHTS and matrix != YCGCO:
+        raise FacecodecError(f"its colours are coded by matrix {matrix}, which is not known here")
+    if size is not None and size != (frame.width, frame.height):
+        frame = frame.reformat(*size, format=frame.format.name, interpolation=SMOOTHLY, threads=1)
+    planes = planes_of(frame)
+    if planes is not None:
+        levels = planes.in_rgb(matrix, special)
+    elif coded and matrix == YCGCO:
+        raise FacecodecError(f"its pictures ({frame.format.name}) are in YCgCo, which is not known")
     else:
-        return np.asarray(
-            frame.reformat(width, height, format="rgb24", interpolation="BICUBIC").to_ndarray(),
-            np.uint8,
-        )
-    if not special:
-        return (coded >> 8).astype(np.uint8)
-    return to_standard(coded, int(frame.color_trc), int(frame.color_primaries))
+        name = "rgb48le" if special else "rgb24"
+        levels = frame.reformat(format=name, interpolation=PLAINLY).to_ndarray()
+    if special:
+        return to_standard(levels, int(frame.color_trc), int(frame.color_primaries))
+    return levels.astype(np.uint8, copy=False)
+
+
+def from_rgb(image: Picture, format: str, matrix: int = BT709) -> av.VideoFrame:
+    """Return a picture, uint8 RGB [H, W, 3], as a frame in a pixel format of libav's.
+
+    matrix: of what is not RGB, in limited range.
+    """
+    coded, (height, width) = av.VideoFormat(format), image.shape[:2]
+    if not coded.is_rgb and (height % 2 or width % 2):
+        image = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), "edge")
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+    if coded.is_rgb:
+        return frame.reformat(format=format, threads=1)
+    frame = frame.reformat(
+        format=format, dst_colorspace=matrix, dst_color_range="MPEG", interpolation=PLAINLY,
+        threads=1,
+    )  # fmt: skip
+    return frame if image.shape[:2] == (height, width) else _cut(frame, width, height)
+
+
+def _cut(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
+    """Return the left and upper part of a frame in planes.
+
+    libav would spread half as many columns of chroma, rounded up, over an odd number of pixels,
+    instead of two to each, and so shift colours.
+    """
+    part = av.VideoFrame(width, height, frame.format.name)
+    for plane, whole in zip(part.planes, frame.planes, strict=True):
+        lines = np.frombuffer(memoryview(whole), np.uint8).reshape(-1, whole.line_size)
+        taken = np.zeros((plane.height, plane.line_size), np.uint8)
+        used = min(plane.line_size, whole.line_size)
+        taken[:, :used] = lines[: plane.height, :used]
+        plane.update(taken.tobytes())
+    part.colorspace, part.color_range = frame.colorspace, frame.color_range
+    return part
+
+
+def scaled(picture: Picture, size: tuple[int, int], method: int = IN_MEANS) -> Picture:
+    """Return a picture [H, W, 3] scaled to `size` (width, height).
+
+    method: `IN_MEANS`, of what falls on a pixel of the result, or `SMOOTHLY`.
+    """
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+    small = frame.reformat(*size, format="rgb24", interpolation=method, threads=1)
+    levels = small.to_ndarray()
+    return levels.astype(np.uint8, copy=False)
 
 
 def to_standard(coded: NDArray[np.uint16], transfer: int, primaries: int) -> Picture:
@@ -149,16 +194,3 @@ def _to_xyz(primaries: int) -> NDArray[np.float64]:
     xyz = np.c_[points, 1 - points.sum(1)] / points[:, 1:]
     matrix: NDArray[np.float64] = xyz[:3].T * np.linalg.solve(xyz[:3].T, xyz[3])
     return matrix
-
-
-def _ycgco(frame: av.VideoFrame, size: tuple[int, int]) -> NDArray[np.uint16]:
-    """Return R'G'B' [H, W, 3], 0 to 65535, of a frame in YCgCo."""
-    frame.colorspace = BT709  # any that the scaler knows: it moves planes only
-    planes = frame.reformat(*size, format="yuv444p16le").to_ndarray().astype(np.float32) / 65535
-    y, cg, co = np.moveaxis(planes, -1, 0)
-    if int(frame.color_range) == 2:
-        cg, co = cg - 128 / 255, co - 128 / 255
-    else:
-        y, cg, co = (y * 255 - 16) / 219, (cg * 255 - 128) / 224, (co * 255 - 128) / 224
-    rgb = np.stack([y - cg + co, y + cg, y - cg - co], -1)
-    return (rgb.clip(0, 1) * 65535 + 0.5).astype(np.uint16)

@@ -19,6 +19,7 @@ from facecodec.types import Picture
 from facecodec.video.audio import CODECS, NOTHING, open_parameters
 from facecodec.video.audio_source import AAC_PRIMING_SAMPLES
 from facecodec.video.coding import RGB_FORMATS, USUALLY, Writing
+from facecodec.video.colour import from_rgb
 from facecodec.video.manners import quiet, usual_priority
 from facecodec.video.sink import Sink, readable_errors
 from facecodec.video.sound_out import CopiedSound, RecodedSound, open_sound
@@ -136,13 +137,7 @@ class ContainerSink(Sink):
         """Add a picture, uint8 RGB [H, W, 3], at `pts` ticks."""
         if self._frames == 0:
             self._begin(pts)
-        frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-        if self._in_rgb:
-            frame = frame.reformat(format=self._format)
-        else:
-            frame = frame.reformat(
-                format=self._format, dst_colorspace="ITU709", dst_color_range="MPEG"
-            )
+        frame = from_rgb(image, self._format)
         frame.pts, frame.time_base = pts - (self._origin or 0), self.time_base
         with readable_errors(self.path):
             self._mux(self._video.encode(frame))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import av
 import numpy as np
 
 from facecodec.types import Picture
+from facecodec.video.colour import IN_MEANS, SMOOTHLY, scaled
 
 
 def fitted(picture: Picture, size: tuple[int, int]) -> Picture:
@@ -15,10 +15,9 @@ def fitted(picture: Picture, size: tuple[int, int]) -> Picture:
         return picture
     factor = min(size[0] / width, size[1] / height)
     inner = max(1, round(width * factor)), max(1, round(height * factor))
-    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-    method = "AREA" if factor < 1 else "BICUBIC"
-    scaled = frame.reformat(*inner, format="rgb24", interpolation=method).to_ndarray()
     left, top = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
     out = np.zeros((size[1], size[0], 3), np.uint8)
-    out[top : top + inner[1], left : left + inner[0]] = scaled
+    out[top : top + inner[1], left : left + inner[0]] = scaled(
+        picture, inner, IN_MEANS if factor < 1 else SMOOTHLY
+    )
     return out

@@ -9,12 +9,11 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
-import av
-
 from facecodec.bitstream.audio import AudioPacket, AudioParameters
 from facecodec.types import Picture
 from facecodec.video.audio import CODECS, NOTHING, audio_entry, codec_delay
 from facecodec.video.byte_sink import ByteSink
+from facecodec.video.colour import BT709, from_rgb
 from facecodec.video.matroska import (
     VIDEO_TRACK,
     cluster,
@@ -68,8 +67,7 @@ class MatroskaSink(ByteSink):
         held, self._held = self._held, []
         for packet in held:
             self.write_audio(packet)
-        frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-        frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
+        frame = from_rgb(image, "yuv420p", BT709)
         self._block(_PICTURES, pts * self._base - self._origin, frame.to_ndarray().tobytes())
 
     def write_audio(self, packet: AudioPacket) -> None:

@@ -8,11 +8,10 @@ from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 
-import av
-
 from facecodec.atomic import abandon, folder_whole
 from facecodec.types import Picture
 from facecodec.video.byte_sink import ByteSink
+from facecodec.video.colour import BT601, from_rgb
 from facecodec.video.sink import Sink, readable_errors
 from facecodec.video.still import encode_still
 
@@ -108,6 +107,5 @@ class Y4MSink(ByteSink):
 
     def write(self, image: Picture, pts: int) -> None:
         """Add a picture, uint8 RGB [H, W, 3]; `pts` is not stored."""
-        frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-        frame = frame.reformat(format="yuv420p", dst_colorspace="ITU601", dst_color_range="MPEG")
+        frame = from_rgb(image, "yuv420p", BT601)
         self.put(b"FRAME\n" + frame.to_ndarray().tobytes())

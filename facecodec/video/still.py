@@ -12,27 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from facecodec.errors import FacecodecError
 from facecodec.types import Picture
 
 JPEG_ENDINGS = (".jpg", ".jpeg")
+JPEG_QUALITY = 95  # of Pillow, 1 to 100
+HALVES = 2  # Pillow's code for chroma of half the columns and rows
 
 
-def encode_jpeg(image: NDArray[np.uint8], quality: int = 4) -> bytes:
-    """Return a picture, uint8 RGB [H, W, 3] with even sides, as JPEG; quality: 2 best, 31 worst.
-
-    Raises FacecodecError where libav has no JPEG encoder.
-    """
-    context = av.CodecContext.create("mjpeg", "w")
-    if not isinstance(context, av.VideoCodecContext):
-        raise FacecodecError("libav was built without a JPEG encoder")
-    context.height, context.width = image.shape[:2]
-    context.pix_fmt, context.time_base = "yuvj420p", Fraction(1, 25)
-    context.color_range = 2  # full range, as JPEG is
-    context.options = {"qmin": str(quality), "qmax": str(quality)}
-    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
-    frame = frame.reformat(format="yuvj420p", dst_colorspace="ITU601", dst_color_range="JPEG")
-    return b"".join(bytes(p) for p in [*context.encode(frame), *context.encode(None)])
+def encode_jpeg(image: NDArray[np.uint8], quality: int = 85) -> bytes:
+    """Return a picture, uint8 RGB [H, W, 3], as a small JPEG; quality: 1 worst, 95 best."""
+    made = io.BytesIO()
+    picture = Image.fromarray(np.ascontiguousarray(image))
+    picture.save(made, "jpeg", quality=quality, subsampling=HALVES)
+    return made.getvalue()
 
 
 def encode_png(image: Picture) -> bytes:
@@ -42,9 +34,6 @@ def encode_png(image: Picture) -> bytes:
     context.pix_fmt, context.time_base = "rgb24", Fraction(1, 25)
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
     return b"".join(bytes(p) for p in [*context.encode(frame), *context.encode(None)])
-
-
-JPEG_QUALITY = 95  # of Pillow, 1 to 100
 
 
 def encode_still(image: Picture, suffix: str, comment: str = "") -> bytes:

@@ -23,6 +23,7 @@ from facecodec.compositing import compiled as painter
 from facecodec.errors import FacecodecError, ModelError
 from facecodec.face import cascade
 from facecodec.version import __version__
+from facecodec.video import planes
 from facecodec.weights import store
 from facecodec.weights.catalogue import CATALOGUE
 from facecodec.workshop.machine import processor
@@ -50,6 +51,7 @@ def examine() -> list[Finding]:
         _kernels(),
         _tracks(),
         _painter(),
+        _planes(),
         _cuda(),
         _choice(),
         *models(),
@@ -67,7 +69,13 @@ def clean() -> tuple[int, int]:
     before = _bytes(folder)
     try:
         graphics = [cuda_library.recipe(), cuda_library.host_recipe()]
-        own = [library.recipe(), compiled.recipe(), cascade.recipe(), painter.recipe()]
+        own = [
+            library.recipe(),
+            compiled.recipe(),
+            cascade.recipe(),
+            painter.recipe(),
+            planes.recipe(),
+        ]
         removed = build.clean([*own, *graphics])
     except cuda_ops.KernelError as error:
         raise FacecodecError(str(error)) from error
@@ -134,6 +142,12 @@ def _painter() -> Finding:
     if painter.library() is None:
         return Finding("compositing", "note", "not built: heads are laid over frames slowly")
     return Finding("compositing", "good", "compiled")
+
+
+def _planes() -> Finding:
+    if planes.library() is None:
+        return Finding("colours", "note", "not built: videos are read slowly")
+    return Finding("colours", "good", "compiled")
 
 
 def _cuda() -> Finding:
