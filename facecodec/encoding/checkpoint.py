@@ -12,10 +12,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import av
+import dlib
 import numpy as np
 import torch
 
 import cuda_ops
+import facecodec
 from facecodec import checkpoint
 from facecodec.atomic import STANDARD_OUTPUT, opened_whole
 from facecodec.avatar.avatar import Avatar
@@ -30,6 +33,8 @@ from facecodec.version import __version__
 SUFFIX = ".checkpoint"  # after a stream's name: the folder of what is kept
 ABOUT = "about.json"  # in the folder: of which encode it is
 PRIVATE = 0o700  # permissions: it shows what the person looks like
+PACKAGES = tuple(Path(str(module.__file__)).parent for module in (facecodec, cuda_ops))
+LIBRARIES = torch, np, av, dlib  # whose versions results may differ by
 
 Person = tuple[Avatar, Enrolment]
 
@@ -138,4 +143,21 @@ def _machine() -> dict[str, Any]:
     with suppress(cuda_ops.KernelError):
         kernels = cuda_ops.describe("cuda" if torch.cuda.is_available() else "cpu")
         kernels = re.sub(r", \d+ threads", "", kernels)  # sums do not depend on how many
-    return {"version": __version__, "torch": torch.__version__, "kernels": kernels}
+    libraries = ", ".join(f"{module.__name__} {module.__version__}" for module in LIBRARIES)
+    return {
+        "version": __version__, "code": _code(), "libraries": libraries, "kernels": kernels,
+    }  # fmt: skip
+
+
+def _code() -> str:
+    """Return the SHA-256 of all files of the packages that compute: their code and their data.
+
+    A version stays while its code is worked on. An encode that was begun by other code than goes on
+    with it ends at what neither comes to alone.
+    """
+    digest = hashlib.sha256()
+    for folder in PACKAGES:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(os.fsencode(path.relative_to(folder)) + _sha256(path).encode())
+    return digest.hexdigest()

@@ -19,6 +19,8 @@ from facecodec.avatar.face import FaceReader
 from facecodec.checkpoint import Checkpoint, Replay, keeping, packed, stage, unpacked
 from facecodec.clip.clip import Clip
 from facecodec.clip.scan import Scan
+from facecodec.encoding import checkpoint as encoding_checkpoint
+from facecodec.encoding.checkpoint import resumable
 from facecodec.errors import UsageError
 from facecodec.fit import recovery
 from facecodec.fit.descent import descend, shuffled_rounds
@@ -244,6 +246,31 @@ def test_stages_are_counted_within_what_they_are_part_of(tmp_path):
             assert checkpoint.made_once("b", make(2)) == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a-1.stage", "b-1.stage"]
     assert stage("part").known is None and not stage("part").due()
+
+
+@pytest.mark.parametrize("name", ["code", "libraries"])
+def test_what_other_code_has_begun_is_refused(sample, tmp_path, monkeypatch, name):
+    """Half by this code and half by that, it would come to what neither comes to alone."""
+    output = tmp_path / "a.fcv"
+    files = {"source": sample}
+    with pytest.raises(Stopped), resumable(output, files, "", wanted=True):
+        raise Stopped
+    with resumable(output, files, "", wanted=True):
+        stage("one").keep(1)
+        shutil.copytree(f"{output}.checkpoint", tmp_path / "b.fcv.checkpoint")
+    packages = encoding_checkpoint.PACKAGES
+    code = tmp_path / "code"
+    shutil.copytree(packages[1], code)
+    (code / "version.py").write_text("__version__ = 0\n")
+    if name == "code":
+        monkeypatch.setattr(encoding_checkpoint, "PACKAGES", (packages[0], code))
+    else:
+        monkeypatch.setattr(np, "__version__", "0.9")
+    with (
+        pytest.raises(UsageError, match=f"differs in: {name};"),
+        resumable(tmp_path / "b.fcv", files, "", wanted=True),
+    ):
+        pass
 
 
 def test_what_cannot_be_kept_is_refused_at_once(sample, tmp_path):
