@@ -70,6 +70,7 @@ sanitize: setup  ## the kernels' tests under address and undefined-behaviour san
 	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" \
 	$(BIN)/pytest tests/kernels/test_gradients.py tests/kernels/test_cuda.py \
 	  tests/kernels/test_cpu_mobilestylegan.py tests/kernels/test_cpu_stylegan2.py \
+	  tests/kernels/test_octaves.py tests/kernels/test_differences.py \
 	  tests/bitstream/test_compiled.py tests/compositing/test_painting.py tests/video/test_planes.py \
 	  -k "not gradcheck and not whole_frames and not previews and not without_a_gpu"
 

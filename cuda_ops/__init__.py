@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from cuda_ops.memory import keep_freed_memory
     from cuda_ops.operands import GAIN, LEAK, Head, MobileBlock, ModulatedConv, SeparableConv
     from cuda_ops.operators import (
+        apart,
         bias_act,
         double,
         finer,
         halved,
+        mean_size,
         mobile_block,
         mobile_network,
         mobile_network_rgb8,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
 # name -> module of this package
 _HOMES = {
+    "apart": "operators",
     "Backend": "backend",
     "bias_act": "operators",
     "describe": "dispatch",
@@ -47,6 +50,7 @@ _HOMES = {
     "keep_freed_memory": "memory",
     "KernelError": "errors",
     "LEAK": "operands",
+    "mean_size": "operators",
     "mobile_block": "operators",
     "mobile_network": "operators",
     "mobile_network_rgb8": "operators",
@@ -76,6 +80,7 @@ __all__ = [
     "MobileBlock",
     "ModulatedConv",
     "SeparableConv",
+    "apart",
     "bias_act",
     "describe",
     "double",
@@ -83,6 +88,7 @@ __all__ = [
     "halved",
     "inverse_haar",
     "keep_freed_memory",
+    "mean_size",
     "mobile_block",
     "mobile_network",
     "mobile_network_rgb8",

@@ -123,6 +123,17 @@ class Backend:
         """Return pictures [N, C, H, W] less `smaller` [N, C, H/2, W/2], doubled bilinearly."""
         return pictures - F.interpolate(smaller, size=pictures.shape[2:], mode="bilinear")
 
+    def mean_size(self, pictures: Tensor) -> Tensor:
+        """Average absolute values over the channels: [N, C, H, W] -> [N, 1, H, W]."""
+        return pictures.abs().mean(1, keepdim=True)
+
+    def apart(self, pictures: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        """Return the sum of weights [N, 1, H, W] times mean absolute differences, a scalar [].
+
+        Of pictures from their targets, both [N, C, H, W]; the mean is over the channels.
+        """
+        return ((pictures - targets).abs().mean(1, keepdim=True) * weights).sum()
+
     # StyleGAN2. Weights are constants: styles scale the activations before a convolution and
     # demodulation scales them after it (section 2.2 of the paper, turned inside out), so that no
     # weight is computed for a frame and no convolution is grouped.

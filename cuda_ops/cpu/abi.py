@@ -125,6 +125,16 @@ class Octave(Structure):
     ]  # fmt: skip
 
 
+class Difference(Structure):
+    """FacecodecDifference."""
+
+    _fields_ = [
+        ("pictures", c_void_p), ("targets", c_void_p), ("weights", c_void_p), ("result", c_void_p),
+        ("sums", c_void_p), ("kind", c_int32), ("scale", c_float), ("frames", c_int32),
+        ("channels", c_int32), ("pixels", c_int32), ("threads", c_int32),
+    ]  # fmt: skip
+
+
 # In the order of `facecodec_size` in block.cpp.
 LAUNCHERS: dict[type[Structure], str] = {
     Block: "facecodec_block",
@@ -135,4 +145,5 @@ LAUNCHERS: dict[type[Structure], str] = {
     Colours: "facecodec_colours",
     Fir: "facecodec_fir",
     Octave: "facecodec_octave",
+    Difference: "facecodec_difference",
 }

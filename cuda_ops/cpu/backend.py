@@ -6,6 +6,7 @@ import torch
 
 from cuda_ops.backend import Backend
 from cuda_ops.cpu import library
+from cuda_ops.cpu.differences import DifferenceKernels
 from cuda_ops.cpu.gradients import CpuGradients
 from cuda_ops.cpu.mobile import MobileKernels
 from cuda_ops.cpu.modulated import ModulatedKernels
@@ -18,7 +19,7 @@ _BF16 = {
 }
 
 
-class CpuBackend(MobileKernels, ModulatedKernels, OctaveKernels):
+class CpuBackend(MobileKernels, ModulatedKernels, OctaveKernels, DifferenceKernels):
     """The C++ kernels. Raises KernelError when they cannot be built or loaded."""
 
     name = "cpu"

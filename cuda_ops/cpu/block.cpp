@@ -5,6 +5,7 @@
 #include <exception>
 
 #include "abi.h"
+#include "differences_abi.h"
 #include "head.h"
 #include "lines.h"
 #include "octave_abi.h"
@@ -148,10 +149,10 @@ extern "C" int facecodec_products16() { return facecodec::products16(); }
 
 // The sizes of the jobs in the order of LAUNCHERS in abi.py, so that the mirror can be checked.
 extern "C" int facecodec_size(int which) {
-  const int sizes[] = {sizeof(FacecodecBlock),        sizeof(FacecodecBackward),
-                       sizeof(FacecodecHaarBackward), sizeof(FacecodecModulated),
-                       sizeof(FacecodecSmooth),       sizeof(FacecodecColours),
-                       sizeof(FacecodecFir),          sizeof(FacecodecOctave)};
+  const int sizes[] = {
+      sizeof(FacecodecBlock),     sizeof(FacecodecBackward), sizeof(FacecodecHaarBackward),
+      sizeof(FacecodecModulated), sizeof(FacecodecSmooth),   sizeof(FacecodecColours),
+      sizeof(FacecodecFir),       sizeof(FacecodecOctave),   sizeof(FacecodecDifference)};
   return sizes[which];
 }
 

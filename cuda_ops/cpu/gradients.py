@@ -20,13 +20,14 @@ from torch.nn.grad import conv2d_weight
 
 from cuda_ops.cpu import abi, library, mobile
 from cuda_ops.cpu.backward import BackCall
+from cuda_ops.cpu.differences import DifferenceKernels
 from cuda_ops.cpu.network import differentiable_network, is_constant
 from cuda_ops.cpu.octaves import OctaveKernels
 from cuda_ops.cpu.panels import PanelMap, map_type
 from cuda_ops.operands import LEAK, Head, MobileBlock, SeparableConv
 
 
-class CpuGradients(OctaveKernels):
+class CpuGradients(OctaveKernels, DifferenceKernels):
     """The operators that autograd can go back through."""
 
     name = "cpu"

@@ -31,6 +31,7 @@ FLAGS = (
 SOURCES = (
     "cpu/block.cpp",
     "cpu/backward.cpp",
+    "cpu/differences.cpp",
     "cpu/haar.cpp",
     "cpu/octave.cpp",
     "cpu/stylegan2.cpp",

@@ -94,8 +94,10 @@ def detail_loss(
             render, target = (picture.mean(1, keepdim=True) for picture in colours)
         _, detail = band(render)
         _, target_detail = band(target)
-        difference = (render - target).abs() + how.band * (detail - target_detail).abs()
-        total = total + (difference.mean(1, keepdim=True) * weights).sum() / weights.sum()
+        apart = cuda_ops.apart(render, target, weights)
+        apart = apart + how.band * cuda_ops.apart(detail, target_detail, weights)
+        total = total + apart / weights.sum()
+        amplitude = cuda_ops.mean_size(detail)
         alike = weights.clamp_max(FACE_WEIGHT)
         side = render.shape[-1]
         for features, part, weight, patch in (
@@ -104,7 +106,7 @@ def detail_loss(
         ):
             if (side, features) not in known:
                 known[side, features] = wanted(target_detail, part, patch)
-            total = total + weight * _missed(detail, part, patch, known[side, features])
+            total = total + weight * _missed(amplitude, part, patch, known[side, features])
         render, target = (cuda_ops.halved(picture) for picture in colours)
         weights = cuda_ops.halved(weights)
     return total / SCALES
@@ -122,21 +124,25 @@ def amplitude_difference(
     target's mean amplitude and `USUAL_DETAIL`: the finest octaves, which are the faintest, are not
     lost among the others.
     """
-    return _missed(detail, weights, patch, wanted(target_detail, weights, patch))
+    sought = wanted(target_detail, weights, patch)
+    return _missed(cuda_ops.mean_size(detail), weights, patch, sought)
 
 
 def wanted(target_detail: Tensor, weights: Tensor, patch: int) -> Wanted:
     """Return what is wanted of a band [1, C, S, S], weighted by `weights` [1, 1, S, S]."""
     shares = _patches(weights, patch)
     counted = shares.clamp_min(1e-6)
-    amplitude = _patches(target_detail.abs().mean(1, keepdim=True) * weights, patch) / counted
+    amplitude = _patches(cuda_ops.mean_size(target_detail) * weights, patch) / counted
     shares = shares / shares.sum().clamp_min(1e-6)
     return Wanted(amplitude, counted, shares, ((amplitude * shares).sum() * USUAL_DETAIL).sqrt())
 
 
-def _missed(detail: Tensor, weights: Tensor, patch: int, target: Wanted) -> Tensor:
-    """Return how far the amplitude of a band [1, C, S, S] is from what is wanted, a scalar []."""
-    amplitude = _patches(detail.abs().mean(1, keepdim=True) * weights, patch) / target.weights
+def _missed(size: Tensor, weights: Tensor, patch: int, target: Wanted) -> Tensor:
+    """Return how far the amplitude of a band is from what is wanted, a scalar [].
+
+    `size` [1, 1, S, S]: the band's mean absolute value over the channels.
+    """
+    amplitude = _patches(size * weights, patch) / target.weights
     ratio = torch.log((amplitude + FAINTEST_DETAIL) / (target.amplitude + FAINTEST_DETAIL))
     far = F.huber_loss(ratio, torch.zeros_like(ratio), reduction="none", delta=NEARLY_RIGHT)
     return target.unit * (far * target.shares).sum() / NEARLY_RIGHT

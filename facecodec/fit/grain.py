@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
+import cuda_ops
 from facecodec.fit.objective import Target, band, shrink
 
 # Mean amplitude of an octave in the generator's own faces over that of the next coarser one, from 1
@@ -31,18 +32,13 @@ def grain(full_render: Tensor, target: Target) -> Tensor:
         return full_render.new_zeros(())
     patches = size // PATCH_SIZE
     _, finest = band(target.picture[None])
-    finest = shrink(_amplitude(finest), patches)
+    finest = shrink(cuda_ops.mean_size(finest), patches)
     weights = shrink(target.weights[None], patches)
     total = full_render.new_zeros(())
     while full_render.shape[-1] >= 2 * size:
         octaves = (full_render.shape[-1] // size).bit_length() - 1
         full_render, detail = band(full_render)
         warranted = FREE_GRAIN + NATURAL_RATIO**octaves * finest
-        excess = F.relu(shrink(_amplitude(detail), patches) - warranted)
+        excess = F.relu(shrink(cuda_ops.mean_size(detail), patches) - warranted)
         total = total + (excess * weights).sum() / weights.sum()
     return total
-
-
-def _amplitude(detail: Tensor) -> Tensor:
-    """Return the mean absolute value over the channels of detail [N, 3, S, S], [N, 1, S, S]."""
-    return detail.abs().mean(1, keepdim=True)

@@ -64,6 +64,7 @@ class InversionPlan:
     full_steps: int = 100  # Adam steps of W+ after those, at full renders and the targets' own size
     w_size: int = 64  # side of the compared pictures, as is the next one
     coarse_size: int = 256
+    freed_size: int | None = None  # of those of W+ before the controls are tracked; None: the same
     coarse_row_penalty: float = 0.2  # per squared unit by which a row of W+ leaves w, in previews
     row_penalty: float = 0.02  # the same in full renders
     natural_penalty: float = 0.01  # of rows beyond the spread of W, in previews
@@ -201,7 +202,7 @@ class Inverter:
         stages = (
             (plan.w_steps, plan.w_size, plan.w_rates),
             (plan.gaze_steps, plan.coarse_size, plan.gaze_rates),
-            (before, plan.coarse_size, plan.freed_rates),
+            (before, plan.freed_size or plan.coarse_size, plan.freed_rates),
             (plan.w_plus_steps - before, plan.coarse_size, plan.tracked_rates),
             (plan.full_steps, None, plan.full_rates),
         )
