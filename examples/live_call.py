@@ -9,7 +9,8 @@ from pathlib import Path
 
 import facecodec
 from facecodec.live import LiveSettings
-from facecodec.live.pictures import PictureDecoder, open_link
+from facecodec.live.opening import open_link
+from facecodec.live.pictures import PictureDecoder
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else "out")
 stream = facecodec.open(folder / "talk.fcv")

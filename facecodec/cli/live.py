@@ -48,8 +48,9 @@ def command() -> None:
 @click.argument("source", metavar="IN")
 @click.option("--to", required=True, metavar="ADDRESS", help="udp://host:port, - or a .fcv file.")
 @click.option(
-    "--identity", type=options.FILE, required=True, metavar="FILE.fci", help="The person."
-)
+    "--identity", type=options.FILE, metavar="FILE.fci",
+    help="The person; without it they are found out during the call.",
+)  # fmt: skip
 @click.option("--refer", is_flag=True, help="Send a reference to the .fci file, not the person.")
 @click.option(
     "--camera", type=click.Choice(["v4l2", "avfoundation", "dshow"]),
@@ -80,7 +81,7 @@ def command() -> None:
 def send(
     source: str,
     to: str,
-    identity: str,
+    identity: str | None,
     refer: bool,
     camera: str | None,
     size: tuple[int, int] | None,
@@ -107,8 +108,12 @@ def send(
     that cannot be worked on in time are dropped, and counted. With --to - or a file a stream is
     written that `facecodec decode` reads.
 
+    Without --identity the first pictures show a face that was fitted in some seconds; a better one
+    takes its place during the call, twice. A file needs --identity.
+
     \b
     facecodec live send /dev/video0 --to udp://there:5000 --identity alice.fci
+    facecodec live send /dev/video0 --to udp://there:5000
     facecodec live send talk.mp4 --to udp://there:5000 --identity alice.fci
     cat talk.mkv | facecodec live send - --to talk.fcv --identity alice.fci
     grab | facecodec live send - --raw 640x480:yuv420p --fps 25 \\

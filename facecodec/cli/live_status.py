@@ -21,15 +21,17 @@ if TYPE_CHECKING:
 
 STATUS_SECONDS = 0.5  # between two looks of the status line
 STATUS_COLUMNS = 78
+KNOWN = "known"  # the stage of a person who was given, see `Speaker`
 
 
 def sent(status: SendStatus) -> str:
     """Return how a sender does, as a short line."""
     coding = "" if status.coding is None else f"  to bytes {status.coding:.0f} ms"
     face = "" if status.face else "  no face"
+    stage = "" if status.stage == KNOWN else f"  {status.stage}"
     return (
         f"{progress.clock(status.seconds)}  {status.fps:.1f} fps  {status.kbps:.1f} kbps  "
-        f"{status.dropped} dropped{coding}{face}"
+        f"{status.dropped} dropped{coding}{face}{stage}"
     )
 
 
@@ -53,6 +55,9 @@ def send_report(to: str, done: SendSummary, stats: bool) -> Iterator[str]:
             f"  {done.hurried} frames tracked in one step, and {done.held} sent like the one "
             "before, because tracking took too long"
         )
+    if KNOWN not in done.stages:
+        times = ", ".join(f"{stage} after {when:.0f} s" for stage, when in done.stages.items())
+        yield f"  the person, from the first picture: {times}"
     if done.no_face:
         yield f"  {done.no_face} frames without the person's face (the last controls are held)"
     if stats and done.capture_to_bytes is not None:

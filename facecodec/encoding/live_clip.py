@@ -23,6 +23,7 @@ from facecodec.encoding.motion import Motion
 from facecodec.encoding.person import face_at_rest
 from facecodec.encoding.preparation import new_tracker
 from facecodec.errors import NoFaceError, UsageError
+from facecodec.face.apart import EmbedderApart
 from facecodec.face.layout import NUM_LANDMARKS
 from facecodec.face.signals import SIGNALS, all_signals
 from facecodec.fit.photometric import TrackingPlan
@@ -51,12 +52,12 @@ class OnePerson:
 
     def __init__(
         self,
-        avatar: Avatar,
+        avatar: Avatar | None,
         any_face: bool = False,
         choice: FaceChoice | None = None,
         apart: bool = False,
     ) -> None:
-        """Read the person's own picture at rest.
+        """Read the person's own picture at rest; None: nobody is known until `expect`.
 
         any_face: follow whoever it is. choice: of the first frame's faces; later on, where several
         are found, of the one nearest to where a choice fell last. The largest without. apart: look
@@ -66,19 +67,27 @@ class OnePerson:
         self._chosen: Floats | None = None  # [2], pixels
         self.at_once = 1  # the most faces that a frame showed when all of it was searched
         self._follow, self._embed = landmark_finder(quick=True), face_embedder()
-        picture, points = face_at_rest(avatar)
+        self._wants_apart = apart
+        self._apart: EmbedderApart | None = None
         self._drawn: Floats | None = None  # embedding [128] of the picture
         self.rest: Landmarks | None = None  # landmarks at rest [68, 2], in sides of the square
-        if points is not None:
+        picture, points = (None, None) if avatar is None else face_at_rest(avatar)
+        if picture is not None and points is not None:
             self.rest = points / READING_PIXELS
-            self._drawn = None if any_face else self._embed(picture, points)
+            if not any_face:
+                self.expect(self._embed(picture, points))
         self._first: list[Floats] = []  # embeddings of the first frames
         self._known = False  # whether those are the person's
         self.other = False  # whether the face looked at last is somebody else's
         self.distance = 0.0  # of its embedding from the person's
         self._not_looked = EMBEDDING_INTERVAL  # frames
-        self._apart = embedder_apart() if apart and self._drawn is not None else None
         self._first_interval = FIRST_INTERVAL_APART if apart else 1  # frames
+
+    def expect(self, embedding: Floats) -> None:
+        """From now on, follow the person with this face embedding [128] alone."""
+        self._drawn = embedding
+        if self._wants_apart and self._apart is None:
+            self._apart = embedder_apart()
 
     @property
     def judgement(self) -> Judgement:

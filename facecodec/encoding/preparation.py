@@ -60,14 +60,18 @@ def prepared(avatar: Avatar, plan: TrackingPlan, progress: Progress) -> Preparat
     path = _path(avatar, plan)
     known = _kept(path, avatar, plan)
     if known is None:
-        arrays = _learnt(avatar, plan, progress).arrays()
+        arrays = learn(avatar, plan, progress).arrays()
         _keep(path, arrays)
         # in memory as it will be when it is read: sums depend on how their operands lie there
         known = Preparation.from_arrays(arrays, avatar.generator, avatar.num_controls, plan)
     return known
 
 
-def _learnt(avatar: Avatar, plan: TrackingPlan, progress: Progress) -> Preparation:
+def learn(avatar: Avatar, plan: TrackingPlan, progress: Progress) -> Preparation:
+    """Return what tracking a person with a live plan begins with, which is not kept.
+
+    Raises ModelError when the landmark model is not installed.
+    """
     tracker = Tracker(avatar.generator, avatar.basis, avatar.styles, plan)
     derivative = tracker.derivatives.prepare()
     read = partial(

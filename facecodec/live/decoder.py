@@ -97,6 +97,21 @@ class Decoder:
         return None if session is None else session.preamble.tuning
 
     @property
+    def refines(self) -> bytes | None:
+        """Return the id of the stream whose place this one takes: the person is the same one.
+
+        None before the header has come, and where there is none.
+        """
+        session = self._link.session
+        return None if session is None else session.refines
+
+    @property
+    def has_person(self) -> bool:
+        """Whether all of the person has come, as far as the header says what there is."""
+        session = self._link.session
+        return session is not None and session.has_person
+
+    @property
     def audio(self) -> AudioParameters | None:
         """Return the parameters of the audio, None before they came, or where there is none."""
         session = self._link.session

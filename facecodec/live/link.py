@@ -18,6 +18,9 @@ from facecodec.live.order import FrameOrder, LinkCounts
 
 _AUDIO_WINDOW = 512  # packets before the newest, beyond which one is too late
 _NAME = "the live stream"
+# Keys of a header's metadata: the id in hexadecimal of the stream whose place one takes, because
+# the same person is known better by now; and how they are tuned, 'none' if not.
+REFINES, TUNE = "refines", "tune"
 
 __all__ = ["LinkCounts", "Session"]
 
@@ -41,6 +44,19 @@ class Session:
         self._segments = SegmentDecoder(self.header, remembered)
         self._newest_packet = -1
         self._packets: set[int] = set()  # numbers of the last that came
+
+    @property
+    def refines(self) -> bytes | None:
+        """Return the id of the stream whose place this one takes, None where it takes none's."""
+        try:
+            return bytes.fromhex(self.header.metadata.get(REFINES, "")) or None
+        except ValueError:
+            return None
+
+    @property
+    def has_person(self) -> bool:
+        """Whether all has come that the header says of the person."""
+        return not self.preamble.missing(self.header)
 
     def take(self, chunk: Chunk) -> Iterator[FrameRecord | AudioPacket]:
         """Take in a whole chunk; yield what it makes ready.

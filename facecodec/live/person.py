@@ -15,11 +15,15 @@ _SHA256_BYTES = 32
 
 @dataclass(frozen=True)
 class LivePerson:
-    """The payload of an identity chunk, or the SHA-256 of a `.fci` file; and a tuning or none."""
+    """The payload of an identity chunk, or the SHA-256 of a `.fci` file; and a tuning or none.
+
+    refines: the id of a stream of the same person, known less well, that theirs takes the place of.
+    """
 
     identity: bytes | None = None
     reference: bytes | None = None
     tuning: bytes | None = None
+    refines: bytes | None = None
 
     def __post_init__(self) -> None:
         """Raise UsageError for no identity or two, and for a reference that is no SHA-256."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, Protocol, overload
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,24 +20,19 @@ from facecodec.bitstream import (
     FrameFlags,
     IdentityFile,
     load_identity_file,
-    pack_identity,
 )
 from facecodec.bitstream.coding.identity import parse_identity
-from facecodec.encoding.write import new_header
 from facecodec.errors import StreamError, UsageError
 from facecodec.live.decoder import Decoder, LiveFrame
-from facecodec.live.encoder import ControlsEncoder
-from facecodec.live.packet_encoder import PacketEncoder
-from facecodec.live.person import LivePerson
+from facecodec.live.opening import open_link
 from facecodec.live.settings import LiveSettings
 from facecodec.live.sketch import Sketches
 from facecodec.live.spare import spare_model, suits
 from facecodec.models import Device, FaceModel, load_stream_models
-from facecodec.seconds import Time, seconds
+from facecodec.seconds import Time
 from facecodec.types import Controls, Picture
 
 _NAME = "the live stream"
-TIME_BASE = Fraction(1, 90000)  # seconds, as RTP counts video
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,71 +54,6 @@ class Tracker(Protocol):
     def __call__(self, frame: Picture, time: float) -> Tracked:
         """Return the controls of a frame, uint8 RGB [H, W, 3], at a time in seconds."""
         ...
-
-
-@overload
-def open_link(
-    avatar: Avatar,
-    *,
-    fps: Time = 30,
-    size: tuple[int, int] | None = None,
-    datagrams: Literal[False] = False,
-    audio: AudioParameters | None = None,
-    settings: LiveSettings | None = None,
-    person: LivePerson | None = None,
-) -> ControlsEncoder: ...
-@overload
-def open_link(
-    avatar: Avatar,
-    *,
-    fps: Time = 30,
-    size: tuple[int, int] | None = None,
-    datagrams: Literal[True],
-    audio: AudioParameters | None = None,
-    settings: LiveSettings | None = None,
-    person: LivePerson | None = None,
-) -> PacketEncoder: ...
-@overload
-def open_link(
-    avatar: Avatar,
-    *,
-    fps: Time = 30,
-    size: tuple[int, int] | None = None,
-    datagrams: bool,
-    audio: AudioParameters | None = None,
-    settings: LiveSettings | None = None,
-    person: LivePerson | None = None,
-) -> ControlsEncoder | PacketEncoder: ...
-def open_link(
-    avatar: Avatar,
-    *,
-    fps: Time = 30,
-    size: tuple[int, int] | None = None,
-    datagrams: bool = False,
-    audio: AudioParameters | None = None,
-    settings: LiveSettings | None = None,
-    person: LivePerson | None = None,
-) -> ControlsEncoder | PacketEncoder:
-    """Return an encoder of an avatar's controls: bytes for a pipe, or `datagrams`.
-
-    fps: frames a second, as the clock of the stream says them; frames may come at any time. size:
-    width and height of the frames in pixels, the avatar's own when None. audio: the parameters of
-    the sound. settings: see `LiveSettings`. person: what is sent of the avatar, such as a reference
-    to a `.fci` file; all of it when None. Raises UsageError for what a stream cannot say.
-    """
-    rate = seconds(fps)
-    if not rate:
-        raise UsageError(f"a live stream has some frames a second, not {fps!r}", argument="fps")
-    size = size or (avatar.resolution, avatar.resolution)
-    header = new_header(avatar.model, size, TIME_BASE, rate)
-    if settings is not None and settings.control_steps is not None:
-        header = replace(header, control_steps=settings.storable_steps(avatar.num_controls))
-    if person is None:
-        identity = pack_identity(avatar.latent, avatar.model.mean)
-        tuning = None if avatar.tuning is None else avatar.tuning.to_bytes()
-        person = LivePerson(identity, tuning=tuning)
-    made = PacketEncoder if datagrams else ControlsEncoder
-    return made(header, person, audio, settings)
 
 
 class Encoder:
@@ -179,7 +109,9 @@ class Encoder:
 class PictureDecoder:
     """Bytes in, drawn frames out, of the person as far as they have come.
 
-    First that is the generator's mean face, then the person, then the person with the tuning.
+    First that is the generator's mean face, then the person, then the person with the tuning. Where
+    a stream takes the place of another because the same person is known better by now, the person
+    of that one is drawn until all of the new one has come.
     `decoder` is the `Decoder` beneath, which also gives audio and counts.
     """
 
@@ -211,6 +143,8 @@ class PictureDecoder:
         self._spare: FaceModel | None = None  # for streams that are of it
         self._avatar: Avatar | None = None
         self._drawn: tuple[bytes, ...] = ()  # what the avatar was made of
+        self._stream = b""  # whose avatar it is
+        self._before: Avatar | None = None  # of a stream whose place this one takes
 
     def prepare(self) -> None:
         """Load the default generator, for which the first picture then does not wait."""
@@ -254,15 +188,22 @@ class PictureDecoder:
         header = self.decoder.header
         if header is None:
             raise StreamError(f"{_NAME}: its header has not come yet")
-        if self._avatar is not None and header.stream_id != self._drawn[0]:
+        if header.stream_id != self._stream:
+            shown = self._avatar or self._before
+            self._before = shown if self._stream and self.decoder.refines == self._stream else None
             self._avatar, self._model = None, self._model if self._given_model else None
+            self._stream = header.stream_id
         if self._model is None:
             spare = self._spare
             if spare is None or not suits(spare, header):
                 spare = load_stream_models(header, _NAME, None, self._device)
             self._spare = self._model = spare
+        if self._before is not None:
+            if not self.decoder.has_person and suits(self._before.model, header):
+                return self._before
+            self._before = None
         person, tuning = self._person()
-        made_of = (header.stream_id, _digest(person), _digest(tuning))
+        made_of = _digest(person), _digest(tuning)
         if self._avatar is None or made_of != self._drawn:
             self._avatar, self._drawn = self._made(self._model, person, tuning), made_of
         return self._avatar

@@ -8,17 +8,31 @@ import numpy as np
 
 from facecodec.avatar.avatar import Avatar
 from facecodec.bitstream import DEFAULT_QUALITY, FrameFlags
-from facecodec.encoding.frame_tracker import FrameTracker, SeenFrame
+from facecodec.encoding.frame_tracker import Follow, FrameTracker, SeenFrame
 from facecodec.encoding.live_clip import OnePerson
 from facecodec.encoding.pace import Pace
 from facecodec.encoding.preparation import new_tracker
 from facecodec.encoding.presets import LIVE_TRACKING
-from facecodec.fit.fast_tracking import FastTracker
+from facecodec.fit.fast_tracking import AnyTracker, FastTracker
 from facecodec.fit.photometric import TrackingPlan
+from facecodec.fit.preparation import Preparation
 from facecodec.fit.quantising import FrameQuantiser
+from facecodec.fit.tracking import Tracker
 from facecodec.live.pictures import Tracked
 from facecodec.progress import Progress, silent
-from facecodec.types import Picture
+from facecodec.types import Landmarks, Picture
+
+
+class KnownFace(NamedTuple):
+    """What is known already of a face that is to be tracked.
+
+    follow: finds its landmarks. rest [68, 2]: theirs as drawn at controls 0, in sides of the
+    square, None where they cannot be read. learnt: what tracking begins with.
+    """
+
+    follow: Follow
+    rest: Landmarks | None
+    learnt: Preparation
 
 
 class Look(NamedTuple):
@@ -43,8 +57,9 @@ class PersonTracker:
         plan: TrackingPlan = LIVE_TRACKING,
         keep_up: bool = False,
         progress: Progress = silent,
+        face: KnownFace | None = None,
     ) -> None:
-        """Learn how the person's face moves, which takes some seconds.
+        """Learn how the person's face moves, which takes some seconds, unless a `face` says it.
 
         any_face: follow whoever it is. keep_up: where frames come faster than they are tracked,
         take fewer steps for each, then pass frames over, which are flagged; `hurried` and `dropped`
@@ -53,11 +68,17 @@ class PersonTracker:
 
         Raises ModelError when a face model is missing.
         """
-        person = OnePerson(avatar, any_face, apart=keep_up)
-        tracker = new_tracker(avatar, plan, None, progress)
-        self._frames = FrameTracker(avatar, person.rest, tracker, person)
-        self._tracker = tracker
-        self._rest = person.rest
+        self._tracker: AnyTracker
+        follow: Follow
+        if face is None:
+            follow = person = OnePerson(avatar, any_face, apart=keep_up)
+            self._tracker = new_tracker(avatar, plan, None, progress)
+            self._rest = person.rest
+        else:
+            follow, self._rest = face.follow, face.rest
+            drawn = Tracker(avatar.generator, avatar.basis, avatar.styles, plan, None, face.learnt)
+            self._tracker = FastTracker(drawn, face.learnt.guide)
+        self._frames = FrameTracker(avatar, self._rest, self._tracker, follow)
         self._pace = Pace() if keep_up else None
 
     def __call__(self, frame: Picture, time: float) -> Tracked:

@@ -14,7 +14,7 @@ from tests.helpers.faces import face
 FRAME = np.zeros((8, 8, 3), np.uint8)
 
 
-PERSON: Any = None  # their picture at rest is made up, so nothing is asked of them
+PERSON: Any = object()  # their picture at rest is made up, so nothing is asked of them
 
 
 @pytest.fixture

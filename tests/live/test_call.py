@@ -32,7 +32,8 @@ from facecodec.fit.quantising import FrameQuantiser
 from facecodec.generator.sampling import draw_latents
 from facecodec.live import LiveFrame, LiveSettings
 from facecodec.live.address import Address, parse_address
-from facecodec.live.pictures import Tracked, open_link
+from facecodec.live.opening import open_link
+from facecodec.live.pictures import Tracked
 from facecodec.live.receive import receive
 from facecodec.live.screen import Screen
 from facecodec.live.send import send

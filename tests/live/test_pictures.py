@@ -17,7 +17,8 @@ from facecodec.errors import StreamError, UsageError
 from facecodec.fit.photometric import TrackingPlan
 from facecodec.generator.sampling import draw_latents
 from facecodec.live import ControlsEncoder, Decoder, LivePerson, LiveSettings, pictures
-from facecodec.live.pictures import Encoder, PictureDecoder, Tracked, open_link
+from facecodec.live.opening import open_link
+from facecodec.live.pictures import Encoder, PictureDecoder, Tracked
 from facecodec.live.spare import suits
 from facecodec.live.tracker import PersonTracker
 from facecodec.models import FaceModel

@@ -17,8 +17,8 @@ from facecodec.decoding.stream import Stream
 from facecodec.errors import StreamError, UsageError
 from facecodec.live import LiveSettings
 from facecodec.live.arrivals import PipeInlet
+from facecodec.live.opening import open_link
 from facecodec.live.person import LivePerson
-from facecodec.live.pictures import open_link
 from facecodec.web.relay import ADDRESS, Relay, RelayServer, pass_on
 
 FRAMES = 12

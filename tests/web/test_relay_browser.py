@@ -11,7 +11,7 @@ import pytest
 
 from facecodec.avatar.avatar import Avatar
 from facecodec.decoding.stream import Stream
-from facecodec.live.pictures import open_link
+from facecodec.live.opening import open_link
 from facecodec.models import FaceModel
 from facecodec.web.export import export
 from facecodec.web.relay import Relay, RelayServer
