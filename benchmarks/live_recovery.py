@@ -44,7 +44,7 @@ KEY = 60  # frames from key to key
 SECONDS = 60
 COPIES = (0, 2)
 BURSTS = (1, 2, 5, 10, 20, 50)  # datagrams in a row that are lost
-PERSON_AGAIN = 5 * RATE  # frames after which the person is sent once more
+PERSON_AGAIN = 5 * RATE  # frames after which the person is sent again
 # Of endurance:
 SLOW_RATE, FEW_CONTROLS, TOGETHER = Fraction(5), 2, 5
 PART_MINUTES = 10

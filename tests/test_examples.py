@@ -1,4 +1,4 @@
-"""The examples run as they stand, and once more over what they left."""
+"""The examples run as they stand, and again over what they left."""
 
 from __future__ import annotations
 

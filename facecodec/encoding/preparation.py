@@ -1,7 +1,7 @@
 """What live tracking needs of a person, learnt once and kept in the user's cache.
 
 It takes some ten seconds to learn and is read in a tenth of one. A file there is named by all that
-it depends on. What it holds can be learnt once more, so a file that is missing or damaged costs
+it depends on. What it holds can be learnt again, so a file that is missing or damaged costs
 time and nothing else.
 """
 

@@ -24,7 +24,7 @@ COLOUR_PIXELS = 512  # of the finest compared in colour: videos have half as muc
 # place has the wrong amplitude as well, and less hair is again nearer than hair elsewhere.
 PATCH_SIZE = 16
 # Eyes and mouth are a hundredth of a square, and where they are soft a face is dead. So their
-# amplitudes count once more, by themselves, in patches of this share of the side: an iris.
+# amplitudes count a second time, by themselves, in patches of this share of the side: an iris.
 FEATURE_PATCH_SHARE = 1 / 32
 # Of a range of 2. A ratio of fainter amplitudes than the first tells nothing; the second is usual
 # for octaves of 4 to 8 pixels of 1024.

@@ -37,7 +37,7 @@ OCCLUDED_SPREAD = 0.3  # factor on the controls' standard deviations where the f
 COLD_ITERATIONS = 3  # times as many iterations where no previous frame is known
 COARSE_PART = 3  # one iteration in three, the first ones, gives the finest octave little weight
 
-# A step that does not lower the objective is tried once more, shortened.
+# A step that does not lower the objective is tried again, shortened.
 STEP_LENGTHS = 2
 SHORTENING = 0.35
 # Shares of the objective by which a step must be predicted to lower it: to be tried at all, and to

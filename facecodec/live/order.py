@@ -19,7 +19,7 @@ class LinkCounts:
     frames: given out as they were sent. recovered: given out in the place of lost ones. skipped:
     lost without anything in their place, after a gap of more than eight seconds of 30 frames.
     late: of frames that came after something had taken their place. repeated: segments that came
-    once more. unusable: datagrams, or places of a stream, that held what is no chunk of it.
+    again. unusable: datagrams, or places of a stream, that held what is no chunk of it.
     """
 
     frames: int = 0

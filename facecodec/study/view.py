@@ -192,7 +192,7 @@ class Studio:
 
 
 def _edit(control: str, keys: KeyList) -> Edit:
-    """Return the edit of one control: a value throughout where it has a single key."""
+    """Return the edit of one control: a value in all frames where it has a single key."""
     first = keys[0][1] if len(keys) == 1 else None
     return Keys(control, tuple(keys)) if first is None else Set(control, first)
 

@@ -427,7 +427,7 @@ def chunk_size(kind, payload) -> int:
 
 
 def backwards(size) -> bytes:
-    """Return a varint, the byte to be read first last in the file, reversed once more."""
+    """Return a varint, the byte to be read first last in the file, reversed again."""
     return bytes([*(size >> 7 * i & 127 | 128 for i in range((size.bit_length() - 1) // 7)),
                   size >> 7 * ((size.bit_length() - 1) // 7)])  # fmt: skip
 

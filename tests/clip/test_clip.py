@@ -67,7 +67,7 @@ def test_squares_are_the_same_from_memory(clip):
 
 @pytest.mark.parametrize(("kept", "passes"), [(FRAMES, 2), (FRAMES - 1, 4)])
 def test_a_short_clip_is_decoded_twice(sample, finder, monkeypatch, kept, passes):
-    """For the landmarks, and for the squares; a long one once more for every use of all of them."""
+    """For the landmarks, and for the squares; a long one again for every use of all of them."""
     monkeypatch.setattr(module, "KEPT_SQUARES", kept)
     reader = Counted(sample)
     with Clip(reader, Span(max_frames=FRAMES)) as clip:

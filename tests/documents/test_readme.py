@@ -1,4 +1,4 @@
-"""The README's Python runs as it stands, and once more over what it left."""
+"""The README's Python runs as it stands, and again over what it left."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def test_a_damaged_file_is_learnt_again(damage, avatar, folder, learnt):
     assert len(learnt) == 2
     assert second.guide is not None and np.isfinite(second.guide.mean).all()
     prepared(avatar, PLAN, silent)
-    assert len(learnt) == 2  # the file is whole once more
+    assert len(learnt) == 2  # the file is whole again
 
 
 def test_those_used_least_are_removed(avatar, folder, learnt):

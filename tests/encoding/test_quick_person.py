@@ -63,7 +63,7 @@ def test_a_fit_that_goes_on_begins_at_the_person_it_is_given(view, model):
         pass
     known = first.avatar()
     again = PersonFit(model, [view], LONG, known)
-    # as coded, and coded once more
+    # as coded, and coded again
     torch.testing.assert_close(
         torch.from_numpy(again.avatar().latent), torch.from_numpy(known.latent), atol=0.02, rtol=0
     )

@@ -96,7 +96,7 @@ def _predicted_pts(
 ) -> int:
     """Return the timestamp predicted for a segment, `ahead` being the last distance between two.
 
-    With a frame rate: as far from its clock as the segment before; without: `ahead` once more.
+    With a frame rate: as far from its clock as the segment before; without: `ahead` again.
     """
     if before is None:
         return expected_pts(clock, first)

@@ -237,7 +237,7 @@ export class LivePlayer {
     this.#again();
   }
 
-  /** Draw the newest frame once more. */
+  /** Draw the newest frame again. */
   #again() {
     this.#asked = this.#shown = 0;
     this.#feed();
