@@ -10,7 +10,9 @@ from facecodec.fit.light_tuning import LightTuningPlan
 from facecodec.fit.photometric import TrackingPlan
 from facecodec.fit.weight_tuning import WeightTuningPlan
 
-SMALL_TUNING = LightTuningPlan(keyframes=12, steps=140, full_steps=60, directions=8)
+SMALL_TUNING = LightTuningPlan(
+    keyframes=12, steps=280, full_steps=120, directions=8, small_step=0.15
+)
 
 
 # A stranger within seconds, from one frame: as soon as one w is near, rows are free.
@@ -62,7 +64,7 @@ FAST = Preset(
     inversion=InversionPlan(w_steps=50, gaze_steps=25, w_plus_steps=60, full_steps=20),
     tracking=TrackingPlan(iterations=4),
     tuning=LightTuningPlan(keyframes=12, steps=140, full_steps=24),
-    small_tuning=replace(SMALL_TUNING, keyframes=8, steps=100, full_steps=20),
+    small_tuning=replace(SMALL_TUNING, keyframes=8, steps=100, full_steps=20, small_step=0.08),
     weights=WeightTuningPlan(steps=120, full_steps=36),
 )
 
