@@ -1,0 +1,36 @@
+"""The wheel brings every library that is compiled from the project's C++."""
+
+from __future__ import annotations
+
+import configparser
+import runpy
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def plain() -> tuple[Any, ...]:
+    """The modules whose libraries any processor runs."""
+    return runpy.run_path(str(ROOT / "release" / "make_wheel.py"))["PLAIN"]
+
+
+def test_every_source_is_compiled(plain):
+    made = {module.recipe().folder / name for module in plain for name in module.recipe().sources}
+    assert made == set((ROOT / "facecodec").rglob("*.cpp"))
+
+
+def test_every_library_is_packed(plain):
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    packed = setup["options.package_data"]
+    for module in plain:
+        folder = module.PREBUILT.parents[1]
+        patterns = packed[".".join(folder.relative_to(ROOT).parts)].split(", ")
+        for path in (module.PREBUILT, folder / module.recipe().sources[0]):
+            name = path.relative_to(folder).as_posix()
+            assert any(fnmatch(name, pattern) for pattern in patterns), path
