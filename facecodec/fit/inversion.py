@@ -22,22 +22,17 @@ from facecodec.fit.descent import WARM_UP_STEPS, descend
 from facecodec.fit.detail import DetailWeights
 from facecodec.fit.kept_tracking import KeptTracker
 from facecodec.fit.likeness import Likeness
-from facecodec.fit.naturalness import Naturalness
 from facecodec.fit.objective import Target
 from facecodec.fit.photometric import TrackingPlan
 from facecodec.fit.recovery import Recover
 from facecodec.fit.response import Response
+from facecodec.fit.search_space import search_space
 from facecodec.fit.tracking import Tracker
 from facecodec.generator.base import Generator
 from facecodec.generator.preview import FramePreviews
-from facecodec.generator.sampling import draw_latents
 from facecodec.progress import Progress
 
-WHITENING = 0.7  # 0: W as it is, 1: every principal direction of W equally long
-SMALLEST_SPREAD = 1e-3  # of W along a principal direction, so that none is divided by zero
-DIRECTION_SCALE = 0.5  # root mean square of a coordinate of w when every amount is 1
 W_PENALTY = 1e-3  # per squared unit of the amounts along the directions
-DIRECTION_SAMPLES = 4000  # latents drawn to find the principal directions of W
 IDENTITY_INTERVAL = 4  # steps from one look at the identity frame to the next
 TRACKED_STAGE = 3  # before which controls are tracked
 
@@ -112,19 +107,6 @@ class InversionStart:
     latent: Tensor | None = None
 
 
-def principal_directions(generator: Generator) -> Tensor:
-    """Return directions [w_dim, w_dim] of W, stretched by a power of the spread along them.
-
-    W is far longer along some directions than along others; steps of one size along these rows
-    reach a face in a third fewer iterations than steps along the coordinates.
-    """
-    samples = draw_latents(generator, DIRECTION_SAMPLES, seed=0, truncation=1.0) - generator.w_mean
-    _, stretch, directions = torch.linalg.svd(samples, full_matrices=False)
-    scaled = (stretch / DIRECTION_SAMPLES**0.5).clamp_min(SMALLEST_SPREAD) ** WHITENING
-    matrix: Tensor = scaled[:, None] * directions
-    return matrix * (DIRECTION_SCALE / matrix.square().sum(0).mean().sqrt())
-
-
 def identity_and_others(frames: int) -> Iterator[int]:
     """Yield frame numbers without end: 0 every `IDENTITY_INTERVAL` steps, others in turn between.
 
@@ -156,7 +138,7 @@ class Inverter:
         self.recover = start.recover
         self.generator, self.basis, self.targets, self.plan = generator, basis, targets, plan
         self.centre = generator.w_mean if start.w is None else start.w
-        self.directions = principal_directions(generator)
+        self.directions, self.naturalness = search_space(generator)
         width = generator.w_dim
         device = generator.w_mean.device
         self.w = torch.zeros(width, device=device)
@@ -170,7 +152,6 @@ class Inverter:
         self.controls = start.controls.clone().requires_grad_(True)
         self.compare = Comparison(targets, likeness, plan.likeness_weight, plan.texture_weight)
         self.previews = FramePreviews()
-        self.naturalness = Naturalness(generator, self.directions)
 
     def w_plus(self) -> Tensor:
         """Return the current latent, [num_ws, w_dim]."""

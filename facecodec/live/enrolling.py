@@ -30,6 +30,7 @@ from facecodec.encoding.presets import FAST, LIVE_TRACKING, QUICK_INVERSION, Pre
 from facecodec.encoding.tuning import tune_person
 from facecodec.errors import FacecodecError
 from facecodec.fit.likeness import Likeness
+from facecodec.fit.search_space import search_space
 from facecodec.live.messages import LEARNT, as_array, read_message, write_message
 from facecodec.models import FaceModel, face_embedder, load_likeness, load_models
 from facecodec.progress import silent
@@ -144,6 +145,7 @@ def main() -> None:
         model = load_models(name, rig or None, device)
         likeness = load_likeness(model.generator)
         face_embedder()
+        search_space(model.generator)  # before the first picture: it takes half a second
         write_message(sink, {"ready": np.ones(1)})
         for known in enrolled(pictures, model, likeness, _relax):
             write_message(sink, known)

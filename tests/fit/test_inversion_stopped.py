@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import numpy as np
 import pytest
 import torch
 
 from facecodec import checkpoint
 from facecodec.checkpoint import Checkpoint, Replay, keeping, stage
-from facecodec.fit import inversion, naturalness, recovery
+from facecodec.fit import recovery, search_space
 from facecodec.fit.inversion import InversionPlan, InversionStart, invert
 from facecodec.fit.objective import Target, weight_map
 from facecodec.fit.photometric import TrackingPlan
@@ -99,10 +97,7 @@ def work(monkeypatch) -> Work:
     """Where every step is kept, and every frame is sought for by what is read."""
     monkeypatch.setattr(checkpoint, "KEEP_SECONDS", 0.0)
     monkeypatch.setattr(checkpoint, "MOST_SECONDS", 0.0)
-    draw = cache(inversion.draw_latents)  # half of the time, and the same ones every time
-    monkeypatch.setattr(inversion, "DIRECTION_SAMPLES", 520)
-    monkeypatch.setattr(naturalness, "draw_latents", draw)
-    monkeypatch.setattr(inversion, "draw_latents", draw)
+    monkeypatch.setattr(search_space, "DIRECTION_SAMPLES", 520)
     for name in ("LOST_RATIO", "NEVER_LOST_BELOW", "ALWAYS_LOST_ABOVE"):
         monkeypatch.setattr(recovery, name, 0.0)
     made = Work()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from facecodec.fit.inversion import principal_directions
 from facecodec.fit.naturalness import Naturalness
+from facecodec.fit.search_space import principal_directions
 from facecodec.generator.sampling import draw_latents
 
 
