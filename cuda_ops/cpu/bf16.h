@@ -41,6 +41,14 @@ struct Panels16 {
   }
 };
 
+// Two channels rounded to bf16, in one word each: halves away from zero.
+inline void store_pair(uint32_t *to, Vec first, Vec second) {
+  Word low, high;
+  std::memcpy(&low, &first, sizeof low);
+  std::memcpy(&high, &second, sizeof high);
+  *reinterpret_cast<Word *>(to) = ((low + 0x8000u) >> 16) | ((high + 0x8000u) & 0xffff0000u);
+}
+
 #if FACECODEC_BF16
 
 constexpr int TILE_GROUP = 2 * TILE; // output channels worked on together
@@ -51,14 +59,6 @@ inline Products16 products16() { return tiles_granted() ? TILES : DOTS; }
 #else
 inline Products16 products16() { return DOTS; }
 #endif
-
-// Two channels rounded to bf16, in one word each: halves away from zero.
-inline void store_pair(uint32_t *to, Vec first, Vec second) {
-  Word low, high;
-  std::memcpy(&low, &first, sizeof low);
-  std::memcpy(&high, &second, sizeof high);
-  *reinterpret_cast<Word *>(to) = ((low + 0x8000u) >> 16) | ((high + 0x8000u) & 0xffff0000u);
-}
 
 // Rows [from, to) of all channels filtered, as `depthwise` does it.
 inline void depthwise16(const Lines &in, const float *taps, const float *style, int from, int to,

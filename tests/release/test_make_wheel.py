@@ -1,14 +1,20 @@
-"""The wheel brings every library that is compiled from the project's C++."""
+"""The wheel brings every library that is compiled from the project's C++, for every processor."""
 
 from __future__ import annotations
 
 import configparser
 import runpy
+import shutil
+import subprocess
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from cuda_ops import build
+from cuda_ops.build import cplusplus
+from cuda_ops.cpu.library import FLAGS, SOURCES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,3 +40,17 @@ def test_every_library_is_packed(plain):
         for path in (module.PREBUILT, folder / module.recipe().sources[0]):
             name = path.relative_to(folder).as_posix()
             assert any(fnmatch(name, pattern) for pattern in patterns), path
+
+
+@pytest.mark.parametrize("level", ["x86-64-v3", "x86-64-v4"])
+def test_kernels_compile_for_processors_that_this_one_is_not(level):
+    """What only this machine's instruction sets declare is missing elsewhere."""
+    compiler = cplusplus()
+    if shutil.which(compiler) is None:
+        pytest.skip("no compiler")
+    flags = [*(flag for flag in FLAGS if flag != "-march=native"), "-Werror", f"-march={level}"]
+    for source in SOURCES:
+        subprocess.run(
+            [compiler, *flags, "-Wno-unused-parameter", "-fsyntax-only", build.SOURCES / source],
+            check=True,
+        )
