@@ -50,12 +50,14 @@ class Compositor:
         place: Alignment,
         alpha: Alpha | None = None,
         light: Tensor | None = None,
+        trust: Tensor | None = None,
     ) -> Picture:
         """Return a frame [H, W, 3] with a decoded square [S, S, 3] laid over it at `place`.
 
         alpha: how much each pixel of the square covers, float32 [S, S] of 0 to 1; what the square
         shows of the person when None. light: what is added to the person [3, s, s], in grey levels;
-        what the frame's light says when None. A square outside the frame, or smaller than two
+        what the frame's light says when None. trust [s, s]: how much of the person is laid, 0 to 1;
+        all when None. A square outside the frame, or smaller than two
         pixels, leaves the frame as it is.
         """
         window = Window.of(place, (frame.shape[1], frame.shape[0]))
@@ -65,7 +67,7 @@ class Compositor:
         if alpha is None and len(sums[0]) >= LEAST_MATTED_PIXELS:
             small, maps = small_matte(small_square(square))
             if float(maps[0][FACE].mean()) > LEAST_PERSON:
-                return self._lay_matted(frame, (sums, small, maps), (place, window), light)
+                return self._lay_matted(frame, (sums, small, maps), (place, window), light, trust)
         if alpha is None:
             alpha = feathered(square.shape[0])
         levels = levels_of(square, place.size)
@@ -79,12 +81,13 @@ class Compositor:
         shown: tuple[Sums, Tensor, Tensor],
         there: tuple[Alignment, Window],
         light: Tensor | None,
+        trust: Tensor | None,
     ) -> Picture:
         """Return a frame with what a square shows of the person laid over it.
 
         shown: the square as `summed_levels` gives it, and what `small_matte` says of it. there: its
-        place, and the window of that. light: as in `lay`. Whatever is smooth is computed small, and
-        enlarged where it is needed.
+        place, and the window of that. light, trust: as in `lay`. Whatever is smooth is computed
+        small, and enlarged where it is needed.
         """
         (square, small, (person, head)), (place, window) = shown, there
         sides = open_sides(place, (frame.shape[1], frame.shape[0]))
@@ -94,6 +97,8 @@ class Compositor:
             if light is None:
                 rim = 4 * person * ends * (1 - ends)
                 light = self._light.difference(frame, place, small, rim)
+        if trust is not None:
+            ends = ends * trust
         light = torch.zeros(3, *small.shape[1:]) if light is None else light
         if light.shape != small.shape:
             light = F.interpolate(light[None], small.shape[-2:], mode="bilinear")[0]

@@ -17,6 +17,10 @@ NEARBY = 4  # pixels of an octave to either side, over which its detail is avera
 SMALLEST_DETAIL = 0.3  # grey levels, taken for none
 PATIENCE = 60  # frames without a new picture, after which the last one counts less and less
 FADING = 0.9  # of it, from each frame to the next
+LIGHT_PIXELS = 8  # of the network's square: what is as coarse is light and colour
+AROUND = 6  # pixels to either side, over which shapes are compared
+NO_SHAPE = 4.0  # grey levels, taken for none
+FOREIGN, SAME = 0.5, 0.9  # correlations at which a drawing is not shown at all, and is shown whole
 BELIEVED = 3.0  # grey levels of a difference, below which it is rather an error of the coding
 
 
@@ -38,6 +42,29 @@ def difference(shown: Tensor, drawn: Tensor, inside: Tensor) -> Tensor:
         total = total + _enlarged(known * believed * bands[0], size)
         off, drawn, shown = smaller
     return total + _enlarged(off, size)
+
+
+def trusted(shown: Tensor, drawn: Tensor) -> Tensor:
+    """Return how much a drawn square [3, s, s] is shown where its context shows the same, [s, s].
+
+    shown [3, s, s]: the square, cut out of the context. 1 where the shapes of both go together, or
+    neither has any; 0 where they do not: hair that lies otherwise, or a hand before the face. It is
+    their correlation around every pixel, of all that is finer than light.
+    """
+    bands = []
+    for maps in (shown, drawn):
+        grey = maps.mean(0, keepdim=True)
+        coarse = F.avg_pool2d(grey[None], LIGHT_PIXELS)[0]
+        bands.append(grey - _enlarged(coarse, grey.shape[-1]))
+    one, other = bands
+    products = torch.stack([one * other, one * one, other * other])
+    side = 2 * AROUND + 1
+    both, of_one, of_other = F.avg_pool2d(
+        products.transpose(0, 1), side, 1, AROUND, count_include_pad=False
+    )[0]
+    agreement = (both + NO_SHAPE**2) / ((of_one * of_other).sqrt() + NO_SHAPE**2)
+    shares: Tensor = (agreement - FOREIGN) / (SAME - FOREIGN)
+    return shares.clamp(0, 1)
 
 
 class Retouching:

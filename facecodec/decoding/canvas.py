@@ -21,7 +21,7 @@ from facecodec.bitstream import (
 from facecodec.compositing.compositor import Compositor
 from facecodec.compositing.painting import small_square
 from facecodec.compositing.placing import frame_in_square
-from facecodec.compositing.retouch import Retouching, difference
+from facecodec.compositing.retouch import Retouching, difference, trusted
 from facecodec.context.av1 import shows_face
 from facecodec.context.view import ContextView
 from facecodec.decoding.background import BLUR, open_background
@@ -35,6 +35,7 @@ from facecodec.types import Picture
 
 CANVASES = ("face", "source")
 SIZE = 2  # the column of a placement that is its side
+COLOURS = 3
 MOST_HELD = 16  # frames that wait for the next picture of a context
 
 
@@ -163,9 +164,10 @@ class Canvas:
         scale = shown.shape[1] / self.size[0]
         seen = crop(shown, scaled(place, scale), INPUT_SIZE).astype(np.float32)
         within = frame_in_square(place, self.size, INPUT_SIZE)
-        return difference(
-            torch.from_numpy(seen).permute(2, 0, 1), small_square(newest.face), within
-        )
+        drawn = small_square(newest.face)
+        context = torch.from_numpy(seen).permute(2, 0, 1)
+        trust = trusted(context, drawn) * within
+        return torch.cat([difference(context, drawn, within), trust[None]])
 
     def _all(
         self, count: int, coming: tuple[int, Tensor] | None = None
@@ -178,10 +180,14 @@ class Canvas:
     def _laid(self, first: _Waiting, coming: tuple[int, Tensor] | None) -> Picture:
         """Return a frame [H, W, 3] with its square laid over what is behind it."""
         face, frame, place, under = first
-        light = None
+        light = trust = None
         if self._retouching is not None:
-            light = self._retouching.towards(frame.pts, coming)
-        return under if place is None else self.compositor.lay(under, face, place, light=light)
+            both = self._retouching.towards(frame.pts, coming)
+            if both is not None:
+                light, trust = both[:COLOURS], both[COLOURS]
+        if place is None:
+            return under
+        return self.compositor.lay(under, face, place, light=light, trust=trust)
 
     def _place(self, face: Picture, frame: FrameRecord) -> Alignment | None:
         """Return where a square [S, S, 3] goes; None where a stream does not say."""

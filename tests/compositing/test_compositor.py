@@ -107,3 +107,18 @@ def test_what_is_added_to_a_head_shows(sample, finder):
     middle = np.s_[int(place.y) - 8 : int(place.y) + 8, int(place.x) - 8 : int(place.x) + 8]
     assert (lit[middle].astype(int) - plain[middle]).mean() == pytest.approx(20, abs=1)
     assert (lit[-4:, :4] == plain[-4:, :4]).all()  # no head
+
+
+def test_a_head_shows_as_much_as_it_is_trusted(sample, finder):
+    finder.reset()
+    with VideoReader(sample) as reader:
+        frame = next(reader.frames()).image
+    place = ffhq_alignment(finder(frame))
+    square = 255 - crop(frame, place, 256)[:, ::-1] // 2
+    laid = [
+        Compositor().lay(frame, square, place, light=torch.zeros(3, 128, 128), trust=trust)
+        for trust in (None, torch.ones(128, 128), torch.zeros(128, 128))
+    ]
+    assert (laid[0] == laid[1]).all()
+    assert (laid[2] == frame).all()
+    assert (laid[0] != frame).any()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from facecodec.compositing.retouch import FADING, PATIENCE, Retouching, difference
+from facecodec.compositing.retouch import FADING, PATIENCE, Retouching, difference, trusted
 
 SIZE = 128
 EVERYWHERE = torch.ones(SIZE, SIZE)
@@ -45,6 +45,22 @@ def test_nothing_is_known_outside_the_frame():
     off = difference(torch.full((3, SIZE, SIZE), 200.0), waves(1), inside)
     assert off[..., :56].abs().max() < 1
     assert off[..., 72:].mean() > 60
+
+
+def test_a_drawing_is_trusted_where_its_context_shows_the_same():
+    drawn = waves(5)
+    coarse = 0.4 * (drawn - 128) + 100  # darker, and half of its detail is gone
+    assert trusted(coarse, drawn).min() > 0.95
+    assert trusted(torch.full_like(drawn, 90.0), drawn).min() > 0.95  # nothing of it is coded
+    assert trusted(waves(5), torch.full_like(drawn, 90.0)).min() > 0.95
+
+
+def test_it_is_not_where_a_hand_hides_the_face():
+    drawn, shown = waves(5), waves(5)
+    shown[..., 64:] = waves(5).transpose(1, 2)[..., 64:]
+    shares = trusted(shown, drawn)
+    assert shares[:, :50].min() > 0.95
+    assert shares[:, 80:].mean() < 0.1
 
 
 def test_it_changes_evenly_from_picture_to_picture():
