@@ -64,11 +64,12 @@ tables: setup  ## write benchmarks/results into the documents' tables
 	$(BIN)/python benchmarks/tables.py README.md docs/*.md
 
 # The C++ stops at the first bad access or undefined operation. Python itself leaks by design, and
-# tests that start processes of their own or take minutes this way stay out.
+# tests that start processes of their own or take minutes this way stay out. What the C++ says as it
+# stops is not captured: nobody would be there to show it.
 sanitize: setup  ## the kernels' tests under address and undefined-behaviour sanitizers
 	FACECODEC_SANITIZE=1 ASAN_OPTIONS=detect_leaks=0 \
 	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" \
-	$(BIN)/pytest tests/kernels/test_gradients.py tests/kernels/test_cuda.py \
+	$(BIN)/pytest --capture=sys tests/kernels/test_gradients.py tests/kernels/test_cuda.py \
 	  tests/kernels/test_cpu_mobilestylegan.py tests/kernels/test_cpu_stylegan2.py \
 	  tests/kernels/test_octaves.py tests/kernels/test_differences.py \
 	  tests/bitstream/test_compiled.py tests/compositing/test_painting.py tests/video/test_planes.py \

@@ -14,19 +14,22 @@ constexpr int HEAD_GROUP = 4;  // channels of a head's gradient that are made to
 
 // How many channels panels take at once.
 template <class P> constexpr int TOGETHER = 1;
-template <> constexpr int TOGETHER<Panels16> = 2;
 
 inline void put(const Panels &to, int row, int x, int channel, const Vec (&v)[1]) {
   store(to.at(row, x / PANEL) + channel * PANEL + x % PANEL, v[0]);
 }
+inline void blank_rest(const Panels &, int) {}
+
+#if FACECODEC_BF16
+template <> constexpr int TOGETHER<Panels16> = 2;
+
 inline void put(const Panels16 &to, int row, int x, int channel, const Vec (&v)[2]) {
   store_pair(to.at(row, x / PANEL) + channel / 2 * PANEL + x % PANEL, v[0], v[1]);
 }
-
-inline void blank_rest(const Panels &, int) {}
 inline void blank_rest(const Panels16 &panels, int rows) {
   for (int row = 0; row < rows; ++row) panels.blank_rest(row);
 }
+#endif
 
 // The slope of the activation that gave `kept`, times a gradient.
 inline Vec sloped(Vec gradient, Vec kept) { return kept > 0.0f ? gradient : 0.2f * gradient; }

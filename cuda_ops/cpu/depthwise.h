@@ -41,7 +41,8 @@ inline __attribute__((always_inline)) void filter(const Lines &in, const int (&c
       for (int j = 0; j < 4; ++j)
         line[i][j] = in.row_or_blank(channels[i], y - 1 + j - (j == 3 && !both));
     for (int x = 0; x < width; x += V * LANES) {
-      Vec a[N][V] = {}, b[N][V] = {};
+      // `visit` deduces their type, and what is deduced is taken to be aligned as a vector.
+      alignas(sizeof(Vec)) Vec a[N][V] = {}, b[N][V] = {};
 #pragma GCC unroll 2
       for (int i = 0; i < N; ++i)
 #pragma GCC unroll 2

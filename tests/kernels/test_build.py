@@ -7,6 +7,8 @@ import dataclasses
 import inspect
 import itertools
 import os
+import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -208,6 +210,19 @@ def test_a_machine_without_a_compiler_takes_the_best_prebuilt_library(
     monkeypatch.setattr(prebuilt, "processor_flags", lambda: frozenset({"sse2"}))
     with pytest.raises(cuda_ops.KernelError, match="no compiler"):
         cpu_library.library.__wrapped__()
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="levels of x86-64")
+@pytest.mark.skipif(shutil.which(build.cplusplus()) is None, reason="no compiler")
+@pytest.mark.parametrize("level", prebuilt.LEVELS, ids=lambda level: level.name)
+def test_the_sources_are_sound_for_processors_of_every_level(level):
+    """What this machine's own level lets through may be missing on another one."""
+    flags = [flag for flag in cpu_library.FLAGS if flag != "-march=native"]
+    folder = Path(cuda_ops.__file__).parent
+    for source in cpu_library.SOURCES:
+        subprocess.run(
+            [build.cplusplus(), *flags, *level.flags, "-fsyntax-only", folder / source], check=True
+        )
 
 
 def test_an_older_processor_is_not_given_a_later_level():
