@@ -1,4 +1,6 @@
-"""dlib's shape predictor read by C++ (cascade.cpp): four times as fast, and not rounded to pixels.
+"""dlib's shape predictor read by C++: four times as fast, and not rounded to pixels.
+
+cascade.cpp reads landmarks, chip.cpp makes the view in which they are read.
 
 For faces that are followed in real time. A wheel may bring the library; else it is built where it
 is first asked for. Where neither can be, dlib reads on.
@@ -11,6 +13,7 @@ import functools
 import logging
 import math
 from ctypes import c_int32, c_int64, c_void_p
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 FOLDER = Path(__file__).parent
+SOURCES = ("cascade.cpp", "chip.cpp")
 PREBUILT = FOLDER / "prebuilt" / "cascade.so"  # of a wheel; any processor of its kind runs it
 # Without contraction sums are the same on every processor.
 FLAGS = ("-std=c++20", "-O3", "-fPIC", "-ffp-contract=off", "-Wall", "-Wextra")
@@ -80,7 +84,7 @@ def recipe() -> Recipe:
     """Return how the library is made: by $CXX or g++."""
     from cuda_ops.build import of_one_source
 
-    return of_one_source(FOLDER / "cascade.cpp", FLAGS)
+    return replace(of_one_source(FOLDER / SOURCES[0], FLAGS), sources=SOURCES)
 
 
 @functools.cache

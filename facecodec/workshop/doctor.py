@@ -52,6 +52,7 @@ def examine() -> list[Finding]:
         _tracks(),
         _painter(),
         _planes(),
+        _landmarks(),
         _cuda(),
         _choice(),
         *models(),
@@ -148,6 +149,12 @@ def _planes() -> Finding:
     if planes.library() is None:
         return Finding("colours", "note", "not built: videos are read slowly")
     return Finding("colours", "good", "compiled")
+
+
+def _landmarks() -> Finding:
+    if cascade.library() is None:
+        return Finding("landmarks", "note", "not built: dlib reads faces, four times as slowly")
+    return Finding("landmarks", "good", "compiled")
 
 
 def _cuda() -> Finding:

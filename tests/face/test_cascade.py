@@ -58,6 +58,12 @@ def known() -> Cascade:
     return made
 
 
+FACE_SIDE = 400.0  # pixels of the sample, of a view that the whole face is in
+# On a face, beside it, and far off.
+BOXES = ((50, 55, 173, 178), (44, 50, 180, 186), (55, 60, 170, 175), (40, 70, 160, 190),
+         (60, 50, 185, 175), (30, 40, 150, 160), (-20, -30, 60, 50))  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def frame(sample):
     with VideoReader(sample) as reader:
@@ -76,18 +82,26 @@ def test_landmarks_are_those_of_dlib_before_they_are_rounded(known, frame):
     predictor = dlib.shape_predictor(str(model_path("dlib-landmarks")))
     chip = chip_of(frame, Alignment(320.0, 300.0, 600.0, 0.05))
     grey = (chip.astype(int).sum(2) // 3).astype(np.uint8)
-    for box in (dlib.rectangle(50, 55, 173, 178), dlib.rectangle(-20, -30, 60, 50)):
-        ours = known.read(grey, np.array([[box.left(), box.top(), box.right(), box.bottom()]]))[0]
-        parts = np.array([(p.x, p.y) for p in predictor(chip, box).parts()])
+    usual = []
+    for box in BOXES:
+        ours = known.read(grey, np.array([box], np.float64))[0]
+        parts = np.array([(p.x, p.y) for p in predictor(chip, dlib.rectangle(*box)).parts()])
         away = np.abs(ours - parts)
-        # a feature that falls on the edge of two pixels leads to another leaf, here and there
-        assert np.median(away) < 0.3
         assert away.max() < 1.5
+        usual.append(np.median(away))
+    # Rounding is off by a quarter. A feature that falls on the edge of two pixels leads to another
+    # leaf, here and there, which moves all landmarks of that box by tenths.
+    assert np.median(usual) < 0.3
 
 
-@pytest.mark.parametrize("side", [180.0, 600.0, 1100.0])
+@pytest.mark.parametrize("side", [180.0, 400.0, 600.0, 1100.0])
 def test_a_view_is_where_dlib_sees_it(known, frame, side):
     view = Alignment(310.0, 250.0, side, 0.1)
+    if side < 2 * VIEW_SIZE:  # dlib blurs what it halves in its own way
+        theirs = chip_of(frame, view).astype(int).sum(2) / 3
+        assert np.abs(known.chip(frame, view, VIEW_SIZE) - theirs).mean() < 1  # grey level
+    if side < FACE_SIDE:
+        return  # a view of a nose: what is read in it means nothing
     predictor = dlib.shape_predictor(str(model_path("dlib-landmarks")))
     boxes = shifted(FACE)
     ours = by_cascade(known)(frame, view, boxes).mean(0)
