@@ -1,4 +1,4 @@
-"""A capture read on a thread of its own: the newest picture waits, older ones are dropped."""
+"""A capture read on a thread of its own: the newest pictures wait, older ones are dropped."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from collections import deque
 from facecodec.live.background import Background
 from facecodec.video.capture import Capture, Heard, Seen
 
+# Pictures that wait while others are worked on: a pause of a tenth of a second costs none, since
+# whoever is late then works less on each (`Pace`).
+MOST_PICTURES = 3
 MOST_SOUND = 512  # pieces of sound that wait for a picture, before the oldest are dropped
 GIVE_UP_SECONDS = 2.0  # that a device may take to end a read
 
 
 class CaptureThread(Background):
-    """Reads a capture, at the pace at which it is to be shown, and keeps the newest picture.
+    """Reads a capture, at the pace at which it is to be shown, and keeps the newest pictures.
 
     every: keep all pictures instead, and read no further than there is room. dropped: pictures
     that were not taken in time.
@@ -26,27 +29,28 @@ class CaptureThread(Background):
         self.dropped = 0
         self._capture, self._every = capture, every
         self._paced = capture.paced or every
-        self._seen: tuple[Seen, float] | None = None  # and when it came
+        self._most = 1 if every else MOST_PICTURES
+        self._seen: deque[tuple[Seen, float]] = deque()  # and when each came
         self._heard: deque[Heard] = deque(maxlen=MOST_SOUND)
 
     @property
     def ended(self) -> bool:
         """Whether nothing more will come."""
         with self._change:
-            return self._ended and self._seen is None
+            return self._ended and not self._seen
 
     def take(self, timeout: float) -> tuple[Seen, float, list[Heard]] | None:
-        """Return the newest picture, when it came by `perf_counter`, and the sound up to now.
+        """Return the next picture, when it came by `perf_counter`, and the sound up to now.
 
         None where none came within `timeout` seconds. Raises what reading has raised.
         """
         with self._change:
-            self._change.wait_for(lambda: self._seen is not None or self._ended, timeout)
-            if self._seen is None:
+            self._change.wait_for(lambda: self._seen or self._ended, timeout)
+            if not self._seen:
                 if self._error is not None:
                     raise self._error
                 return None
-            (seen, came), self._seen = self._seen, None
+            seen, came = self._seen.popleft()
             heard = list(self._heard)
             self._heard.clear()
             self._change.notify_all()
@@ -72,9 +76,11 @@ class CaptureThread(Background):
                     self._heard.append(item)
                     continue
                 if self._every:
-                    self._change.wait_for(lambda: self._seen is None or self._stopped)
-                self.dropped += self._seen is not None
-                self._seen = item, time.perf_counter()
+                    self._change.wait_for(lambda: not self._seen or self._stopped)
+                if len(self._seen) >= self._most:
+                    self._seen.popleft()
+                    self.dropped += 1
+                self._seen.append((item, time.perf_counter()))
                 self._change.notify_all()
 
     def _release(self) -> None:

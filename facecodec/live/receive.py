@@ -11,6 +11,7 @@ from facecodec.arguments import whole_or_none
 from facecodec.errors import FacecodecError, UsageError
 from facecodec.live.address import SCHEME, parse_address
 from facecodec.live.arrivals import Arrivals, Inlet, PipeInlet, UdpInlet
+from facecodec.live.background import without_pauses
 from facecodec.live.pictures import PictureDecoder
 from facecodec.live.playout import Playout
 from facecodec.live.receiver import Limits, Receiver, ReceiveStatus, ReceiveSummary
@@ -75,7 +76,8 @@ def receive(
     with Arrivals(inlet, datagrams) as arrivals, Screen(output, format, audio) as screen:
         viewer.prepare()
         receiver = Receiver(arrivals, viewer, screen, playout)
-        receiver.run(stop or threading.Event(), limits, watch)
+        with without_pauses():
+            receiver.run(stop or threading.Event(), limits, watch)
         done = receiver.summary()
     if not done.pictures:
         what = f"of {done.datagrams} datagrams" if done.datagrams else "nothing came"

@@ -20,6 +20,9 @@ GRACE_SECONDS = 0.2  # after the end has come, for frames that it overtook
 # Where a younger frame waits, a frame that is so late is sketched, and where that does not help it
 # is dropped. Sketching goes on for a while, and for twice as long where it is needed again.
 LATE_SECONDS, TOO_LATE_SECONDS = 0.04, 0.08
+# A person who is new takes longer to draw, once: for a while frames may be so late instead, and are
+# sketched until that is made up for.
+NEW_PERSON_SECONDS, TOO_LATE_THEN_SECONDS = 2.0, 0.4
 SKETCHING_SECONDS, MOST_SKETCHING_SECONDS = 2.0, 64.0
 
 
@@ -97,6 +100,8 @@ class Receiver:
         self._stream = b""
         self._last = time.perf_counter()  # when something came
         self._sketch_until, self._sketching = 0.0, SKETCHING_SECONDS
+        self._shown: tuple[bytes, str] | None = None  # stream and stage of the person shown
+        self._new_until = 0.0  # how long the person counts as new
         self._ended = "a stop"
 
     def run(
@@ -180,10 +185,14 @@ class Receiver:
             if late and now >= self._sketch_until:
                 self._sketch_until = now + self._sketching
                 self._sketching = min(2 * self._sketching, MOST_SKETCHING_SECONDS)
-            while self._waits_since(frame, came, now) > TOO_LATE_SECONDS:
+            too_late = TOO_LATE_THEN_SECONDS if now < self._new_until else TOO_LATE_SECONDS
+            while self._waits_since(frame, came, now) > too_late:
                 self._dropped += 1
                 frame, came = self._waiting.popleft()
         picture = self._viewer.draw(frame, now < self._sketch_until)
+        shown = frame.stream_id, self._viewer.stage
+        if shown != self._shown:
+            self._shown, self._new_until = shown, time.perf_counter() + NEW_PERSON_SECONDS
         self._meter.took(time.perf_counter() - came)
         decoder = self._viewer.decoder
         assert decoder.header is not None

@@ -14,6 +14,7 @@ from facecodec.avatar.avatar import Avatar
 from facecodec.bitstream import load_identity_file
 from facecodec.errors import UsageError
 from facecodec.live.address import SCHEME
+from facecodec.live.background import without_pauses
 from facecodec.live.newcomer import newcomer
 from facecodec.live.opening import open_link
 from facecodec.live.outlet import open_outlet, refuse_outlet
@@ -121,9 +122,11 @@ def send(
                 avatar, any_face=any_face, keep_up=not every_frame, progress=progress
             )
             person = LivePerson.from_identity_file(file, refer)
-            known = Speaker("known", avatar, person, tracker, settings, tracker.quantiser)
-        thread = stack.enter_context(CaptureThread(capture, every_frame))
+            rounds = tracker.quantiser()  # before the first picture
+            known = Speaker("known", avatar, person, tracker, settings, lambda: rounds)
         stack.enter_context(a_thread_less())
+        stack.enter_context(without_pauses())
+        thread = stack.enter_context(CaptureThread(capture, every_frame))
         sender = Sender(thread, opened, coder)
         first = sender.take(ending) if file is not None else somebody.meet(sender.take, ending)
         if first is not None:

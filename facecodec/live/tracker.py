@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from facecodec.avatar.avatar import Avatar
 from facecodec.bitstream import DEFAULT_QUALITY, FrameFlags
-from facecodec.encoding.frame_tracker import Follow, FrameTracker, SeenFrame
+from facecodec.encoding.frame_tracker import LOOKED_PIXELS, Follow, FrameTracker, SeenFrame
 from facecodec.encoding.live_clip import OnePerson
 from facecodec.encoding.pace import Pace
 from facecodec.encoding.preparation import new_tracker
 from facecodec.encoding.presets import LIVE_TRACKING
+from facecodec.face.occlusion import occluded_share
 from facecodec.fit.fast_tracking import AnyTracker, FastTracker
 from facecodec.fit.photometric import TrackingPlan
 from facecodec.fit.preparation import Preparation
@@ -21,6 +23,10 @@ from facecodec.fit.tracking import Tracker
 from facecodec.live.pictures import Tracked
 from facecodec.progress import Progress, silent
 from facecodec.types import Landmarks, Picture
+
+# Steps of a frame that begins anew, where frames do not wait: a third of them without a frame
+# before. What is left is made up for by the next frames.
+SHORT_ITERATIONS = 2
 
 
 class KnownFace(NamedTuple):
@@ -79,6 +85,11 @@ class PersonTracker:
             drawn = Tracker(avatar.generator, avatar.basis, avatar.styles, plan, None, face.learnt)
             self._tracker = FastTracker(drawn, face.learnt.guide)
         self._frames = FrameTracker(avatar, self._rest, self._tracker, follow)
+        if keep_up and isinstance(self._tracker, FastTracker):
+            begun = self._tracker.tracker
+            begun.plan = replace(begun.plan, iterations=SHORT_ITERATIONS)
+            if self._rest is not None:  # read its network now and not at the first frame
+                occluded_share(np.zeros((LOOKED_PIXELS, LOOKED_PIXELS, 3), np.uint8), self._rest)
         self._pace = Pace() if keep_up else None
 
     def __call__(self, frame: Picture, time: float) -> Tracked:
