@@ -78,12 +78,6 @@ def cplusplus() -> str:
     return os.environ.get("CXX") or shutil.which("g++") or "c++"
 
 
-def of_one_source(source: Path, flags: Sequence[str]) -> Recipe:
-    """Return how a library of one C++ file, which has its name, is made: by `cplusplus`."""
-    flags = *flags, *sanitizers()
-    return Recipe(source.stem, cplusplus(), (source.name,), flags, root=source.parent)
-
-
 def library_path(recipe: Recipe) -> Path:
     """Return where the library of a recipe lies once built.
 

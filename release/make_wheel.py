@@ -15,9 +15,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cuda_ops.build import Recipe
 from cuda_ops.cpu.library import FLAGS, SOURCES
 from cuda_ops.cpu.prebuilt import FOLDER, LEVELS, Level
+from cuda_ops.plain import NATIVE, PlainLibrary
 from facecodec.bitstream.coding import compiled
 from facecodec.compositing import compiled as painter
 from facecodec.face import cascade
@@ -35,7 +35,7 @@ def compile_level(level: Level, folder: Path = FOLDER) -> Path:
     folder.mkdir(exist_ok=True)
     library = folder / f"{level.name}.so"
     compiler = os.environ.get("CXX", "g++")
-    flags = [flag for flag in FLAGS if flag != "-march=native"]
+    flags = [flag for flag in FLAGS if flag != NATIVE]
     objects = []
     for source in SOURCES:
         made = folder / f"{level.name}-{Path(source).stem}.o"
@@ -49,11 +49,12 @@ def compile_level(level: Level, folder: Path = FOLDER) -> Path:
     return library
 
 
-def compile_recipe(recipe: Recipe, library: Path) -> Path:
-    """Compile a library as its recipe says and return it: any processor of a kind runs it."""
+def compile_plain(plain: PlainLibrary) -> Path:
+    """Compile a small library and return it: any processor of a kind runs it."""
+    recipe, library = plain.recipe(), plain.prebuilt
     library.parent.mkdir(exist_ok=True)
     sources = [recipe.folder / source for source in recipe.sources]
-    flags = [*(flag for flag in recipe.flags if flag != "-march=native"), "-shared"]
+    flags = [*(flag for flag in recipe.flags if flag != NATIVE), "-shared"]
     command: list[str | Path] = [recipe.compiler, *flags, *sources, *LINKS, "-o", library]
     subprocess.run(command, check=True)
     return library
@@ -72,7 +73,7 @@ def main() -> None:
     try:
         make(folder)
     finally:
-        own = (module.PREBUILT.parent for module in PLAIN)
+        own = (module.plain().prebuilt.parent for module in PLAIN)
         for made in (FOLDER, *own):
             shutil.rmtree(made, ignore_errors=True)  # of these sources, and soon of older ones
 
@@ -80,7 +81,7 @@ def main() -> None:
 def make(folder: Path) -> None:
     """Compile all levels, and write a wheel with them into `folder`."""
     libraries = [compile_level(level) for level in LEVELS]
-    libraries += [compile_recipe(module.recipe(), module.PREBUILT) for module in PLAIN]
+    libraries += [compile_plain(module.plain()) for module in PLAIN]
     major, minor = max(needed_glibc(library) for library in libraries)
     for library in libraries:
         print(f"{library.name}: {library.stat().st_size} bytes")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import logging
 from ctypes import POINTER, Structure, byref, c_double, c_float, c_int32, c_int64, c_void_p
 from pathlib import Path
 from typing import Any
@@ -18,22 +17,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cuda_ops.build import Recipe, load, of_one_source
-from cuda_ops.errors import KernelError
+from cuda_ops.plain import PlainLibrary
 from facecodec.compositing.placing import Window, unit_steps
 from facecodec.face.alignment import Alignment
 from facecodec.face.matte import HAZE
 from facecodec.types import Picture
 
-_log = logging.getLogger(__name__)
-
 FOLDER = Path(__file__).parent
-PREBUILT = FOLDER / "prebuilt" / "paint.so"  # of a wheel; any processor of its kind runs it
-FLAGS = (
-    "-std=c++20", "-O3", "-fPIC", "-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros",
-    "-ffinite-math-only", "-Wall", "-Wextra",
+QUICK_SUMS = (
+    "-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros", "-ffinite-math-only",
 )  # fmt: skip
-FOR_THIS = "-march=native"  # the processor that the library is built on
 MOST_SHRUNK = 256  # times, whose rows' sum fits into 16 bits
 MOST_SUMMED = 4  # bytes whose sum fits into 10 bits
 
@@ -51,21 +44,20 @@ class Job(Structure):
     ]  # fmt: skip
 
 
-def recipe() -> Recipe:
-    """Return how the library is made: by $CXX or g++, for this very processor."""
-    return of_one_source(FOLDER / "paint.cpp", (*FLAGS, FOR_THIS))
+def plain() -> PlainLibrary:
+    """Return how the library is made."""
+    without = "heads are laid over frames by torch, which takes longer"
+    return PlainLibrary(
+        sources=(FOLDER / "paint.cpp",), flags=QUICK_SUMS, native=True, without=without
+    )
 
 
 @functools.cache
 def library() -> ctypes.CDLL | None:
-    """Return the library: built here, or else the wheel's; None where there is neither."""
-    try:
-        loaded = load(recipe())
-    except KernelError as error:
-        if not PREBUILT.is_file():
-            _log.info("heads are laid over frames by torch, which takes longer: %s", error)
-            return None
-        loaded = ctypes.CDLL(str(PREBUILT))
+    """Return the library, None where there is none."""
+    loaded = plain().load()
+    if loaded is None:
+        return None
     loaded.facecodec_paint.argtypes = [POINTER(Job)]
     loaded.facecodec_paint.restype = c_int32
     loaded.facecodec_paint_size.restype = c_int64

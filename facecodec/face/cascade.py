@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import logging
 import math
 from ctypes import c_int32, c_int64, c_void_p
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,15 +23,10 @@ from facecodec.face.layout import NUM_LANDMARKS
 from facecodec.types import Picture
 
 if TYPE_CHECKING:
-    from cuda_ops.build import Recipe
-
-_log = logging.getLogger(__name__)
+    from cuda_ops.plain import PlainLibrary
 
 FOLDER = Path(__file__).parent
-SOURCES = ("cascade.cpp", "chip.cpp")
-PREBUILT = FOLDER / "prebuilt" / "cascade.so"  # of a wheel; any processor of its kind runs it
-# Without contraction sums are the same on every processor.
-FLAGS = ("-std=c++20", "-O3", "-fPIC", "-ffp-contract=off", "-Wall", "-Wextra")
+SAME_EVERYWHERE = ("-ffp-contract=off",)  # without contraction, sums are those of any processor
 
 Grey = NDArray[np.uint8]  # [S, S]
 
@@ -80,23 +73,22 @@ class Cascade:
         return points
 
 
-def recipe() -> Recipe:
-    """Return how the library is made: by $CXX or g++."""
-    from cuda_ops.build import of_one_source
+def plain() -> PlainLibrary:
+    """Return how the library is made."""
+    from cuda_ops.plain import PlainLibrary
 
-    return replace(of_one_source(FOLDER / SOURCES[0], FLAGS), sources=SOURCES)
+    return PlainLibrary(
+        sources=(FOLDER / "cascade.cpp", FOLDER / "chip.cpp"),
+        flags=SAME_EVERYWHERE,
+        without="landmarks are read by dlib, which takes four times as long",
+    )
 
 
 @functools.cache
 def library() -> ctypes.CDLL | None:
-    """Return the library: the one that came with the wheel, or one built here; None for neither."""
-    from cuda_ops.build import load
-    from cuda_ops.errors import KernelError
-
-    try:
-        loaded = ctypes.CDLL(str(PREBUILT)) if PREBUILT.is_file() else load(recipe())
-    except (KernelError, OSError) as error:
-        _log.info("landmarks are read by dlib, which takes four times as long: %s", error)
+    """Return the library, None where there is none."""
+    loaded = plain().load()
+    if loaded is None:
         return None
     loaded.facecodec_cascade_open.argtypes = [c_void_p, c_int64]
     loaded.facecodec_cascade_open.restype = c_void_p

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import logging
 import re
 from ctypes import POINTER, Structure, byref, c_int32, c_int64, c_void_p
 from dataclasses import dataclass
@@ -23,13 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from cuda_ops.build import Recipe
-
-_log = logging.getLogger(__name__)
+    from cuda_ops.plain import PlainLibrary
 
 FOLDER = Path(__file__).parent
-PREBUILT = FOLDER / "prebuilt" / "planes.so"  # of a wheel; any processor of its kind runs it
-FLAGS = ("-std=c++20", "-O3", "-fPIC", "-march=native", "-Wall", "-Wextra")
 
 NAMES = re.compile(r"yuv([aj]?)(420|422|440|444)p(?:(9|10|12|14|16)le)?")
 # The same planes in other orders in memory: libav moves them, and changes no level.
@@ -152,26 +147,20 @@ def _of_chroma(matrix: int) -> tuple[tuple[float, float], ...]:
     return (0.0, of_v), (-of_u * blue / green, -of_v * red / green), (of_u, 0.0)
 
 
-def recipe() -> Recipe:
-    """Return how the library is made: by $CXX or g++, for this very processor."""
-    from cuda_ops.build import of_one_source
+def plain() -> PlainLibrary:
+    """Return how the library is made."""
+    from cuda_ops.plain import PlainLibrary
 
-    return of_one_source(FOLDER / "planes.cpp", FLAGS)
+    without = "colours are converted by numpy, which takes longer"
+    return PlainLibrary(sources=(FOLDER / "planes.cpp",), native=True, without=without)
 
 
 @functools.cache
 def library() -> ctypes.CDLL | None:
-    """Return the library: built here, or else the wheel's; None where there is neither."""
-    from cuda_ops.build import load
-    from cuda_ops.errors import KernelError
-
-    try:
-        loaded = load(recipe())
-    except KernelError as error:
-        if not PREBUILT.is_file():
-            _log.info("colours are converted by numpy, which takes longer: %s", error)
-            return None
-        loaded = ctypes.CDLL(str(PREBUILT))
+    """Return the library, None where there is none."""
+    loaded = plain().load()
+    if loaded is None:
+        return None
     loaded.facecodec_planes.argtypes = [POINTER(Job)]
     loaded.facecodec_planes.restype = c_int32
     loaded.facecodec_planes_size.restype = c_int64

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 import shutil
@@ -49,10 +50,10 @@ def examine() -> list[Finding]:
         _compiler(),
         _ninja(),
         _kernels(),
-        _tracks(),
-        _painter(),
-        _planes(),
-        _landmarks(),
+        _plain("stream coder", compiled.library(), "streams of some minutes take long"),
+        _plain("compositing", painter.library(), "heads are laid over frames slowly"),
+        _plain("colours", planes.library(), "videos are read slowly"),
+        _plain("landmarks", cascade.library(), "dlib reads faces, four times as slowly"),
         _cuda(),
         _choice(),
         *models(),
@@ -70,14 +71,8 @@ def clean() -> tuple[int, int]:
     before = _bytes(folder)
     try:
         graphics = [cuda_library.recipe(), cuda_library.host_recipe()]
-        own = [
-            library.recipe(),
-            compiled.recipe(),
-            cascade.recipe(),
-            painter.recipe(),
-            planes.recipe(),
-        ]
-        removed = build.clean([*own, *graphics])
+        own = [beside.plain().recipe() for beside in (compiled, cascade, painter, planes)]
+        removed = build.clean([library.recipe(), *own, *graphics])
     except cuda_ops.KernelError as error:
         raise FacecodecError(str(error)) from error
     return len(removed), before - _bytes(folder)
@@ -132,29 +127,11 @@ def _kernels() -> Finding:
     return Finding("kernels, cpu", "good", f"{words}; {took:.2f} s; {loaded._name}")
 
 
-def _tracks() -> Finding:
-    if compiled.library() is None:
-        why = "not built: streams of some minutes are read and written slowly"
-        return Finding("stream coder", "note", why)
-    return Finding("stream coder", "good", "compiled")
-
-
-def _painter() -> Finding:
-    if painter.library() is None:
-        return Finding("compositing", "note", "not built: heads are laid over frames slowly")
-    return Finding("compositing", "good", "compiled")
-
-
-def _planes() -> Finding:
-    if planes.library() is None:
-        return Finding("colours", "note", "not built: videos are read slowly")
-    return Finding("colours", "good", "compiled")
-
-
-def _landmarks() -> Finding:
-    if cascade.library() is None:
-        return Finding("landmarks", "note", "not built: dlib reads faces, four times as slowly")
-    return Finding("landmarks", "good", "compiled")
+def _plain(name: str, found: ctypes.CDLL | None, without: str) -> Finding:
+    """Say whether a small library is there, and what is done `without` it."""
+    if found is None:
+        return Finding(name, "note", f"not built: {without}")
+    return Finding(name, "good", "compiled")
 
 
 def _cuda() -> Finding:

@@ -129,7 +129,7 @@ def test_python_codes_few_values_and_all_where_there_is_no_compiler(monkeypatch,
     assert compiled.worth_it(coder, compiled.LEAST_VALUES - 1) is None
     monkeypatch.setenv("CXX", str(tmp_path / "none"))
     monkeypatch.setenv("FACECODEC_HOME", str(tmp_path))
-    caplog.set_level("INFO", "facecodec")
+    caplog.set_level("INFO", "cuda_ops")
     compiled.library.cache_clear()
     try:
         assert compiled.worth_it(coder, 1000) is None

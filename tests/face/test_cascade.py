@@ -176,13 +176,3 @@ def test_without_the_library_dlib_reads(monkeypatch, frame):
         theirs, ours = by_it(frame), quick(frame)
     eyes = np.linalg.norm(theirs[36:42].mean(0) - theirs[42:48].mean(0))
     assert np.linalg.norm(ours - theirs, axis=1).mean() < 0.02 * eyes
-
-
-def test_no_compiler_is_said_once(monkeypatch, tmp_path, caplog):
-    monkeypatch.setenv("CXX", str(tmp_path / "none"))
-    monkeypatch.setattr(module, "PREBUILT", tmp_path / "none.so")
-    module.library.cache_clear()
-    with caplog.at_level("INFO"):
-        assert module.library() is None
-    module.library.cache_clear()
-    assert "landmarks are read by dlib" in caplog.text

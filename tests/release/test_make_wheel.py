@@ -26,7 +26,7 @@ def plain() -> tuple[Any, ...]:
 
 
 def test_every_source_is_compiled(plain):
-    made = {module.recipe().folder / name for module in plain for name in module.recipe().sources}
+    made = {source for module in plain for source in module.plain().sources}
     assert made == set((ROOT / "facecodec").rglob("*.cpp"))
 
 
@@ -35,9 +35,10 @@ def test_every_library_is_packed(plain):
     setup.read(ROOT / "setup.cfg")
     packed = setup["options.package_data"]
     for module in plain:
-        folder = module.PREBUILT.parents[1]
+        library = module.plain()
+        folder = library.prebuilt.parents[1]
         patterns = packed[".".join(folder.relative_to(ROOT).parts)].split(", ")
-        for path in (module.PREBUILT, folder / module.recipe().sources[0]):
+        for path in (library.prebuilt, *library.sources):
             name = path.relative_to(folder).as_posix()
             assert any(fnmatch(name, pattern) for pattern in patterns), path
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import logging
 from ctypes import POINTER, Structure, byref, c_int32, c_int64, c_uint64
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,14 +19,10 @@ from facecodec.bitstream.coding.range_coder import Coder, RangeDecoder, RangeEnc
 from facecodec.errors import StreamError
 
 if TYPE_CHECKING:
-    from cuda_ops.build import Recipe
+    from cuda_ops.plain import PlainLibrary
     from facecodec.bitstream.coding.tracks import TrackMemory
 
-_log = logging.getLogger(__name__)
-
 FOLDER = Path(__file__).parent
-PREBUILT = FOLDER / "prebuilt" / "tracks.so"  # of a wheel; any processor of its kind runs it
-FLAGS = ("-std=c++20", "-O2", "-fPIC", "-Wall", "-Wextra")
 # So many values Python codes about as fast as the library is found, and a track of fewer than so
 # many it codes faster than it hands them over.
 VALUES_IN_PYTHON = 50_000
@@ -61,23 +56,19 @@ class _Work:
     values = 0
 
 
-def recipe() -> Recipe:
-    """Return how the library is made: by $CXX or g++."""
-    from cuda_ops.build import of_one_source
+def plain() -> PlainLibrary:
+    """Return how the library is made."""
+    from cuda_ops.plain import PlainLibrary
 
-    return of_one_source(FOLDER / "tracks.cpp", FLAGS)
+    without = "streams are read and written by Python, which takes longer"
+    return PlainLibrary(sources=(FOLDER / "tracks.cpp",), without=without)
 
 
 @functools.cache
 def library() -> ctypes.CDLL | None:
-    """Return the library: the one that came with the wheel, or one built here; None for neither."""
-    from cuda_ops.build import load
-    from cuda_ops.errors import KernelError
-
-    try:
-        loaded = ctypes.CDLL(str(PREBUILT)) if PREBUILT.is_file() else load(recipe())
-    except (KernelError, OSError) as error:
-        _log.info("streams are read and written by Python, which takes longer: %s", error)
+    """Return the library, None where there is none."""
+    loaded = plain().load()
+    if loaded is None:
         return None
     loaded.facecodec_code_track.argtypes = [POINTER(Job)]
     loaded.facecodec_code_track.restype = c_int32
