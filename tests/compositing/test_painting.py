@@ -82,7 +82,7 @@ def test_the_structure_is_the_compilers(library):
 def test_without_a_compiler_torch_paints(monkeypatch, tmp_path, caplog):
     monkeypatch.setenv("CXX", str(tmp_path / "none"))
     monkeypatch.setenv("FACECODEC_HOME", str(tmp_path))
-    caplog.set_level("INFO", "facecodec")
+    caplog.set_level("INFO", "cuda_ops")
     compiled.library.cache_clear()
     try:
         assert compiled.library() is None
