@@ -35,7 +35,7 @@ FOLDER = "prepared"  # in the project's cache
 KEPT_PERSONS = 16  # of whom something is kept, those used last
 MAX_BYTES = 1 << 28  # of a file that is read
 DIGEST_BYTES = 32  # SHA-256 of what follows, at the beginning of a file
-METHOD = 4  # raised when the same person and plan are to be prepared in another way
+METHOD = 5  # raised when the same person and plan are to be prepared in another way
 
 
 def new_tracker(
@@ -72,12 +72,13 @@ def learn(avatar: Avatar, plan: TrackingPlan, progress: Progress) -> Preparation
 
     Raises ModelError when the landmark model is not installed.
     """
-    tracker = Tracker(avatar.generator, avatar.basis, avatar.styles, plan)
-    derivative = tracker.derivatives.prepare()
     read = partial(
         avatar.face_reader().landmarks, stage="learning how the face moves", progress=progress
     )
     guide = landmark_guide.landmark_guide(read, avatar.num_controls)
+    rest = None if guide is None else guide.mean
+    tracker = Tracker(avatar.generator, avatar.basis, avatar.styles, plan, landmarks=rest)
+    derivative = tracker.derivatives.prepare()
     preview = tracker.preview
     weight = preview.weight if isinstance(preview, ShortPreview) else None
     return Preparation(preview.mean_error, weight, derivative, guide)

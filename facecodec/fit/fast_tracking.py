@@ -2,8 +2,9 @@
 
 Gauss-Newton renders a dozen pictures a frame, most of them to get near. Here a frame starts at the
 one before, whose render is known; how its landmarks changed (`landmark_guide`) is part of the same
-least squares as the picture. Frames that come out worse than the ones before are tracked by
-Gauss-Newton alone.
+least squares as the picture. Where the derivative sees little left to gain, a pass back through the
+render says what it has wrong, before a further step. Frames that come out worse than the ones
+before are tracked by Gauss-Newton alone.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from facecodec.checkpoint import State
 from facecodec.fit.controls import tensor
 from facecodec.fit.landmark_guide import LandmarkGuide
 from facecodec.fit.objective import Target, shrink
-from facecodec.fit.photometric import Problem, pyramid
+from facecodec.fit.photometric import Problem, Traced, pyramid
 from facecodec.fit.tracking import CONTROL_LIMIT, LARGEST_STEP, Tracked, Tracker
 from facecodec.types import Landmarks
 
@@ -28,6 +29,11 @@ from facecodec.types import Landmarks
 FAILED_RATIO = 1.5
 NEVER_FAILED_BELOW = 0.01  # residual, of a range of 2
 REMEMBERED_RESIDUALS = 50  # frames before, in that median
+SHORTENING = 0.5  # of a step after one that did not help
+CAUTION = 0.7  # of a step by a derivative just corrected, whose curvature is still the old one
+# Shares of the objective, and of the gain that was predicted for the last step: where more is
+# predicted, and more was gained, what is left is motion, and the derivative need not be corrected.
+TRUSTED_GAIN, TRUSTED_SHARE = 0.3, 0.5
 LEAST_GAIN = 0.02  # share of the objective by which a further step must be predicted to lower it
 
 
@@ -114,32 +120,47 @@ class FastTracker:
         """Return where the steps of a frame lead from the one before.
 
         `change` [68, 2] is that of the landmarks. They are left out of a step after
-        one that did not help.
+        one that did not help, which is shorter, too.
         """
         controls, render = last.controls, last.render
         entry = self.tracker.derivatives.nearest(controls)
         cost = problem.cost(controls, render)
         information, slope = problem.normal_equations(entry, render)
-        for step in range(self.steps):
-            if step:
-                slope = problem.slope(entry, render)
+        traced: Traced | None = None
+        length, reliable = 1.0, False
+
+        def step_to() -> tuple[Tensor, float]:
+            """Return the next step [K] and by how much it is predicted to lower the objective."""
             right_side = slope - problem.prior_slope(controls)
             matrix = information + torch.diag(problem.stiffness)
             if self.guide is not None and change is not None:
                 normal, side = self.guide.evidence(change, controls - last.controls)
                 matrix, right_side = matrix + normal, right_side + side
             delta = torch.linalg.solve(matrix, right_side)
-            if step and float(delta @ right_side) < LEAST_GAIN * cost:
+            return delta, float(delta @ right_side)
+
+        for step in range(self.steps):
+            delta, gain = step_to()
+            if traced is not None and not (reliable and gain > TRUSTED_GAIN * cost):
+                weighted = problem.weighted(traced.picture)
+                entry.correct_slope(weighted, traced.slope(weighted))
+                information, slope = problem.normal_equations(entry, render)
+                delta, gain = step_to()
+                length *= CAUTION
+            if step and gain < LEAST_GAIN * cost:
                 break
-            delta = delta * min(1.0, LARGEST_STEP / max(float(delta.abs().max()), 1e-9))
+            delta = delta * min(length, LARGEST_STEP / max(float(delta.abs().max()), 1e-9))
             there = (controls + delta).clamp(-CONTROL_LIMIT, CONTROL_LIMIT)
-            moved = pyramid(self.tracker.render(there[None]))[0]
+            traced = self.tracker.traced(there) if step + 1 < self.steps else None
+            moved = traced.picture if traced else pyramid(self.tracker.render(there[None]))[0]
             entry.correct(there - controls, moved - render)
             moved_cost = problem.cost(there, moved)
+            reliable = cost - moved_cost > TRUSTED_SHARE * gain
             if moved_cost < cost:
-                controls, render, cost = there, moved, moved_cost
+                controls, render, cost, length = there, moved, moved_cost, 1.0
             else:
-                change = None
+                change, length = None, SHORTENING
+            slope = problem.slope(entry, render)
         return _State(controls, render, cost, information)
 
     def _slowly(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+import cuda_ops
 
 SCALES = 3  # octaves of resolution that are compared
 # Sum of a frame's pixel weights: how many independent observations a picture counts as, beside
@@ -77,6 +80,36 @@ class Linearisation:
         if length > LEAST_BROYDEN_STEP:
             error = change - self.jacobian @ step
             self.jacobian.addr_(error, step, alpha=BROYDEN_DAMPING / length)
+
+    def correct_slope(self, weighted: Tensor, slope: Tensor) -> None:
+        """Correct it so that its transpose takes `weighted` [values] to `slope` [num_controls].
+
+        Schlenkrich, Griewank and Walther 2010, On the local convergence of adjoint Broyden methods.
+        """
+        length = float(weighted @ weighted)
+        if length > 0.0:
+            error = slope.to(self.jacobian) - self.jacobian.T @ weighted
+            self.jacobian.addr_(weighted, error, alpha=1 / length)
+
+
+class Traced(NamedTuple):
+    """A render whose way back to its controls [num_controls] is known: `values`, its pyramid."""
+
+    controls: Tensor
+    values: Tensor
+
+    @property
+    def picture(self) -> Tensor:
+        """The pyramid [values] alone."""
+        return self.values.detach()
+
+    def slope(self, weighted: Tensor) -> Tensor:
+        """Return the exact derivative, transposed, times `weighted` [values]: [num_controls].
+
+        Once for a render: what it takes is let go.
+        """
+        with cuda_ops.roughly():
+            return torch.autograd.grad(self.values, self.controls, weighted)[0]
 
 
 def pyramid(pictures: Tensor) -> Tensor:
@@ -168,11 +201,14 @@ class Problem:
         right_side = weighted.T @ (self.picture - render)
         return (entry.jacobian.T @ weighted).double().cpu(), right_side.double().cpu()
 
+    def weighted(self, render: Tensor) -> Tensor:
+        """Return weighted differences [values], of which the derivative makes the right side."""
+        _, robust = self.robust(render)
+        return (self.picture - render) * (robust / self.plan.noise**2)
+
     def slope(self, entry: Linearisation, render: Tensor) -> Tensor:
         """Return the right side alone of `normal_equations`, [num_controls]."""
-        _, robust = self.robust(render)
-        weighted = (self.picture - render) * (robust / self.plan.noise**2)
-        return (entry.jacobian.T @ weighted).double().cpu()
+        return (entry.jacobian.T @ self.weighted(render)).double().cpu()
 
     def residual(self, render: Tensor) -> float:
         """Return the weighted mean absolute difference from a pyramid [values], of 2."""

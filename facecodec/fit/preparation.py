@@ -10,13 +10,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+import cuda_ops
 from facecodec.face.layout import NUM_LANDMARKS
 from facecodec.face.signals import NUM_POSE
 from facecodec.fit.landmark_guide import LandmarkGuide
+from facecodec.fit.objective import Target, inner_weights, weight_map
 from facecodec.fit.photometric import Linearisation, TrackingPlan, pyramid_values
 from facecodec.generator.base import Generator
 from facecodec.generator.preview import PersonalPreview
 from facecodec.generator.short_preview import ShortPreview, can_draw, weight_shape
+from facecodec.types import Landmarks
 
 Arrays = Mapping[str, NDArray[np.floating]]
 
@@ -100,3 +103,21 @@ def _shapes(
     if plan.short_previews and can_draw(generator, plan.size):
         shapes["preview_weight"] = weight_shape(generator, plan.size), np.float32
     return shapes
+
+
+def personal_preview(
+    generator: Generator, styles: Tensor, plan: TrackingPlan, landmarks: Landmarks | None
+) -> PersonalPreview:
+    """Return previews of a person of whom `styles` [N, num_styles] are `plan.preview_renders`.
+
+    `landmarks` [68, 2]: see `Tracker`.
+    """
+    if not (plan.short_previews and can_draw(generator, plan.size)):
+        return PersonalPreview.measured(generator, styles, plan.size)
+    weights: Tensor | None = None
+    if landmarks is not None:
+        size = plan.size
+        at_rest = Target(torch.zeros(3, size, size), weight_map(landmarks, size), landmarks)
+        weights = inner_weights(at_rest)[0].to(styles.device)
+    with cuda_ops.roughly():
+        return ShortPreview.fitted(generator, styles, plan.size, weights)

@@ -21,11 +21,9 @@ from facecodec.checkpoint import State
 from facecodec.fit.controls import per_control, pose_distance, tensor, typical_controls
 from facecodec.fit.derivatives import DerivativeBank
 from facecodec.fit.objective import Target, inner_weights, shrink, weight_map
-from facecodec.fit.photometric import Problem, TrackingPlan, pyramid, pyramid_weights
-from facecodec.fit.preparation import Preparation
+from facecodec.fit.photometric import Problem, Traced, TrackingPlan, pyramid, pyramid_weights
+from facecodec.fit.preparation import Preparation, personal_preview
 from facecodec.generator.base import Generator
-from facecodec.generator.preview import PersonalPreview
-from facecodec.generator.short_preview import ShortPreview, can_draw
 from facecodec.types import Landmarks
 
 # In standard deviations of a control:
@@ -71,17 +69,20 @@ class Tracker:
         plan: TrackingPlan,
         known: Tensor | None = None,
         preparation: Preparation | None = None,
+        landmarks: Landmarks | None = None,
     ) -> None:
         """`styles` [num_styles] is the person at controls 0, `basis` [num_controls, num_styles].
 
         `known` [K, num_controls] are controls the person is likely to take, at which previews are
-        to be exact. `preparation`: what another tracker of this person has learnt.
+        to be exact. `preparation`: what another tracker of this person has learnt. `landmarks`
+        [68, 2]: where they lie at controls 0, in sides of the square; short previews are nearest
+        there.
         """
         self.basis, self.styles, self.plan = basis, styles, plan
         count = basis.shape[0]
         controls = typical_controls(count, plan.preview_renders, known).to(basis.device)
         if preparation is None:
-            self.preview = _personal_preview(generator, styles + controls @ basis, plan)
+            self.preview = personal_preview(generator, styles + controls @ basis, plan, landmarks)
         else:
             self.preview = preparation.preview(generator, plan.size)
         self.prior = per_control(plan.prior, count)
@@ -123,6 +124,14 @@ class Tracker:
         self.renders += len(controls)
         with torch.no_grad(), cuda_ops.roughly():
             return self.preview(self._styles(controls))
+
+    def traced(self, controls: Tensor) -> Traced:
+        """Render controls [num_controls] so that their exact slope can be asked for afterwards."""
+        self.renders += 1
+        moving = controls.float().to(self.basis.device).requires_grad_()
+        with torch.enable_grad(), cuda_ops.roughly():
+            values = pyramid(self.preview((self.styles + moving @ self.basis)[None]))[0]
+        return Traced(moving, values)
 
     def _styles(self, controls: Tensor) -> Tensor:
         """Return the styles [N, num_styles] at controls [N, num_controls]."""
@@ -263,11 +272,3 @@ class Tracker:
                 return None
             self.recomputations -= 1
             entry = self.derivatives.recompute(controls)
-
-
-def _personal_preview(generator: Generator, styles: Tensor, plan: TrackingPlan) -> PersonalPreview:
-    """Return previews of a person of whom `styles` [N, num_styles] are `plan.preview_renders`."""
-    if plan.short_previews and can_draw(generator, plan.size):
-        with cuda_ops.roughly():
-            return ShortPreview.fitted(generator, styles, plan.size)
-    return PersonalPreview.measured(generator, styles, plan.size)

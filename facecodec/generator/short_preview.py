@@ -17,6 +17,7 @@ from facecodec.generator.preview import PersonalPreview
 
 RIDGE = 1e-4  # of the mean square of a feature's change
 SMALLEST_RIDGE = 1e-6  # so that one render alone has a map, which is 0
+LEAST_SHARE = 0.05  # of the mean weight, that is added to every pixel's in the fit
 FITTED_STRIDE = 2  # rows and columns of features from one that the fit looks at to the next
 
 
@@ -32,14 +33,18 @@ class ShortPreview(PersonalPreview):
         super().__init__(generator, size, mean_error)
 
     @classmethod
-    def fitted(cls, generator: Generator, styles: Tensor, size: int) -> ShortPreview:
+    def fitted(
+        cls, generator: Generator, styles: Tensor, size: int, weights: Tensor | None = None
+    ) -> ShortPreview:
         """Return short previews of a person at `styles` [K, num_styles], of which the first rests.
 
-        K is some dozens. `size` is one that `can_draw` knows. By ridge regression of how pictures
-        differ from the first on how features do.
+        K is some dozens. `size` is one that `can_draw` knows. `weights` [size, size]: how much each
+        pixel counts; None: all alike. By ridge regression of how pictures differ from the first on
+        how features do.
         """
         _, side = _middle(generator)
         with torch.no_grad():
+            scale = _scale(weights, side)
             sums: list[Tensor] = []
             first: list[Tensor] = []
             for row in styles:
@@ -47,7 +52,7 @@ class ShortPreview(PersonalPreview):
                 seen = [generator.middle_features(row[None])[0], full]
                 first = first or seen
                 x, y = (
-                    (now - rest)[:, ::FITTED_STRIDE, ::FITTED_STRIDE].flatten(1)
+                    scale * (now - rest)[:, ::FITTED_STRIDE, ::FITTED_STRIDE].flatten(1)
                     for now, rest in zip(seen, first, strict=True)
                 )
                 found = [x @ x.T, x @ y.T, *seen]
@@ -63,6 +68,17 @@ class ShortPreview(PersonalPreview):
     def draw(self, styles: Tensor) -> Tensor:
         """Return pictures [N, 3, size, size] of styles [N, num_styles], not corrected."""
         return self.generator.drawn_from_middle(styles, self.weight)
+
+
+def _scale(weights: Tensor | None, side: int) -> Tensor | float:
+    """Return what multiplies the pixels that a fit looks at, [pixels]; see `ShortPreview.fitted`.
+
+    Every pixel keeps a little, so that the map is known where the face turns to.
+    """
+    if weights is None:
+        return 1.0
+    shares = F.avg_pool2d((weights / weights.mean())[None], weights.shape[-1] // side)[0]
+    return (shares + LEAST_SHARE)[::FITTED_STRIDE, ::FITTED_STRIDE].flatten().sqrt()
 
 
 def can_draw(generator: Generator, size: int) -> bool:

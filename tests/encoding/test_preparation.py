@@ -62,7 +62,7 @@ def learnt(monkeypatch):
         times.append(1)
         return made_up(avatar, plan, len(times))
 
-    monkeypatch.setattr(preparation, "_learnt", learn)
+    monkeypatch.setattr(preparation, "learn", learn)
     return times
 
 

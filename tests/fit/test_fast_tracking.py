@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from facecodec.fit import fast_tracking
 from facecodec.fit.fast_tracking import FastTracker
 from facecodec.fit.landmark_guide import LandmarkGuide
 from facecodec.fit.objective import Target, weight_map
-from facecodec.fit.photometric import TrackingPlan
+from facecodec.fit.photometric import Linearisation, TrackingPlan, pyramid
 from facecodec.fit.tracking import Tracker
 from facecodec.generator.sampling import draw_latents
 from tests.helpers.faces import face
@@ -48,6 +51,15 @@ def moved(**values: float) -> torch.Tensor:
     return controls
 
 
+@pytest.fixture(autouse=True)
+def as_prepared(tracker):
+    """Take back what a test corrects in the derivative, which all share."""
+    entry = tracker.derivatives.nearest(REST)
+    prepared = entry.jacobian.clone()
+    yield
+    entry.jacobian.copy_(prepared)
+
+
 def begun(tracker: Tracker, guide: LandmarkGuide | None) -> tuple[FastTracker, torch.Tensor]:
     fast = FastTracker(tracker, guide)
     first = fast.track(unlike(frame(tracker, REST, REST)), [REST], None)
@@ -81,19 +93,52 @@ def test_landmarks_help(tracker, guide):
     assert away[1] < 0.7 * away[0]
 
 
-def test_still_frames_take_one_render(tracker, guide):
+def test_no_further_step_where_little_is_to_gain(tracker, guide, monkeypatch):
+    monkeypatch.setattr(fast_tracking, "LEAST_GAIN", 1e9)
     fast, first = begun(tracker, guide)
     still = unlike(frame(tracker, REST, REST))
-    track = fast.track(still, [REST], first)
     before = tracker.renders
-    fast.track(still, [REST], torch.from_numpy(track.controls))
+    fast.track(still, [REST], first)
     assert tracker.renders - before == 1
+
+
+def test_the_derivative_is_corrected_by_what_is_left_but_not_by_motion(tracker, guide, monkeypatch):
+    asked: list[torch.Tensor] = []
+    monkeypatch.setattr(Linearisation, "correct_slope", lambda *given: asked.append(given[2]))
+    fast, first = begun(tracker, guide)
+    there = moved(c0=1.0, c3=2.0)
+    fast.track(frame(tracker, there, there), [REST], first)
+    assert not asked
+    fast, first = begun(tracker, guide)
+    fast.track(unlike(frame(tracker, REST, REST)), [REST], first)
+    assert len(asked) == 1
 
 
 def test_wrong_landmarks_do_not_lead_away(tracker, guide):
     fast, first = begun(tracker, guide)
     track = fast.track(frame(tracker, REST, moved(c0=2.0, c1=2.0)), [REST], first)
     assert abs(track.controls[:3]).max() < 0.3
+
+
+def test_the_exact_slope_is_what_renders_say(tracker):
+    at, along = moved(c0=0.5, c3=0.5), moved(c0=0.1, c3=0.2, c5=-0.2)
+    traced = tracker.traced(at)
+    weighted = traced.picture - pyramid(tracker.render(REST[None]))[0]  # of one sign: no rounding
+    ahead, behind = pyramid(tracker.render(torch.stack([at + along, at - along])))
+    told = float((ahead - behind) @ weighted) / 2
+    assert float(traced.slope(weighted).double() @ along) == pytest.approx(told, rel=0.05)
+
+
+def test_a_derivative_is_put_right_where_the_picture_says_it_is_wrong(tracker):
+    known = tracker.derivatives.nearest(REST)
+    entry = replace(known, jacobian=0.5 * known.jacobian)
+    target = unlike(frame(tracker, moved(c0=0.5), REST))
+    problem = tracker.problem(target, pyramid(target.picture[None])[0], None, False)
+    traced = tracker.traced(moved(c0=0.5))
+    weighted = problem.weighted(traced.picture)
+    exact = traced.slope(weighted)
+    entry.correct_slope(weighted, exact)
+    assert torch.allclose(problem.slope(entry, traced.picture).float(), exact, rtol=1e-3, atol=0.1)
 
 
 def test_fewer_steps_are_fewer_renders(tracker, guide):

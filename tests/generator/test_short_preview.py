@@ -43,6 +43,19 @@ def test_it_is_nearer_than_a_preview_of_the_same_size_that_costs_as_much(generat
     assert short < usual
 
 
+def test_pixels_that_count_more_are_drawn_nearer(generator, shots):
+    eyes, weights = (slice(None), slice(None), slice(24, 32), slice(16, 48)), torch.ones(64, 64)
+    weights[eyes[2:]] = 50.0
+    with torch.no_grad():
+        wanted = generator.shrunk(shots[:8], 64)[eyes]
+        plain, weighted = (
+            float((ShortPreview.fitted(generator, shots[:8], 64, of)(shots[:8])[eyes] - wanted)
+                  .square().mean())
+            for of in (None, weights)
+        )  # fmt: skip
+    assert weighted < plain
+
+
 @pytest.mark.parametrize("size", [64, 128])
 def test_what_a_map_draws_is_the_map_of_the_features(generator, shots, size):
     short = ShortPreview.fitted(generator, shots[:2], size)
