@@ -10,9 +10,9 @@ from torch import Tensor
 
 from facecodec.face.mask import face_mask
 from facecodec.fit.detail import COARSEST_PIXELS, DetailWeights, Known, colour_loss, detail_loss
-from facecodec.fit.grain import grain
+from facecodec.fit.grain import Finest, finest_of, grain
 from facecodec.fit.likeness import Likeness
-from facecodec.fit.objective import Target, multiscale_l1, shrink
+from facecodec.fit.objective import Octave, Target, multiscale_l1, octaves, shrink
 
 # Side in pixels of the pictures in which a face is embedded: its chip of 150 is sampled from them,
 # not averaged.
@@ -39,6 +39,8 @@ class Comparison:
         self.embeddings = [self._embedding(target) for target in targets]
         self.skin = [_skin(target) for target in targets]
         self._known: list[Known] = [{} for _ in targets]  # of `detail_loss`
+        self._octaves: dict[tuple[int, int], list[Octave]] = {}  # of previews, by frame and size
+        self._finest: dict[int, Finest] = {}
 
     def _embedding(self, target: Target) -> Tensor | None:
         """Return the embedding [1, 128] of a target's face, None where it has no landmarks."""
@@ -52,14 +54,12 @@ class Comparison:
 
         S divides the side of the target's picture. `use_embedding` adds the distance of faces.
         """
-        target = self.targets[frame]
         size = render.shape[-1]
-        loss = multiscale_l1(
-            render,
-            shrink(target.picture[None], size),
-            shrink(target.weights[None], size),
-            self.texture_weight,
-        )
+        if (frame, size) not in self._octaves:
+            target = self.targets[frame]
+            pictures, weights = shrink(target.picture[None], size), target.weights[None]
+            self._octaves[frame, size] = octaves(pictures, shrink(weights, size))
+        loss = multiscale_l1(render, self._octaves[frame, size], self.texture_weight)
         return loss + self._embedding_loss(frame, render) if use_embedding else loss
 
     def full_loss(self, frame: int, full_render: Tensor, how: DetailWeights) -> Tensor:
@@ -72,7 +72,9 @@ class Comparison:
         known = self._known[frame]
         loss = detail_loss(render, target.picture[None], target.weights[None], how, known)
         loss = loss + how.colour * colour_loss(render, target.picture[None], self.skin[frame])
-        loss = loss + how.grain * grain(full_render, target)
+        if frame not in self._finest:
+            self._finest[frame] = finest_of(target)
+        loss = loss + how.grain * grain(full_render, target, self._finest[frame])
         return loss + self._embedding_loss(frame, render)
 
     def _embedding_loss(self, frame: int, render: Tensor) -> Tensor:

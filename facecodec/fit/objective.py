@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -86,31 +87,51 @@ def inner_weights(target: Target) -> Tensor:
     return target.weights * (OUTER_WEIGHT + (1 - OUTER_WEIGHT) * inside)
 
 
-def multiscale_l1(
-    pictures: Tensor,
-    targets: Tensor,
-    weights: Tensor,
-    texture_weight: float,
-    scales: int = SCALES,
-) -> Tensor:
-    """Return the weighted mean absolute difference over `scales` octaves of resolution, [].
+class Octave(NamedTuple):
+    """What is wanted in one octave of resolution.
 
-    `pictures` and `targets` [N, 3, S, S], `weights` [N, 1, S, S]. Coarse octaves carry light and
-    colour, fine ones detail, and all count alike. Of the band between an octave and the next two
-    more terms count: `DETAIL_WEIGHT` times its difference, and `texture_weight` times the
+    pictures, and of the band between this octave and the next the detail and its mean amplitude
+    around each pixel, [N, 3, S, S]; weights [N, 1, S, S], and their sum [].
+    """
+
+    pictures: Tensor
+    detail: Tensor
+    amplitude: Tensor
+    weights: Tensor
+    total: Tensor
+
+
+def octaves(targets: Tensor, weights: Tensor, scales: int = SCALES) -> list[Octave]:
+    """Return what is wanted in `scales` octaves of targets [N, 3, S, S], finest first.
+
+    weights [N, 1, S, S]: how much each pixel counts.
+    """
+    found = []
+    for _ in range(scales):
+        smaller, detail = band(targets)
+        found.append(Octave(targets, detail, _amplitude(detail), weights, weights.sum()))
+        targets, weights = smaller, cuda_ops.halved(weights)
+    return found
+
+
+def multiscale_l1(pictures: Tensor, wanted: Sequence[Octave], texture_weight: float) -> Tensor:
+    """Return the weighted mean absolute difference over octaves of resolution, [].
+
+    `pictures` [N, 3, S, S]; `wanted`: the `octaves` of their targets. Coarse octaves carry light
+    and colour, fine ones detail, and all count alike. Of the band between an octave and the next
+    two more terms count: `DETAIL_WEIGHT` times its difference, and `texture_weight` times the
     difference of its mean amplitude over a patch. A mean absolute difference alone prefers a blur,
     since hair in the wrong place costs more than no hair; amplitudes tell these two apart.
     """
     total = pictures.new_zeros(())
-    for _ in range(scales):
+    for octave in wanted:
         smaller, detail = band(pictures)
-        smaller_target, target_detail = band(targets)
-        difference = (pictures - targets).abs() + DETAIL_WEIGHT * (detail - target_detail).abs()
-        texture = (_amplitude(detail) - _amplitude(target_detail)).abs()
-        difference = difference + texture_weight * texture
-        total = total + (difference * weights).sum() / (3 * weights.sum())
-        pictures, targets, weights = smaller, smaller_target, cuda_ops.halved(weights)
-    return total / scales
+        apart = cuda_ops.apart(pictures, octave.pictures, octave.weights)
+        apart = apart + DETAIL_WEIGHT * cuda_ops.apart(detail, octave.detail, octave.weights)
+        texture = cuda_ops.apart(_amplitude(detail), octave.amplitude, octave.weights)
+        total = total + (apart + texture_weight * texture) / octave.total
+        pictures = smaller
+    return total / len(wanted)
 
 
 def band(pictures: Tensor) -> tuple[Tensor, Tensor]:

@@ -61,7 +61,7 @@ def test_detail_finer_than_the_frames_counts(generator, rig, monkeypatch):
     response = Response(person, rig.basis(generator))
     plan = WeightTuningPlan(steps=0, full_steps=2, change_penalty=0.0)
 
-    def roughness(full: torch.Tensor, target: Target) -> torch.Tensor:
+    def roughness(full: torch.Tensor, *_: object) -> torch.Tensor:
         return 100 * (full - full.mean()).square().mean()
 
     def contrast(values):
