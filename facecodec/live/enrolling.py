@@ -147,12 +147,14 @@ def main() -> None:
         face_embedder()
         search_space(model.generator)  # before the first picture: it takes half a second
         write_message(sink, {"ready": np.ones(1)})
-        for known in enrolled(pictures, model, likeness, _relax):
-            write_message(sink, known)
+        for person in enrolled(pictures, model, likeness, _relax):
+            write_message(sink, person)
     except BrokenPipeError:
         return
-    except FacecodecError as error:
-        write_message(sink, {"error": as_array(str(error).encode())})
+    except Exception as error:  # whatever it is, the call goes on
+        known = isinstance(error, FacecodecError)
+        text = str(error) if known else f"{type(error).__name__}: {error}"
+        write_message(sink, {"error": as_array(text.encode())})
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -34,6 +35,8 @@ from facecodec.models import Device, FaceModel, load_models
 from facecodec.progress import Progress
 from facecodec.types import Landmarks, Picture
 from facecodec.weights.catalogue import DEFAULT_GENERATOR
+
+_log = logging.getLogger(__name__)
 
 FIRST_PICTURES = 5  # of which the best shows the first person
 # Seconds between two pictures that are handed over, before and after the first person is there.
@@ -130,7 +133,11 @@ class Newcomer:
     def speaker(self) -> Speaker:
         """Return the person as they are known at the moment, once `find` has returned one."""
         assert self._speaker is not None
-        known = self._apart.news()
+        try:
+            known = self._apart.news()
+        except FacecodecError as error:  # the call goes on with the person that there is
+            _log.warning("the person in the call does not get better: %s", error)
+            known = None
         if known is not None:
             self._speaker = self._made(known)
         return self._speaker

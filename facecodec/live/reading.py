@@ -8,9 +8,10 @@ from collections import deque
 from facecodec.live.background import Background
 from facecodec.video.capture import Capture, Heard, Seen
 
-# Pictures that wait while others are worked on: a pause of a tenth of a second costs none, since
-# whoever is late then works less on each (`Pace`).
+# Pictures that wait while others are worked on: a pause of a tenth of a second costs none. Where
+# more come, it was no pause: then the newest one alone waits for a while, so that none becomes old.
 MOST_PICTURES = 3
+BUSY_SECONDS = 5.0
 MOST_SOUND = 512  # pieces of sound that wait for a picture, before the oldest are dropped
 GIVE_UP_SECONDS = 2.0  # that a device may take to end a read
 
@@ -29,7 +30,7 @@ class CaptureThread(Background):
         self.dropped = 0
         self._capture, self._every = capture, every
         self._paced = capture.paced or every
-        self._most = 1 if every else MOST_PICTURES
+        self._busy_until = 0.0  # how long one picture alone waits
         self._seen: deque[tuple[Seen, float]] = deque()  # and when each came
         self._heard: deque[Heard] = deque(maxlen=MOST_SOUND)
 
@@ -77,10 +78,12 @@ class CaptureThread(Background):
                     continue
                 if self._every:
                     self._change.wait_for(lambda: not self._seen or self._stopped)
-                if len(self._seen) >= self._most:
-                    self._seen.popleft()
-                    self.dropped += 1
-                self._seen.append((item, time.perf_counter()))
+                now = time.perf_counter()
+                if len(self._seen) >= (1 if now < self._busy_until else MOST_PICTURES):
+                    self.dropped += len(self._seen)
+                    self._seen.clear()
+                    self._busy_until = now + BUSY_SECONDS
+                self._seen.append((item, now))
                 self._change.notify_all()
 
     def _release(self) -> None:

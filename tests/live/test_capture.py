@@ -211,6 +211,24 @@ def test_the_newest_picture_is_taken_and_others_are_dropped(clip):
     assert 3 <= len(taken) < FRAMES and thread.dropped == FRAMES - len(taken)
 
 
+def test_a_pause_costs_no_picture_and_being_slow_makes_none_old(clip):
+    with CaptureThread(open_capture(str(clip))) as thread:
+        assert thread.take(1.0) is not None
+        threading.Event().wait(0.09)  # two frames and a bit
+        taken = 1
+        while not thread.ended and taken < FRAMES // 2:
+            taken += thread.take(0.5) is not None
+        assert thread.dropped == 0
+    with CaptureThread(open_capture(str(clip))) as thread:
+        ages = []
+        while not thread.ended:
+            got = thread.take(0.5)
+            if got is not None:
+                ages.append(time.perf_counter() - got[1])
+                threading.Event().wait(0.15)
+    assert max(ages[2:], default=0.0) < 0.12 and thread.dropped
+
+
 def test_every_picture_is_kept_where_that_is_asked_for(clip):
     with CaptureThread(open_capture(str(clip)), every=True) as thread:
         taken = [got[0].time for _ in range(2 * FRAMES) if (got := thread.take(0.5))]

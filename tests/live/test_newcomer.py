@@ -39,8 +39,15 @@ from tests.helpers.faces import face
 from tests.helpers.presets import TINY
 
 SIZE, CONTROLS = 256, 35
-QUICKLY = TrackingPlan(size=64, iterations=1, preview_renders=1, prepared_renders=40,
-                       guided_steps=1, full_iterations=0)  # fmt: skip
+QUICKLY = TrackingPlan(
+    size=64,
+    short_previews=True,
+    iterations=1,
+    preview_renders=3,
+    prepared_renders=40,
+    guided_steps=1,
+    full_iterations=0,
+)
 
 
 @pytest.fixture(scope="module")
@@ -239,6 +246,8 @@ def test_a_newcomer_is_met_and_comes_to_be_known(people, model):
         now = somebody.speaker()
         assert now.person is now.person is not None and now.tracker is made.return_value
         last = somebody.speaker()
+        with mock.patch.object(apart, "news", side_effect=FacecodecError("no memory")):
+            assert somebody.speaker() is last  # and the call goes on
     assert last.stage == "fitted" and last.person.identity != speaker.person.identity
     assert last.settings.person_bytes == 256 and last.quantiser is not None
     assert len({picture.shape for picture in apart.pictures}) == 1
