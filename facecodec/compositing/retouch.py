@@ -21,6 +21,9 @@ LIGHT_PIXELS = 8  # of the network's square: what is as coarse is light and colo
 AROUND = 6  # pixels to either side, over which shapes are compared
 NO_SHAPE = 4.0  # grey levels, taken for none
 FOREIGN, SAME = 0.5, 0.9  # correlations at which a drawing is not shown at all, and is shown whole
+# Of a drawing, that is not shown where a context has all of the finest detail; and the power of the
+# share it has, by which a context that has some of it leaves the drawing as it is.
+NEEDLESS, DECIDED = 0.9, 4
 BELIEVED = 3.0  # grey levels of a difference, below which it is rather an error of the coding
 
 
@@ -49,7 +52,8 @@ def trusted(shown: Tensor, drawn: Tensor) -> Tensor:
 
     shown [3, s, s]: the square, cut out of the context. 1 where the shapes of both go together, or
     neither has any; 0 where they do not: hair that lies otherwise, or a hand before the face. It is
-    their correlation around every pixel, of all that is finer than light.
+    their correlation around every pixel, of all that is finer than light. Less, too, where the
+    context has as much of the finest detail as the drawing: then it shows the face itself.
     """
     bands = []
     for maps in (shown, drawn):
@@ -64,7 +68,9 @@ def trusted(shown: Tensor, drawn: Tensor) -> Tensor:
     )[0]
     agreement = (both + NO_SHAPE**2) / ((of_one * of_other).sqrt() + NO_SHAPE**2)
     shares: Tensor = (agreement - FOREIGN) / (SAME - FOREIGN)
-    return shares.clamp(0, 1)
+    fine_shown, fine_drawn = (_detail(_split(maps)[0]) for maps in (shown, drawn))
+    has = (fine_shown / fine_drawn.clamp_min(SMALLEST_DETAIL)).clamp(max=1)
+    return shares.clamp(0, 1) * (1 - NEEDLESS * has**DECIDED)
 
 
 class Retouching:
