@@ -2,8 +2,8 @@
 
 Gauss-Newton renders a dozen pictures a frame, most of them to get near. Here a frame starts at the
 one before, whose render is known; how its landmarks changed (`landmark_guide`) is part of the same
-least squares as the picture. Where the derivative sees little left to gain, a pass back through the
-render says what it has wrong, before a further step. Frames that come out worse than the ones
+least squares as the picture. Every few frames, where the derivative sees little left to gain, a pass
+back through the render says what it has wrong, before a further step. Frames that come out worse than the ones
 before are tracked by Gauss-Newton alone.
 """
 
@@ -34,6 +34,9 @@ CAUTION = 0.7  # of a step by a derivative just corrected, whose curvature is st
 # Shares of the objective, and of the gain that was predicted for the last step: where more is
 # predicted, and more was gained, what is left is motion, and the derivative need not be corrected.
 TRUSTED_GAIN, TRUSTED_SHARE = 0.3, 0.5
+# Frames from one pass back to the next, which takes as long as two renders: what a face leaves
+# unexplained is nearly the same in the next ones.
+EXACT_INTERVAL = 4
 LEAST_GAIN = 0.02  # share of the objective by which a further step must be predicted to lower it
 
 
@@ -66,6 +69,7 @@ class FastTracker:
         self.motion, self.plan = tracker.motion, tracker.plan
         self.steps = self.plan.guided_steps or 0  # of a frame at most; whoever is late takes fewer
         self.failures = 0  # frames that Gauss-Newton tracked alone
+        self._descents = 0  # frames that began with `_descended`
         self._residuals: deque[float] = deque(maxlen=REMEMBERED_RESIDUALS)
         self._last: _Last | None = None
 
@@ -75,6 +79,7 @@ class FastTracker:
         return {
             "tracker": self.tracker.state(),
             "failures": self.failures,
+            "descents": self._descents,
             "residuals": list(self._residuals),
             "last": last,
         }
@@ -83,6 +88,7 @@ class FastTracker:
         """Go on where a tracker of this person was when it returned `state`."""
         self.tracker.restore(state["tracker"])
         self.failures = state["failures"]
+        self._descents = state["descents"]
         self._residuals = deque(state["residuals"], maxlen=REMEMBERED_RESIDUALS)
         self._last = None
         if state["last"] is not None:
@@ -127,6 +133,8 @@ class FastTracker:
         cost = problem.cost(controls, render)
         information, slope = problem.normal_equations(entry, render)
         traced: Traced | None = None
+        exactly = self._descents % EXACT_INTERVAL == 0
+        self._descents += 1
         length, reliable = 1.0, False
 
         def step_to() -> tuple[Tensor, float]:
@@ -151,7 +159,7 @@ class FastTracker:
                 break
             delta = delta * min(length, LARGEST_STEP / max(float(delta.abs().max()), 1e-9))
             there = (controls + delta).clamp(-CONTROL_LIMIT, CONTROL_LIMIT)
-            traced = self.tracker.traced(there) if step + 1 < self.steps else None
+            traced = self.tracker.traced(there) if exactly and step + 1 < self.steps else None
             moved = traced.picture if traced else pyramid(self.tracker.render(there[None]))[0]
             entry.correct(there - controls, moved - render)
             moved_cost = problem.cost(there, moved)

@@ -110,8 +110,11 @@ def test_the_derivative_is_corrected_by_what_is_left_but_not_by_motion(tracker, 
     fast.track(frame(tracker, there, there), [REST], first)
     assert not asked
     fast, first = begun(tracker, guide)
-    fast.track(unlike(frame(tracker, REST, REST)), [REST], first)
+    for _ in range(fast_tracking.EXACT_INTERVAL):
+        fast.track(unlike(frame(tracker, REST, REST)), [REST], first)
     assert len(asked) == 1
+    fast.track(unlike(frame(tracker, REST, REST)), [REST], first)
+    assert len(asked) == 2
 
 
 def test_wrong_landmarks_do_not_lead_away(tracker, guide):
