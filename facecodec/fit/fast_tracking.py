@@ -2,9 +2,9 @@
 
 Gauss-Newton renders a dozen pictures a frame, most of them to get near. Here a frame starts at the
 one before, whose render is known; how its landmarks changed (`landmark_guide`) is part of the same
-least squares as the picture. Every few frames, where the derivative sees little left to gain, a pass
-back through the render says what it has wrong, before a further step. Frames that come out worse than the ones
-before are tracked by Gauss-Newton alone.
+least squares as the picture. Every few frames, where the derivative sees little left to gain, a
+pass back through the render says what it has wrong, before a further step. Frames that come out
+worse than the ones before are tracked by Gauss-Newton alone.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ CAUTION = 0.7  # of a step by a derivative just corrected, whose curvature is st
 TRUSTED_GAIN, TRUSTED_SHARE = 0.3, 0.5
 # Frames from one pass back to the next, which takes as long as two renders: what a face leaves
 # unexplained is nearly the same in the next ones.
-EXACT_INTERVAL = 4
+EXACT_INTERVAL = 6
 LEAST_GAIN = 0.02  # share of the objective by which a further step must be predicted to lower it
 
 
