@@ -18,7 +18,8 @@ from facecodec.face.occlusion import occluded_share, occlusion
 from facecodec.progress import Progress
 from facecodec.types import Picture
 
-OCCLUDED_SHARE = 0.05  # share of the inner face: a shouting mouth is taken for up to 0.024
+# Share of the inner face. A shouting mouth is taken for up to 0.051, the edge of a hand for 0.08.
+OCCLUDED_SHARE = 0.065
 # Frames on either side of an occluded one that count as occluded: a hand comes and goes.
 OCCLUDED_NEIGHBOUR_FRAMES = 2
 # Both in pixels of a square of 256.
