@@ -66,14 +66,13 @@ template <typename Level, typename Out> void convert(const FacecodecPlanes &job)
     sums[colour] = room.data() + colour * int64_t(columns + 2 + BLOCK);
   for (int row = 0; row < job.height; ++row) {
     add_chroma<Level>(job, row, columns, sums);
-    const auto *luma = reinterpret_cast<const Level *>(
-        static_cast<const uint8_t *>(job.planes[0]) + row * job.strides[0]);
+    const auto *luma = reinterpret_cast<const Level *>(static_cast<const uint8_t *>(job.planes[0]) +
+                                                       row * job.strides[0]);
     Out *to = static_cast<Out *>(job.rgb) + int64_t(row) * job.width * COLOURS;
     for (int start = 0; start < job.width; start += BLOCK) {
       const int count = std::min(BLOCK, job.width - start);
       Level rest[BLOCK] = {};
-      if (count < BLOCK)
-        std::memcpy(rest, luma + start, count * sizeof(Level));
+      if (count < BLOCK) std::memcpy(rest, luma + start, count * sizeof(Level));
       const Level *bright = count < BLOCK ? rest : luma + start;
       Out levels[COLOURS][BLOCK];
 #pragma GCC unroll 3
@@ -87,8 +86,7 @@ template <typename Level, typename Out> void convert(const FacecodecPlanes &job)
           }
         } else {
           const int32_t *from = sums[colour] + 1 + start;
-          for (int x = 0; x < BLOCK; ++x)
-            tint[x] = (NEAR + 1) * from[x];
+          for (int x = 0; x < BLOCK; ++x) tint[x] = (NEAR + 1) * from[x];
         }
         for (int x = 0; x < BLOCK; ++x) {
           const int32_t sum = job.luma * (int32_t(bright[x]) - job.black) + tint[x] + half;

@@ -39,7 +39,8 @@ def test_a_frame_is_seen_at_the_size_of_any_plan(size, frames, finder):
 
 
 def test_it_is_looked_for_a_hand_in_every_second_calm_frame(frames, finder, monkeypatch):
-    shares = [0.0, 0.03, 0.0, 0.2] + [0.0] * 9
+    shares = [0.0, 0.05, 0.0, 0.2]  # calm, doubtful, calm, hidden
+    shares += [0.0] * 9
     looked: list[float] = []
 
     def share(*_: object) -> float:
