@@ -44,6 +44,7 @@ class Squares(Compositor):
         place: Alignment,
         alpha: Alpha | None = None,
         light: Tensor | None = None,
+        trust: Tensor | None = None,
     ) -> Picture:
         """Return a frame with a square laid over it."""
         return super().lay(frame, square, place, feathered(square.shape[0]))
