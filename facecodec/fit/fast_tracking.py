@@ -3,7 +3,7 @@
 Gauss-Newton renders a dozen pictures a frame, most of them to get near. Here a frame starts at the
 one before, whose render is known; how its landmarks changed (`landmark_guide`) is part of the same
 least squares as the picture. Every few frames, where the derivative sees little left to gain, a
-pass back through the render says what it has wrong, before a further step. Frames that come out
+backward pass through the render says what it has wrong, before a further step. Frames that come out
 worse than the ones before are tracked by Gauss-Newton alone.
 """
 
@@ -34,7 +34,7 @@ CAUTION = 0.7  # of a step by a derivative just corrected, whose curvature is st
 # Shares of the objective, and of the gain that was predicted for the last step: where more is
 # predicted, and more was gained, what is left is motion, and the derivative need not be corrected.
 TRUSTED_GAIN, TRUSTED_SHARE = 0.3, 0.5
-# Frames from one pass back to the next, which takes as long as two renders: what a face leaves
+# Frames from one backward pass to the next, which takes as long as two renders: what a face leaves
 # unexplained is nearly the same in the next ones.
 EXACT_INTERVAL = 6
 LEAST_GAIN = 0.02  # share of the objective by which a further step must be predicted to lower it

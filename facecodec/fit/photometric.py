@@ -93,7 +93,7 @@ class Linearisation:
 
 
 class Traced(NamedTuple):
-    """A render whose way back to its controls [num_controls] is known: `values`, its pyramid."""
+    """A render with the graph back to its controls [num_controls]; `values`: its pyramid."""
 
     controls: Tensor
     values: Tensor

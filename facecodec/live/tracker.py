@@ -24,8 +24,8 @@ from facecodec.live.pictures import Tracked
 from facecodec.progress import Progress, silent
 from facecodec.types import Landmarks, Picture
 
-# Steps of a frame that begins anew, where frames do not wait: a third of them without a frame
-# before. What is left is made up for by the next frames.
+# Steps of a frame that has no previous one to start from, where frames do not wait: a third of
+# the usual. What is left is made up for by the next frames.
 SHORT_ITERATIONS = 2
 
 

@@ -1,7 +1,7 @@
 """From a decoded frame to 8-bit RGB as a screen of BT.709 shows it.
 
 `planes` undoes the matrix (YCbCr). Here are transfer functions of high dynamic range (SMPTE ST
-2084, "PQ"; Rec. ITU-R BT.2100, "HLG"), wide primaries (BT.2020, P3), and the way back, from RGB to
+2084, "PQ"; Rec. ITU-R BT.2100, "HLG"), wide primaries (BT.2020, P3), and the inverse, from RGB to
 what video encoders take. Code points are those of Rec. ITU-T H.273.
 """
 
