@@ -205,15 +205,15 @@ def tell_pictures(made: dict[str, Any]) -> None:
         "with sound and person, without IP and UDP"
     )
     print(
-        f"{sent['hurried']} frames tracked in one step, {sent['held']} sent like the one before, "
-        "because tracking took too long"
+        f"{sent['hurried']} frames tracked in one step, {sent['predicted']} without a look at what "
+        f"it leads to, {sent['held']} sent like the one before, because tracking took too long"
     )
     print(f"{link['datagrams']} datagrams, {link['lost']} lost on purpose")
     print(
         f"{shown['pictures']} pictures of {made['size']} pixels drawn, {shown['recovered']} of "
         f"them in the place of lost frames, {shown['missing']} frames not at all, "
         f"{shown['dropped']} dropped because drawing took too long; {shown['sketched']} less sharp "
-        "because whole ones took too long"
+        f"because whole ones took too long, {shown['quick']} of them drawn at 128 pixels"
     )
     for name, key, side in (
         ("capture to bytes", "capture_to_bytes", sent),

@@ -38,6 +38,8 @@ def sent(status: SendStatus) -> str:
 def received(status: ReceiveStatus) -> str:
     """Return how a receiver does, as a short line."""
     drawing = "" if status.drawing is None else f"  to picture {status.drawing:.0f} ms"
+    if status.sharpness is not None:
+        drawing += f" at {status.sharpness}"
     return (
         f"{progress.clock(status.seconds)}  {status.fps:.1f} fps  {status.kbps:.1f} kbps  "
         f"{100 * status.lost:.1f} % lost  {status.dropped} dropped{drawing}  {status.stage}"
@@ -50,10 +52,11 @@ def send_report(to: str, done: SendSummary, stats: bool) -> Iterator[str]:
         f"{to}: {done.frames} frames in {done.seconds:.1f} s, {done.kbps:.1f} kbps, "
         f"{done.dropped} dropped because one before took too long"
     )
-    if done.hurried or done.held:
+    if done.hurried or done.predicted or done.held:
         yield (
-            f"  {done.hurried} frames tracked in one step, and {done.held} sent like the one "
-            "before, because tracking took too long"
+            f"  {done.hurried} frames tracked in one step, {done.predicted} without a look at "
+            f"what it leads to, and {done.held} sent like the one before, because tracking took "
+            "too long"
         )
     if KNOWN not in done.stages:
         times = ", ".join(f"{stage} after {when:.0f} s" for stage, when in done.stages.items())
@@ -73,7 +76,8 @@ def receive_report(out: str, done: ReceiveSummary, stats: bool) -> Iterator[str]
     lost = f"{done.recovered} pictures stand in for lost frames, {done.missing} frames are missing"
     yield f"  {lost}, {done.dropped} dropped because drawing took too long"
     if done.sketched:
-        yield f"  {done.sketched} pictures are less sharp because whole ones took too long"
+        least = f", {done.quick} of them much less" if done.quick else ""
+        yield f"  {done.sketched} pictures are less sharp because whole ones took too long{least}"
     if done.unusable:
         yield f"  {done.unusable} of {done.datagrams} datagrams were of no use"
     if stats and done.bytes_to_picture is not None:

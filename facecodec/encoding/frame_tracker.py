@@ -26,7 +26,7 @@ from facecodec.face.crop import crop
 from facecodec.face.occlusion import occluded_share
 from facecodec.face.signals import NUM_POSE, SIGNALS, all_signals
 from facecodec.face.steady_square import SteadySquare
-from facecodec.fit.fast_tracking import AnyTracker
+from facecodec.fit.fast_tracking import AnyTracker, FastTracker
 from facecodec.fit.objective import Target
 from facecodec.fit.smoothing import CausalFilter
 from facecodec.types import Landmarks, Picture
@@ -97,6 +97,7 @@ class FrameTracker:
         self._occluded_frames = 0  # that still count as occluded
         self._calm_frames = 0  # until it is looked whether something hides the face
         self._residuals: deque[float] = deque(maxlen=REMEMBERED_RESIDUALS)
+        self.predicted = 0  # frames passed over whose motion was told all the same
         # Of all frames so far, what their pictures say of the controls [K, K].
         self.information = np.zeros((avatar.num_controls, avatar.num_controls))
 
@@ -137,7 +138,18 @@ class FrameTracker:
         return TrackedFrame(self._held, flags, square, landmarks, tracked.residual, occluded)
 
     def skip(self, seen: SeenFrame) -> TrackedFrame:
-        """Return a frame that was seen as one that there is no time for: like the one before."""
+        """Return a frame that was seen as one that there is no time for.
+
+        What a step without a render tells of it, where there can be one; else like the one before.
+        """
+        if seen.target is not None and isinstance(self._tracker, FastTracker):
+            told = self._tracker.predicted(seen.target, self._previous, seen.occluded)
+            if told is not None:
+                self.predicted += 1
+                self._previous = torch.from_numpy(told.controls)
+                self._held = self._filter.add(told.controls, told.information).astype(np.float32)
+                flags = int(FrameFlags.LOW_CONFIDENCE)
+                return TrackedFrame(self._held, flags, seen.square, seen.landmarks, told.residual)
         count = len(self._held)
         self._held = self._filter.add(np.zeros(count), np.zeros((count, count))).astype(np.float32)
         return TrackedFrame(self._held, int(FrameFlags.LOW_CONFIDENCE), seen.square, None, 0.0)

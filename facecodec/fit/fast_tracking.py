@@ -122,6 +122,52 @@ class FastTracker:
         tracked = Tracked(state.controls.numpy(), state.information.numpy(), residual)
         return self._kept(tracked, _Last(state.controls, state.render, target.landmarks))
 
+    def predicted(
+        self, target: Target, previous: Tensor | None, occluded: bool = False
+    ) -> Tracked | None:
+        """Return where the first step of a frame leads, without a render: nothing checks it.
+
+        Takes what `track` takes; a tenth of its time. It is taken from the last frame that was
+        rendered, so that errors do not add up; the residual is that frame's. None where there is
+        none, and where something hides the face.
+        """
+        tracker, last = self.tracker, self._last
+        if previous is None or occluded or last is None:
+            return None
+        picture = pyramid(shrink(target.picture[None], self.plan.size))[0]
+        problem = tracker.problem(target, picture, previous, occluded)
+        change = None
+        if target.landmarks is not None and last.landmarks is not None:
+            change = target.landmarks - last.landmarks
+        entry = tracker.derivatives.nearest(last.controls)
+        information, slope = problem.normal_equations(entry, last.render)
+        delta, _ = self._step(problem, last.controls, (information, slope), change, last)
+        delta = delta * min(1.0, LARGEST_STEP / max(float(delta.abs().max()), 1e-9))
+        controls = (last.controls + delta).clamp(-CONTROL_LIMIT, CONTROL_LIMIT)
+        return Tracked(controls.numpy(), information.numpy(), self._residuals[-1])
+
+    def _step(
+        self,
+        problem: Problem,
+        controls: Tensor,
+        normal: tuple[Tensor, Tensor],
+        change: Landmarks | None,
+        last: _Last,
+    ) -> tuple[Tensor, float]:
+        """Return the next step [K] and by how much it is predicted to lower the objective.
+
+        normal: the picture's normal matrix and right side at controls [K]; change [68, 2]: of the
+        landmarks since the frame before, `last`; None leaves them out.
+        """
+        information, slope = normal
+        right_side = slope - problem.prior_slope(controls)
+        matrix = information + torch.diag(problem.stiffness)
+        if self.guide is not None and change is not None:
+            seen, side = self.guide.evidence(change, controls - last.controls)
+            matrix, right_side = matrix + seen, right_side + side
+        delta = torch.linalg.solve(matrix, right_side)
+        return delta, float(delta @ right_side)
+
     def _descended(self, problem: Problem, last: _Last, change: Landmarks | None) -> _State:
         """Return where the steps of a frame lead from the one before.
 
@@ -137,23 +183,13 @@ class FastTracker:
         self._descents += 1
         length, reliable = 1.0, False
 
-        def step_to() -> tuple[Tensor, float]:
-            """Return the next step [K] and by how much it is predicted to lower the objective."""
-            right_side = slope - problem.prior_slope(controls)
-            matrix = information + torch.diag(problem.stiffness)
-            if self.guide is not None and change is not None:
-                normal, side = self.guide.evidence(change, controls - last.controls)
-                matrix, right_side = matrix + normal, right_side + side
-            delta = torch.linalg.solve(matrix, right_side)
-            return delta, float(delta @ right_side)
-
         for step in range(self.steps):
-            delta, gain = step_to()
+            delta, gain = self._step(problem, controls, (information, slope), change, last)
             if traced is not None and not (reliable and gain > TRUSTED_GAIN * cost):
                 weighted = problem.weighted(traced.picture)
                 entry.correct_slope(weighted, traced.slope(weighted))
                 information, slope = problem.normal_equations(entry, render)
-                delta, gain = step_to()
+                delta, gain = self._step(problem, controls, (information, slope), change, last)
                 length *= CAUTION
             if step and gain < LEAST_GAIN * cost:
                 break

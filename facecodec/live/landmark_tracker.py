@@ -29,7 +29,7 @@ class LandmarkTracker:
     and brows follow; what landmarks do not show stays at rest. Used as `PersonTracker` is.
     """
 
-    hurried = dropped = 0  # frames that there was little time for, or none
+    hurried = predicted = dropped = 0  # frames that there was little time for, or none
 
     def __init__(self, guide: LandmarkGuide, neutral: Landmarks, follow: Follow) -> None:
         """guide: of the mean face. neutral [68, 2]: the landmarks at controls 0, in sides of the
@@ -50,8 +50,8 @@ class LandmarkTracker:
         landmarks = None if square is None or points is None else square.to_unit(points)
         return Look(time, SeenFrame(square, landmarks, None))
 
-    def track(self, look: Look) -> Tracked:
-        """Return the controls of the next frame that was looked at."""
+    def track(self, look: Look, came: float | None = None) -> Tracked:
+        """Return the controls of the next frame that was looked at, whenever it came."""
         square, landmarks = look.seen.square, look.seen.landmarks
         flags = FrameFlags.LOW_CONFIDENCE
         if landmarks is None:

@@ -133,7 +133,8 @@ class PictureDecoder:
         Raises UsageError for another depth and for a missing file.
         """
         self.decoder = Decoder(datagrams=datagrams, depth=depth)
-        self.stage, self.sketches = "nobody", 0
+        self.stage, self.sketches, self.quick_sketches = "nobody", 0, 0
+        self.sharpness: int | None = None  # side at which the last picture was sketched
         self._sketches: Sketches | None = None
         self._size, self._device, self._model = size, device, model
         if isinstance(identity, str | Path):
@@ -168,17 +169,23 @@ class PictureDecoder:
         for frame in frames:
             yield frame, self.draw(frame)
 
-    def draw(self, frame: LiveFrame, sketched: bool = False) -> Picture:
+    def draw(self, frame: LiveFrame, sketched: int = 0) -> Picture:
         """Return the picture of a frame, uint8 RGB [size, size, 3]. Raises what `feed` raises.
 
-        sketched: draw it less sharply, in less time, where the generator can; `sketches` counts.
+        sketched: 1 to draw it less sharply, in less time, 2 in less still, where the generator can;
+        `sketches` counts both, `quick_sketches` the latter; `sharpness` is the side in pixels at
+        which the last picture was sketched, None for a whole one.
         """
         avatar = self.avatar()
         if self._sketches is None or self._sketches.avatar is not avatar:
             self._sketches = Sketches(avatar, avatar.side(self._size))
         if sketched and self._sketches.ready:
+            level = min(sketched, len(self._sketches.sides))
             self.sketches += 1
-            return self._sketches.draw(frame.controls)
+            self.quick_sketches += level > 1
+            self.sharpness = self._sketches.sides[level - 1]
+            return self._sketches.draw(frame.controls, level)
+        self.sharpness = None
         picture: Picture = avatar.render(frame.controls[None], self._size)[0]
         self._sketches.note(frame.controls, picture)
         return picture

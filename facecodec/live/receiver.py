@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from facecodec.live.arrivals import Arrivals, Arrived
 from facecodec.live.decoder import LiveFrame
+from facecodec.live.easing import Easing
 from facecodec.live.meter import Meter, Took
 from facecodec.live.pictures import PictureDecoder
 from facecodec.live.playout import Playout
@@ -17,13 +18,12 @@ from facecodec.live.screen import Screen
 
 WAIT_SECONDS = 0.1  # between looks at whether to stop, while nothing comes
 GRACE_SECONDS = 0.2  # after the end has come, for frames that it overtook
-# Where a younger frame waits, a frame that is so late is sketched, and where that does not help it
-# is dropped. Sketching goes on for a while, and for twice as long where it is needed again.
-LATE_SECONDS, TOO_LATE_SECONDS = 0.04, 0.08
+# Where a younger frame waits, a frame that is late is sketched (`Easing`), and where that does not
+# help, one that is so late is dropped.
+TOO_LATE_SECONDS = 0.08
 # A person who is new takes longer to draw, once: for a while frames may be so late instead, and are
 # sketched until that is made up for.
 NEW_PERSON_SECONDS, TOO_LATE_THEN_SECONDS = 2.0, 0.4
-SKETCHING_SECONDS, MOST_SKETCHING_SECONDS = 2.0, 64.0
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class ReceiveStatus:
 
     seconds since the first datagram; pictures so far, and frames not drawn for want of time;
     pictures and kilobits a second, of late; lost: the share of frames that were lost; drawing:
-    milliseconds from bytes to a picture; stage: who is seen, see `PictureDecoder`.
+    milliseconds from bytes to a picture; sharpness: the side in pixels at which pictures are
+    sketched at the moment, None while they are whole; stage: who is seen, see `PictureDecoder`.
     """
 
     seconds: float
@@ -42,6 +43,7 @@ class ReceiveStatus:
     kbps: float
     lost: float
     drawing: float | None
+    sharpness: int | None
     stage: str
 
 
@@ -49,9 +51,9 @@ class ReceiveStatus:
 class ReceiveSummary:
     """What was received and shown.
 
-    pictures; of them, those of frames that were lost, made up between their neighbours, and those
-    drawn less sharply because whole ones took too long; frames not
-    drawn for want of time, and lost without anything in their place; frames that came too late;
+    pictures; of them, those of frames that were lost, made up between their neighbours, those drawn
+    less sharply because whole ones took too long, and of these the least sharp (`quick`); frames
+    not drawn for want of time, and lost without anything in their place; frames that came too late;
     datagrams, and those that were of no use; seconds; kilobits a second on the mean; whether the
     output has sound; bytes_to_picture: from a frame's bytes until it was drawn, the depth that
     was asked for included; ended: by 'the sender', 'silence', 'the reader' or 'a stop'.
@@ -60,6 +62,7 @@ class ReceiveSummary:
     pictures: int
     recovered: int
     sketched: int
+    quick: int
     dropped: int
     missing: int
     late: int
@@ -99,7 +102,7 @@ class Receiver:
         self._host: str | None = None
         self._stream = b""
         self._last = time.perf_counter()  # when something came
-        self._sketch_until, self._sketching = 0.0, SKETCHING_SECONDS
+        self._easing = Easing()
         self._shown: tuple[bytes, str] | None = None  # stream and stage of the person shown
         self._new_until = 0.0  # how long the person counts as new
         self._ended = "a stop"
@@ -178,18 +181,15 @@ class Receiver:
 
     def _show(self, every: bool) -> bool:
         """Draw the next frame that is still worth it; False when the reader is gone."""
-        now = time.perf_counter()
+        now, level = time.perf_counter(), 0
         frame, came = self._waiting.popleft()
         if not every:
-            late = self._waits_since(frame, came, now) > LATE_SECONDS
-            if late and now >= self._sketch_until:
-                self._sketch_until = now + self._sketching
-                self._sketching = min(2 * self._sketching, MOST_SKETCHING_SECONDS)
+            level = self._easing.level(now, self._waits_since(frame, came, now))
             too_late = TOO_LATE_THEN_SECONDS if now < self._new_until else TOO_LATE_SECONDS
             while self._waits_since(frame, came, now) > too_late:
                 self._dropped += 1
                 frame, came = self._waiting.popleft()
-        picture = self._viewer.draw(frame, now < self._sketch_until)
+        picture = self._viewer.draw(frame, level)
         shown = frame.stream_id, self._viewer.stage
         if shown != self._shown:
             self._shown, self._new_until = shown, time.perf_counter() + NEW_PERSON_SECONDS
@@ -217,14 +217,15 @@ class Receiver:
         lost = (counts.recovered + counts.skipped) / max(total, 1)
         return ReceiveStatus(
             self._meter.seconds, self._meter.frames, self._dropped, fps, kbps, lost,
-            self._meter.latest(), self._viewer.stage,
+            self._meter.latest(), self._viewer.sharpness, self._viewer.stage,
         )  # fmt: skip
 
     def summary(self) -> ReceiveSummary:
         """Return what was received."""
         counts, took = self._viewer.decoder.counts, max(self._last_seconds(), 1e-9)
         return ReceiveSummary(
-            self._meter.frames, self._recovered, self._viewer.sketches, self._dropped,
+            self._meter.frames, self._recovered, self._viewer.sketches, self._viewer.quick_sketches,
+            self._dropped,
             counts.skipped, counts.late,
             self._meter.datagrams, counts.unusable + self._foreign, round(took, 3),
             round(self._meter.bytes * 8e-3 / took, 2), self._screen.has_audio,

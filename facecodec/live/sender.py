@@ -53,16 +53,18 @@ class SendSummary:
     """What was sent.
 
     frames; those dropped because one before was still being worked on; those without a face; those
-    that there was time for one step for, and those sent like the one before for want of any;
-    seconds; kilobits a second on the mean, without what the network puts around datagrams;
-    datagrams; whether there was sound; capture_to_bytes: from a picture to its bytes; stages: when
-    the person was first sent as well known as each says, in seconds after the first picture.
+    that there was time for one step for, those whose motion was told without a render, and those
+    sent like the one before for want of any; seconds; kilobits a second on the mean, without what
+    the network puts around datagrams; datagrams; whether there was sound; capture_to_bytes: from a
+    picture to its bytes; stages: when the person was first sent as well known as each says, in
+    seconds after the first picture.
     """
 
     frames: int
     dropped: int
     no_face: int
     hurried: int
+    predicted: int
     held: int
     seconds: float
     kbps: float
@@ -108,7 +110,7 @@ class Sender:
         self._over = False  # whether no further picture is wanted
         self._begin: float | None = None  # when the first picture came
         self._stages: dict[str, float] = {}
-        self._hurried = self._held = 0  # of trackers before this one
+        self._hurried = self._predicted = self._held = 0  # of trackers before this one
 
     def take(self, stop: threading.Event) -> Taken | None:
         """Return the next picture; None at the end, and when `stop` is set."""
@@ -168,6 +170,7 @@ class Sender:
         before, self._speaker = self._speaker, who
         if before is not None:
             self._hurried += before.tracker.hurried
+            self._predicted += before.tracker.predicted
             self._held += before.tracker.dropped
             if before.person is who.person:
                 return
@@ -187,7 +190,7 @@ class Sender:
         """Track a picture and send what comes of it."""
         assert self._speaker is not None and self._link is not None
         self._hear(taken.heard)
-        tracked = self._speaker.tracker.track(look)
+        tracked = self._speaker.tracker.track(look, taken.came)
         controls = tracked.controls
         if self._quantiser is not None:
             controls = self._quantiser(controls)
@@ -225,6 +228,7 @@ class Sender:
             self._thread.dropped,
             self._no_face,
             self._hurried + (tracker.hurried if tracker else 0),
+            self._predicted + (tracker.predicted if tracker else 0),
             self._held + (tracker.dropped if tracker else 0),
             round(took, 3),
             round(self._meter.bytes * 8e-3 / took, 2),

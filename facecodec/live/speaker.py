@@ -18,11 +18,14 @@ from facecodec.types import Picture
 class LiveTracker(Protocol):
     """What turns the frames of a person into controls, in two steps.
 
-    hurried, dropped: frames that there was time for one step for, and for none.
+    hurried, predicted, dropped: frames that there was time for one step for, for one that no render
+    checks, and for none.
     """
 
     @property
     def hurried(self) -> int: ...  # noqa: D102
+    @property
+    def predicted(self) -> int: ...  # noqa: D102
     @property
     def dropped(self) -> int: ...  # noqa: D102
 
@@ -30,8 +33,11 @@ class LiveTracker(Protocol):
         """Return where the face is in the next frame, uint8 RGB [H, W, 3], at a time in seconds."""
         ...
 
-    def track(self, look: Look) -> Tracked:
-        """Return the controls of the next frame that was looked at."""
+    def track(self, look: Look, came: float | None = None) -> Tracked:
+        """Return the controls of the next frame that was looked at.
+
+        came: when it came, by `time.perf_counter`, where it is not to be late.
+        """
         ...
 
 

@@ -68,9 +68,10 @@ class PersonTracker:
         """Learn how the person's face moves, which takes some seconds, unless a `face` says it.
 
         any_face: follow whoever it is. keep_up: where frames come faster than they are tracked,
-        take fewer steps for each, then pass frames over, which are flagged; `hurried` and `dropped`
-        count them. Whose face it is is then found out by a process of its own. What comes out
-        depends on the machine. progress: told of the preparation.
+        take fewer steps for each, then none that is checked by a render; those frames are flagged.
+        `hurried`, `predicted` and `dropped` count them. Whose face it is is then found out by a
+        process of its own. What comes out depends on the machine. progress: told of the
+        preparation.
 
         Raises ModelError when a face model is missing.
         """
@@ -100,12 +101,15 @@ class PersonTracker:
         """Return where the face is in the next frame, uint8 RGB [H, W, 3], at a time in seconds."""
         return Look(time, self._frames.see(frame, time))
 
-    def track(self, look: Look) -> Tracked:
-        """Return the controls of the next frame that was looked at."""
+    def track(self, look: Look, came: float | None = None) -> Tracked:
+        """Return the controls of the next frame that was looked at.
+
+        came: when it came, by `time.perf_counter`; says how much time there is, where that counts.
+        """
         if self._pace is None:
             known = self._frames.track(look.seen)
         else:
-            steps = self._pace.steps(self._tracker.plan.guided_steps or 1, look.time)
+            steps = self._pace.steps(self._tracker.plan.guided_steps or 1, look.time, came)
             if isinstance(self._tracker, FastTracker):
                 self._tracker.steps = steps
             known = self._frames.track(look.seen) if steps else self._frames.skip(look.seen)
@@ -127,5 +131,10 @@ class PersonTracker:
 
     @property
     def dropped(self) -> int:
-        """Return the frames so far that there was no time for."""
-        return self._pace.dropped if self._pace else 0
+        """Return the frames so far that there was no time for, and that are like the one before."""
+        return self._pace.dropped - self.predicted if self._pace else 0
+
+    @property
+    def predicted(self) -> int:
+        """Return the frames so far whose motion was told without a render, for want of time."""
+        return self._frames.predicted

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facecodec.encoding.pace import Pace
+from facecodec.encoding.pace import LATE_SINCE, TOO_LATE_SINCE, Pace
 
 INTERVAL = 0.04  # seconds from one frame to the next
 
@@ -58,6 +58,13 @@ def test_frames_that_somebody_else_dropped_are_not_waited_for():
         shown = max(newest, shown + INTERVAL)
         machine.now = max(machine.now, begin + shown)
     assert machine.pace.dropped == 0 and taken.count(1) > 20
+
+
+def test_it_is_told_when_a_frame_came():
+    pace = Pace(lambda: 100.0)
+    waited = [late + i for late in (LATE_SINCE, TOO_LATE_SINCE) for i in (-0.001, 0.001)]
+    assert [pace.steps(2, 0.0, 100.0 - late) for late in waited] == [2, 1, 1, 0]
+    assert (pace.hurried, pace.dropped) == (2, 1)
 
 
 def test_a_pause_is_caught_up_with():

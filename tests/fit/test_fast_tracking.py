@@ -159,3 +159,27 @@ def test_a_frame_that_it_misses_is_tracked_by_gauss_newton_and_counted(tracker):
     track = fast.track(frame(tracker, far, far), [far], first)
     assert fast.failures == 1
     assert track.controls[0] == pytest.approx(2.5, abs=0.3)
+
+
+def test_a_frame_is_predicted_without_a_render(tracker, guide):
+    fast, first = begun(tracker, guide)
+    controls, shares = first, (0.5, 1.0)
+    turns = [moved(c0=share * 0.8, c3=share * 1.2) for share in shares]
+    targets = [unlike(frame(tracker, there, there)) for there in turns]
+    before = tracker.renders
+    # errors do not add up: both are told from the frame rendered last
+    for target, there, share in zip(targets, turns, shares, strict=True):
+        told = fast.predicted(target, controls)
+        assert told is not None
+        controls = torch.from_numpy(told.controls)
+        assert abs(told.controls[0] - float(there[0])) < 0.35 * share
+    assert tracker.renders == before
+    assert told.residual == fast._residuals[-1] and len(fast._residuals) == 1
+
+
+def test_nothing_is_predicted_without_a_frame_before_or_of_a_hidden_face(tracker, guide):
+    target = frame(tracker, REST, REST)
+    assert FastTracker(tracker, guide).predicted(target, REST) is None
+    fast, first = begun(tracker, guide)
+    assert fast.predicted(target, None) is None
+    assert fast.predicted(target, first, occluded=True) is None

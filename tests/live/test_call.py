@@ -72,7 +72,7 @@ def clip(tmp_path_factory) -> Path:
 class Known:
     """A tracker that turns the head as the picture is bright, after `seconds`."""
 
-    hurried = dropped = 0
+    hurried = predicted = dropped = 0
 
     def __init__(self, *_: Any, seconds: float = 0.0, **__: Any) -> None:
         self.seconds = seconds
@@ -80,7 +80,7 @@ class Known:
     def see(self, frame: np.ndarray, at: float) -> np.ndarray:
         return frame
 
-    def track(self, frame: np.ndarray) -> Tracked:
+    def track(self, frame: np.ndarray, came: float | None = None) -> Tracked:
         time.sleep(self.seconds)
         controls = np.zeros(35, np.float32)
         controls[0] = frame[0, 0, 0] / 100

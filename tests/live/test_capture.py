@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from facecodec.errors import FacecodecError, UsageError
+from facecodec.live import reading
 from facecodec.live.reading import CaptureThread
 from facecodec.video.capture import Heard, Seen
 from facecodec.video.capturing import open_capture
@@ -199,7 +200,8 @@ def test_what_is_no_video_is_said(tmp_path):
         open_capture("0", camera="webcam")
 
 
-def test_the_newest_picture_is_taken_and_others_are_dropped(clip):
+def test_the_newest_picture_is_taken_and_others_are_dropped(clip, monkeypatch):
+    monkeypatch.setattr(reading, "MOST_PICTURES", 3)
     with CaptureThread(open_capture(str(clip))) as thread:
         taken = []
         while not thread.ended:
@@ -211,14 +213,15 @@ def test_the_newest_picture_is_taken_and_others_are_dropped(clip):
     assert 3 <= len(taken) < FRAMES and thread.dropped == FRAMES - len(taken)
 
 
-def test_a_pause_costs_no_picture_and_being_slow_makes_none_old(clip):
+def test_a_pause_costs_no_picture_and_being_slow_makes_none_old(clip, monkeypatch):
     with CaptureThread(open_capture(str(clip))) as thread:
         assert thread.take(1.0) is not None
-        threading.Event().wait(0.09)  # two frames and a bit
+        threading.Event().wait(0.25)  # six frames and a bit
         taken = 1
         while not thread.ended and taken < FRAMES // 2:
             taken += thread.take(0.5) is not None
         assert thread.dropped == 0
+    monkeypatch.setattr(reading, "MOST_PICTURES", 3)
     with CaptureThread(open_capture(str(clip))) as thread:
         ages = []
         while not thread.ended:

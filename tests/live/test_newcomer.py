@@ -66,7 +66,7 @@ def people(model) -> list[Avatar]:
 class Still:
     """A tracker of a head that is turned by a known amount."""
 
-    hurried = dropped = 0
+    hurried = predicted = dropped = 0
 
     def __init__(self, turned: float) -> None:
         self.turned = turned
@@ -74,7 +74,7 @@ class Still:
     def see(self, frame: np.ndarray, time: float) -> Any:
         return None
 
-    def track(self, look: Any) -> Tracked:
+    def track(self, look: Any, came: float | None = None) -> Tracked:
         return Tracked(np.full(CONTROLS, self.turned, np.float32))
 
 

@@ -12,8 +12,9 @@ import pytest
 
 from facecodec.avatar.avatar import Avatar
 from facecodec.generator.sampling import draw_latents
-from facecodec.live.receiver import LATE_SECONDS, Limits, Receiver
-from facecodec.live.sketch import Sketches
+from facecodec.live.easing import FIRST_SPELLS_SECONDS, LATE_SECONDS, Easing
+from facecodec.live.receiver import Limits, Receiver
+from facecodec.live.sketch import SIDES, Sketches
 from facecodec.models import FaceModel
 
 SIZE = 256
@@ -42,8 +43,13 @@ def test_a_sketch_is_near_the_picture_and_nearer_than_the_preview(avatar):
     assert sketch.shape == wholes[1].shape and sketch.dtype == np.uint8
     moved = error(wholes[0], wholes[1])
     assert error(sketch, wholes[1]) < 0.5 * moved
-    sketches._error = sketches._error * 0  # a preview that nothing corrects
+    quick = sketches.draw(rows[1], 2)
+    assert error(sketch, wholes[1]) < error(quick, wholes[1]) < 0.5 * moved
+    assert np.array_equal(sketches.draw(rows[1], 3), quick)  # there is none below
+    for side in SIDES:
+        sketches._errors[side] = sketches._errors[side] * 0  # a preview that nothing corrects
     assert error(sketch, wholes[1]) < error(sketches.draw(rows[1]), wholes[1])
+    assert error(quick, wholes[1]) < error(sketches.draw(rows[1], 2), wholes[1])
 
 
 def test_a_large_sketch_is_enlarged(avatar):
@@ -65,6 +71,40 @@ def test_a_generator_without_previews_makes_no_sketches():
     assert not sketches.ready
 
 
+def levels(times: tuple[float, float, float], seconds: float, pause: float = 0.0) -> list[int]:
+    """The level of each frame, 25 a second, where a picture takes `times` by its level.
+
+    pause: seconds at the beginning in which nothing is drawn.
+    """
+    easing, now, chosen = Easing(), 100.0 + pause, []
+    for i in range(round(25 * seconds)):
+        came = 100.0 + i / 25
+        now = max(now, came)
+        waits = now >= came + 1 / 25  # a younger one has come
+        chosen.append(easing.level(now, now - came if waits else 0.0))
+        now += times[chosen[-1]]
+    assert now - (100.0 + seconds) < 0.1  # it is not behind
+    return chosen
+
+
+def test_the_sharpest_level_that_is_quick_enough_is_used_most():
+    assert set(levels((0.03, 0.03, 0.03), 60)) == {0}
+    second = levels((0.05, 0.03, 0.02), 60)
+    assert second.count(1) > 0.7 * len(second)
+    third = levels((0.06, 0.045, 0.02), 60)
+    assert third.count(2) > 0.7 * len(third)
+
+
+def test_a_pause_is_caught_up_with_and_forgotten():
+    chosen = levels((0.035, 0.025, 0.015), 20, pause=0.5)
+    assert chosen[0] > 0 and set(chosen[200:]) == {0}
+    easing, now = Easing(), 0.0
+    for _ in range(20):  # pauses that have nothing to do with each other
+        now += 600
+        assert easing.level(now, 2 * LATE_SECONDS) == 1
+        assert easing.level(now + 1.5 * FIRST_SPELLS_SECONDS[0], 0.0) == 0
+
+
 class Clock:
     now = 100.0
 
@@ -75,7 +115,7 @@ class Clock:
 class Viewer:
     """Draws a whole picture in `whole` seconds, a sketch in `quick`."""
 
-    stage = "person"
+    stage, quick_sketches, sharpness = "person", 0, None
 
     def __init__(self, whole: float, quick: float, clock: Clock) -> None:
         self.took, self.sketches, self.clock = (whole, quick), 0, clock
@@ -84,9 +124,9 @@ class Viewer:
             counts=SimpleNamespace(frames=0, recovered=0, skipped=0, late=0, unusable=0),
         )  # fmt: skip
 
-    def draw(self, frame: object, sketched: bool) -> None:
-        self.sketches += sketched
-        self.clock.now += self.took[sketched]
+    def draw(self, frame: object, sketched: int) -> None:
+        self.sketches += sketched > 0
+        self.clock.now += self.took[sketched > 0]
 
 
 @pytest.mark.parametrize(
