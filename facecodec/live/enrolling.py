@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import IO, Any
 
@@ -28,15 +29,15 @@ from facecodec.encoding.person import Enrolment, face_at_rest, find_person
 from facecodec.encoding.preparation import learn
 from facecodec.encoding.presets import FAST, LIVE_TRACKING, QUICK_INVERSION, Preset
 from facecodec.encoding.tuning import tune_person
-from facecodec.errors import FacecodecError
+from facecodec.errors import FacecodecError, NoFaceError
 from facecodec.fit.likeness import Likeness
-from facecodec.fit.search_space import search_space
 from facecodec.live.messages import LEARNT, as_array, read_message, write_message
 from facecodec.models import FaceModel, face_embedder, load_likeness, load_models
 from facecodec.progress import silent
 from facecodec.types import Picture
 
 QUICK = replace(FAST, keyframes=1, inversion=QUICK_INVERSION)  # the first person, in some seconds
+REHEARSED = replace(QUICK_INVERSION, w_steps=1, w_plus_steps=1, full_steps=1)
 BETTER = replace(FAST, keyframes=6)  # the next ones, beside the call
 TUNE = "small"
 NICENESS = 10  # once the first person is there: the pictures of the call go first
@@ -105,6 +106,18 @@ def learnt(avatar: Avatar) -> Arrays:
     return {LEARNT + name: array for name, array in arrays.items()}
 
 
+def rehearse(model: FaceModel, likeness: Likeness | None) -> None:
+    """Fit the generator's mean face for a moment, before the first picture of somebody comes.
+
+    What is read, computed and set up once takes a second, for which nobody then waits.
+    """
+    nobody = Avatar(model, np.tile(model.mean, (model.generator.num_ws, 1)))
+    face = nobody.render(np.zeros((1, nobody.num_controls), np.float32))[0]
+    plan = replace(QUICK, inversion=REHEARSED)
+    with suppress(NoFaceError):
+        next(enrolled(lambda: [face], model, likeness, lambda: None, (plan, BETTER)))
+
+
 class Received:
     """The pictures that come over a pipe, read by a thread. The process ends with them."""
 
@@ -144,8 +157,7 @@ def main() -> None:
     try:
         model = load_models(name, rig or None, device)
         likeness = load_likeness(model.generator)
-        face_embedder()
-        search_space(model.generator)  # before the first picture: it takes half a second
+        rehearse(model, likeness)
         write_message(sink, {"ready": np.ones(1)})
         for person in enrolled(pictures, model, likeness, _relax):
             write_message(sink, person)

@@ -18,7 +18,7 @@ import pytest
 from facecodec.avatar.avatar import Avatar
 from facecodec.bitstream import FrameFlags
 from facecodec.encoding.presets import LIVE_TRACKING
-from facecodec.errors import FacecodecError, UsageError
+from facecodec.errors import FacecodecError, NoFaceError, UsageError
 from facecodec.fit.fast_tracking import FastTracker
 from facecodec.fit.landmark_guide import LandmarkGuide
 from facecodec.fit.photometric import TrackingPlan
@@ -27,7 +27,7 @@ from facecodec.live import Decoder, LivePerson, LiveSettings, enrolling, enrolme
 from facecodec.live.enrolment_apart import EnrolmentApart
 from facecodec.live.landmark_tracker import LIMIT, LandmarkTracker
 from facecodec.live.messages import MAX_BYTES, as_array, read_message, write_message
-from facecodec.live.newcomer import FIRST_PICTURES, Newcomer
+from facecodec.live.newcomer import FIRST_PICTURES, WATCHED, Newcomer
 from facecodec.live.opening import open_link
 from facecodec.live.pictures import PictureDecoder, Tracked
 from facecodec.live.send import send
@@ -251,6 +251,34 @@ def test_a_newcomer_is_met_and_comes_to_be_known(people, model):
     assert last.stage == "fitted" and last.person.identity != speaker.person.identity
     assert last.settings.person_bytes == 256 and last.quantiser is not None
     assert len({picture.shape for picture in apart.pictures}) == 1
+
+
+def test_while_the_first_person_is_fitted_few_pictures_are_looked_at(people, model):
+    guide = LandmarkGuide(np.zeros((136, CONTROLS)), face(0.5, 0.5, 1 / 256))
+    waits = 8 * WATCHED
+    frame = np.zeros((100, 120, 3), np.uint8)
+    with seen_at_once():
+        apart = Asked(*[None] * waits, described(people[0], "quick"))
+        somebody = Newcomer(apart, model, guide, LiveSettings(), keep_up=True)
+        somebody.meet(lambda _: Taken(frame, Fraction(0), 0.0, []), threading.Event())
+        assert somebody._one.call_count == FIRST_PICTURES + waits // WATCHED
+
+
+def test_the_process_rehearses_with_a_drawn_face(model):
+    asked: list[Any] = []
+
+    def fitted(pictures: Any, _: Any, likeness: Any, relax: Any, plans: Any) -> Any:
+        asked.append((pictures(), plans[0].inversion))
+        raise NoFaceError("none")  # as of a generator whose mean face dlib does not see
+        yield
+
+    with mock.patch.object(enrolling, "enrolled", fitted):
+        enrolling.rehearse(model, None)
+    [(pictures, plan)] = asked
+    assert [picture.shape for picture in pictures] == [(1024, 1024, 3)]
+    usual = enrolling.QUICK.inversion
+    assert plan.w_steps + plan.w_plus_steps + plan.full_steps == 3 < usual.w_steps
+    assert plan.coarse_size == usual.coarse_size
 
 
 def test_pictures_that_end_too_soon_are_an_error(model):
