@@ -8,10 +8,10 @@ from collections import deque
 from facecodec.live.background import Background
 from facecodec.video.capture import Capture, Heard, Seen
 
-# Pictures that wait while others are worked on: a pause of a third of a second costs none, as a
+# Pictures that wait while others are worked on: a pause of half a second costs none, as a
 # tracker that is late catches up by doing less. Where more come, it cannot: then the newest one
 # alone waits for a while, so that none becomes old.
-MOST_PICTURES = 8
+MOST_PICTURES = 15
 BUSY_SECONDS = 5.0
 MOST_SOUND = 512  # pieces of sound that wait for a picture, before the oldest are dropped
 GIVE_UP_SECONDS = 2.0  # that a device may take to end a read
