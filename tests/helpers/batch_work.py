@@ -20,6 +20,7 @@ from facecodec.progress import Progress, silent
 
 PRETEND = "tests.helpers.batch_work:pretend"
 TINY_FITS = "tests.helpers.batch_work:tiny_fits"
+TINY_FITS_ON_NODES = "tests.helpers.batch_work:tiny_fits_on_nodes"
 TINY_PARTS = "tests.helpers.batch_work:tiny_parts"
 
 
@@ -29,6 +30,23 @@ def tiny_fits(text: str, progress: Progress = silent) -> str:
 
     with fast_is(TINY), pose_corrected_alone():
         return perform_task(text, progress)
+
+
+def tiny_fits_on_nodes(text: str, progress: Progress = silent) -> str:
+    """Do the same on Ray; while a clip is at work, a file beside it says on which node."""
+    import ray
+
+    mark = running_on(Path(Task.from_json(text).source), ray.get_runtime_context().get_node_id())
+    mark.touch()
+    try:
+        return tiny_fits(text, progress)
+    finally:
+        mark.unlink(missing_ok=True)
+
+
+def running_on(clip: Path, node: str) -> Path:
+    """Return the file that is there while a clip is at work on a node of Ray."""
+    return clip.with_name(f"{clip.name}.on-{node}")
 
 
 def tiny_parts(text: str, progress: Progress = silent) -> str:
