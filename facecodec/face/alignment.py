@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facecodec.face.layout import MOUTH_CORNERS, NOSE_BASE
+from facecodec.face.past_place import PastPlace
 from facecodec.face.signals import SMALLEST_LENGTH, eye_centres
 from facecodec.types import Floats, Landmarks
 
@@ -97,8 +98,9 @@ def stabilise(
     Gaussian of `sigma` frames, after a short running median for single frames whose landmarks are
     wrong. The side is the clip's median, times how much nearer the head is than in the median
     frame, and follows slowly (`sigma_size` frames, after a running median).
-    `causal` uses the present and past frames alone: half the Gaussian, and the last square where
-    there is no face (before the first face, the first square).
+    `causal` uses the present and past frames alone: a line through past places (`PastPlace`), for
+    the side half the Gaussian, and the last square where there is no face (before the first face,
+    the first square).
     `rest` [68, 2]: the landmarks of a person who is known, at controls 0, in sides of their square:
     squares are as large as the face at rest says, since no control makes it larger.
     Raises ValueError when no frame has landmarks.
@@ -120,8 +122,12 @@ def stabilise(
     else:
         track = np.stack([np.interp(frames, known, rows[:, i]) for i in range(4)], axis=1)
     track[:, 2] = _steady(track[:, 2], int(SIZE_MEDIAN_RADIUS * sigma_size), sigma_size, causal)
-    for i in (0, 1, 3):
-        track[:, i] = _steady(track[:, i], PLACE_MEDIAN_RADIUS, sigma, causal)
+    if causal:
+        place = PastPlace()
+        track[:, [0, 1, 3]] = [place.add(row.copy()) for row in track]
+    else:
+        for i in (0, 1, 3):
+            track[:, i] = _steady(track[:, i], PLACE_MEDIAN_RADIUS, sigma, causal=False)
     return [Alignment.from_array(row) for row in track]
 
 

@@ -8,14 +8,13 @@ import numpy as np
 
 from facecodec.face.alignment import (
     GAUSSIAN_RADIUS,
-    PLACE_MEDIAN_RADIUS,
-    PLACE_SIGMA,
     SIZE_MEDIAN_RADIUS,
     SIZE_SIGMA,
     Alignment,
     face_extents,
     ffhq_alignment,
 )
+from facecodec.face.past_place import PastPlace
 from facecodec.types import Floats, Landmarks
 
 
@@ -65,9 +64,8 @@ class SteadySquare:
         """`rest` [68, 2]: the person's landmarks at controls 0, in sides of their square."""
         self._rest = None if rest is None else face_extents(rest)
         self._extents, self._sizes = (_Median(), _Median()), _Median()
-        place = [_Steady(PLACE_MEDIAN_RADIUS, PLACE_SIGMA) for _ in range(3)]
-        size = _Steady(int(SIZE_MEDIAN_RADIUS * SIZE_SIGMA), SIZE_SIGMA)
-        self._steady = (place[0], place[1], size, place[2])
+        self._place = PastPlace()
+        self._side = _Steady(int(SIZE_MEDIAN_RADIUS * SIZE_SIGMA), SIZE_SIGMA)
         self._row: Floats | None = None
 
     def add(self, points: Landmarks | None) -> Alignment | None:
@@ -77,17 +75,19 @@ class SteadySquare:
         """
         if points is not None:
             row = ffhq_alignment(points).as_array()
-            row[2] = self._side(face_extents(points), float(row[2]))
+            row[2] = self._side_of(face_extents(points), float(row[2]))
             if self._row is not None:  # angles go on where they were
                 turn = row[3] - self._row[3]
                 row[3] = self._row[3] + (turn + np.pi) % (2 * np.pi) - np.pi
             self._row = row
         if self._row is None:
             return None
-        values = zip(self._steady, self._row, strict=True)
-        return Alignment(*(steady.add(float(value)) for steady, value in values))
+        row = self._row.copy()  # which the next frame's angle goes on from
+        row[2] = self._side.add(float(row[2]))
+        row[[0, 1, 3]] = self._place.add(row.copy())
+        return Alignment.from_array(row)
 
-    def _side(self, extents: tuple[float, float], side: float) -> float:
+    def _side_of(self, extents: tuple[float, float], side: float) -> float:
         """Return the side of the square of a face with `extents`, whose FFHQ square has `side`.
 
         As in `stabilise`, the length of the nose only keeps a turned head from seeming farther.

@@ -59,6 +59,29 @@ def test_a_known_person_is_as_large_whatever_part_of_a_clip_is_read():
     assert stabilise(faces[:10])[0].size > 1.03 * stabilise(faces)[0].size
 
 
+def test_a_square_goes_with_a_head_that_moves():
+    """It once lagged three frames behind: 15 pixels of these."""
+    steady = SteadySquare()
+    for i in range(40):
+        square = steady.add(face(300 + 5 * max(0, i - 20)))
+    still = SteadySquare().add(face(300))
+    assert square is not None and still is not None
+    assert square.x - still.x == pytest.approx(95, abs=1)
+
+
+def test_a_face_read_wrongly_once_does_not_move_the_square():
+    steady = SteadySquare()
+    places = [steady.add(face(300 if i != 20 else 370)) for i in range(40)]
+    assert [place.x for place in places if place] == pytest.approx([places[0].x] * 40, abs=1e-6)
+
+
+def test_a_head_that_is_elsewhere_stays_there():
+    """A cut moves it farther than any head moves: believed one frame later."""
+    steady = SteadySquare()
+    places = [steady.add(face(300 if i < 20 else 500)) for i in range(60)]
+    assert places[-1].x - places[0].x == pytest.approx(200, abs=1)
+
+
 def test_no_square_before_the_first_face():
     assert SteadySquare().add(None) is None
 
