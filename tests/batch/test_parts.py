@@ -49,19 +49,19 @@ def test_prepared_then_tracked_then_encoded(tmp_path):
 def test_workers_give_the_bytes_of_one_encode(sample, generator, finder, tmp_path):
     (tmp_path / "clips").mkdir()
     shutil.copy(sample, tmp_path / "clips" / "talk.mp4")
-    settings = {"preset": "fast", "max_frames": 6}
+    settings = {"preset": "fast", "max_frames": 8}
     batch = Batch(
         [tmp_path / "clips"],
         tmp_path / "out",
         lambda: LocalEngine(2, TINY_PARTS),
         settings=settings,
     )
-    tally = encode_batch(batch, parts=3)
+    tally = encode_batch(batch, parts=4)
     assert tally.done == 1, read_manifest(tmp_path / "out" / NAME)
     lines = read_manifest(tmp_path / "out" / NAME)
     parts = [line for (verb, _), line in lines.items() if verb == "part"]
-    assert [line["state"] for line in parts] == ["done"] * 4
+    assert [line["state"] for line in parts] == ["done"] * 5
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [NAME, "talk.fcv"]
     with short_sections(), fast_is(TINY):
-        facecodec.encode(sample, tmp_path / "a.fcv", preset="fast", max_frames=6)
+        facecodec.encode(sample, tmp_path / "a.fcv", preset="fast", max_frames=8)
     assert (tmp_path / "out" / "talk.fcv").read_bytes() == (tmp_path / "a.fcv").read_bytes()
