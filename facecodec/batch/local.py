@@ -156,10 +156,17 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+def worker_threads(workers: int) -> int:
+    """Return with how many threads each of so many workers computes: cores are shared."""
+    return max(1, cores() // workers)
+
+
 def _environment(given: Mapping[str, str], workers: int) -> dict[str, str]:
-    """Return the environment of a worker: cores are shared, unless the user has said how many."""
-    threads = {"OMP_NUM_THREADS": str(max(1, cores() // workers))}
-    return threads | dict(given)
+    """Return the environment of a worker: its threads, unless the user has said how many.
+
+    A fit's sums, and so its stream, depend on their number in the last bits.
+    """
+    return {"OMP_NUM_THREADS": str(worker_threads(workers))} | dict(given)
 
 
 def _memory_gib() -> float:

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
+import torch
 
 import facecodec
 from facecodec.batch.batch import Batch, encode_batch
-from facecodec.batch.local import LocalEngine
+from facecodec.batch.local import LocalEngine, worker_threads
 from facecodec.batch.manifest import NAME, read_manifest
 from tests.helpers.batch_work import PRETEND, TINY_PARTS, short_sections
 from tests.helpers.presets import TINY, fast_is
+
+WORKERS = 2
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """While entered, torch computes with so many threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def encode(clips, parts, **given):
@@ -53,7 +69,7 @@ def test_workers_give_the_bytes_of_one_encode(sample, generator, finder, tmp_pat
     batch = Batch(
         [tmp_path / "clips"],
         tmp_path / "out",
-        lambda: LocalEngine(2, TINY_PARTS),
+        lambda: LocalEngine(WORKERS, TINY_PARTS),
         settings=settings,
     )
     tally = encode_batch(batch, parts=4)
@@ -62,6 +78,6 @@ def test_workers_give_the_bytes_of_one_encode(sample, generator, finder, tmp_pat
     parts = [line for (verb, _), line in lines.items() if verb == "part"]
     assert [line["state"] for line in parts] == ["done"] * 5
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [NAME, "talk.fcv"]
-    with short_sections(), fast_is(TINY):
+    with short_sections(), fast_is(TINY), threads(worker_threads(WORKERS)):
         facecodec.encode(sample, tmp_path / "a.fcv", preset="fast", max_frames=8)
     assert (tmp_path / "out" / "talk.fcv").read_bytes() == (tmp_path / "a.fcv").read_bytes()
