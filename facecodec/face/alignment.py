@@ -124,7 +124,7 @@ def stabilise(
     track[:, 2] = _steady(track[:, 2], int(SIZE_MEDIAN_RADIUS * sigma_size), sigma_size, causal)
     if causal:
         place = PastPlace()
-        track[:, [0, 1, 3]] = [place.add(row.copy()) for row in track]
+        track[:, [0, 1, 3]] = [place.add(row) for row in track]
     else:
         for i in (0, 1, 3):
             track[:, i] = _steady(track[:, i], PLACE_MEDIAN_RADIUS, sigma, causal=False)

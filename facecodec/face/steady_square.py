@@ -84,8 +84,8 @@ class SteadySquare:
             return None
         row = self._row.copy()  # which the next frame's angle goes on from
         row[2] = self._side.add(float(row[2]))
-        row[[0, 1, 3]] = self._place.add(row.copy())
-        return Alignment.from_array(row)
+        x, y, angle = self._place.add(row)
+        return Alignment.from_array([x, y, row[2], angle])
 
     def _side_of(self, extents: tuple[float, float], side: float) -> float:
         """Return the side of the square of a face with `extents`, whose FFHQ square has `side`.

@@ -104,14 +104,10 @@ class FastTracker:
         occluded: bool = False,
     ) -> Tracked:
         """Return the controls [num_controls] of one frame; takes what `Tracker.track` takes."""
-        tracker, last = self.tracker, self._last
+        last = self._last
         if previous is None or occluded or last is None:
             return self._slowly(target, starts, previous, occluded)
-        picture = pyramid(shrink(target.picture[None], self.plan.size))[0]
-        problem = tracker.problem(target, picture, previous, occluded)
-        change = None
-        if target.landmarks is not None and last.landmarks is not None:
-            change = target.landmarks - last.landmarks
+        problem, change = self._problem(target, previous, last)
         state = self._descended(problem, last, change)
         residual = problem.residual(state.render)
         # the frame before too: where a clip becomes harder to explain, Gauss-Newton does no better
@@ -131,20 +127,25 @@ class FastTracker:
         rendered, so that errors do not add up; the residual is that frame's. None where there is
         none, and where something hides the face.
         """
-        tracker, last = self.tracker, self._last
+        last = self._last
         if previous is None or occluded or last is None:
             return None
-        picture = pyramid(shrink(target.picture[None], self.plan.size))[0]
-        problem = tracker.problem(target, picture, previous, occluded)
-        change = None
-        if target.landmarks is not None and last.landmarks is not None:
-            change = target.landmarks - last.landmarks
-        entry = tracker.derivatives.nearest(last.controls)
+        problem, change = self._problem(target, previous, last)
+        entry = self.tracker.derivatives.nearest(last.controls)
         information, slope = problem.normal_equations(entry, last.render)
         delta, _ = self._step(problem, last.controls, (information, slope), change, last)
-        delta = delta * min(1.0, LARGEST_STEP / max(float(delta.abs().max()), 1e-9))
-        controls = (last.controls + delta).clamp(-CONTROL_LIMIT, CONTROL_LIMIT)
+        controls = _moved(last.controls, delta, 1.0)
         return Tracked(controls.numpy(), information.numpy(), self._residuals[-1])
+
+    def _problem(
+        self, target: Target, previous: Tensor, last: _Last
+    ) -> tuple[Problem, Landmarks | None]:
+        """Return the least squares of a frame, and how its landmarks changed since `last`."""
+        picture = pyramid(shrink(target.picture[None], self.plan.size))[0]
+        problem = self.tracker.problem(target, picture, previous, occluded=False)
+        if target.landmarks is None or last.landmarks is None:
+            return problem, None
+        return problem, target.landmarks - last.landmarks
 
     def _step(
         self,
@@ -193,8 +194,7 @@ class FastTracker:
                 length *= CAUTION
             if step and gain < LEAST_GAIN * cost:
                 break
-            delta = delta * min(length, LARGEST_STEP / max(float(delta.abs().max()), 1e-9))
-            there = (controls + delta).clamp(-CONTROL_LIMIT, CONTROL_LIMIT)
+            there = _moved(controls, delta, length)
             traced = self.tracker.traced(there) if exactly and step + 1 < self.steps else None
             moved = traced.picture if traced else pyramid(self.tracker.render(there[None]))[0]
             entry.correct(there - controls, moved - render)
@@ -222,3 +222,9 @@ class FastTracker:
 
 
 AnyTracker = Tracker | FastTracker  # what turns one frame after another into controls
+
+
+def _moved(controls: Tensor, delta: Tensor, length: float) -> Tensor:
+    """Return controls [K] after a step [K], times `length` and no longer than may be."""
+    step = delta * min(length, LARGEST_STEP / max(float(delta.abs().max()), 1e-9))
+    return (controls + step).clamp(-CONTROL_LIMIT, CONTROL_LIMIT)

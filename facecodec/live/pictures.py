@@ -180,11 +180,10 @@ class PictureDecoder:
         if self._sketches is None or self._sketches.avatar is not avatar:
             self._sketches = Sketches(avatar, avatar.side(self._size))
         if sketched and self._sketches.ready:
-            level = min(sketched, len(self._sketches.sides))
             self.sketches += 1
-            self.quick_sketches += level > 1
-            self.sharpness = self._sketches.sides[level - 1]
-            return self._sketches.draw(frame.controls, level)
+            self.sharpness = self._sketches.side(sketched)
+            self.quick_sketches += self.sharpness < self._sketches.side(1)
+            return self._sketches.draw(frame.controls, sketched)
         self.sharpness = None
         picture: Picture = avatar.render(frame.controls[None], self._size)[0]
         self._sketches.note(frame.controls, picture)

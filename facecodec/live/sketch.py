@@ -42,12 +42,16 @@ class Sketches:
         self._whole = controls, picture
         self._errors.clear()
 
+    def side(self, level: int) -> int:
+        """Return the side in pixels of sketches of a level, 1 or more, once `ready`."""
+        return self.sides[min(level, len(self.sides)) - 1]
+
     def draw(self, controls: Controls, level: int = 1) -> Picture:
         """Return a picture [size, size, 3] of controls [K], once `ready`.
 
         level: 1 for the sharper sketch, more for a quicker one, where there is one.
         """
-        side = self.sides[min(level, len(self.sides)) - 1]
+        side = self.side(level)
         with torch.inference_mode(), cuda_ops.roughly():
             if side not in self._errors:
                 assert self._whole is not None

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
-import torch
 
 import facecodec
 from facecodec.batch.batch import Batch, encode_batch
@@ -15,19 +12,9 @@ from facecodec.batch.local import LocalEngine, worker_threads
 from facecodec.batch.manifest import NAME, read_manifest
 from tests.helpers.batch_work import PRETEND, TINY_PARTS, short_sections
 from tests.helpers.presets import TINY, fast_is
+from tests.helpers.threads import threads
 
 WORKERS = 2
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """While entered, torch computes with so many threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def encode(clips, parts, **given):

@@ -13,6 +13,7 @@ from cuda_ops import Head, MobileBlock, dispatch
 from cuda_ops.backend import REFERENCE
 from cuda_ops.cpu import abi, library
 from tests.helpers.networks import SHAPES, assert_close, separable, small_network
+from tests.helpers.threads import threads
 
 pytestmark = pytest.mark.skipif(
     dispatch.state("cpu") != "ready", reason=f"no C++ kernels here: {dispatch.state('cpu')}"
@@ -121,15 +122,10 @@ def test_weights_changed_in_place_are_seen():
 
 def test_one_thread_and_many_agree():
     torch.manual_seed(9)
-    network = small_network(2)
-    threads = torch.get_num_threads()
-    try:
-        results = []
-        for count in (1, 2, 5):
-            torch.set_num_threads(count)
+    network, results = small_network(2), []
+    for count in (1, 2, 5):
+        with threads(count):
             results.append(cuda_ops.mobile_network(*network))
-    finally:
-        torch.set_num_threads(threads)
     for other in results[1:]:
         assert_close(other, results[0])
 

@@ -14,6 +14,7 @@ from cuda_ops.cpu import library
 from cuda_ops.cpu import modulated as kernels
 from facecodec.workshop.bench_operators import random_stylegan2
 from tests.helpers.networks import assert_close
+from tests.helpers.threads import threads
 
 pytestmark = pytest.mark.skipif(
     dispatch.state("cpu") != "ready", reason=f"no C++ kernels here: {dispatch.state('cpu')}"
@@ -108,14 +109,10 @@ def assert_threads_agree(shape, up) -> None:
     torch.manual_seed(6)
     frames, inputs, outputs, height, width = shape
     x, style = torch.randn(frames, inputs, height, width), torch.randn(frames, inputs)
-    conv, threads = constants(inputs, outputs, height, width, up), torch.get_num_threads()
-    try:
-        results = []
-        for count in (1, 2, 5):
-            torch.set_num_threads(count)
+    conv, results = constants(inputs, outputs, height, width, up), []
+    for count in (1, 2, 5):
+        with threads(count):
             results.append(cuda_ops.modulated_conv(x, style, conv))
-    finally:
-        torch.set_num_threads(threads)
     for other in results[1:]:
         assert_close(other, results[0])
 

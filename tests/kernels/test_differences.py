@@ -8,6 +8,7 @@ import torch
 import cuda_ops
 from cuda_ops import dispatch
 from cuda_ops.backend import REFERENCE
+from tests.helpers.threads import threads as threads_are
 
 pytestmark = pytest.mark.skipif(
     dispatch.state("cpu") != "ready", reason=f"no C++ kernels here: {dispatch.state('cpu')}"
@@ -33,13 +34,8 @@ def test_kernels_are_as_the_reference(shape, threads):
     pictures, targets = torch.randn(shape), torch.randn(shape)
     targets[..., 1] = pictures[..., 1]  # no difference: no gradient
     weights = torch.rand(frames, 1, height, width)
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        with cuda_ops.using("cpu"):
-            got = found(cuda_ops, pictures, targets, weights)
-    finally:
-        torch.set_num_threads(before)
+    with threads_are(threads), cuda_ops.using("cpu"):
+        got = found(cuda_ops, pictures, targets, weights)
     assert (got[3][..., 1] == 0).all()
     for one, other in zip(got, found(REFERENCE, pictures, targets, weights), strict=True):
         torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-5)
@@ -49,12 +45,9 @@ def test_a_sum_does_not_depend_on_the_number_of_threads():
     torch.manual_seed(2)
     pictures, targets, weights = (torch.randn(1, n, 128, 128) for n in (3, 3, 1))
     sums = []
-    before = torch.get_num_threads()
-    for threads in (1, 2, 3):
-        torch.set_num_threads(threads)
-        with cuda_ops.using("cpu"):
+    for count in (1, 2, 3):
+        with threads_are(count), cuda_ops.using("cpu"):
             sums.append(float(cuda_ops.apart(pictures, targets, weights)))
-    torch.set_num_threads(before)
     assert sums[0] == sums[1] == sums[2]
 
 

@@ -10,6 +10,7 @@ import torch
 import cuda_ops
 from cuda_ops import Head, MobileBlock, SeparableConv, dispatch
 from cuda_ops.backend import REFERENCE
+from tests.helpers.threads import threads as threads_are
 
 TOLERANCE = 1e-4  # of the largest gradient
 ROUNDED = 0.1  # of their length: in bf16 some activations change sides, too
@@ -175,13 +176,9 @@ def network_gradients(case, dtype, network):
 @pytest.mark.parametrize("lows", [0, 1])
 def test_network(lows, size, threads):
     torch.manual_seed(3)
-    case, before = network_case(lows, *size), torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        with cuda_ops.using("cpu"):
-            got = network_gradients(case, torch.float32, cuda_ops.mobile_network)
-    finally:
-        torch.set_num_threads(before)
+    case = network_case(lows, *size)
+    with threads_are(threads), cuda_ops.using("cpu"):
+        got = network_gradients(case, torch.float32, cuda_ops.mobile_network)
     wanted = network_gradients(case, torch.float64, REFERENCE.mobile_network)
     for one, other in zip(got, wanted, strict=True):
         assert (one - other).abs().max() <= TOLERANCE * other.abs().max()

@@ -8,6 +8,7 @@ import torch
 import cuda_ops
 from cuda_ops import dispatch
 from cuda_ops.backend import REFERENCE
+from tests.helpers.threads import threads as threads_are
 
 pytestmark = pytest.mark.skipif(
     dispatch.state("cpu") != "ready", reason=f"no C++ kernels here: {dispatch.state('cpu')}"
@@ -31,13 +32,8 @@ def test_kernels_are_as_the_reference(shape, threads):
     frames, channels, height, width = shape
     pictures = torch.randn(shape)
     smaller = torch.randn(frames, channels, height // 2, width // 2)
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        with cuda_ops.using("cpu"):
-            got = found(cuda_ops, pictures, smaller)
-    finally:
-        torch.set_num_threads(before)
+    with threads_are(threads), cuda_ops.using("cpu"):
+        got = found(cuda_ops, pictures, smaller)
     for one, other in zip(got, found(REFERENCE, pictures, smaller), strict=True):
         assert torch.allclose(one, other, atol=1e-5)
 
